@@ -1,0 +1,170 @@
+//! The offer event: CloudEvents 1.0, structured JSON, one per message. Parsed once, here; what comes out is valid.
+
+mod fields;
+
+use std::fmt;
+
+use domain::{BuyerId, Contact, Event, OfferChange, OfferVersion};
+use fields::Fields;
+use serde_json::Value;
+
+/// The largest body in bytes that is looked into.
+pub const LARGEST_BODY: usize = 64 * 1024;
+
+/// The event types of this version of the contract.
+pub const TYPES: [&str; 5] = [
+    "offer.made.v1",
+    "offer.accepted.v1",
+    "offer.acceptance-withdrawn.v1",
+    "offer.rejected.v1",
+    "offer.withdrawn.v1",
+];
+
+/// An event of the offer system that is not yet recorded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncomingEvent {
+    /// Whose stream it belongs to.
+    pub buyer: BuyerId,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Why a body is not an event of this contract. Names places, never values: those may be personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// More than [`LARGEST_BODY`] bytes.
+    TooLarge {
+        /// The body's size in bytes.
+        bytes: usize,
+    },
+    /// Not JSON, or nested too deeply.
+    NotJson {
+        /// Where it stops being JSON.
+        line: usize,
+        /// Where it stops being JSON.
+        column: usize,
+    },
+    /// An event type, or a major version of one, that this version does not know.
+    UnknownType,
+    /// JSON, but not as the contract has it.
+    NotAnOfferEvent(Vec<Finding>),
+}
+
+impl Refusal {
+    /// The reason as it stands on a dead letter.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too-large",
+            Self::NotJson { .. } => "not-json",
+            Self::UnknownType => "unknown-type",
+            Self::NotAnOfferEvent(_) => "not-an-offer-event",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes, at most {LARGEST_BODY} are taken"),
+            Self::NotJson { line, column } => write!(f, "not JSON at line {line}, column {column}"),
+            Self::UnknownType => write!(f, "type: must be one of {}", TYPES.join(", ")),
+            Self::NotAnOfferEvent(findings) => {
+                for (at, finding) in findings.iter().enumerate() {
+                    write!(f, "{}{finding}", if at == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+/// One thing wrong with an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The field, as in `data.offerVersion`.
+    pub path: &'static str,
+    /// What it must be.
+    pub rule: &'static str,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.rule)
+    }
+}
+
+/// Parses one message body. Unknown extra fields are ignored.
+///
+/// # Errors
+/// The [`Refusal`] with everything that is wrong; the same body is refused the same way for ever.
+pub fn decode(body: &str) -> Result<IncomingEvent, Refusal> {
+    if body.len() > LARGEST_BODY {
+        return Err(Refusal::TooLarge { bytes: body.len() });
+    }
+    let json: Value = serde_json::from_str(body)
+        .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })?;
+    let mut fields = Fields::of(&json);
+
+    if fields.text("specversion", 16).is_some_and(|version| version != "1.0") {
+        fields.find("specversion", "must be \"1.0\"");
+    }
+    let id = fields.event_id("id");
+    fields.text("source", 1024);
+    fields.optional_text("subject", 1024);
+    let time = fields.time("time");
+    let kind = fields.text("type", 256);
+    if let Some(kind) = kind
+        && !TYPES.contains(&kind)
+    {
+        return Err(Refusal::UnknownType);
+    }
+    let buyer = fields.buyer_id("data.buyerId");
+    let offer = fields.offer_id("data.offerId");
+    let version = fields.version("data.offerVersion");
+    let change = kind.and_then(|kind| change(&mut fields, kind, version));
+
+    match (fields.findings(), id, buyer, offer, version, change) {
+        (findings, Some(id), Some(buyer), Some(offer), Some(version), Some(change))
+            if findings.is_empty() =>
+        {
+            let time = time.map(str::to_owned);
+            Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time } })
+        }
+        (findings, ..) => Err(Refusal::NotAnOfferEvent(findings)),
+    }
+}
+
+fn change(fields: &mut Fields<'_>, kind: &str, version: Option<OfferVersion>) -> Option<OfferChange> {
+    let is_made = kind == "offer.made.v1";
+    if let Some(version) = version
+        && is_made != (version == OfferVersion::FIRST)
+    {
+        fields.find(
+            "data.offerVersion",
+            if is_made {
+                "must be 1 for offer.made.v1"
+            } else {
+                "must be 2 or more: version 1 is offer.made.v1"
+            },
+        );
+    }
+    match kind {
+        "offer.made.v1" => {
+            let car = fields.car_id("data.carId");
+            let name = fields.text("data.buyer.name", 256);
+            let email = fields.text("data.buyer.email", 320);
+            let phone = fields.optional_text("data.buyer.phone", 64).map(str::to_owned);
+            let contact = Contact { name: name?.to_owned(), email: email?.to_owned(), phone };
+            Some(OfferChange::Made { car: car?, contact })
+        }
+        "offer.accepted.v1" => Some(OfferChange::Accepted),
+        "offer.acceptance-withdrawn.v1" => Some(OfferChange::AcceptanceWithdrawn),
+        "offer.rejected.v1" => {
+            let reason = fields.optional_text("data.reason", 1024).map(str::to_owned);
+            Some(OfferChange::Rejected { reason })
+        }
+        "offer.withdrawn.v1" => Some(OfferChange::Withdrawn),
+        _ => None,
+    }
+}

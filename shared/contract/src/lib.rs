@@ -1,0 +1,16 @@
+//! What crosses a border as text, and nothing else: the events that come in, the messages that go out, the commits
+//! and snapshots that are stored. The only crate that derives `Serialize` and `Deserialize`.
+//!
+//! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
+
+pub mod incoming;
+pub mod outgoing;
+pub mod stored;
+
+#[expect(
+    clippy::expect_used,
+    reason = "only maps with keys that are no text, or a failing writer, can fail; there are none"
+)]
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("plain structs and text always encode")
+}

@@ -1,0 +1,132 @@
+//! Messages to the sales team's queue: CloudEvents 1.0 whose `id` is the effect's id.
+
+use domain::{BuyerId, CarId, Contact, Effect, EffectKind, LeadId, Offer, OfferId, State};
+use jiff::Timestamp;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    r#type: &'static str,
+    subject: String,
+    time: String,
+    datacontenttype: &'static str,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Data<'a> {
+    #[serde(rename_all = "camelCase")]
+    QuoteRequested {
+        buyer_id: &'a str,
+        offer_id: &'a str,
+        car_id: &'a str,
+        contact: ContactData<'a>,
+        sequence: u64,
+    },
+    #[serde(rename_all = "camelCase")]
+    LeadOpened {
+        lead_id: String,
+        buyer_id: &'a str,
+        priority: &'static str,
+        contact: ContactData<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        offer_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        car_id: Option<&'a str>,
+        sequence: u64,
+    },
+    #[serde(rename_all = "camelCase")]
+    LeadClosed {
+        lead_id: String,
+        buyer_id: &'a str,
+        priority: &'static str,
+        reason: &'static str,
+        sequence: u64,
+    },
+}
+
+#[derive(Serialize)]
+struct ContactData<'a> {
+    name: &'a str,
+    email: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    phone: Option<&'a str>,
+}
+
+impl<'a> From<&'a Contact> for ContactData<'a> {
+    fn from(contact: &'a Contact) -> Self {
+        Self { name: &contact.name, email: &contact.email, phone: contact.phone.as_deref() }
+    }
+}
+
+/// The message that tells the sales team of an effect, as JSON.
+///
+/// `head` is the buyer's state: it knows whom to contact. `time` is when the commit was recorded, so that a repeat is
+/// the same to the byte. `None` for e-mails, and for an offer of whom nobody is known any more.
+#[must_use]
+pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Timestamp) -> Option<String> {
+    let sequence = effect.sequence.get();
+    let buyer_id = buyer.as_str();
+    let (kind, subject, data) = match &effect.kind {
+        EffectKind::QuoteRequest { offer } => {
+            let (car, contact) = car_and_contact(head, offer)?;
+            let data = Data::QuoteRequested {
+                buyer_id,
+                offer_id: offer.as_str(),
+                car_id: car?.as_str(),
+                contact: contact.into(),
+                sequence,
+            };
+            ("quote.requested.v1", offer.to_string(), data)
+        }
+        EffectKind::LeadOpened { lead, offer } => {
+            let (car, contact) = car_and_contact(head, offer)?;
+            let is_high = matches!(lead, LeadId::High { .. });
+            let data = Data::LeadOpened {
+                lead_id: lead.to_string(),
+                buyer_id,
+                priority: lead.priority().name(),
+                contact: contact.into(),
+                offer_id: is_high.then_some(offer.as_str()),
+                car_id: car.filter(|_| is_high).map(CarId::as_str),
+                sequence,
+            };
+            ("lead.opened.v1", lead.to_string(), data)
+        }
+        EffectKind::LeadClosed { lead, reason } => {
+            let data = Data::LeadClosed {
+                lead_id: lead.to_string(),
+                buyer_id,
+                priority: lead.priority().name(),
+                reason: reason.name(),
+                sequence,
+            };
+            ("lead.closed.v1", lead.to_string(), data)
+        }
+        EffectKind::AcceptedEmail { .. } | EffectKind::QuoteInvitation { .. } => return None,
+    };
+    Some(as_sqs_takes_it(&crate::json(&CloudEvent {
+        specversion: "1.0",
+        id: effect.id(buyer),
+        source: "/leadstream",
+        r#type: kind,
+        subject,
+        time: time.to_string(),
+        datacontenttype: "application/json",
+        data,
+    })))
+}
+
+/// SQS refuses a body with U+FFFE or U+FFFF (`InvalidMessageContents`), JSON does not: both are escaped.
+fn as_sqs_takes_it(json: &str) -> String {
+    json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+fn car_and_contact<'a>(head: &'a State, offer: &OfferId) -> Option<(Option<&'a CarId>, &'a Contact)> {
+    let Offer { car, contact, .. } = head.offers.get(offer)?;
+    Some((car.as_ref(), contact.as_ref()?))
+}

@@ -1,0 +1,203 @@
+//! The published JSON Schemas, the published examples and this code say the same.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use contract::incoming::{self, Refusal, TYPES};
+use contract::outgoing::sales_message;
+use domain::{Effect, State};
+use jiff::Timestamp;
+use jsonschema::Validator;
+use serde_json::Value;
+use testkit::{acceptance_withdrawn, accepted, buyer, made};
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract")
+}
+
+fn json_files(folder: &str) -> Vec<(String, Value)> {
+    let mut files: Vec<(String, Value)> = fs::read_dir(docs().join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap())
+        })
+        .collect();
+    files.sort_by(|one, other| one.0.cmp(&other.0));
+    assert!(!files.is_empty(), "{folder} is empty");
+    files
+}
+
+/// Validators by event type, `offer.made.v1` and so on.
+fn schemas(folder: &str) -> BTreeMap<String, Validator> {
+    json_files(folder)
+        .into_iter()
+        .map(|(name, schema)| {
+            let validator = jsonschema::options().should_validate_formats(true).build(&schema).unwrap();
+            (name.strip_suffix(".schema.json").unwrap().to_owned(), validator)
+        })
+        .collect()
+}
+
+#[test]
+fn there_is_a_schema_for_every_type_and_no_other() {
+    let mut types = TYPES.map(str::to_owned).to_vec();
+    types.sort();
+    assert_eq!(schemas("incoming").into_keys().collect::<Vec<_>>(), types);
+    assert_eq!(
+        schemas("outgoing").into_keys().collect::<Vec<_>>(),
+        ["lead.closed.v1", "lead.opened.v1", "quote.requested.v1"]
+    );
+}
+
+#[test]
+fn every_valid_incoming_example_validates_and_decodes_to_what_it_says() {
+    let schemas = schemas("incoming");
+    for (name, example) in json_files("examples/valid/incoming") {
+        let schema = &schemas[example["type"].as_str().unwrap()];
+        assert!(schema.is_valid(&example), "{name}: {:?}", schema.iter_errors(&example).next());
+        let incoming =
+            incoming::decode(&example.to_string()).unwrap_or_else(|refusal| panic!("{name}: {refusal}"));
+        assert_eq!(incoming.buyer.as_str(), example["data"]["buyerId"], "{name}");
+        assert_eq!(incoming.event.offer.as_str(), example["data"]["offerId"], "{name}");
+        assert_eq!(incoming.event.version.get(), example["data"]["offerVersion"], "{name}");
+        assert_eq!(format!("offer.{}.v1", incoming.event.change.name()), example["type"], "{name}");
+        assert_eq!(incoming.event.id.as_str(), example["id"], "{name}");
+    }
+}
+
+#[test]
+fn every_invalid_incoming_example_is_refused_by_both_and_no_value_is_repeated() {
+    let schemas = schemas("incoming");
+    for (name, example) in json_files("examples/invalid/incoming") {
+        let event = &example["event"];
+        let refusal = incoming::decode(&event.to_string()).expect_err(&name);
+        match event["type"].as_str().and_then(|kind| schemas.get(kind)) {
+            Some(schema) => {
+                assert!(!schema.is_valid(event), "{name}: the schema takes it, the code says {refusal}");
+                assert_eq!(refusal.reason(), "not-an-offer-event", "{name}");
+            }
+            None => assert!(matches!(refusal.reason(), "unknown-type" | "not-an-offer-event"), "{name}"),
+        }
+        if let Some(email) =
+            event.pointer("/data/buyer/email").and_then(Value::as_str).filter(|email| email.len() > 3)
+        {
+            assert!(!refusal.to_string().contains(email), "{name}: {refusal}");
+        }
+    }
+}
+
+#[test]
+fn a_refusal_tells_all_that_is_wrong_at_once() {
+    let body =
+        r#"{"specversion":"0.3","id":"a/b","type":"offer.made.v1","data":{"buyerId":"b","offerVersion":2}}"#;
+    let refusal = incoming::decode(body).unwrap_err();
+    let Refusal::NotAnOfferEvent(findings) = &refusal else { panic!("{refusal}") };
+    let paths: Vec<&str> = findings.iter().map(|finding| finding.path).collect();
+    assert_eq!(
+        paths,
+        [
+            "specversion",
+            "id",
+            "source",
+            "data.offerId",
+            "data.offerVersion",
+            "data.carId",
+            "data.buyer.name",
+            "data.buyer.email"
+        ],
+        "{refusal}"
+    );
+}
+
+#[test]
+fn what_is_no_event_at_all_is_refused_with_its_own_reason() {
+    let reason = |body: &str| incoming::decode(body).unwrap_err().reason();
+    assert_eq!(reason(""), "not-json");
+    assert_eq!(reason("\u{0}"), "not-json");
+    assert_eq!(reason(&"[".repeat(50_000)), "not-json", "deep nesting");
+    assert_eq!(reason(&format!("\"{}\"", "x".repeat(incoming::LARGEST_BODY))), "too-large");
+    assert_eq!(reason("[]"), "not-an-offer-event");
+    assert_eq!(reason("7"), "not-an-offer-event");
+    assert_eq!(
+        reason(r#"{"specversion":"1.0","id":"1","source":"/offers","type":"offer.updated.v1","data":{}}"#),
+        "unknown-type"
+    );
+    assert_eq!(
+        reason(r#"{"specversion":"1.0","id":"1","source":"/offers","type":"offer.made.v2","data":{}}"#),
+        "unknown-type"
+    );
+}
+
+#[test]
+fn moments_are_rfc_3339_and_nothing_looser() {
+    let decoded = |time: &str| {
+        let mut event: Value = serde_json::from_str(&testkit::body(&buyer("b"), &made("car-1"))).unwrap();
+        event["time"] = Value::String(time.to_owned());
+        (incoming::decode(&event.to_string()).is_ok(), schemas("incoming")["offer.made.v1"].is_valid(&event))
+    };
+    for time in ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-23T10:00:00+11:00"] {
+        assert_eq!(decoded(time), (true, true), "{time}");
+    }
+    for time in
+        ["2026-11-23 10:00:00Z", "2026-11-23T10:00Z", "2026-11-23T10:00:00Z[UTC]", "2026-11-23", "yesterday"]
+    {
+        assert_eq!(decoded(time), (false, false), "{time}");
+    }
+}
+
+#[test]
+fn every_sales_message_validates_against_its_schema() {
+    let schemas = schemas("outgoing");
+    for (name, example) in json_files("examples/valid/outgoing") {
+        let schema = &schemas[example["type"].as_str().unwrap()];
+        assert!(schema.is_valid(&example), "{name}: {:?}", schema.iter_errors(&example).next());
+    }
+    let mut state = State::default();
+    let mut seen = Vec::new();
+    for event in [made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)] {
+        for effect in state.fold(&event) {
+            if let Some(message) = message(&effect, &state) {
+                let schema = &schemas[message["type"].as_str().unwrap()];
+                assert!(schema.is_valid(&message), "{message}: {:?}", schema.iter_errors(&message).next());
+                assert_eq!(message["id"], effect.id(&buyer("buyer-7")));
+                seen.push(effect.key());
+            } else {
+                assert!(effect.kind.is_email());
+            }
+        }
+    }
+    assert_eq!(
+        seen,
+        [
+            "quote/car-1",
+            "opened/low/1",
+            "closed/low/1",
+            "opened/high/car-1/2",
+            "closed/high/car-1/2",
+            "opened/low/3"
+        ]
+    );
+}
+
+fn message(effect: &Effect, head: &State) -> Option<Value> {
+    let text = sales_message(&buyer("buyer-7"), effect, head, Timestamp::UNIX_EPOCH)?;
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+#[test]
+fn a_sales_message_holds_only_characters_that_sqs_takes() {
+    let mut person = testkit::contact();
+    person.name = "A\u{fffe}d\u{ffff}a\u{0}".to_owned();
+    let mut state = State::default();
+    let effects = state.fold(&testkit::made_by("car-1", person.clone()));
+    let text = sales_message(&buyer("b"), &effects[0], &state, Timestamp::UNIX_EPOCH).unwrap();
+    let is_taken = |character: char| matches!(character, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(is_taken), "{text:?}");
+    let message: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(message["data"]["contact"]["name"], person.name, "and says the same");
+}

@@ -1,0 +1,160 @@
+use crate::fold::Before;
+use crate::{
+    BuyerId, CloseReason, Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage, State,
+};
+
+/// Something to do outside, as a value.
+///
+/// It names the offer concerned, not the person: who is reached is looked up in the buyer's state when the effect
+/// is performed, so that a stored effect holds no personal data.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effect {
+    /// The sequence number of the arrival that called for it.
+    pub sequence: Sequence,
+    /// What to do.
+    pub kind: EffectKind,
+}
+
+/// What there is to do outside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EffectKind {
+    /// Sales message `quote.requested.v1`: a quote per offer.
+    QuoteRequest {
+        /// The offer to quote for.
+        offer: OfferId,
+    },
+    /// Sales message `lead.opened.v1`.
+    LeadOpened {
+        /// The lead.
+        lead: LeadId,
+        /// The offer whose contact is the lead's.
+        offer: OfferId,
+    },
+    /// Sales message `lead.closed.v1`.
+    LeadClosed {
+        /// The lead.
+        lead: LeadId,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// E-mail to the buyer: an offer was accepted.
+    AcceptedEmail {
+        /// The accepted offer.
+        offer: OfferId,
+        /// The version of the acceptance.
+        accepted_at: OfferVersion,
+    },
+    /// E-mail to the buyer: ask for a quote. One per buyer for all offers, ever.
+    QuoteInvitation {
+        /// The offer whose contact is written to.
+        offer: OfferId,
+    },
+}
+
+impl EffectKind {
+    /// Whether it is an e-mail; all others are messages to the sales team.
+    #[must_use]
+    pub const fn is_email(&self) -> bool {
+        match self {
+            Self::AcceptedEmail { .. } | Self::QuoteInvitation { .. } => true,
+            Self::QuoteRequest { .. } | Self::LeadOpened { .. } | Self::LeadClosed { .. } => false,
+        }
+    }
+
+    /// The word for this kind in metrics and logs.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::QuoteRequest { .. } => "quote-request",
+            Self::LeadOpened { .. } => "lead-opened",
+            Self::LeadClosed { .. } => "lead-closed",
+            Self::AcceptedEmail { .. } => "accepted-email",
+            Self::QuoteInvitation { .. } => "quote-invitation",
+        }
+    }
+}
+
+impl Effect {
+    /// The name under which it happens once, within its buyer.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match &self.kind {
+            EffectKind::QuoteRequest { offer } => format!("quote/{offer}"),
+            EffectKind::LeadOpened { lead, .. } => format!("opened/{lead}"),
+            EffectKind::LeadClosed { lead, .. } => format!("closed/{lead}"),
+            EffectKind::AcceptedEmail { offer, accepted_at } => {
+                format!("accepted-email/{offer}/{accepted_at}")
+            }
+            EffectKind::QuoteInvitation { .. } => "quote-email".to_owned(),
+        }
+    }
+
+    /// `<buyer>/<key>`: the name under which it happens once, everywhere.
+    #[must_use]
+    pub fn id(&self, buyer: &BuyerId) -> String {
+        format!("{buyer}/{}", self.key())
+    }
+}
+
+impl State {
+    /// Whether the reason for an effect still holds in this state.
+    ///
+    /// A closing always does: an earlier attempt may have announced the opening and crashed before it could say so.
+    #[must_use]
+    pub fn still_calls_for(&self, effect: &EffectKind) -> bool {
+        match effect {
+            EffectKind::QuoteRequest { offer } => self.offers.get(offer).is_some_and(wants_quote),
+            EffectKind::LeadOpened { lead, .. } => self.is_open(lead),
+            EffectKind::LeadClosed { .. } => true,
+            EffectKind::AcceptedEmail { offer, accepted_at } => {
+                self.offers.get(offer).and_then(Offer::accepted_at) == Some(*accepted_at)
+            }
+            EffectKind::QuoteInvitation { .. } => self.low_lead.is_some(),
+        }
+    }
+}
+
+fn wants_quote(offer: &Offer) -> bool {
+    offer.contact.is_some()
+        && match offer.stage {
+            Stage::Pending | Stage::Accepted { .. } => true,
+            Stage::Closed => false,
+        }
+}
+
+/// The effects of one arrival: the difference between before it and after its whole chain.
+///
+/// Closings come before openings, so that whoever reads in order never sees a low lead beside a high one.
+pub(crate) fn effects_of(before: &Before, after: &State, last: &Event) -> Vec<Effect> {
+    let Some(offer) = after.offers.get(&last.offer) else {
+        return Vec::new();
+    };
+    let id = || last.offer.clone();
+    let high = |accepted_at| LeadId::High { offer: id(), accepted_at };
+    let reason = CloseReason::of(&last.change);
+    let mut kinds = Vec::new();
+
+    if !before.was_known && wants_quote(offer) {
+        kinds.push(EffectKind::QuoteRequest { offer: id() });
+    }
+    let accepted_at = offer.accepted_at();
+    if let Some(was) = before.was_accepted_at.filter(|_| accepted_at.is_none()) {
+        kinds.push(EffectKind::LeadClosed { lead: high(was), reason });
+    }
+    if let Some(low) = before.low_lead.as_ref().filter(|_| after.low_lead.is_none()) {
+        kinds.push(EffectKind::LeadClosed { lead: low.id(), reason });
+    }
+    if let Some(now) = accepted_at.filter(|_| before.was_accepted_at.is_none()) {
+        kinds.push(EffectKind::LeadOpened { lead: high(now), offer: id() });
+        kinds.push(EffectKind::AcceptedEmail { offer: id(), accepted_at: now });
+    }
+    if let Some(LowLead { opened_at, offer }) = after.low_lead.as_ref().filter(|_| before.low_lead.is_none())
+    {
+        kinds.push(EffectKind::LeadOpened {
+            lead: LeadId::Low { opened_at: *opened_at },
+            offer: offer.clone(),
+        });
+        kinds.push(EffectKind::QuoteInvitation { offer: offer.clone() });
+    }
+    kinds.into_iter().map(|kind| Effect { sequence: after.sequence, kind }).collect()
+}

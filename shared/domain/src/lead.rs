@@ -1,0 +1,139 @@
+use std::fmt;
+
+use crate::{OfferChange, OfferId, OfferVersion, Sequence};
+
+/// What a sales lead is called, unique within its buyer: `low/<sequence>` or `high/<offer>/<version>`.
+///
+/// A lead once closed never reopens: the next one has another name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeadId {
+    /// The one low lead of the buyer.
+    Low {
+        /// The sequence number at which it opened.
+        opened_at: Sequence,
+    },
+    /// The high lead of an accepted offer.
+    High {
+        /// The accepted offer.
+        offer: OfferId,
+        /// The version of the acceptance.
+        accepted_at: OfferVersion,
+    },
+}
+
+impl LeadId {
+    /// How urgent a lead of this name is.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        match self {
+            Self::Low { .. } => Priority::Low,
+            Self::High { .. } => Priority::High,
+        }
+    }
+
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once('/')? {
+            ("low", sequence) => Some(Self::Low { opened_at: Sequence::new(sequence.parse().ok()?) }),
+            ("high", rest) => {
+                let (offer, version) = rest.split_once('/')?;
+                Some(Self::High {
+                    offer: OfferId::parse(offer).ok()?,
+                    accepted_at: OfferVersion::new(version.parse().ok()?)?,
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for LeadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Low { opened_at } => write!(f, "low/{opened_at}"),
+            Self::High { offer, accepted_at } => write!(f, "high/{offer}/{accepted_at}"),
+        }
+    }
+}
+
+/// How urgent a lead is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// A quote is offered by mail.
+    Low,
+    /// The sales team phones the buyer.
+    High,
+}
+
+impl Priority {
+    /// `low` or `high`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::High => "high",
+        }
+    }
+}
+
+/// The open low lead of a buyer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LowLead {
+    /// The sequence number at which it opened; its name.
+    pub opened_at: Sequence,
+    /// The offer whose event opened it; its contact is the lead's.
+    pub offer: OfferId,
+}
+
+impl LowLead {
+    /// Its name.
+    #[must_use]
+    pub const fn id(&self) -> LeadId {
+        LeadId::Low { opened_at: self.opened_at }
+    }
+}
+
+/// Why a lead closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseReason {
+    /// An offer was accepted, so the low lead gave way.
+    OfferAccepted,
+    /// The acceptance behind the lead was taken back.
+    AcceptanceWithdrawn,
+    /// The seller rejected the offer.
+    OfferRejected,
+    /// The buyer withdrew the offer.
+    OfferWithdrawn,
+}
+
+impl CloseReason {
+    /// The reason that a change gives. A `made` closes nothing; it is told as a withdrawal so that the function is total.
+    pub(crate) const fn of(change: &OfferChange) -> Self {
+        match change {
+            OfferChange::Accepted => Self::OfferAccepted,
+            OfferChange::AcceptanceWithdrawn => Self::AcceptanceWithdrawn,
+            OfferChange::Rejected { .. } => Self::OfferRejected,
+            OfferChange::Made { .. } | OfferChange::Withdrawn => Self::OfferWithdrawn,
+        }
+    }
+
+    /// The word for it in messages.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::OfferAccepted => "offer-accepted",
+            Self::AcceptanceWithdrawn => "acceptance-withdrawn",
+            Self::OfferRejected => "offer-rejected",
+            Self::OfferWithdrawn => "offer-withdrawn",
+        }
+    }
+
+    /// Reads what [`CloseReason::name`] writes.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::OfferAccepted, Self::AcceptanceWithdrawn, Self::OfferRejected, Self::OfferWithdrawn]
+            .into_iter()
+            .find(|reason| reason.name() == name)
+    }
+}

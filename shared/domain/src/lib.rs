@@ -1,0 +1,23 @@
+//! The rules of Leadstream: what a buyer's offers are, which leads are open, what must be told to the world.
+//!
+//! Everything here is a pure function of its arguments: no AWS, no JSON, no clock, no randomness, no async.
+//! The rules come from the design (`ARCHITECTURE.md`, "The rules"); each is a test under `tests/`.
+
+mod arrival;
+mod contact;
+mod effect;
+mod event;
+mod fold;
+mod ids;
+mod lead;
+mod offer;
+mod state;
+
+pub use arrival::{Arrival, HELD_LIMIT};
+pub use contact::Contact;
+pub use effect::{Effect, EffectKind};
+pub use event::{Digest, Event, OfferChange};
+pub use ids::{BuyerId, CarId, EventId, InvalidId, OfferId, OfferVersion, Sequence};
+pub use lead::{CloseReason, LeadId, LowLead, Priority};
+pub use offer::{Offer, REMEMBERED_DIGESTS, Stage};
+pub use state::State;

@@ -1,0 +1,69 @@
+use std::collections::BTreeMap;
+
+use crate::{Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence};
+
+/// What a buyer's stream folds to. `State::default()` is a buyer of whom nothing is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The last fact's sequence number.
+    pub sequence: Sequence,
+    /// Every offer ever known, closed ones too: their versions recognise what is repeated.
+    pub offers: BTreeMap<OfferId, Offer>,
+    /// Early events, waiting for their predecessors.
+    pub held: BTreeMap<OfferId, BTreeMap<OfferVersion, Event>>,
+    /// The name of the low lead while it is open; whether it is open is asked of the offers.
+    pub low_lead: Option<LowLead>,
+}
+
+impl State {
+    /// The buyer's low lead is open while some offer is pending and none is accepted.
+    #[must_use]
+    pub fn has_low_lead(&self) -> bool {
+        self.offers.values().any(Offer::is_pending) && !self.has_high_lead()
+    }
+
+    /// A high lead is open for each accepted offer.
+    #[must_use]
+    pub fn has_high_lead(&self) -> bool {
+        self.offers.values().any(|offer| offer.accepted_at().is_some())
+    }
+
+    /// All open leads: the low one first, then the high ones by offer.
+    pub fn open_leads(&self) -> impl Iterator<Item = LeadId> + '_ {
+        let high = self.offers.iter().filter_map(|(id, offer)| {
+            Some(LeadId::High { offer: id.clone(), accepted_at: offer.accepted_at()? })
+        });
+        self.low_lead.iter().map(LowLead::id).chain(high)
+    }
+
+    /// Whether this very lead is open.
+    #[must_use]
+    pub fn is_open(&self, lead: &LeadId) -> bool {
+        match lead {
+            LeadId::Low { opened_at } => {
+                self.low_lead.as_ref().is_some_and(|low| low.opened_at == *opened_at)
+            }
+            LeadId::High { offer, accepted_at } => {
+                self.offers.get(offer).and_then(Offer::accepted_at) == Some(*accepted_at)
+            }
+        }
+    }
+
+    /// The last version applied of this offer, if it is known.
+    #[must_use]
+    pub fn version_of(&self, offer: &OfferId) -> Option<OfferVersion> {
+        self.offers.get(offer).map(|offer| offer.version)
+    }
+
+    /// The version that this offer's next event must have.
+    #[must_use]
+    pub fn next_version_of(&self, offer: &OfferId) -> OfferVersion {
+        self.version_of(offer).map_or(OfferVersion::FIRST, OfferVersion::next)
+    }
+
+    /// How many early events wait.
+    #[must_use]
+    pub fn held_count(&self) -> usize {
+        self.held.values().map(BTreeMap::len).sum()
+    }
+}

@@ -1,0 +1,49 @@
+//! A commit as a DynamoDB item and back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use contract::stored::StoredCommit;
+
+type Item = HashMap<String, AttributeValue>;
+
+pub(super) fn write(commit: &StoredCommit) -> Item {
+    let text = |value: &String| AttributeValue::S(value.clone());
+    let number = |value: u64| AttributeValue::N(value.to_string());
+    let mut item = Item::from([
+        ("buyer".to_owned(), text(&commit.buyer)),
+        ("sequence".to_owned(), number(commit.sequence)),
+        ("last".to_owned(), number(commit.last)),
+        ("format".to_owned(), number(u64::from(commit.format))),
+        ("facts".to_owned(), text(&commit.facts)),
+        ("recordedAt".to_owned(), text(&commit.recorded_at)),
+    ]);
+    for (name, value) in
+        [("effects", &commit.effects), ("snapshot", &commit.snapshot), ("feed", &commit.feed)]
+    {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), text(value));
+        }
+    }
+    item
+}
+
+pub(super) fn read(item: &Item) -> Option<StoredCommit> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+    Some(StoredCommit {
+        buyer: text("buyer")?,
+        sequence: sequence_of(item)?,
+        last: number("last")?,
+        format: u32::try_from(number("format")?).ok()?,
+        facts: text("facts")?,
+        effects: text("effects"),
+        snapshot: text("snapshot"),
+        recorded_at: text("recordedAt")?,
+        feed: text("feed"),
+    })
+}
+
+pub(super) fn sequence_of(item: &Item) -> Option<u64> {
+    item.get("sequence")?.as_n().ok()?.parse().ok()
+}

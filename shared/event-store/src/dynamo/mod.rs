@@ -1,0 +1,111 @@
+//! Streams in DynamoDB.
+
+mod item;
+mod retry;
+
+use std::error::Error;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use contract::stored::{StoredCommit, Undecodable};
+use domain::{BuyerId, Sequence};
+pub use retry::RetryConflicts;
+
+use crate::{Appended, EventStore, Page, StoreError};
+
+/// The streams table.
+#[derive(Debug, Clone)]
+pub struct DynamoStreams {
+    client: Client,
+    table: String,
+}
+
+impl DynamoStreams {
+    /// The table of this name. The client should retry with [`RetryConflicts`].
+    #[must_use]
+    pub const fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+}
+
+impl EventStore for DynamoStreams {
+    /// One `PutItem`. A failed condition gives back the item that lies there, free of charge.
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item::write(commit)))
+            .condition_expression("attribute_not_exists(buyer)")
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let error = match put.send().await {
+            Ok(_) => return Ok(Appended::Written),
+            Err(error) => error,
+        };
+        let taken = error.as_service_error().and_then(|error| {
+            if let aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(
+                failed,
+            ) = error
+            {
+                Some(failed)
+            } else {
+                None
+            }
+        });
+        let Some(taken) = taken else {
+            return Err(unavailable("PutItem", &commit.buyer, error));
+        };
+        let corrupt = || {
+            StoreError::Undecodable(Undecodable::Corrupt {
+                buyer: commit.buyer.clone(),
+                sequence: commit.sequence,
+                part: "item",
+            })
+        };
+        let stored = taken.item.as_ref().and_then(item::read).ok_or_else(corrupt)?;
+        Ok(Appended::Conflict(Box::new(stored)))
+    }
+
+    /// One `Query`, consistent, newest first.
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .expression_attribute_values(":buyer", AttributeValue::S(buyer.to_string()));
+        query = match before {
+            None => query.key_condition_expression("buyer = :buyer"),
+            Some(before) => query
+                .key_condition_expression("buyer = :buyer AND #sequence < :before")
+                .expression_attribute_names("#sequence", "sequence")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
+        };
+        let answer = query.send().await.map_err(|error| unavailable("Query", buyer.as_str(), error))?;
+        let corrupt = |item| {
+            let sequence = item::sequence_of(item).unwrap_or_default();
+            StoreError::Undecodable(Undecodable::Corrupt { buyer: buyer.to_string(), sequence, part: "item" })
+        };
+        let commits = answer.items().iter().map(|item| item::read(item).ok_or_else(|| corrupt(item)));
+        Ok(Page {
+            commits: commits.collect::<Result<_, _>>()?,
+            has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
+        })
+    }
+}
+
+fn unavailable<E, R>(operation: &'static str, buyer: &str, error: SdkError<E, R>) -> StoreError
+where
+    E: Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: Box::new(error) }
+}

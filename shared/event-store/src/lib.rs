@@ -1,0 +1,19 @@
+//! Streams: one per buyer, in commits that are written once. The key is the lock: an append is one conditional put at
+//! the next sequence number, and whoever comes second is told what lies there.
+//!
+//! The rules of reading and appending are here once; [`EventStore`] is only what differs between DynamoDB and memory.
+
+mod append;
+mod dynamo;
+mod head;
+mod load;
+mod memory;
+mod store;
+pub mod surroundings;
+
+pub use append::{Appending, LARGEST_ITEM};
+pub use dynamo::{DynamoStreams, RetryConflicts};
+pub use head::Head;
+pub use load::{history, load, tail_after};
+pub use memory::MemoryStreams;
+pub use store::{Appended, EventStore, Page, StoreError};

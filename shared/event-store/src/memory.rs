@@ -1,0 +1,47 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+
+use crate::{Appended, EventStore, Page, StoreError};
+
+/// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
+#[derive(Debug, Default)]
+pub struct MemoryStreams {
+    commits: Mutex<BTreeMap<(String, u64), StoredCommit>>,
+}
+
+impl MemoryStreams {
+    /// Everything stored, by buyer and sequence.
+    #[must_use]
+    pub fn commits(&self) -> Vec<StoredCommit> {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+}
+
+impl EventStore for MemoryStreams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (commit.buyer.clone(), commit.sequence);
+        if let Some(stored) = commits.get(&key) {
+            return Ok(Appended::Conflict(Box::new(stored.clone())));
+        }
+        commits.insert(key, commit.clone());
+        Ok(Appended::Written)
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let end = before.map_or(u64::MAX, Sequence::get);
+        let buyer = buyer.as_str();
+        let mut found = commits.range((buyer.to_owned(), 0)..(buyer.to_owned(), end)).rev();
+        let page = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
+        Ok(Page { commits: page, has_more: found.next().is_some() })
+    }
+}

@@ -1,0 +1,103 @@
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use serde_json::{Map, Value, json};
+
+/// The CloudWatch namespace of all metrics.
+const NAMESPACE: &str = "Leadstream";
+
+/// Dimension names and values of a metric, beyond the function's name.
+type Dimensions = Vec<(&'static str, String)>;
+
+/// What one invocation counted; written at its end as lines of CloudWatch's embedded metric format.
+///
+/// Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
+#[derive(Debug)]
+pub struct Metrics {
+    function: &'static str,
+    values: BTreeMap<Dimensions, BTreeMap<&'static str, (u64, &'static str)>>,
+}
+
+impl Metrics {
+    /// No metrics yet, of this function.
+    #[must_use]
+    pub const fn of(function: &'static str) -> Self {
+        Self { function, values: BTreeMap::new() }
+    }
+
+    /// Adds to a count.
+    pub fn count(&mut self, name: &'static str, dimensions: Dimensions, by: u64) {
+        self.values.entry(dimensions).or_default().entry(name).or_insert((0, "Count")).0 += by;
+    }
+
+    /// Keeps the largest of the durations reported under this name, in milliseconds.
+    pub fn longest(&mut self, name: &'static str, milliseconds: u64) {
+        let longest = self.values.entry(Vec::new()).or_default().entry(name).or_insert((0, "Milliseconds"));
+        longest.0 = longest.0.max(milliseconds);
+    }
+
+    /// One line for each set of dimensions. `now` is in milliseconds since 1970.
+    #[must_use]
+    pub fn lines(&self, now: i64) -> Vec<String> {
+        self.values
+            .iter()
+            .map(|(dimensions, values)| {
+                let mut line = Map::new();
+                line.insert("function".to_owned(), json!(self.function));
+                let mut names = vec!["function"];
+                for (name, value) in dimensions {
+                    names.push(name);
+                    line.insert((*name).to_owned(), json!(value));
+                }
+                let mut metrics = Vec::new();
+                for (name, (value, unit)) in values {
+                    metrics.push(json!({ "Name": name, "Unit": unit }));
+                    line.insert((*name).to_owned(), json!(value));
+                }
+                let directive = json!({ "Namespace": NAMESPACE, "Dimensions": [names], "Metrics": metrics });
+                line.insert("_aws".to_owned(), json!({ "Timestamp": now, "CloudWatchMetrics": [directive] }));
+                Value::Object(line).to_string()
+            })
+            .collect()
+    }
+
+    /// Writes the lines to standard output, where Lambda's log is. A metric that cannot be written is dropped: it must
+    /// not cost a message.
+    pub fn write(&self, now: i64) {
+        let mut out = io::stdout().lock();
+        for line in self.lines(now) {
+            let _ = writeln!(out, "{line}");
+        }
+        let _ = out.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::Metrics;
+
+    #[test]
+    fn there_is_one_line_for_each_set_of_dimensions() {
+        let mut metrics = Metrics::of("recorder");
+        metrics.count("EventsRecorded", vec![], 2);
+        metrics.count("EventsRecorded", vec![], 1);
+        metrics.count("DeadLettered", vec![("reason", "not-json".to_owned())], 1);
+        metrics.longest("FeedLag", 7);
+        metrics.longest("FeedLag", 3);
+        let lines: Vec<Value> =
+            metrics.lines(5).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!(
+            lines,
+            [
+                json!({"function": "recorder", "EventsRecorded": 3, "FeedLag": 7, "_aws": {"Timestamp": 5,
+                    "CloudWatchMetrics": [{"Namespace": "Leadstream", "Dimensions": [["function"]], "Metrics": [
+                        {"Name": "EventsRecorded", "Unit": "Count"}, {"Name": "FeedLag", "Unit": "Milliseconds"}]}]}}),
+                json!({"function": "recorder", "reason": "not-json", "DeadLettered": 1, "_aws": {"Timestamp": 5,
+                    "CloudWatchMetrics": [{"Namespace": "Leadstream", "Dimensions": [["function", "reason"]],
+                        "Metrics": [{"Name": "DeadLettered", "Unit": "Count"}]}]}}),
+            ]
+        );
+    }
+}

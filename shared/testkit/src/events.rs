@@ -1,0 +1,119 @@
+use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
+use serde_json::{Value, json};
+
+/// A buyer by name.
+#[must_use]
+pub fn buyer(name: &str) -> BuyerId {
+    BuyerId::parse(name).unwrap()
+}
+
+/// An offer by name.
+#[must_use]
+pub fn offer(name: &str) -> OfferId {
+    OfferId::parse(name).unwrap()
+}
+
+/// The one person of most tests. Her data are canaries: no log line may contain them.
+#[must_use]
+pub fn contact() -> Contact {
+    Contact {
+        name: "Ada Canary".to_owned(),
+        email: "ada.canary@example.com".to_owned(),
+        phone: Some("+61 400 000 000".to_owned()),
+    }
+}
+
+/// An event that still lacks its version, as in `accepted("car-1").v(2)`.
+#[derive(Debug, Clone)]
+pub struct EventBuilder {
+    offer: OfferId,
+    change: OfferChange,
+}
+
+impl EventBuilder {
+    /// The event with this offer version.
+    #[must_use]
+    pub fn v(self, version: u32) -> Event {
+        let id = EventId::parse(&format!("{}-{version}-{}", self.offer, self.change.name())).unwrap();
+        Event {
+            offer: self.offer,
+            version: OfferVersion::new(version).unwrap(),
+            change: self.change,
+            id,
+            time: Some("2026-11-23T10:00:00Z".to_owned()),
+        }
+    }
+}
+
+/// `offer.made.v1`, version 1, for a car of the same name as the offer.
+#[must_use]
+pub fn made(name: &str) -> Event {
+    made_by(name, contact())
+}
+
+/// `offer.made.v1` with another contact.
+#[must_use]
+pub fn made_by(name: &str, contact: Contact) -> Event {
+    let change = OfferChange::Made { car: CarId::parse(name).unwrap(), contact };
+    EventBuilder { offer: offer(name), change }.v(1)
+}
+
+/// `offer.accepted.v1`.
+#[must_use]
+pub fn accepted(name: &str) -> EventBuilder {
+    EventBuilder { offer: offer(name), change: OfferChange::Accepted }
+}
+
+/// `offer.acceptance-withdrawn.v1`.
+#[must_use]
+pub fn acceptance_withdrawn(name: &str) -> EventBuilder {
+    EventBuilder { offer: offer(name), change: OfferChange::AcceptanceWithdrawn }
+}
+
+/// `offer.rejected.v1` without a reason.
+#[must_use]
+pub fn rejected(name: &str) -> EventBuilder {
+    EventBuilder { offer: offer(name), change: OfferChange::Rejected { reason: None } }
+}
+
+/// `offer.withdrawn.v1`.
+#[must_use]
+pub fn withdrawn(name: &str) -> EventBuilder {
+    EventBuilder { offer: offer(name), change: OfferChange::Withdrawn }
+}
+
+/// The message body that the offer system would send for this event.
+#[must_use]
+pub fn body(buyer: &BuyerId, event: &Event) -> String {
+    let mut data = json!({
+        "buyerId": buyer.as_str(),
+        "offerId": event.offer.as_str(),
+        "offerVersion": event.version.get(),
+    });
+    match &event.change {
+        OfferChange::Made { car, contact } => {
+            data["carId"] = json!(car.as_str());
+            data["buyer"] = json!({ "name": contact.name, "email": contact.email });
+            if let Some(phone) = &contact.phone {
+                data["buyer"]["phone"] = json!(phone);
+            }
+        }
+        OfferChange::Rejected { reason: Some(reason) } => data["reason"] = json!(reason),
+        OfferChange::Rejected { reason: None }
+        | OfferChange::Accepted
+        | OfferChange::AcceptanceWithdrawn
+        | OfferChange::Withdrawn => {}
+    }
+    let mut event_json = json!({
+        "specversion": "1.0",
+        "id": event.id.as_str(),
+        "source": "/offers",
+        "type": format!("offer.{}.v1", event.change.name()),
+        "subject": event.offer.as_str(),
+        "data": data,
+    });
+    if let Some(time) = &event.time {
+        event_json["time"] = Value::String(time.clone());
+    }
+    event_json.to_string()
+}

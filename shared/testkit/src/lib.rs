@@ -1,0 +1,13 @@
+//! Builders and doubles for tests. A dev-dependency only: nothing that is shipped may depend on it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "test code: a wrong builder call fails the test"
+)]
+
+mod events;
+
+pub use events::{
+    EventBuilder, acceptance_withdrawn, accepted, body, buyer, contact, made, made_by, offer, rejected,
+    withdrawn,
+};
