@@ -4,19 +4,26 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// The clock of this machine. Never used for order: clocks are wrong.
-pub trait Clock {
-    /// This machine's idea of now.
+/// What a worker finds around it that is no data.
+pub trait Surroundings {
+    /// This machine's idea of now. Never used for order: clocks are wrong.
     fn now(&self) -> Timestamp;
+
+    /// A name that nobody has ever used, to recognise one's own writes by.
+    fn nonce(&self) -> String;
 }
 
-/// The machine's own clock.
+/// The machine's own clock and randomness.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct SystemClock;
+pub struct Machine;
 
-impl Clock for SystemClock {
+impl Surroundings for Machine {
     fn now(&self) -> Timestamp {
         Timestamp::now()
+    }
+
+    fn nonce(&self) -> String {
+        uuid::Uuid::new_v4().to_string()
     }
 }
 
@@ -40,8 +47,8 @@ impl Deadline {
     ///
     /// # Errors
     /// [`OutOfTime`] if it cannot.
-    pub fn leaves(&self, time: Duration, clock: &impl Clock) -> Result<(), OutOfTime> {
+    pub fn leaves(&self, time: Duration, surroundings: &impl Surroundings) -> Result<(), OutOfTime> {
         let needed = SignedDuration::try_from(time).map_err(|_| OutOfTime)?;
-        if self.0.duration_since(clock.now()) >= needed { Ok(()) } else { Err(OutOfTime) }
+        if self.0.duration_since(surroundings.now()) >= needed { Ok(()) } else { Err(OutOfTime) }
     }
 }

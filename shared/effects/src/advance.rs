@@ -1,0 +1,331 @@
+//! All pending effects of one buyer, in order, from the cursor on.
+
+use std::fmt;
+use std::time::Duration;
+
+use contract::outgoing::sales_message;
+use contract::stored::Commit;
+use domain::{BuyerId, Effect, EffectKind, Sequence};
+use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
+use event_store::{EventStore, Head, StoreError, tail_after};
+use jiff::{SignedDuration, Timestamp};
+use telemetry::chain;
+
+use crate::deliver::{self, later};
+use crate::leads::{
+    Behind, Closing, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, Moved, Opening, Outcome, Progress,
+};
+use crate::mail::Letterhead;
+use crate::outside::{Outside, SalesMessage, SalesUnavailable};
+
+/// How often a buyer is looked at anew because a fact was recorded between reading and claiming. Then it is behind:
+/// somebody else's doorbell is ringing anyway.
+const LOOKS: usize = 4;
+
+/// How many lead and outcome items may wait for one transaction, which takes 100.
+const LARGEST_TRANSACTION: usize = 50;
+
+/// What must be left of the invocation before anything but an e-mail is begun: one call to AWS with its retries.
+const NEEDED: Duration = Duration::from_secs(6);
+
+/// What is needed to advance buyers.
+#[derive(Debug)]
+pub struct Advance<'a, S, L, O, W> {
+    /// Where the commits are. Only read.
+    pub streams: &'a S,
+    /// What the world was told.
+    pub leads: &'a L,
+    /// The world.
+    pub outside: &'a O,
+    /// Time and chance.
+    pub surroundings: &'a W,
+    /// What every e-mail needs.
+    pub letterhead: &'a Letterhead,
+}
+
+/// How an advance ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Advanced {
+    /// Everything of this buyer is settled up to here.
+    pub through: Sequence,
+    /// Why there is more that must be tried later; `None` if all is settled.
+    pub behind: Option<String>,
+    /// What was done, in order.
+    pub performed: Vec<Performed>,
+}
+
+/// One effect that was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Performed {
+    /// The effect.
+    pub effect: Effect,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// When its commit was recorded.
+    pub recorded_at: Timestamp,
+}
+
+/// The one thing that makes an invocation fail: a buyer could be neither advanced nor marked behind.
+#[derive(Debug, thiserror::Error)]
+#[error("{buyer} is behind ({reason}) and cannot be marked so")]
+pub struct CannotMark {
+    /// Who.
+    pub buyer: BuyerId,
+    /// Why it is behind.
+    pub reason: String,
+    /// Why it cannot be marked.
+    #[source]
+    pub source: LeadsUnavailable,
+}
+
+/// What one look at a buyer found.
+pub(crate) struct Look<'a> {
+    pub(crate) buyer: &'a BuyerId,
+    pub(crate) head: Head,
+    pub(crate) deadline: Deadline,
+}
+
+/// Why the work on a buyer stops here for now.
+pub(crate) enum Stop {
+    /// A fact was recorded after the last one read: look again.
+    HeadMoved,
+    /// Something passing: try again later.
+    Later { reason: String, not_before: Option<Timestamp> },
+}
+
+impl Stop {
+    pub(crate) const fn later(reason: String, not_before: Option<Timestamp>) -> Self {
+        Self::Later { reason, not_before }
+    }
+}
+
+impl<S, L, O, W> Advance<'_, S, L, O, W>
+where
+    S: EventStore,
+    L: Cursors + Ledger,
+    O: Outside,
+    W: Surroundings,
+{
+    /// Does all pending effects of a buyer, in order, and moves its cursor; whatever must be tried later marks the buyer
+    /// behind. `remembered` spares reading the cursor: one that is too low costs repeated messages, never another effect.
+    ///
+    /// # Errors
+    /// [`CannotMark`].
+    pub async fn advance(
+        &self,
+        buyer: &BuyerId,
+        remembered: Option<Sequence>,
+        deadline: Deadline,
+    ) -> Result<Advanced, CannotMark> {
+        let mut advanced = Advanced::default();
+        let mut known = remembered.map(|through| Cursor { through, behind: None });
+        let mut attempts = 0;
+        let mut stop =
+            Stop::later("facts were recorded faster than effects could be claimed".to_owned(), None);
+        for _ in 0..LOOKS {
+            let cursor = match self.read_cursor(buyer, known.take(), deadline).await {
+                Ok(cursor) => cursor,
+                Err(later) => {
+                    stop = later;
+                    break;
+                }
+            };
+            attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
+            advanced.through = advanced.through.max(cursor.through);
+            match self.look(buyer, &cursor, deadline, &mut advanced).await {
+                Ok(()) => return Ok(advanced),
+                Err(Stop::HeadMoved) => {}
+                Err(later @ Stop::Later { .. }) => {
+                    stop = later;
+                    break;
+                }
+            }
+        }
+        let (reason, not_before) = match stop {
+            Stop::Later { reason, not_before } => (reason, not_before),
+            Stop::HeadMoved => ("facts were recorded meanwhile".to_owned(), None),
+        };
+        self.mark_behind(buyer, reason.clone(), attempts, not_before).await?;
+        advanced.behind = Some(reason);
+        Ok(advanced)
+    }
+
+    /// Marks a buyer behind that could not be advanced at all.
+    ///
+    /// # Errors
+    /// [`CannotMark`].
+    pub async fn mark_behind(
+        &self,
+        buyer: &BuyerId,
+        reason: String,
+        attempts: u32,
+        not_before: Option<Timestamp>,
+    ) -> Result<(), CannotMark> {
+        let now = self.surroundings.now();
+        let wait = SignedDuration::from_mins(1 << attempts.min(4));
+        let behind = Behind {
+            mark: self.surroundings.nonce(),
+            reason: reason.clone(),
+            attempts: attempts.saturating_add(1),
+            not_before: not_before.unwrap_or_else(|| later(now, wait)),
+        };
+        let marked = self.leads.mark_behind(buyer, &behind).await;
+        marked.map_err(|source| CannotMark { buyer: buyer.clone(), reason, source })
+    }
+
+    async fn read_cursor(
+        &self,
+        buyer: &BuyerId,
+        remembered: Option<Cursor>,
+        deadline: Deadline,
+    ) -> Result<Cursor, Stop> {
+        if let Some(cursor) = remembered {
+            return Ok(cursor);
+        }
+        deadline.leaves(NEEDED, self.surroundings)?;
+        Ok(self.leads.cursor(buyer).await?)
+    }
+
+    /// One look: what is pending is performed, and the cursor moves to where all is settled.
+    async fn look(
+        &self,
+        buyer: &BuyerId,
+        cursor: &Cursor,
+        deadline: Deadline,
+        advanced: &mut Advanced,
+    ) -> Result<(), Stop> {
+        deadline.leaves(NEEDED, self.surroundings)?;
+        let (head, pending) = tail_after(self.streams, buyer, Some(cursor.through)).await?;
+        let look = Look { buyer, head, deadline };
+        let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
+        let mut stopped = Ok(());
+        for commit in &pending {
+            match self.perform_all(&look, commit, cursor.through, &mut advanced.performed).await {
+                Ok(settled) => progress.extend(settled),
+                Err(stop) => {
+                    stopped = Err(stop);
+                    break;
+                }
+            }
+            if progress.items() > LARGEST_TRANSACTION {
+                self.move_cursor(buyer, &mut progress, None, advanced).await?;
+            }
+        }
+        // A mark is cleared only by who settled all: if this worker ends here, the next one must still be called.
+        let mark = cursor.behind.as_ref().filter(|_| stopped.is_ok()).map(|behind| behind.mark.as_str());
+        self.move_cursor(buyer, &mut progress, mark, advanced).await?;
+        stopped
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &mut Progress,
+        mark_to_clear: Option<&str>,
+        advanced: &mut Advanced,
+    ) -> Result<(), Stop> {
+        match self.leads.move_cursor(buyer, progress, mark_to_clear).await? {
+            Moved::Done | Moved::Overtaken => {}
+        }
+        advanced.through = advanced.through.max(progress.through);
+        *progress = Progress { from: progress.through, through: progress.through, ..Progress::default() };
+        Ok(())
+    }
+
+    async fn perform_all(
+        &self,
+        look: &Look<'_>,
+        commit: &Commit,
+        settled_through: Sequence,
+        performed: &mut Vec<Performed>,
+    ) -> Result<Progress, Stop> {
+        let mut progress = Progress { through: commit.last(), ..Progress::default() };
+        for effect in commit.effects.iter().filter(|effect| effect.sequence > settled_through) {
+            let outcome = self.perform(look, effect, commit.recorded_at).await?;
+            if outcome == Outcome::Sent {
+                if let Some((lead, told)) = told_by(effect, look, commit.recorded_at) {
+                    let known: &mut LeadTold = progress.leads.entry(lead).or_default();
+                    known.opened = told.opened.or(known.opened.take());
+                    known.closed = told.closed.or(known.closed.take());
+                }
+            } else if outcome != Outcome::Unknown {
+                // How a doubtful mail ends is the ledger's to say.
+                progress.settled.entry(effect.sequence).or_default().insert(effect.key(), outcome);
+            }
+            performed.push(Performed { effect: effect.clone(), outcome, recorded_at: commit.recorded_at });
+        }
+        Ok(progress)
+    }
+
+    /// Performs one effect if a later fact has not overtaken it.
+    async fn perform(
+        &self,
+        look: &Look<'_>,
+        effect: &Effect,
+        recorded_at: Timestamp,
+    ) -> Result<Outcome, Stop> {
+        if !look.head.state.still_calls_for(&effect.kind) {
+            return Ok(Outcome::Superseded);
+        }
+        if effect.kind.is_email() {
+            look.deadline.leaves(deliver::NEEDED, self.surroundings)?;
+            return self.deliver(look, effect).await;
+        }
+        look.deadline.leaves(NEEDED, self.surroundings)?;
+        let Some(body) = sales_message(look.buyer, effect, &look.head.state, recorded_at) else {
+            return Ok(Outcome::Superseded);
+        };
+        let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
+        self.outside.tell_sales(&message).await?;
+        Ok(Outcome::Sent)
+    }
+}
+
+/// What the leads table keeps of a message that was sent.
+fn told_by(effect: &Effect, look: &Look<'_>, at: Timestamp) -> Option<(domain::LeadId, LeadTold)> {
+    match &effect.kind {
+        EffectKind::LeadOpened { lead, offer } => {
+            let known = look.head.state.offers.get(offer)?;
+            let contact = known.contact.clone()?;
+            let opening = Opening { offer: offer.clone(), car: known.car.clone(), contact, at };
+            Some((lead.clone(), LeadTold { opened: Some(opening), closed: None }))
+        }
+        EffectKind::LeadClosed { lead, reason } => {
+            let closing = Closing { reason: *reason, at };
+            Some((lead.clone(), LeadTold { opened: None, closed: Some(closing) }))
+        }
+        EffectKind::QuoteRequest { .. }
+        | EffectKind::AcceptedEmail { .. }
+        | EffectKind::QuoteInvitation { .. } => None,
+    }
+}
+
+impl From<OutOfTime> for Stop {
+    fn from(error: OutOfTime) -> Self {
+        Self::later(chain(&error), None)
+    }
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::later(chain(&error), None)
+    }
+}
+
+impl From<LeadsUnavailable> for Stop {
+    fn from(error: LeadsUnavailable) -> Self {
+        Self::later(chain(&error), None)
+    }
+}
+
+impl From<SalesUnavailable> for Stop {
+    fn from(error: SalesUnavailable) -> Self {
+        Self::later(chain(&error), None)
+    }
+}
+
+impl fmt::Debug for Look<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Look({} at {})", self.buyer, self.head.state.sequence)
+    }
+}

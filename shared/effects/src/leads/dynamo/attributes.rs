@@ -1,0 +1,72 @@
+//! Items as DynamoDB has them: texts and numbers under names in camel case, times in RFC 3339.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{BuyerId, Contact, Sequence};
+use jiff::Timestamp;
+
+use crate::leads::{AddressDigest, Behind, Cursor, LedgerEntry, Status};
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+pub(super) fn text(value: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(value.into())
+}
+
+pub(super) fn number(value: u64) -> AttributeValue {
+    AttributeValue::N(value.to_string())
+}
+
+pub(super) fn time(value: Timestamp) -> AttributeValue {
+    AttributeValue::S(value.to_string())
+}
+
+pub(super) fn contact(contact: &Contact) -> AttributeValue {
+    let mut fields =
+        Item::from([("name".to_owned(), text(&contact.name)), ("email".to_owned(), text(&contact.email))]);
+    if let Some(phone) = &contact.phone {
+        fields.insert("phone".to_owned(), text(phone));
+    }
+    AttributeValue::M(fields)
+}
+
+pub(super) fn key(buyer: &BuyerId, kind: impl Into<String>) -> Item {
+    Item::from([("buyer".to_owned(), text(buyer.as_str())), ("kind".to_owned(), text(kind))])
+}
+
+pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
+    item.get(name)?.as_s().ok().cloned()
+}
+
+pub(super) fn read_number(item: &Item, name: &str) -> Option<u64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+pub(super) fn read_time(item: &Item, name: &str) -> Option<Timestamp> {
+    read_text(item, name)?.parse().ok()
+}
+
+pub(super) fn read_cursor(item: &Item) -> Cursor {
+    let behind = read_text(item, "mark").map(|mark| Behind {
+        mark,
+        reason: read_text(item, "reason").unwrap_or_default(),
+        attempts: read_number(item, "attempts").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
+        not_before: read_time(item, "due").unwrap_or_default(),
+    });
+    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind }
+}
+
+pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
+    Some(LedgerEntry {
+        status: Status::parse(&read_text(item, "status")?)?,
+        nonce: read_text(item, "nonce")?,
+        sequence: Sequence::new(read_number(item, "sequence")?),
+        address: AddressDigest(read_text(item, "address")?),
+        due: read_time(item, "due"),
+        first_tried_at: read_time(item, "firstTriedAt").or_else(|| read_time(item, "since"))?,
+        since: read_time(item, "since")?,
+        message_id: read_text(item, "messageId"),
+        reason: read_text(item, "reason"),
+    })
+}

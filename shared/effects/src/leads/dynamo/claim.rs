@@ -1,0 +1,158 @@
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::{BuyerId, Sequence};
+
+use super::attributes::{Item, key, number, read_entry, text, time};
+use super::{DynamoLeads, has_failed, open_work, unavailable};
+use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Status, Verdict};
+
+/// What a claim may take. `is_claimable` says the same of an entry in memory.
+const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
+     OR (#status = :retry AND due <= :now) OR (#status = :rejected AND address <> :address)";
+
+fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
+    key(buyer, format!("email/{effect_key}"))
+}
+
+impl Ledger for DynamoLeads {
+    /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        let invalid = |error| LeadsUnavailable {
+            operation: "TransactWriteItems",
+            buyer: claim.buyer.to_string(),
+            source: Box::new(error),
+        };
+        let entry = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(entry_key(&claim.buyer, &claim.key)))
+            .update_expression(
+                "SET #status = :sending, nonce = :nonce, #sequence = :sequence, address = :address, due = :deadline, \
+                 since = :now, openWork = :work, firstTriedAt = if_not_exists(firstTriedAt, :now) \
+                 REMOVE reason, messageId",
+            )
+            .condition_expression(CLAIMABLE)
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#sequence", "sequence")
+            .set_expression_attribute_values(Some(Item::from([
+                (":sending".to_owned(), text(Status::Sending.name())),
+                (":superseded".to_owned(), text(Status::Superseded.name())),
+                (":retry".to_owned(), text(Status::Retry.name())),
+                (":rejected".to_owned(), text(Status::Rejected.name())),
+                (":nonce".to_owned(), text(&claim.nonce)),
+                (":sequence".to_owned(), number(claim.sequence.get())),
+                (":address".to_owned(), text(&claim.address.0)),
+                (":deadline".to_owned(), time(claim.deadline)),
+                (":now".to_owned(), time(claim.now)),
+                (":work".to_owned(), open_work(&claim.buyer)),
+            ])))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(invalid)?;
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(entry).build())
+            .transact_items(
+                TransactWriteItem::builder()
+                    .condition_check(self.nothing_after(&claim.buyer, claim.head).map_err(invalid)?)
+                    .build(),
+            )
+            .send()
+            .await;
+        let Err(error) = sent else { return Ok(Claimed::Ours) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
+        else {
+            return Err(unavailable("TransactWriteItems", &claim.buyer, error));
+        };
+        let reasons = canceled.cancellation_reasons();
+        let found =
+            reasons.first().and_then(|reason: &CancellationReason| reason.item.as_ref()).and_then(read_entry);
+        match found {
+            // The SDK sent it again after its answer was lost.
+            Some(entry) if entry.nonce == claim.nonce => Ok(Claimed::Ours),
+            Some(entry) if has_failed(reasons, 0) => Ok(Claimed::Held(Box::new(entry))),
+            _ if has_failed(reasons, 1) => Ok(Claimed::HeadMoved),
+            _ => Err(unavailable("TransactWriteItems", &claim.buyer, error)),
+        }
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        effect_key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        let mut set = "SET #status = :status, since = :now".to_owned();
+        let mut remove = Vec::new();
+        let mut values = Item::from([
+            (":status".to_owned(), text(verdict.status.name())),
+            (":now".to_owned(), time(verdict.now)),
+            (":nonce".to_owned(), text(nonce)),
+            (":sending".to_owned(), text(Status::Sending.name())),
+            (":unknown".to_owned(), text(Status::Unknown.name())),
+        ]);
+        let due = verdict.due.map(time);
+        let fields = [
+            ("messageId", verdict.message_id.as_ref().map(text)),
+            ("reason", verdict.reason.as_ref().map(text)),
+            ("openWork", due.is_some().then(|| open_work(buyer))),
+            ("due", due),
+        ];
+        for (name, value) in fields {
+            if let Some(value) = value {
+                set = format!("{set}, {name} = :{name}");
+                values.insert(format!(":{name}"), value);
+            } else {
+                remove.push(name);
+            }
+        }
+        // What can be claimed anew begins its 24 hours anew.
+        if matches!(verdict.status, Status::Superseded | Status::Rejected) {
+            remove.push("firstTriedAt");
+        }
+        let update = if remove.is_empty() { set } else { format!("{set} REMOVE {}", remove.join(", ")) };
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(entry_key(buyer, effect_key)))
+            .update_expression(update)
+            .condition_expression("nonce = :nonce AND (#status = :sending OR #status = :unknown)")
+            .expression_attribute_names("#status", "status")
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(true),
+            Err(error) => match error.as_service_error() {
+                // The SDK sent it again after its answer was lost, or another hand settled it the same way.
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed
+                    .item
+                    .as_ref()
+                    .and_then(read_entry)
+                    .is_some_and(|entry| entry.nonce == nonce && entry.status == verdict.status)),
+                _ => Err(unavailable("UpdateItem", buyer, error)),
+            },
+        }
+    }
+}
+
+impl DynamoLeads {
+    fn nothing_after(
+        &self,
+        buyer: &BuyerId,
+        head: Sequence,
+    ) -> Result<ConditionCheck, aws_sdk_dynamodb::error::BuildError> {
+        ConditionCheck::builder()
+            .table_name(&self.streams_table)
+            .key("buyer", text(buyer.as_str()))
+            .key("sequence", number(head.next().get()))
+            .condition_expression("attribute_not_exists(buyer)")
+            .build()
+    }
+}

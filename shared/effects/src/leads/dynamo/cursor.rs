@@ -1,0 +1,254 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use domain::{BuyerId, LeadId, Priority, Sequence};
+
+use super::attributes::{Item, contact, key, number, read_cursor, text, time};
+use super::{DynamoLeads, has_failed, open_work, shard, unavailable};
+use crate::leads::{Behind, Cursor, Cursors, LeadTold, LeadsUnavailable, Moved, Outcome, Progress};
+
+const CURSOR: &str = "cursor";
+const REMOVE_MARK: &str = "mark, reason, attempts, due, openWork";
+
+impl Cursors for DynamoLeads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, CURSOR)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable("GetItem", buyer, error))?;
+        Ok(answer.item().map(read_cursor).unwrap_or_default())
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        if progress.through <= progress.from {
+            return match mark_to_clear {
+                Some(mark) => self.clear_mark(buyer, mark).await,
+                None => Ok(Moved::Done),
+            };
+        }
+        let moved = if progress.items() == 0 {
+            self.move_alone(buyer, progress.through, mark_to_clear).await?
+        } else {
+            self.move_and_tell(buyer, progress, mark_to_clear).await?
+        };
+        match moved {
+            Attempt::Moved => Ok(Moved::Done),
+            Attempt::Refused(now) if now.through >= progress.through => Ok(Moved::Overtaken),
+            // The mark is a newer one: it stays, and the cursor moves all the same.
+            Attempt::Refused(_) => {
+                let again = self.move_and_tell(buyer, progress, None).await?;
+                Ok(if matches!(again, Attempt::Moved) { Moved::Done } else { Moved::Overtaken })
+            }
+        }
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, CURSOR)))
+            .update_expression(
+                "SET mark = :mark, reason = :reason, attempts = :attempts, due = :due, openWork = :work, \
+                 through = if_not_exists(through, :start)",
+            )
+            .expression_attribute_values(":mark", text(&behind.mark))
+            .expression_attribute_values(":reason", text(&behind.reason))
+            .expression_attribute_values(":attempts", number(u64::from(behind.attempts)))
+            .expression_attribute_values(":due", time(behind.not_before))
+            .expression_attribute_values(":work", open_work(buyer))
+            .expression_attribute_values(":start", number(Sequence::START.get()))
+            // Our own mark, sent twice by the SDK, is no newer mark.
+            .condition_expression("attribute_not_exists(mark) OR mark <> :mark")
+            .send()
+            .await
+            .map(|_| ())
+            .or_else(|error| match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(unavailable("UpdateItem", buyer, error)),
+            })
+    }
+}
+
+enum Attempt {
+    Moved,
+    Refused(Cursor),
+}
+
+impl DynamoLeads {
+    async fn clear_mark(&self, buyer: &BuyerId, mark: &str) -> Result<Moved, LeadsUnavailable> {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, CURSOR)))
+            .update_expression(format!("REMOVE {REMOVE_MARK}"))
+            .condition_expression("mark = :mark")
+            .expression_attribute_values(":mark", text(mark))
+            .send()
+            .await
+            .map(|_| Moved::Done)
+            .or_else(|error| match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Moved::Done),
+                _ => Err(unavailable("UpdateItem", buyer, error)),
+            })
+    }
+
+    /// One write unit, where a transaction would cost two.
+    async fn move_alone(
+        &self,
+        buyer: &BuyerId,
+        through: Sequence,
+        mark: Option<&str>,
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let (update, condition, values) = cursor_update(through, mark);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, CURSOR)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Attempt::Moved),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Attempt::Refused(failed.item.as_ref().map(read_cursor).unwrap_or_default()))
+                }
+                _ => Err(unavailable("UpdateItem", buyer, error)),
+            },
+        }
+    }
+
+    async fn move_and_tell(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark: Option<&str>,
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let (update, condition, values) = cursor_update(progress.through, mark);
+        let cursor = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, CURSOR)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let leads = progress.leads.iter().map(|(lead, told)| self.lead_update(buyer, lead, told));
+        let settled = progress
+            .settled
+            .iter()
+            .map(|(sequence, outcomes)| self.settled_update(buyer, *sequence, outcomes));
+        let mut transaction = self.client.transact_write_items();
+        for update in std::iter::once(cursor).chain(leads).chain(settled) {
+            let update = update.build().map_err(|error| LeadsUnavailable {
+                operation: "TransactWriteItems",
+                buyer: buyer.to_string(),
+                source: Box::new(error),
+            })?;
+            transaction = transaction.transact_items(TransactWriteItem::builder().update(update).build());
+        }
+        match transaction.send().await {
+            Ok(_) => Ok(Attempt::Moved),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled))
+                    if has_failed(canceled.cancellation_reasons(), 0) =>
+                {
+                    let found =
+                        canceled.cancellation_reasons().first().and_then(|reason| reason.item.as_ref());
+                    Ok(Attempt::Refused(found.map(read_cursor).unwrap_or_default()))
+                }
+                _ => Err(unavailable("TransactWriteItems", buyer, error)),
+            },
+        }
+    }
+
+    /// What was told of a lead. Its fence is the cursor's condition, in the same transaction.
+    fn lead_update(&self, buyer: &BuyerId, lead: &LeadId, told: &LeadTold) -> UpdateBuilder {
+        let priority = lead.priority();
+        let mut set = vec!["priority = :priority".to_owned()];
+        let mut values = Item::from([(":priority".to_owned(), text(priority.name()))]);
+        let mut remove = Vec::new();
+        let mut put = |name: &str, value: AttributeValue| {
+            set.push(format!("{name} = :{name}"));
+            values.insert(format!(":{name}"), value);
+        };
+        if let Some(opening) = &told.opened {
+            put("openedAt", time(opening.at));
+            put("offer", text(opening.offer.as_str()));
+            if let Some(car) = &opening.car {
+                put("car", text(car.as_str()));
+            }
+        }
+        match (&told.opened, &told.closed) {
+            (_, Some(closing)) => {
+                put("closedAt", time(closing.at));
+                put("closedBecause", text(closing.reason.name()));
+                // Nobody is phoned about a closed lead: it needs no contact.
+                remove.extend(["openLeads", "contact"]);
+            }
+            (Some(opening), None) => {
+                put("contact", contact(&opening.contact));
+                put("openLeads", open_leads(priority, buyer));
+            }
+            (None, None) => {}
+        }
+        let mut expression = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            expression = format!("{expression} REMOVE {}", remove.join(", "));
+        }
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, format!("lead/{lead}"))))
+            .update_expression(expression)
+            .set_expression_attribute_values(Some(values))
+    }
+
+    fn settled_update(
+        &self,
+        buyer: &BuyerId,
+        sequence: Sequence,
+        outcomes: &BTreeMap<String, Outcome>,
+    ) -> UpdateBuilder {
+        let outcomes = outcomes.iter().map(|(key, outcome)| (key.clone(), text(outcome.name()))).collect();
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer, format!("settled/{sequence}"))))
+            .update_expression("SET outcomes = :outcomes")
+            .expression_attribute_values(":outcomes", AttributeValue::M(outcomes))
+    }
+}
+
+fn cursor_update(through: Sequence, mark: Option<&str>) -> (String, String, Item) {
+    let mut update = "SET through = :through".to_owned();
+    let mut condition = "(attribute_not_exists(through) OR through < :through)".to_owned();
+    let mut values = Item::from([(":through".to_owned(), number(through.get()))]);
+    if let Some(mark) = mark {
+        update = format!("{update} REMOVE {REMOVE_MARK}");
+        condition.push_str(" AND mark = :mark");
+        values.insert(":mark".to_owned(), text(mark));
+    }
+    (update, condition, values)
+}
+
+/// Partition of the index of open leads: asked by priority, oldest first.
+fn open_leads(priority: Priority, buyer: &BuyerId) -> AttributeValue {
+    text(format!("{}#{}", priority.name(), shard(buyer)))
+}

@@ -1,0 +1,56 @@
+//! The leads table in DynamoDB.
+
+mod attributes;
+mod claim;
+mod cursor;
+
+use std::error::Error;
+use std::fmt;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
+use domain::BuyerId;
+
+use super::LeadsUnavailable;
+
+/// The leads table, and the streams table as far as a claim has to ask whether a commit exists.
+#[derive(Debug, Clone)]
+pub struct DynamoLeads {
+    client: Client,
+    table: String,
+    streams_table: String,
+}
+
+impl DynamoLeads {
+    /// The table of this name, beside that streams table. The client should retry with `event_store::RetryConflicts`.
+    #[must_use]
+    pub const fn new(client: Client, table: String, streams_table: String) -> Self {
+        Self { client, table, streams_table }
+    }
+}
+
+/// The shard of an index that a buyer's items lie in: spreads writes, and a reader asks all of them.
+fn shard(buyer: &BuyerId) -> u8 {
+    /// How many shards the sparse indexes have.
+    const SHARDS: u8 = 4;
+    buyer.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHARDS
+}
+
+/// Partition of the index of open work.
+fn open_work(buyer: &BuyerId) -> AttributeValue {
+    AttributeValue::S(format!("work#{}", shard(buyer)))
+}
+
+fn unavailable<E, R>(operation: &'static str, buyer: &BuyerId, error: SdkError<E, R>) -> LeadsUnavailable
+where
+    E: Error + Send + Sync + 'static,
+    R: fmt::Debug + Send + Sync + 'static,
+{
+    LeadsUnavailable { operation, buyer: buyer.to_string(), source: Box::new(error) }
+}
+
+/// Whether this part of a cancelled transaction failed its condition.
+fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
+    reasons.get(part).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
+}

@@ -1,0 +1,142 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use domain::{BuyerId, LeadId, Sequence};
+
+use super::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, LedgerEntry, Moved, Outcome,
+    Progress, Status, Verdict, is_claimable,
+};
+
+/// A question to the streams table: whether a commit exists at this sequence number of this buyer.
+type CommitExists = Box<dyn Fn(&BuyerId, Sequence) -> bool>;
+
+/// The leads table in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
+pub struct MemoryLeads {
+    commit_exists: CommitExists,
+    tables: RefCell<Tables>,
+}
+
+/// Everything in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// By buyer.
+    pub cursors: BTreeMap<BuyerId, Cursor>,
+    /// By buyer and lead.
+    pub leads: BTreeMap<(BuyerId, LeadId), LeadTold>,
+    /// By buyer and effect key.
+    pub ledger: BTreeMap<(BuyerId, String), LedgerEntry>,
+    /// By buyer, sequence and effect key.
+    pub settled: BTreeMap<(BuyerId, Sequence, String), Outcome>,
+}
+
+impl MemoryLeads {
+    /// An empty table beside these streams.
+    #[must_use]
+    pub fn beside(commit_exists: impl Fn(&BuyerId, Sequence) -> bool + 'static) -> Self {
+        Self { commit_exists: Box::new(commit_exists), tables: RefCell::default() }
+    }
+
+    /// A copy of everything in it.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        self.tables.borrow().clone()
+    }
+}
+
+impl Cursors for MemoryLeads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        Ok(self.tables.borrow().cursors.get(buyer).cloned().unwrap_or_default())
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let cursor = tables.cursors.entry(buyer.clone()).or_default();
+        let moves = progress.through > progress.from;
+        if moves && cursor.through >= progress.through {
+            return Ok(Moved::Overtaken);
+        }
+        if cursor.behind.as_ref().is_some_and(|behind| Some(behind.mark.as_str()) == mark_to_clear) {
+            cursor.behind = None;
+        }
+        if !moves {
+            return Ok(Moved::Done);
+        }
+        cursor.through = progress.through;
+        for (lead, told) in &progress.leads {
+            let known = tables.leads.entry((buyer.clone(), lead.clone())).or_default();
+            known.opened = told.opened.clone().or(known.opened.take());
+            known.closed = told.closed.clone().or(known.closed.take());
+        }
+        for (sequence, outcomes) in &progress.settled {
+            for (key, outcome) in outcomes {
+                tables.settled.insert((buyer.clone(), *sequence, key.clone()), *outcome);
+            }
+        }
+        Ok(Moved::Done)
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        self.tables.borrow_mut().cursors.entry(buyer.clone()).or_default().behind = Some(behind.clone());
+        Ok(())
+    }
+}
+
+impl Ledger for MemoryLeads {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let place = (claim.buyer.clone(), claim.key.clone());
+        let entry = tables.ledger.get(&place);
+        if let Some(entry) = entry.filter(|entry| !is_claimable(Some(entry), claim)) {
+            return Ok(Claimed::Held(Box::new(entry.clone())));
+        }
+        if (self.commit_exists)(&claim.buyer, claim.head.next()) {
+            return Ok(Claimed::HeadMoved);
+        }
+        let first_tried_at = entry
+            .filter(|entry| entry.status == Status::Retry)
+            .map_or(claim.now, |entry| entry.first_tried_at);
+        let entry = LedgerEntry {
+            status: Status::Sending,
+            nonce: claim.nonce.clone(),
+            sequence: claim.sequence,
+            address: claim.address.clone(),
+            due: Some(claim.deadline),
+            first_tried_at,
+            since: claim.now,
+            message_id: None,
+            reason: None,
+        };
+        tables.ledger.insert(place, entry);
+        Ok(Claimed::Ours)
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
+        let is_open = |entry: &LedgerEntry| matches!(entry.status, Status::Sending | Status::Unknown);
+        let Some(entry) = entry.filter(|entry| entry.nonce == nonce) else {
+            return Ok(false);
+        };
+        if !is_open(entry) {
+            return Ok(entry.status == verdict.status);
+        }
+        entry.status = verdict.status;
+        entry.message_id.clone_from(&verdict.message_id);
+        entry.reason.clone_from(&verdict.reason);
+        entry.due = verdict.due;
+        entry.since = verdict.now;
+        Ok(true)
+    }
+}

@@ -1,0 +1,201 @@
+//! SES and SQS.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sesv2::operation::send_email::SendEmailError;
+use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use super::{Delivery, Outside, SalesMessage, SalesUnavailable};
+use crate::mail::Email;
+use crate::sha256_hex;
+
+/// How long the one attempt may take. The client must be built with it, and with retries off.
+pub const SES_TIME_OUT: Duration = Duration::from_secs(8);
+
+/// SES and the sales team's queue.
+#[derive(Debug, Clone)]
+pub struct AwsOutside {
+    ses: aws_sdk_sesv2::Client,
+    sqs: aws_sdk_sqs::Client,
+    queue_url: String,
+    sender: String,
+    configuration_set: String,
+}
+
+impl AwsOutside {
+    /// SES as `sender` with this configuration set, and the queue of this URL. The SES client is given retries off and
+    /// [`SES_TIME_OUT`], whatever it was built with: one call must never send two mails.
+    #[must_use]
+    pub fn new(
+        ses: &aws_sdk_sesv2::Client,
+        sqs: aws_sdk_sqs::Client,
+        queue_url: String,
+        sender: String,
+        configuration_set: String,
+    ) -> Self {
+        use aws_sdk_sesv2::config::retry::RetryConfig;
+        use aws_sdk_sesv2::config::timeout::TimeoutConfig;
+        let once = ses
+            .config()
+            .to_builder()
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(TimeoutConfig::builder().operation_timeout(SES_TIME_OUT).build())
+            .build();
+        Self { ses: aws_sdk_sesv2::Client::from_conf(once), sqs, queue_url, sender, configuration_set }
+    }
+}
+
+impl Outside for AwsOutside {
+    async fn send_email(&self, email: &Email) -> Delivery {
+        let text = |data: &str| Content::builder().data(data).charset("UTF-8").build();
+        let content = || -> Result<EmailContent, aws_sdk_sesv2::error::BuildError> {
+            let body = Body::builder().text(text(&email.text)?).html(text(&email.html)?).build();
+            let message = Message::builder().subject(text(email.subject)?).body(body).build();
+            Ok(EmailContent::builder().simple(message).build())
+        };
+        let tags = || {
+            email
+                .tags
+                .iter()
+                .map(|(name, value)| {
+                    MessageTag::builder().name(*name).value(BASE64_URL_SAFE_NO_PAD.encode(value)).build()
+                })
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let (Ok(content), Ok(tags)) = (content(), tags()) else {
+            return Delivery::NotSent { reason: "request cannot be built".to_owned() };
+        };
+        let answer = self
+            .ses
+            .send_email()
+            .from_email_address(&self.sender)
+            .destination(Destination::builder().to_addresses(&email.to).build())
+            .configuration_set_name(&self.configuration_set)
+            .set_email_tags(Some(tags))
+            .content(content)
+            .send()
+            .await;
+        match answer {
+            Ok(sent) => Delivery::Accepted { message_id: sent.message_id().unwrap_or_default().to_owned() },
+            Err(error) => delivery_after(&error),
+        }
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        self.sqs
+            .send_message()
+            .queue_url(&self.queue_url)
+            .message_group_id(message.buyer.as_str())
+            .message_deduplication_id(sha256_hex(&message.effect_id))
+            .message_body(&message.body)
+            .send()
+            .await
+            .map(|_| ())
+            .map_err(|error| SalesUnavailable {
+                effect_id: message.effect_id.clone(),
+                source: Box::new(error),
+            })
+    }
+}
+
+/// What an error tells of the mail. Only what is certain counts: anything else is `unknown`.
+fn delivery_after<R>(error: &SdkError<SendEmailError, R>) -> Delivery {
+    match error {
+        SdkError::ServiceError(answer) => after_refusal(answer.err()),
+        SdkError::ConstructionFailure(_) => {
+            Delivery::NotSent { reason: "request cannot be built".to_owned() }
+        }
+        SdkError::DispatchFailure(failure) => {
+            let is_refused = failure.as_connector_error().is_some_and(|error| is_connection_refused(error));
+            if is_refused {
+                Delivery::NotSent { reason: "connection refused".to_owned() }
+            } else {
+                Delivery::Unknown { reason: "connection broken".to_owned() }
+            }
+        }
+        SdkError::TimeoutError(_) => Delivery::Unknown { reason: "timed out".to_owned() },
+        // The SDK's enum is open: what a later version adds is not certain either.
+        SdkError::ResponseError(_) | _ => Delivery::Unknown { reason: "answer cannot be read".to_owned() },
+    }
+}
+
+/// Source: Amazon SES API v2, `SendEmail`, "Errors", and "Common errors".
+fn after_refusal(error: &SendEmailError) -> Delivery {
+    let code = error.code().unwrap_or("unknown error");
+    let reason = code.to_owned();
+    match code {
+        // The sandbox, or a sender not verified yet, answers with the same code: that passes.
+        "MessageRejected" if error.message().is_some_and(|message| message.contains("not verified")) => {
+            Delivery::NotSent { reason: "not verified".to_owned() }
+        }
+        "BadRequestException" | "MessageRejected" => Delivery::Refused { reason },
+        "TooManyRequestsException"
+        | "LimitExceededException"
+        | "AccountSuspendedException"
+        | "SendingPausedException"
+        | "MailFromDomainNotVerifiedException"
+        | "NotFoundException"
+        | "Throttling"
+        | "ThrottlingException"
+        | "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "ExpiredTokenException"
+        | "SignatureDoesNotMatch" => Delivery::NotSent { reason },
+        _ => Delivery::Unknown { reason },
+    }
+}
+
+fn is_connection_refused(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>()
+            && io.kind() == io::ErrorKind::ConnectionRefused
+        {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sesv2::error::ErrorMetadata;
+
+    use super::{Delivery, SendEmailError, after_refusal};
+
+    fn after(code: &str, message: &str) -> Delivery {
+        after_refusal(&SendEmailError::generic(ErrorMetadata::builder().code(code).message(message).build()))
+    }
+
+    #[test]
+    fn each_error_code_ends_as_the_design_says() {
+        for code in ["BadRequestException", "MessageRejected"] {
+            assert_eq!(after(code, "no"), Delivery::Refused { reason: code.to_owned() });
+        }
+        for code in [
+            "TooManyRequestsException",
+            "LimitExceededException",
+            "AccountSuspendedException",
+            "SendingPausedException",
+            "MailFromDomainNotVerifiedException",
+            "NotFoundException",
+            "ThrottlingException",
+            "AccessDeniedException",
+        ] {
+            assert_eq!(after(code, "no"), Delivery::NotSent { reason: code.to_owned() });
+        }
+        for code in ["InternalFailure", "ServiceUnavailable", "InternalServiceErrorException", "SomethingNew"]
+        {
+            assert_eq!(after(code, "no"), Delivery::Unknown { reason: code.to_owned() });
+        }
+        let sandbox = after("MessageRejected", "Email address is not verified: ada.canary@example.com");
+        assert_eq!(sandbox, Delivery::NotSent { reason: "not verified".to_owned() });
+    }
+}
