@@ -1,1 +1,13 @@
-//! x
+//! Records offer events: takes a batch off the queue, appends one commit for each buyer in it, sets aside what can never
+//! be recorded with its reason.
+
+mod batch;
+mod config;
+pub mod dead_letters;
+mod decide;
+mod handler;
+mod heads;
+
+pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
+pub use config::Config;
+pub use handler::Recorder;

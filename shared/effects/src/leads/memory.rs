@@ -74,6 +74,7 @@ impl Cursors for MemoryLeads {
             known.closed = told.closed.clone().or(known.closed.take());
         }
         for (sequence, outcomes) in &progress.settled {
+            tables.settled.retain(|(of, at, _), _| (of, at) != (buyer, sequence));
             for (key, outcome) in outcomes {
                 tables.settled.insert((buyer.clone(), *sequence, key.clone()), *outcome);
             }
@@ -93,7 +94,8 @@ impl Ledger for MemoryLeads {
         let place = (claim.buyer.clone(), claim.key.clone());
         let entry = tables.ledger.get(&place);
         if let Some(entry) = entry.filter(|entry| !is_claimable(Some(entry), claim)) {
-            return Ok(Claimed::Held(Box::new(entry.clone())));
+            let is_ours = entry.nonce == claim.nonce;
+            return Ok(if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(entry.clone())) });
         }
         if (self.commit_exists)(&claim.buyer, claim.head.next()) {
             return Ok(Claimed::HeadMoved);
@@ -137,6 +139,9 @@ impl Ledger for MemoryLeads {
         entry.reason.clone_from(&verdict.reason);
         entry.due = verdict.due;
         entry.since = verdict.now;
+        if matches!(verdict.status, Status::Superseded | Status::Rejected) {
+            entry.first_tried_at = verdict.now;
+        }
         Ok(true)
     }
 }

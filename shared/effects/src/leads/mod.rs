@@ -10,7 +10,7 @@ use std::fmt;
 use domain::{BuyerId, CarId, CloseReason, Contact, LeadId, OfferId, Sequence};
 pub use dynamo::DynamoLeads;
 use jiff::Timestamp;
-pub use memory::MemoryLeads;
+pub use memory::{MemoryLeads, Tables};
 
 use crate::sha256_hex;
 

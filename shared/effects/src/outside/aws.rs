@@ -81,7 +81,10 @@ impl Outside for AwsOutside {
             .send()
             .await;
         match answer {
-            Ok(sent) => Delivery::Accepted { message_id: sent.message_id().unwrap_or_default().to_owned() },
+            Ok(sent) => match sent.message_id() {
+                Some(message_id) => Delivery::Accepted { message_id: message_id.to_owned() },
+                None => Delivery::Unknown { reason: "answer without a message id".to_owned() },
+            },
             Err(error) => delivery_after(&error),
         }
     }

@@ -18,8 +18,9 @@ pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
+/// Always as many digits, so that texts compare as times do: conditions and indexes compare texts.
 pub(super) fn time(value: Timestamp) -> AttributeValue {
-    AttributeValue::S(value.to_string())
+    AttributeValue::S(format!("{value:.3}"))
 }
 
 pub(super) fn contact(contact: &Contact) -> AttributeValue {

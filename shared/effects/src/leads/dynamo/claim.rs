@@ -51,7 +51,7 @@ impl Ledger for DynamoLeads {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(invalid)?;
-        let sent = self
+        let answer = self
             .client
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(entry).build())
@@ -62,7 +62,7 @@ impl Ledger for DynamoLeads {
             )
             .send()
             .await;
-        let Err(error) = sent else { return Ok(Claimed::Ours) };
+        let Err(error) = answer else { return Ok(Claimed::Ours) };
         let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
         else {
             return Err(unavailable("TransactWriteItems", &claim.buyer, error));
@@ -115,7 +115,7 @@ impl Ledger for DynamoLeads {
             remove.push("firstTriedAt");
         }
         let update = if remove.is_empty() { set } else { format!("{set} REMOVE {}", remove.join(", ")) };
-        let sent = self
+        let answer = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -127,7 +127,7 @@ impl Ledger for DynamoLeads {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
-        match sent {
+        match answer {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
                 // The SDK sent it again after its answer was lost, or another hand settled it the same way.

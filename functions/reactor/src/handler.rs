@@ -1,0 +1,157 @@
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+
+use aws_lambda_events::event::dynamodb::Event;
+use domain::{BuyerId, Sequence};
+use effects::leads::{Cursors, Ledger};
+use effects::mail::Letterhead;
+use effects::outside::Outside;
+use effects::{Advance, Advanced, CannotMark};
+use event_store::EventStore;
+use event_store::surroundings::{Deadline, Surroundings};
+use futures::{FutureExt as _, StreamExt as _, stream};
+use telemetry::{Metrics, chain};
+
+use crate::doorbells::doorbells;
+
+/// How many buyers are advanced at once.
+const AT_ONCE: usize = 16;
+
+/// How many cursors are remembered. Beyond that all are forgotten, which costs one read for each buyer that comes again.
+const REMEMBERED: usize = 10_000;
+
+/// Advances buyers. It reads the streams and cannot write them.
+#[derive(Debug)]
+pub struct Reactor<S, L, O, W> {
+    streams: S,
+    leads: L,
+    outside: O,
+    surroundings: W,
+    letterhead: Letterhead,
+    cursors: Mutex<BTreeMap<BuyerId, Sequence>>,
+}
+
+impl<S, L, O, W> Reactor<S, L, O, W>
+where
+    S: EventStore,
+    L: Cursors + Ledger,
+    O: Outside,
+    W: Surroundings,
+{
+    /// A reactor that remembers nothing yet.
+    #[must_use]
+    pub const fn new(streams: S, leads: L, outside: O, surroundings: W, letterhead: Letterhead) -> Self {
+        Self { streams, leads, outside, surroundings, letterhead, cursors: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
+    pub async fn warm_up(&self) {
+        if let Ok(nobody) = BuyerId::parse("-")
+            && let Err(error) = self.streams.page(&nobody, None, 1).await
+        {
+            tracing::warn!(error = chain(&error), "not warmed up");
+        }
+    }
+
+    /// Advances every buyer of the batch. A buyer that cannot go on is marked behind and holds up nobody.
+    ///
+    /// # Errors
+    /// [`CannotMark`], if a mark cannot be written: then the batch comes again, finitely often.
+    pub async fn handle(&self, event: Event, deadline: Deadline) -> Result<(), CannotMark> {
+        let metrics = Mutex::new(Metrics::of("reactor"));
+        let advancing = doorbells(&event)
+            .into_iter()
+            .map(|(buyer, rang)| self.advance(buyer, rang, deadline, &metrics))
+            .collect::<Vec<_>>();
+        let results: Vec<Result<(), CannotMark>> =
+            stream::iter(advancing).buffer_unordered(AT_ONCE).collect().await;
+        let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        metrics.write(self.surroundings.now().as_millisecond());
+        results.into_iter().collect()
+    }
+
+    async fn advance(
+        &self,
+        buyer: BuyerId,
+        rang: Sequence,
+        deadline: Deadline,
+        metrics: &Mutex<Metrics>,
+    ) -> Result<(), CannotMark> {
+        let remembered = self.recall(&buyer);
+        // A cursor moves from the end of a commit to the end of another: past the first fact is past the commit.
+        if remembered.is_some_and(|through| through >= rang) {
+            return Ok(());
+        }
+        self.forget(&buyer);
+        let advance = Advance {
+            streams: &self.streams,
+            leads: &self.leads,
+            outside: &self.outside,
+            surroundings: &self.surroundings,
+            letterhead: &self.letterhead,
+        };
+        let advanced = if let Ok(advanced) =
+            AssertUnwindSafe(advance.advance(&buyer, remembered, deadline)).catch_unwind().await
+        {
+            advanced
+        } else {
+            let reason = "a panic".to_owned();
+            let marked = advance.mark_behind(&buyer, reason.clone(), 0, None).await;
+            marked.map(|()| Advanced { behind: Some(reason), ..Advanced::default() })
+        };
+        match advanced {
+            Ok(advanced) => {
+                // A buyer that is behind has a mark to be cleared: then the cursor is read.
+                if advanced.behind.is_none() {
+                    self.remember(&buyer, advanced.through);
+                }
+                self.tell(&buyer, &advanced, metrics);
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%buyer, error = chain(&error), "cannot be marked behind: the batch comes again");
+                Err(error)
+            }
+        }
+    }
+
+    fn recall(&self, buyer: &BuyerId) -> Option<Sequence> {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).get(buyer).copied()
+    }
+
+    /// Should the work on a buyer fail or panic, nothing is remembered of it.
+    fn forget(&self, buyer: &BuyerId) {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).remove(buyer);
+    }
+
+    fn remember(&self, buyer: &BuyerId, through: Sequence) {
+        let mut cursors = self.cursors.lock().unwrap_or_else(PoisonError::into_inner);
+        if cursors.len() >= REMEMBERED {
+            cursors.clear();
+        }
+        cursors.insert(buyer.clone(), through);
+    }
+
+    /// One line and one count for each effect.
+    fn tell(&self, buyer: &BuyerId, advanced: &Advanced, metrics: &Mutex<Metrics>) {
+        let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.surroundings.now();
+        for performed in &advanced.performed {
+            let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
+            let dimensions = vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
+            metrics.count("Effects", dimensions, 1);
+            let lag = now.duration_since(performed.recorded_at).as_millis();
+            metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
+            let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
+            tracing::info!(%buyer, effect, sequence, outcome, "effect");
+        }
+        match &advanced.behind {
+            None => tracing::info!(%buyer, through = advanced.through.get(), "settled"),
+            Some(reason) => {
+                metrics.count("BuyersBehind", vec![], 1);
+                tracing::warn!(%buyer, through = advanced.through.get(), reason, "behind");
+            }
+        }
+    }
+}

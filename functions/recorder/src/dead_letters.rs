@@ -1,0 +1,205 @@
+//! Messages set aside with their reason. We send them ourselves and acknowledge: reporting them as failures would count
+//! receives of their neighbours too.
+
+use std::cell::RefCell;
+use std::error::Error;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::MessageAttributeValue;
+use contract::incoming::Refusal;
+use serde_json::json;
+
+use crate::batch::{Group, Message};
+
+/// The largest message that SQS takes, in bytes, attributes included.
+///
+/// Source: Amazon SQS Developer Guide, "Message quotas".
+const LARGEST_MESSAGE: usize = 1024 * 1024;
+
+/// The longest `detail`, in bytes.
+const LONGEST_DETAIL: usize = 2048;
+
+/// Why a message can never be recorded. The same message is always refused for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// It is no event of the contract.
+    Refused(Refusal),
+    /// Its message group is not its buyer: its order is not known.
+    WrongGroup,
+    /// Its offer version is recorded with other content.
+    Contradiction,
+    /// Too many early events of this buyer wait already.
+    TooManyHeld,
+}
+
+impl Reason {
+    /// The word for it: an attribute of the dead letter, a dimension of the metric.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => refusal.reason(),
+            Self::WrongGroup => "wrong-group",
+            Self::Contradiction => "contradiction",
+            Self::TooManyHeld => "too-many-held",
+        }
+    }
+
+    /// What is wrong and what to do. Names places and ids, nothing personal.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Refused(refusal) => refusal.to_string(),
+            Self::WrongGroup => "MessageGroupId must be data.buyerId".to_owned(),
+            Self::Contradiction => {
+                "this version of the offer is recorded with another type or other data: send the change as the next version"
+                    .to_owned()
+            }
+            Self::TooManyHeld => {
+                format!(
+                    "{} events of this buyer wait for earlier ones: send what is missing, then redrive",
+                    domain::HELD_LIMIT
+                )
+            }
+        }
+    }
+}
+
+/// A message that is set aside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The group it came in.
+    pub group: String,
+    /// The SQS message id it came under; its deduplication id now.
+    pub message_id: String,
+    /// Unchanged.
+    pub body: String,
+    /// Why.
+    pub reason: &'static str,
+    /// What is wrong, shortened to what fits.
+    pub detail: String,
+    /// The ids it came with, as one JSON value.
+    pub source: String,
+}
+
+/// The body leaves no room for the reason: such a message goes by SQS's own redrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body leaves no room for a reason: it goes to the dead letters by SQS's own redrive")]
+pub struct NoRoom;
+
+impl DeadLetter {
+    /// Sets a message aside.
+    ///
+    /// # Errors
+    /// [`NoRoom`].
+    pub fn of(group: &Group, message: &Message, reason: &Reason) -> Result<Self, NoRoom> {
+        let source = json!({
+            "messageId": message.id,
+            "groupId": group.id,
+            "deduplicationId": message.deduplication_id,
+            "sentAt": message.sent_at,
+        })
+        .to_string();
+        let mut letter = Self {
+            group: group.id.clone(),
+            message_id: message.id.clone(),
+            body: message.body.clone(),
+            reason: reason.name(),
+            detail: reason.detail(),
+            source,
+        };
+        let fixed = letter.size() - letter.detail.len();
+        // An attribute must not be empty.
+        let room = LARGEST_MESSAGE.checked_sub(fixed).filter(|room| *room > 0).ok_or(NoRoom)?;
+        letter.detail.truncate(letter.detail.floor_char_boundary(room.min(LONGEST_DETAIL)));
+        Ok(letter)
+    }
+
+    fn attributes(&self) -> [(&'static str, &str); 3] {
+        [("reason", self.reason), ("detail", &self.detail), ("source", &self.source)]
+    }
+
+    /// As SQS counts: the body, and name, type and value of each attribute.
+    fn size(&self) -> usize {
+        let attributes = self.attributes();
+        self.body.len()
+            + attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>()
+    }
+}
+
+/// The dead-letter queue did not answer; the message comes back.
+#[derive(Debug, thiserror::Error)]
+#[error("the dead-letter queue did not take message {message_id}")]
+pub struct DeadLettersUnavailable {
+    /// Which message.
+    pub message_id: String,
+    /// Why.
+    #[source]
+    pub source: Box<dyn Error + Send + Sync>,
+}
+
+/// Where messages are set aside.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait DeadLetters {
+    /// Sets one aside; within five minutes the same one is kept once.
+    ///
+    /// # Errors
+    /// [`DeadLettersUnavailable`].
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable>;
+}
+
+/// The dead-letter queue.
+#[derive(Debug, Clone)]
+pub struct SqsDeadLetters {
+    client: Client,
+    queue_url: String,
+}
+
+impl SqsDeadLetters {
+    /// The queue of this URL.
+    #[must_use]
+    pub const fn new(client: Client, queue_url: String) -> Self {
+        Self { client, queue_url }
+    }
+}
+
+impl DeadLetters for SqsDeadLetters {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        let unavailable = |source| DeadLettersUnavailable { message_id: letter.message_id.clone(), source };
+        let mut message = self
+            .client
+            .send_message()
+            .queue_url(&self.queue_url)
+            .message_group_id(&letter.group)
+            .message_deduplication_id(&letter.message_id)
+            .message_body(&letter.body);
+        for (name, value) in letter.attributes() {
+            let value = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+            message = message.message_attributes(name, value.map_err(|error| unavailable(Box::new(error)))?);
+        }
+        message.send().await.map(|_| ()).map_err(|error| unavailable(Box::new(error)))
+    }
+}
+
+/// Dead letters in memory, for tests.
+#[derive(Debug, Default)]
+pub struct MemoryDeadLetters {
+    letters: RefCell<Vec<DeadLetter>>,
+}
+
+impl MemoryDeadLetters {
+    /// Everything set aside, in order; a repeat within the window is kept once, as by SQS.
+    #[must_use]
+    pub fn letters(&self) -> Vec<DeadLetter> {
+        self.letters.borrow().clone()
+    }
+}
+
+impl DeadLetters for MemoryDeadLetters {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        let mut letters = self.letters.borrow_mut();
+        if !letters.iter().any(|known| known.message_id == letter.message_id) {
+            letters.push(letter.clone());
+        }
+        Ok(())
+    }
+}

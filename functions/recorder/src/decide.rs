@@ -1,0 +1,81 @@
+//! What becomes of one buyer's events: decided against a head, all of a batch in one commit.
+
+use contract::stored::Commit;
+use domain::{Arrival, Event, Sequence};
+use event_store::{Appending, Head};
+
+use crate::dead_letters::Reason;
+
+/// What becomes of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Decision {
+    /// It is recorded at this sequence number.
+    Recorded(Sequence),
+    /// It is recorded, and waits for an earlier version.
+    Held(Sequence),
+    /// It is recorded already.
+    Duplicate,
+    /// It can never be recorded.
+    Dead(Reason),
+}
+
+/// Decisions about a buyer's events, in their order, and what is to be appended.
+#[derive(Debug)]
+pub(crate) struct Decided {
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) appending: Appending,
+    /// Whether a repeat was too old for the state: then the history must be asked, and all decided again.
+    pub(crate) needs_history: bool,
+}
+
+impl Decided {
+    /// Whether something is refused: never on a remembered head, for it may be stale.
+    pub(crate) fn has_dead(&self) -> bool {
+        self.decisions.iter().any(|decision| matches!(decision, Decision::Dead(_)))
+    }
+}
+
+/// Decides events one after the other. `history` is the whole stream, if it was read.
+pub(crate) fn decide<'a>(
+    head: Head,
+    history: Option<&[Commit]>,
+    events: impl IntoIterator<Item = &'a Event>,
+) -> Decided {
+    let mut appending = Appending::onto(head);
+    let mut needs_history = false;
+    let mut decisions = Vec::new();
+    for event in events {
+        let sequence = appending.state().sequence.next();
+        let decision = match appending.state().arrival_of(event) {
+            Arrival::Next => Decision::Recorded(sequence),
+            Arrival::Early => Decision::Held(sequence),
+            Arrival::Duplicate => Decision::Duplicate,
+            Arrival::Contradiction => Decision::Dead(Reason::Contradiction),
+            Arrival::TooManyHeld => Decision::Dead(Reason::TooManyHeld),
+            Arrival::OldRepeat => {
+                if let Some(history) = history {
+                    compare(event, history.iter().flat_map(|commit| &commit.facts).chain(appending.events()))
+                } else {
+                    needs_history = true;
+                    Decision::Duplicate
+                }
+            }
+        };
+        if matches!(decision, Decision::Recorded(_) | Decision::Held(_)) {
+            appending.take(event.clone());
+        }
+        decisions.push(decision);
+    }
+    Decided { decisions, appending, needs_history }
+}
+
+/// Compares an old repeat with what was recorded of its offer version.
+fn compare<'a>(event: &Event, mut recorded: impl Iterator<Item = &'a Event>) -> Decision {
+    let known = recorded.find(|known| known.offer == event.offer && known.version == event.version);
+    match known {
+        Some(known) if known.change.digest() != event.change.digest() => {
+            Decision::Dead(Reason::Contradiction)
+        }
+        Some(_) | None => Decision::Duplicate,
+    }
+}

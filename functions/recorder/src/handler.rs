@@ -1,0 +1,238 @@
+use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use contract::incoming::{self, IncomingEvent};
+use contract::stored::Undecodable;
+use domain::{BuyerId, Event};
+use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
+use event_store::{Appended, EventStore, Head, StoreError, history, load};
+use futures::FutureExt as _;
+use futures::future::join_all;
+use telemetry::{Metrics, chain};
+
+use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
+use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, NoRoom, Reason};
+use crate::decide::{Decided, Decision, decide};
+use crate::heads::Heads;
+
+/// What must be left of the invocation before a call is begun: one call to AWS with its retries.
+const NEEDED: Duration = Duration::from_secs(6);
+
+/// Records batches of offer events.
+#[derive(Debug)]
+pub struct Recorder<S, D, W> {
+    streams: S,
+    dead_letters: D,
+    surroundings: W,
+    heads: Heads,
+}
+
+/// Why a buyer's messages come back.
+#[derive(Debug, thiserror::Error)]
+enum GiveBack {
+    #[error("no time left")]
+    OutOfTime(#[source] OutOfTime),
+    #[error("the stream cannot be read or written now")]
+    Store(#[source] StoreError),
+    #[error("a message cannot be set aside now")]
+    DeadLetters(#[source] DeadLettersUnavailable),
+    #[error("a message cannot be set aside by us")]
+    NoRoom(#[source] NoRoom),
+}
+
+impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
+    /// A recorder that remembers nothing yet.
+    #[must_use]
+    pub fn new(streams: S, dead_letters: D, surroundings: W) -> Self {
+        Self { streams, dead_letters, surroundings, heads: Heads::default() }
+    }
+
+    /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
+    pub async fn warm_up(&self) {
+        if let Ok(nobody) = BuyerId::parse("-")
+            && let Err(error) = self.streams.page(&nobody, None, 1).await
+        {
+            tracing::warn!(error = chain(&error), "not warmed up");
+        }
+    }
+
+    /// Records one batch. Whatever cannot be settled now comes back by the answer, in order; other buyers' messages are
+    /// acknowledged all the same.
+    ///
+    /// # Errors
+    /// [`NotFromAFifoQueue`]: all of the batch comes back.
+    pub async fn handle(
+        &self,
+        event: SqsEvent,
+        deadline: Deadline,
+    ) -> Result<SqsBatchResponse, NotFromAFifoQueue> {
+        let batch = FifoBatch::of(event)
+            .inspect_err(|error| tracing::error!(error = chain(error), "the batch goes back"))?;
+        let metrics = &Mutex::new(Metrics::of("recorder"));
+        // Buyers are independent, and each one's work is sequential.
+        let groups = batch.groups().iter().map(|group| async move {
+            let recorded = AssertUnwindSafe(self.record(group, deadline, metrics)).catch_unwind().await;
+            recorded.unwrap_or_else(|_| {
+                tracing::error!(messages = group.messages.len(), "a panic: this buyer's messages come back");
+                0
+            })
+        });
+        let settled = join_all(groups).await;
+        let returned: usize =
+            batch.groups().iter().zip(&settled).map(|(group, settled)| group.messages.len() - settled).sum();
+        let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        if returned > 0 {
+            metrics.count("MessagesReturned", vec![], returned as u64);
+        }
+        metrics.write(self.surroundings.now().as_millisecond());
+        Ok(batch.answer(&settled))
+    }
+
+    /// Records one buyer's messages; tells how many, from the first on, are settled.
+    async fn record(&self, group: &Group, deadline: Deadline, metrics: &Mutex<Metrics>) -> usize {
+        let read: Vec<Result<IncomingEvent, Reason>> =
+            group.messages.iter().map(|message| read(group, message)).collect();
+        let events: Vec<&Event> = read.iter().flatten().map(|incoming| &incoming.event).collect();
+        let decided = match read.iter().flatten().next() {
+            Some(first) => match self.append(&first.buyer, &events, deadline).await {
+                Ok(decisions) => decisions,
+                Err(error) => {
+                    tracing::warn!(buyer = %first.buyer, error = chain(&error), "this buyer's messages come back");
+                    return 0;
+                }
+            },
+            None => Vec::new(),
+        };
+        let mut decisions = decided.into_iter();
+        for (index, (message, read)) in group.messages.iter().zip(&read).enumerate() {
+            let decision = match read {
+                Ok(_) => decisions.next().unwrap_or(Decision::Duplicate),
+                Err(reason) => Decision::Dead(reason.clone()),
+            };
+            if let Decision::Dead(reason) = &decision
+                && let Err(error) = self.set_aside(group, message, reason, deadline).await
+            {
+                tracing::warn!(
+                    message = message.id,
+                    error = chain(&error),
+                    "this and what follows it come back"
+                );
+                return index;
+            }
+            tell(message, read.as_ref().ok(), &decision, metrics);
+        }
+        group.messages.len()
+    }
+
+    /// Decides events and appends what is new, until nothing stands in between.
+    async fn append(
+        &self,
+        buyer: &BuyerId,
+        events: &[&Event],
+        deadline: Deadline,
+    ) -> Result<Vec<Decision>, GiveBack> {
+        let mut known = self.heads.take(buyer);
+        let mut is_fresh = false;
+        let mut past = None;
+        loop {
+            let head = if let Some(head) = known.take() {
+                head
+            } else {
+                is_fresh = true;
+                self.in_time(deadline)?;
+                load(&self.streams, buyer).await.map_err(GiveBack::Store)?
+            };
+            let Decided { decisions, appending, needs_history } =
+                match decide(head.clone(), past.as_deref(), events.iter().copied()) {
+                    // Never on a remembered head: it may be stale.
+                    decided if decided.has_dead() && !is_fresh => continue,
+                    decided => decided,
+                };
+            if needs_history {
+                self.in_time(deadline)?;
+                past = Some(history(&self.streams, buyer).await.map_err(GiveBack::Store)?);
+                known = Some(head);
+                continue;
+            }
+            let Some((commit, after)) = appending.commit(buyer, self.surroundings.now()) else {
+                self.heads.remember(buyer, head);
+                return Ok(decisions);
+            };
+            self.in_time(deadline)?;
+            match self.streams.append(&commit).await.map_err(GiveBack::Store)? {
+                Appended::Written => {
+                    self.heads.remember(buyer, after);
+                    return Ok(decisions);
+                }
+                // Another writer, or our own put whose answer was lost: adopt what lies there and decide again.
+                Appended::Conflict(stored) => {
+                    past = None;
+                    is_fresh = false;
+                    known = Some(
+                        adopt(head, &stored)
+                            .map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?,
+                    );
+                }
+            }
+        }
+    }
+
+    async fn set_aside(
+        &self,
+        group: &Group,
+        message: &Message,
+        reason: &Reason,
+        deadline: Deadline,
+    ) -> Result<(), GiveBack> {
+        let letter = DeadLetter::of(group, message, reason).map_err(GiveBack::NoRoom)?;
+        self.in_time(deadline)?;
+        self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
+    }
+
+    fn in_time(&self, deadline: Deadline) -> Result<(), GiveBack> {
+        deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)
+    }
+}
+
+/// What lies at the next sequence number directly follows our head.
+fn adopt(mut head: Head, stored: &contract::stored::StoredCommit) -> Result<Head, Undecodable> {
+    head.follow(stored)?;
+    Ok(head)
+}
+
+fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Reason> {
+    let incoming = incoming::decode(&message.body).map_err(Reason::Refused)?;
+    if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Reason::WrongGroup) }
+}
+
+/// One line for each record, and its metric. Of a message that is no event, nothing is repeated.
+fn tell(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
+    let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut count = |name| metrics.count(name, vec![], 1);
+    let message = message.id.as_str();
+    let buyer = read.map(|incoming| tracing::field::display(&incoming.buyer));
+    let offer = read.map(|incoming| tracing::field::display(&incoming.event.offer));
+    let version = read.map(|incoming| incoming.event.version.get());
+    match decision {
+        Decision::Recorded(sequence) => {
+            count("EventsRecorded");
+            tracing::info!(message, buyer, offer, version, sequence = sequence.get(), "recorded");
+        }
+        Decision::Held(sequence) => {
+            count("EventsRecorded");
+            count("EventsHeld");
+            tracing::info!(message, buyer, offer, version, sequence = sequence.get(), "held");
+        }
+        Decision::Duplicate => {
+            count("Duplicates");
+            tracing::info!(message, buyer, offer, version, "duplicate");
+        }
+        Decision::Dead(reason) => {
+            let reason = reason.name();
+            metrics.count("DeadLettered", vec![("reason", reason.to_owned())], 1);
+            tracing::warn!(message, buyer, offer, version, reason, "dead letter");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Wires the recorder.
+
+use aws::deadline_of;
+use aws_lambda_events::event::sqs::SqsEvent;
+use event_store::DynamoStreams;
+use event_store::surroundings::Machine;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use recorder::dead_letters::SqsDeadLetters;
+use recorder::{Config, Recorder};
+use telemetry::chain;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    telemetry::start(config.as_ref().ok().and_then(|config| config.log_level.as_deref()));
+    let config =
+        config.inspect_err(|error| tracing::error!(error = chain(error), "the recorder does not start"))?;
+
+    let streams = DynamoStreams::new(config.access.dynamodb(), config.streams_table);
+    let dead_letters =
+        SqsDeadLetters::new(aws_sdk_sqs::Client::new(config.access.config()), config.dead_letters_url);
+    let recorder = &Recorder::new(streams, dead_letters, Machine);
+    recorder.warm_up().await;
+
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        recorder.handle(event.payload, deadline_of(event.context.deadline)).await.map_err(Error::from)
+    }))
+    .await
+    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the recorder ends"))
+}
