@@ -1,0 +1,117 @@
+# `make help` says what there is. Everything that is needed beyond the prerequisites is installed inside the project.
+
+PORT ?= 4566
+ARCH ?= arm64
+SAM_ARGS ?= --guided
+PYTHON ?= python3
+
+NEXTEST_VERSION := 0.9.143
+DENY_VERSION := 0.20.2
+
+# Where cargo puts things, and where the functions lie ready for the local AWS and for Lambda.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+LOCAL := $(TARGET)/local
+LOCAL_FUNCTIONS := $(LOCAL)/lambda
+FUNCTIONS := recorder reactor
+STACK := .venv/bin/python infra/local/stack.py
+ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS)
+
+export PATH := $(CURDIR)/.tools/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local up down package deploy clean
+.DELETE_ON_ERROR:
+
+help: ## Lists the targets
+	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##@ On this machine
+
+demo: .venv/ready build-local ## Shows the whole of it at work, on a local AWS of its own
+	$(ON_A_STACK) -- $(LOCAL)/demo
+
+test: test-template test-rules test-local ## Runs every test, the deployed ones too
+
+test-rules: .tools/nextest ## Runs the tests that need no AWS
+	cargo nextest run --cargo-profile local --workspace
+	cargo test --profile local --workspace --doc --quiet
+
+test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack, on a local AWS of its own
+	cargo nextest run --cargo-profile local --no-run --workspace
+	$(ON_A_STACK) --enforce-iam -- \
+		cargo nextest run --cargo-profile local --workspace --profile local-aws
+
+test-template: .venv/ready ## Checks the template that is deployed
+	.venv/bin/cfn-lint infra/template.yaml
+
+check: .tools/deny ## Checks formatting, lints and what we depend on
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo deny --log-level error check bans licenses sources
+
+up: .venv/ready build-local ## Starts a local AWS with the stack on it and keeps it (PORT=4566)
+	$(STACK) up --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
+
+down: .venv/ready ## Ends what `up` started
+	$(STACK) down
+
+# Without the optimisation at link time that packages get, which takes minutes.
+build-local: | prerequisites
+	cargo build --profile local --package recorder --package reactor --package cli --package tests --bins
+	@for function in $(FUNCTIONS); do \
+		mkdir -p $(LOCAL_FUNCTIONS)/$$function && \
+		cp $(LOCAL)/$$function $(LOCAL_FUNCTIONS)/$$function/bootstrap || exit 1; \
+	done
+
+##@ On AWS
+
+package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or x86_64)
+	@rust_target=$(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu; \
+	ls "$$(rustc --print sysroot)/lib/rustlib/$$rust_target" >/dev/null 2>&1 || \
+		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $$rust_target" >&2; exit 1; }
+	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
+		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+
+deploy: package .tools/deploy/ready ## Deploys the package; asks for what it needs to know, and remembers it
+	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name leadstream \
+		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(SAM_ARGS)
+
+##@ Preparation
+
+setup: .venv/ready .tools/nextest .tools/deny ## Installs what is needed, inside the project
+
+prerequisites: ## Says what is missing that has to be there before
+	@missing=; \
+	command -v cargo >/dev/null || missing="$$missing\n  Rust with cargo (https://rustup.rs)"; \
+	command -v cc >/dev/null || missing="$$missing\n  a C compiler, as cc"; \
+	$(PYTHON) -c 'import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || \
+		missing="$$missing\n  Python 3.10 or later with venv, as $(PYTHON) (PYTHON= names another one)"; \
+	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
+
+clean: ## Removes what was built, installed and left by runs; ends a stack that is up
+	if [ -e .venv/ready ]; then $(STACK) down; fi
+	rm -rf .local .tools .venv infra/local/__pycache__
+	cargo clean
+
+# An environment is made anew whenever its list changes, so that nothing of an older one is left in it.
+.venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites
+.tools/package/ready: infra/requirements-package.txt | prerequisites
+.tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
+.venv/ready .tools/package/ready .tools/deploy/ready:
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
+	touch $@
+
+# Hardly optimised: it waits for tests most of the time, and it is built on the way to the first `make test`.
+.tools/nextest: | prerequisites
+	cargo nextest --version >/dev/null 2>&1 || \
+		env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo install --root .tools --locked cargo-nextest --version $(NEXTEST_VERSION) \
+			--no-default-features --features default-no-update
+	mkdir -p .tools && touch $@
+
+.tools/deny: | prerequisites
+	cargo deny --version 2>/dev/null | grep -qx 'cargo-deny $(DENY_VERSION)' || \
+		cargo install --root .tools --locked cargo-deny --version $(DENY_VERSION)
+	mkdir -p .tools && touch $@

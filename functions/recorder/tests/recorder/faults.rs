@@ -1,0 +1,104 @@
+use testkit::{acceptance_withdrawn, accepted, body, buyer, made, rejected};
+
+use crate::given::{Fault, Sent, deliver, sent, world};
+
+fn three(name: &str) -> Vec<Sent> {
+    let buyer = buyer(name);
+    [made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)]
+        .iter()
+        .enumerate()
+        .map(|(index, event)| sent(&format!("{name}-{index}"), &buyer, body(&buyer, event)))
+        .collect()
+}
+
+fn mixed() -> Vec<Sent> {
+    let (ada, bob) = (three("ada"), three("bob"));
+    ada.into_iter().zip(bob).flat_map(|(one, other)| [one, other]).collect()
+}
+
+#[test]
+fn when_one_buyer_fails_its_messages_come_back_in_order_and_others_are_acknowledged() {
+    for (operation, fault) in [
+        ("page", Fault::Before),
+        ("append", Fault::Before),
+        ("append", Fault::After),
+        ("append", Fault::Panic),
+        ("page", Fault::Panic),
+    ] {
+        let world = world();
+        world.fault(&buyer("ada"), operation, fault);
+        assert_eq!(world.deliver(&mixed()), ["ada-0", "ada-1", "ada-2"], "{operation} {fault:?}");
+        assert_eq!(world.recorded(&buyer("bob")).len(), 3);
+        assert_eq!(world.deliver(&three("ada")), [""; 0], "the next delivery settles them");
+        assert_eq!(world.recorded(&buyer("ada")).len(), 3);
+        assert_eq!(
+            (world.commits(), world.dead()),
+            (2, vec![]),
+            "{operation} {fault:?}: one commit each, no innocent dead"
+        );
+    }
+}
+
+#[test]
+fn a_put_whose_answer_was_lost_shows_up_as_duplicates() {
+    let world = world();
+    world.fault(&buyer("ada"), "append", Fault::After);
+    world.deliver(&three("ada"));
+    world.requests();
+    assert_eq!(world.deliver(&three("ada")), [""; 0]);
+    assert_eq!(world.requests(), (0, 1), "loaded, and nothing to write");
+}
+
+#[test]
+fn whoever_comes_second_adopts_what_lies_there_and_decides_again() {
+    let world = world();
+    world.fault(&buyer("ada"), "append", Fault::Overtaken);
+    assert_eq!(world.deliver(&three("ada")), [""; 0]);
+    assert_eq!(world.requests(), (1, 1), "the failed put gave back all that was needed");
+    assert_eq!(world.recorded(&buyer("ada")).len(), 3);
+}
+
+#[test]
+fn a_stale_remembered_head_costs_one_failed_put() {
+    let world = world();
+    let (ada, other) = (buyer("ada"), world.cold());
+    let messages = three("ada");
+    world.deliver(&messages[..1]);
+    deliver(&other, &messages[1..2]);
+    world.requests();
+    assert_eq!(world.deliver(&messages[2..]), [""; 0]);
+    assert_eq!(world.requests(), (2, 0));
+    assert_eq!(world.recorded(&ada).len(), 3);
+}
+
+#[test]
+fn a_dead_letter_is_never_decided_on_a_remembered_head() {
+    let world = world();
+    let ada = buyer("ada");
+    let event = |id: &str, event| sent(id, &ada, body(&ada, &event));
+    world.deliver(&[event("1", made("car-1"))]);
+    // Fifty early events, remembered here; the gap is filled elsewhere.
+    for version in 3..=52 {
+        world.deliver(&[event(&format!("early-{version}"), accepted("car-1").v(version))]);
+    }
+    deliver(&world.cold(), &[event("gap", accepted("car-1").v(2))]);
+    assert_eq!(world.deliver(&[event("innocent", rejected("car-1").v(54))]), [""; 0]);
+    assert_eq!(world.dead(), []);
+    assert_eq!(world.recorded(&ada).len(), 53);
+}
+
+#[test]
+fn while_the_dead_letter_queue_is_away_the_message_and_those_after_it_come_back() {
+    let world = world();
+    let ada = buyer("ada");
+    let messages = [
+        sent("1", &ada, body(&ada, &made("car-1"))),
+        sent("2", &ada, "poison"),
+        sent("3", &ada, body(&ada, &accepted("car-1").v(2))),
+    ];
+    world.letters.failures.set(1);
+    assert_eq!(world.deliver(&messages), ["2", "3"]);
+    assert_eq!(world.deliver(&messages[1..]), [""; 0]);
+    assert_eq!(world.dead(), [("2".to_owned(), "not-json")]);
+    assert_eq!(world.recorded(&ada).len(), 2);
+}

@@ -1,0 +1,208 @@
+//! A queue, a recorder and its surroundings.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+use event_store::surroundings::{Deadline, Surroundings};
+use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError};
+use futures::executor::block_on;
+use jiff::{SignedDuration, Timestamp};
+use recorder::Recorder;
+use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
+use serde_json::{Value, json};
+
+/// A message on the queue: group and body.
+#[derive(Debug, Clone)]
+pub(crate) struct Sent {
+    pub(crate) id: String,
+    pub(crate) group: String,
+    pub(crate) body: String,
+}
+
+pub(crate) fn sent(id: &str, group: &BuyerId, body: impl Into<String>) -> Sent {
+    Sent { id: id.to_owned(), group: group.to_string(), body: body.into() }
+}
+
+pub(crate) fn batch(messages: &[Sent]) -> SqsEvent {
+    let records: Vec<Value> = messages
+        .iter()
+        .map(|message| {
+            json!({
+                "messageId": message.id,
+                "body": message.body,
+                "attributes": {
+                    "MessageGroupId": message.group,
+                    "MessageDeduplicationId": format!("dedup-{}", message.id),
+                    "SentTimestamp": "1764000000000",
+                },
+            })
+        })
+        .collect();
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+/// What goes wrong with the next call of a kind about a buyer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It fails and has done nothing.
+    Before,
+    /// It has done its work, and the answer is lost.
+    After,
+    /// The code under it panics.
+    Panic,
+    /// Another writer appends this recorder's very commit first, under another event id.
+    Overtaken,
+}
+
+/// Streams whose calls are counted and can fail.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    pub(crate) memory: MemoryStreams,
+    pub(crate) appends: Cell<usize>,
+    pub(crate) pages: Cell<usize>,
+    pub(crate) faults: RefCell<BTreeMap<(String, &'static str), Fault>>,
+}
+
+impl Streams {
+    fn fault(&self, buyer: &str, operation: &'static str) -> Option<Fault> {
+        let fault = self.faults.borrow_mut().remove(&(buyer.to_owned(), operation));
+        assert!(fault != Some(Fault::Panic), "a fault of the test");
+        fault
+    }
+
+    fn unavailable(buyer: &str, operation: &'static str) -> StoreError {
+        StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "the test says so".into() }
+    }
+}
+
+impl EventStore for &Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.appends.set(self.appends.get() + 1);
+        match self.fault(&commit.buyer, "append") {
+            Some(Fault::Before) => return Err(Streams::unavailable(&commit.buyer, "append")),
+            Some(Fault::After) => {
+                self.memory.append(commit).await?;
+                return Err(Streams::unavailable(&commit.buyer, "append"));
+            }
+            Some(Fault::Overtaken) => {
+                let mut other = commit.clone();
+                other.facts = commit.facts.replace("\"id\":\"", "\"id\":\"other-");
+                self.memory.append(&other).await?;
+            }
+            Some(Fault::Panic) | None => {}
+        }
+        self.memory.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.pages.set(self.pages.get() + 1);
+        if self.fault(buyer.as_str(), "page").is_some() {
+            return Err(Streams::unavailable(buyer.as_str(), "page"));
+        }
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
+/// Dead letters that can be out of reach.
+#[derive(Debug, Default)]
+pub(crate) struct Letters {
+    pub(crate) memory: MemoryDeadLetters,
+    pub(crate) failures: Cell<usize>,
+}
+
+impl DeadLetters for &Letters {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        if self.failures.get() > 0 {
+            self.failures.set(self.failures.get() - 1);
+            let source = "the test says so".into();
+            return Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source });
+        }
+        self.memory.put(letter).await
+    }
+}
+
+/// A clock that stands still.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Still;
+
+impl Surroundings for Still {
+    fn now(&self) -> Timestamp {
+        "2026-11-23T10:00:00Z".parse().unwrap()
+    }
+
+    fn nonce(&self) -> String {
+        "nonce".to_owned()
+    }
+}
+
+pub(crate) struct World {
+    pub(crate) streams: &'static Streams,
+    pub(crate) letters: &'static Letters,
+    pub(crate) recorder: Recorder<&'static Streams, &'static Letters, Still>,
+}
+
+pub(crate) fn world() -> World {
+    // Leaked, so that several recorders can share them without more ado; a test is a process of its own.
+    let (streams, letters): (&Streams, &Letters) = (Box::leak(Box::default()), Box::leak(Box::default()));
+    let recorder = Recorder::new(streams, letters, Still);
+    World { streams, letters, recorder }
+}
+
+impl World {
+    /// The same tables, seen by an execution environment that remembers nothing.
+    pub(crate) fn cold(&self) -> Recorder<&'static Streams, &'static Letters, Still> {
+        Recorder::new(self.streams, self.letters, Still)
+    }
+
+    pub(crate) fn fault(&self, buyer: &BuyerId, operation: &'static str, fault: Fault) {
+        self.streams.faults.borrow_mut().insert((buyer.to_string(), operation), fault);
+    }
+
+    /// Delivers one batch; the ids of the messages that come back.
+    pub(crate) fn deliver(&self, messages: &[Sent]) -> Vec<String> {
+        deliver(&self.recorder, messages)
+    }
+
+    /// Offer and version of every event recorded of a buyer, in order.
+    #[track_caller]
+    pub(crate) fn recorded(&self, buyer: &BuyerId) -> Vec<(String, u32)> {
+        let commits = block_on(event_store::history(&self.streams.memory, buyer)).unwrap();
+        let events = commits.iter().flat_map(|commit| &commit.facts);
+        events.map(|event| (event.offer.to_string(), event.version.get())).collect()
+    }
+
+    pub(crate) fn commits(&self) -> usize {
+        self.streams.memory.commits().len()
+    }
+
+    /// Message id and reason of every dead letter, in order.
+    pub(crate) fn dead(&self) -> Vec<(String, &'static str)> {
+        let letters = self.letters.memory.letters();
+        letters.into_iter().map(|letter| (letter.message_id, letter.reason)).collect()
+    }
+
+    /// What the recorder asked of the streams table since the last call of this: appends and pages.
+    pub(crate) fn requests(&self) -> (usize, usize) {
+        (self.streams.appends.take(), self.streams.pages.take())
+    }
+}
+
+pub(crate) fn deliver<S: EventStore, D: DeadLetters>(
+    recorder: &Recorder<S, D, Still>,
+    messages: &[Sent],
+) -> Vec<String> {
+    let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
+    returned(block_on(recorder.handle(batch(messages), deadline)).unwrap())
+}
+
+pub(crate) fn returned(answer: SqsBatchResponse) -> Vec<String> {
+    answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}

@@ -1,0 +1,7 @@
+//! The recorder over streams and dead letters in memory: what is recorded, what is set aside, what comes back.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod faults;
+mod given;
+mod properties;
+mod rules;

@@ -1,0 +1,208 @@
+use event_store::surroundings::{Deadline, Surroundings};
+use futures::executor::block_on;
+use jiff::SignedDuration;
+use recorder::NotFromAFifoQueue;
+use serde_json::json;
+use testkit::{acceptance_withdrawn, accepted, body, buyer, contact, made, made_by, rejected, withdrawn};
+
+use crate::given::{Sent, Still, batch, deliver, returned, sent, world};
+
+/// The messages of these events of one buyer, with ids from this letter on.
+fn messages(name: &str, events: &[domain::Event]) -> Vec<Sent> {
+    let buyer = buyer(name);
+    let number = |(index, event)| sent(&format!("{name}-{index}"), &buyer, body(&buyer, event));
+    events.iter().enumerate().map(number).collect()
+}
+
+#[test]
+fn a_buyer_s_events_of_one_batch_are_one_commit_in_order() {
+    let world = world();
+    let back = world.deliver(&messages("ada", &[made("car-1"), accepted("car-1").v(2), made("car-2")]));
+    assert_eq!(back, [""; 0]);
+    assert_eq!(
+        world.recorded(&buyer("ada")),
+        [("car-1".to_owned(), 1), ("car-1".to_owned(), 2), ("car-2".to_owned(), 1)]
+    );
+    assert_eq!((world.commits(), world.requests()), (1, (1, 1)), "one query, one put");
+}
+
+#[test]
+fn a_remembered_head_spares_the_query() {
+    let world = world();
+    world.deliver(&messages("ada", &[made("car-1")]));
+    world.requests();
+    world.deliver(&messages("ada", &[accepted("car-1").v(2)]));
+    assert_eq!(world.requests(), (1, 0));
+}
+
+#[test]
+fn a_batch_delivered_again_writes_nothing_and_asks_nothing_when_remembered() {
+    let world = world();
+    let messages = messages("ada", &[made("car-1"), accepted("car-1").v(2)]);
+    world.deliver(&messages);
+    world.requests();
+    assert_eq!(world.deliver(&messages), [""; 0]);
+    assert_eq!(world.requests(), (0, 0), "warm");
+    assert_eq!(deliver(&world.cold(), &messages), [""; 0]);
+    assert_eq!(world.requests(), (0, 1), "cold");
+    assert_eq!(world.commits(), 1);
+}
+
+#[test]
+fn an_event_twice_in_one_batch_is_recorded_once() {
+    let world = world();
+    world.deliver(&messages("ada", &[made("car-1"), made("car-1")]));
+    assert_eq!(world.recorded(&buyer("ada")).len(), 1);
+}
+
+#[test]
+fn an_early_event_is_recorded_and_its_gap_filled_later() {
+    let world = world();
+    world.deliver(&messages("ada", &[made("car-1"), acceptance_withdrawn("car-1").v(3)]));
+    world.deliver(&messages("ada", &[accepted("car-1").v(2)]));
+    let head = block_on(event_store::load(&world.streams, &buyer("ada"))).unwrap();
+    assert_eq!((head.state.held_count(), head.state.has_low_lead()), (0, true));
+}
+
+#[test]
+fn each_kind_of_bad_message_is_set_aside_at_once_with_its_reason_and_hurts_nobody() {
+    let world = world();
+    let ada = buyer("ada");
+    let bob = buyer("bob");
+    let back = world.deliver(&[
+        sent("1", &ada, body(&ada, &made("car-1"))),
+        sent("2", &ada, "not json"),
+        sent("3", &bob, body(&bob, &made("car-1"))),
+        sent("4", &ada, format!("{{\"x\":\"{}\"}}", "x".repeat(70_000))),
+        sent("5", &ada, "[".repeat(5000)),
+        sent("6", &ada, body(&bob, &made("car-9"))),
+        sent("7", &bob, r#"{"specversion":"1.0","id":"1","source":"/o","type":"offer.made.v2","data":{}}"#),
+        sent("8", &ada, r#"{"specversion":"1.0"}"#),
+        sent("9", &ada, body(&ada, &accepted("car-1").v(2))),
+    ]);
+    assert_eq!(back, [""; 0]);
+    let mut dead = world.dead();
+    dead.sort();
+    let reason = |id: &str, reason| (id.to_owned(), reason);
+    assert_eq!(
+        dead,
+        [
+            reason("2", "not-json"),
+            reason("4", "too-large"),
+            reason("5", "not-json"),
+            reason("6", "wrong-group"),
+            reason("7", "unknown-type"),
+            reason("8", "not-an-offer-event"),
+        ]
+    );
+    assert_eq!(world.recorded(&ada).len(), 2);
+    assert_eq!(world.recorded(&bob).len(), 1);
+}
+
+#[test]
+fn a_dead_letter_keeps_its_body_and_says_why_and_where_it_comes_from() {
+    let world = world();
+    world.deliver(&[sent("7", &buyer("ada"), r#"{"specversion":"1.0"}"#)]);
+    let letters = world.letters.memory.letters();
+    let letter = letters.first().unwrap();
+    assert_eq!((letter.body.as_str(), letter.group.as_str()), (r#"{"specversion":"1.0"}"#, "ada"));
+    assert!(letter.detail.contains("data.buyerId"), "{}", letter.detail);
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&letter.source).unwrap(),
+        json!({"messageId": "7", "groupId": "ada", "deduplicationId": "dedup-7", "sentAt": "1764000000000"})
+    );
+}
+
+#[test]
+fn other_content_under_a_recorded_version_is_a_dead_letter_and_the_record_stays() {
+    let world = world();
+    let ada = buyer("ada");
+    world.deliver(&messages("ada", &[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(4)]));
+    let mut other = contact();
+    other.phone = None;
+    for (id, event) in [
+        ("made", made_by("car-1", other)),
+        ("applied", rejected("car-1").v(2)),
+        ("held", rejected("car-1").v(4)),
+    ] {
+        assert_eq!(world.deliver(&[sent(id, &ada, body(&ada, &event))]), [""; 0]);
+        assert_eq!(world.dead().pop(), Some((id.to_owned(), "contradiction")));
+    }
+    assert_eq!((world.recorded(&ada).len(), world.commits()), (3, 1));
+}
+
+#[test]
+fn a_repeat_too_old_for_the_state_is_compared_with_the_history() {
+    let world = world();
+    let ada = buyer("ada");
+    world.deliver(&messages(
+        "ada",
+        &[made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)],
+    ));
+    world.deliver(&messages("ada", &[accepted("car-1").v(4), withdrawn("car-1").v(5)]));
+    let mut other = contact();
+    other.name = "Somebody Else".to_owned();
+    assert_eq!(world.deliver(&[sent("same", &ada, body(&ada, &made("car-1")))]), [""; 0]);
+    assert_eq!(world.dead(), []);
+    assert_eq!(world.deliver(&[sent("other", &ada, body(&ada, &made_by("car-1", other)))]), [""; 0]);
+    assert_eq!(world.dead(), [("other".to_owned(), "contradiction")]);
+    assert_eq!(world.commits(), 2);
+}
+
+#[test]
+fn beyond_fifty_held_events_the_rest_are_dead_letters_until_the_gap_is_filled() {
+    let world = world();
+    let early: Vec<_> = (3..=55).map(|version| accepted("car-1").v(version)).collect();
+    world.deliver(&messages("ada", &[made("car-1")]));
+    let mut dead = 0;
+    for ten in messages("ada", &early).chunks(10) {
+        assert_eq!(world.deliver(ten), [""; 0]);
+        dead = world.dead().len();
+    }
+    assert_eq!(dead, 3);
+    assert!(world.dead().iter().all(|(_, reason)| *reason == "too-many-held"));
+    world.deliver(&messages("ada", &[accepted("car-1").v(2)]));
+    assert_eq!(world.deliver(&messages("ada", &[accepted("car-1").v(53)])), [""; 0]);
+    assert_eq!(world.recorded(&buyer("ada")).len(), 53, "the redriven one follows");
+}
+
+#[test]
+fn a_body_that_leaves_no_room_for_a_reason_goes_by_sqs_s_own_redrive() {
+    let world = world();
+    let ada = buyer("ada");
+    let back = world.deliver(&[
+        sent("1", &ada, body(&ada, &made("car-1"))),
+        sent("2", &ada, "x".repeat(1024 * 1024)),
+        sent("3", &ada, body(&ada, &accepted("car-1").v(2))),
+    ]);
+    assert_eq!(back, ["2", "3"], "and never a message before it");
+    assert_eq!(world.recorded(&ada).len(), 2);
+    let back = world.deliver(&[sent("4", &ada, "x".repeat(1024 * 1024 - 300))]);
+    assert_eq!(back, [""; 0]);
+    assert_eq!(world.dead(), [("4".to_owned(), "too-large")], "the detail shrinks first");
+}
+
+#[test]
+fn nothing_is_begun_that_cannot_end_in_time() {
+    let world = world();
+    let messages = messages("ada", &[made("car-1")]);
+    let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(5));
+    let back = returned(block_on(world.recorder.handle(batch(&messages), deadline)).unwrap());
+    assert_eq!(back, ["ada-0"]);
+    assert_eq!(world.requests(), (0, 0));
+}
+
+#[test]
+fn records_of_no_fifo_queue_are_an_error_and_all_come_back() {
+    let recorder = world().recorder;
+    let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
+    for record in [
+        json!({"messageId": "1", "body": "x", "attributes": {}}),
+        json!({"body": "x", "attributes": {"MessageGroupId": "ada"}}),
+        json!({"messageId": "", "body": "x", "attributes": {"MessageGroupId": "ada"}}),
+    ] {
+        let event = serde_json::from_value(json!({"Records": [record]})).unwrap();
+        let error: NotFromAFifoQueue = block_on(recorder.handle(event, deadline)).unwrap_err();
+        assert!(error.to_string().contains("must be mapped to an SQS FIFO queue"));
+    }
+}

@@ -1,0 +1,148 @@
+"""Deploys `infra/template.yaml` onto a local AWS the way it is deployed onto AWS: code through S3, the rest through
+CloudFormation. Only the parameters differ."""
+
+import hashlib
+import io
+import json
+import platform
+import re
+import zipfile
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+HERE = Path(__file__).resolve().parent
+TEMPLATE = HERE.parent / "template.yaml"
+PARAMETERS = HERE / "parameters.json"
+STACK = "leadstream"
+CODE_BUCKET = "leadstream-code"
+
+CODE_URI = re.compile(r"^(?P<key> *CodeUri: *)\.\./target/lambda/(?P<function>[a-z-]+)/ *$", re.MULTILINE)
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+
+
+class DeploymentFailed(Exception):
+    """The stack could not be deployed; the message says why."""
+
+
+def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
+    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it."""
+
+    def client(service: str):
+        return boto3.client(
+            service, endpoint_url=endpoint, region_name=region,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            # Never through a proxy, whatever the environment says.
+            config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
+        )
+
+    body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
+    outputs = _create_or_update(client("cloudformation"), body)
+    if enforce_iam:
+        _make_policies_enforceable(client, outputs)
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_REGION": region,
+        "AWS_DEFAULT_REGION": region,
+        **CREDENTIALS,
+        "OFFER_EVENTS_QUEUE_URL": outputs["OfferEventsQueueUrl"],
+        "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL": outputs["OfferEventsDeadLettersQueueUrl"],
+        "SALES_TEAM_QUEUE_URL": outputs["SalesTeamQueueUrl"],
+        "STREAMS_TABLE": outputs["StreamsTableName"],
+        "LEADS_TABLE": outputs["LeadsTableName"],
+        "RECORDER_FUNCTION": f"{STACK}-recorder",
+        "REACTOR_FUNCTION": f"{STACK}-reactor",
+        "RECORDER_LOG_GROUP": f"/aws/lambda/{STACK}-recorder",
+        "REACTOR_LOG_GROUP": f"/aws/lambda/{STACK}-reactor",
+    }
+
+
+def packaged(template: str, artifacts: Path, s3) -> str:
+    """Uploads the functions and points the template to them, as `sam package` does."""
+    s3.create_bucket(Bucket=CODE_BUCKET)
+
+    def uploaded(code: re.Match) -> str:
+        archive = _zipped(artifacts / code["function"] / "bootstrap")
+        # Named by content, so that CloudFormation sees whether there is something new.
+        key = f"{code['function']}/{hashlib.sha256(archive).hexdigest()}.zip"
+        s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=archive)
+        return f"{code['key']}s3://{CODE_BUCKET}/{key}"
+
+    body, functions = CODE_URI.subn(uploaded, template)
+    if functions == 0:
+        raise DeploymentFailed(f"no CodeUri of the expected form in {TEMPLATE}")
+    return body
+
+
+def _zipped(bootstrap: Path) -> bytes:
+    """A deployment package with one executable; the same bytes for the same program."""
+    if not bootstrap.is_file():
+        raise DeploymentFailed(f"{bootstrap} is missing: `make build-local` builds it")
+    entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
+    entry.external_attr = 0o100755 << 16
+    # Hardly compressed: it never leaves the machine.
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
+        package.writestr(entry, bootstrap.read_bytes())
+    return archive.getvalue()
+
+
+def _parameters() -> list[dict[str, str]]:
+    machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
+    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
+
+
+def _create_or_update(cloudformation, body: str) -> dict[str, str]:
+    stack = {
+        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
+    try:
+        try:
+            cloudformation.create_stack(**stack)
+            done = "stack_create_complete"
+        except cloudformation.exceptions.AlreadyExistsException:
+            cloudformation.update_stack(**stack)
+            done = "stack_update_complete"
+        cloudformation.get_waiter(done).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    except ClientError as error:
+        if "No updates are to be performed" not in str(error):
+            raise DeploymentFailed(str(error)) from error
+    except WaiterError as error:
+        raise DeploymentFailed("\n".join([str(error), *_failures(cloudformation)])) from error
+    outputs = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
+    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
+    """Makes up for two things in which the emulator differs once it enforces policies."""
+    # It is spoken to over http, which the queues rightly refuse. It believes this header.
+    sqs = client("sqs")
+    sqs.meta.events.register("before-sign.sqs.*", lambda request, **_: request.headers.add_header(
+        "x-forwarded-proto", "https"))
+    for key, queue_url in outputs.items():
+        if key.endswith("QueueUrl"):
+            sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
+    # It asks for the right to send from "*", where AWS names the identity.
+    reactor = client("lambda").get_function_configuration(FunctionName=f"{STACK}-reactor")
+    client("iam").put_role_policy(
+        RoleName=reactor["Role"].rpartition("/")[2], PolicyName="emulator-names-no-identity",
+        PolicyDocument=json.dumps({
+            "Version": "2012-10-17",
+            "Statement": {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
+        }),
+    )
+
+
+def _failures(cloudformation) -> list[str]:
+    """What the stack's events say of resources that could not be made, oldest first."""
+    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
+    return [
+        f"  {event['LogicalResourceId']}: {event['ResourceStatus']}: {event.get('ResourceStatusReason', '')}"
+        for event in reversed(events)
+        if event["ResourceStatus"].endswith("FAILED")
+    ]

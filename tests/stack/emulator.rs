@@ -1,0 +1,83 @@
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use crate::Failed;
+
+/// What only a local AWS can be asked: the mails that SES took, and queues without taking anything off them.
+#[derive(Debug)]
+pub(crate) struct Emulator {
+    endpoint: String,
+    http: reqwest::Client,
+}
+
+/// An e-mail as SES took it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mail {
+    /// Its subject.
+    pub subject: String,
+    /// Its plain text part.
+    pub text: String,
+    /// Its HTML part.
+    pub html: String,
+}
+
+/// A message in a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queued {
+    /// Its body.
+    pub body: String,
+    /// Names and texts of its attributes.
+    pub attributes: Vec<(String, String)>,
+}
+
+impl Emulator {
+    pub(crate) fn at(endpoint: &str) -> Self {
+        Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }
+    }
+
+    async fn ask(&self, path: &str) -> Result<Value, Failed> {
+        let answer = self.http.get(format!("{}/_ministack/{path}", self.endpoint)).send().await?;
+        Ok(answer.error_for_status()?.json().await?)
+    }
+
+    pub(crate) async fn emails_to(&self, address: &str) -> Result<Vec<Mail>, Failed> {
+        let answer = self.ask("ses/messages").await?;
+        let accounts = answer["messages"].as_object().ok_or("the emulator lists no mails")?;
+        let text = |mail: &Value, name: &str| mail[name].as_str().unwrap_or_default().to_owned();
+        Ok(accounts
+            .values()
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter(|mail| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == address)))
+            .map(|mail| Mail {
+                subject: text(mail, "Subject"),
+                text: text(mail, "BodyText"),
+                html: text(mail, "BodyHtml"),
+            })
+            .collect())
+    }
+
+    pub(crate) async fn queued(&self, queue_url: &str, group: &str) -> Result<Vec<Queued>, Failed> {
+        let queue = utf8_percent_encode(queue_url, NON_ALPHANUMERIC);
+        let answer = self.ask(&format!("sqs/messages?QueueUrl={queue}")).await?;
+        let regions = answer["messages"].as_object().into_iter().flat_map(serde_json::Map::values);
+        let queues = regions.filter_map(Value::as_object).flat_map(serde_json::Map::values);
+        Ok(queues
+            .filter_map(Value::as_object)
+            .flat_map(serde_json::Map::values)
+            .filter_map(Value::as_array)
+            .flatten()
+            .filter(|message| message["MessageGroupId"] == group)
+            .map(|message| Queued {
+                body: message["Body"].as_str().unwrap_or_default().to_owned(),
+                attributes: attributes(message),
+            })
+            .collect())
+    }
+}
+
+fn attributes(message: &Value) -> Vec<(String, String)> {
+    let Some(attributes) = message["MessageAttributes"].as_object() else { return Vec::new() };
+    let text = |value: &Value| value["StringValue"].as_str().unwrap_or_default().to_owned();
+    attributes.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+}

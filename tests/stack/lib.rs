@@ -1,0 +1,13 @@
+//! A deployed stack on a local AWS, as the deployed tests and the demo use it.
+#![expect(
+    clippy::missing_errors_doc,
+    reason = "every error here ends a test or the demo, with its own words"
+)]
+
+mod emulator;
+mod scenarios;
+mod stack;
+
+pub use emulator::{Mail, Queued};
+pub use scenarios::{Delivery, Expected, Scenario, scenarios};
+pub use stack::{Failed, Stack};

@@ -1,0 +1,152 @@
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use aws_config::BehaviorVersion;
+use aws_sdk_dynamodb::Client as DynamoDb;
+use aws_sdk_sqs::Client as Sqs;
+use contract::stored::Commit;
+use domain::{BuyerId, Sequence};
+use effects::leads::{Cursors, DynamoLeads};
+use event_store::{DynamoStreams, Head, history, load};
+
+use crate::emulator::Emulator;
+
+/// Why a step over the stack failed; words for a person.
+pub type Failed = Box<dyn Error + Send + Sync>;
+
+/// How long anything is waited for before it counts as lost. A step takes milliseconds; redeliveries take the queue's
+/// visibility time-out of 30 seconds.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// How often is looked.
+const PERIOD: Duration = Duration::from_millis(25);
+
+/// A deployed stack.
+#[derive(Debug)]
+pub struct Stack {
+    pub(crate) emulator: Emulator,
+    sqs: Sqs,
+    logs: aws_sdk_cloudwatchlogs::Client,
+    streams: DynamoStreams,
+    leads: DynamoLeads,
+    input: String,
+    dead_letters: String,
+    sales: String,
+    log_groups: [String; 2],
+}
+
+impl Stack {
+    /// The stack that the environment names: `make test-local` and `make demo` start one, `make up` keeps one.
+    pub async fn from_env() -> Result<Self, Failed> {
+        let var = |name: &str| {
+            std::env::var(name).map_err(|_| {
+                format!(
+                    "{name} is not set: run `make test-local`, or `make up` and then `. .local/stack.env`"
+                )
+            })
+        };
+        let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+        let dynamodb = DynamoDb::new(&config);
+        let streams_table = var("STREAMS_TABLE")?;
+        Ok(Self {
+            emulator: Emulator::at(&var("AWS_ENDPOINT_URL")?),
+            sqs: Sqs::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            streams: DynamoStreams::new(dynamodb.clone(), streams_table.clone()),
+            leads: DynamoLeads::new(dynamodb, var("LEADS_TABLE")?, streams_table),
+            input: var("OFFER_EVENTS_QUEUE_URL")?,
+            dead_letters: var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
+            sales: var("SALES_TEAM_QUEUE_URL")?,
+            log_groups: [var("RECORDER_LOG_GROUP")?, var("REACTOR_LOG_GROUP")?],
+        })
+    }
+
+    /// Posts a body to the offer events' queue, as the offer system would.
+    pub async fn post(&self, group: &str, deduplication_id: &str, body: &str) -> Result<(), Failed> {
+        self.sqs
+            .send_message()
+            .queue_url(&self.input)
+            .message_group_id(group)
+            .message_deduplication_id(deduplication_id)
+            .message_body(body)
+            .send()
+            .await?;
+        Ok(())
+    }
+
+    /// The head of a buyer's stream.
+    pub async fn head(&self, buyer: &BuyerId) -> Result<Head, Failed> {
+        Ok(load(&self.streams, buyer).await?)
+    }
+
+    /// A buyer's whole stream.
+    pub async fn history(&self, buyer: &BuyerId) -> Result<Vec<Commit>, Failed> {
+        Ok(history(&self.streams, buyer).await?)
+    }
+
+    /// The leads table.
+    #[must_use]
+    pub const fn leads(&self) -> &DynamoLeads {
+        &self.leads
+    }
+
+    /// Waits until so many facts of a buyer are recorded and all their effects are settled.
+    pub async fn settled(&self, buyer: &BuyerId, facts: u64) -> Result<(), Failed> {
+        let through = Sequence::new(facts);
+        self.until(&format!("{buyer} to be settled through {through}"), async || {
+            let cursor = self.leads.cursor(buyer).await?;
+            Ok((cursor.through >= through).then_some(()))
+        })
+        .await
+    }
+
+    /// Waits until something is there.
+    pub async fn until<T>(
+        &self,
+        what: &str,
+        mut look: impl AsyncFnMut() -> Result<Option<T>, Failed>,
+    ) -> Result<T, Failed> {
+        let begun = Instant::now();
+        loop {
+            if let Some(found) = look().await? {
+                return Ok(found);
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(format!("waited {} s in vain for {what}", PATIENCE.as_secs()).into());
+            }
+            tokio::time::sleep(PERIOD).await;
+        }
+    }
+
+    /// Every e-mail that SES took for this address.
+    pub async fn emails_to(&self, address: &str) -> Result<Vec<crate::Mail>, Failed> {
+        self.emulator.emails_to(address).await
+    }
+
+    /// Every message of a buyer in the sales team's queue, in order.
+    pub async fn sales_messages(&self, buyer: &BuyerId) -> Result<Vec<crate::Queued>, Failed> {
+        self.emulator.queued(&self.sales, buyer.as_str()).await
+    }
+
+    /// Every dead letter of this message group.
+    pub async fn dead_letters(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
+        self.emulator.queued(&self.dead_letters, group).await
+    }
+
+    /// What is still in the offer events' queue of this message group.
+    pub async fn waiting(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
+        self.emulator.queued(&self.input, group).await
+    }
+
+    /// Every line that the functions have logged so far, of the recorder and of the reactor.
+    pub async fn log_lines(&self) -> Result<Vec<String>, Failed> {
+        let mut lines = Vec::new();
+        for group in &self.log_groups {
+            let mut pages = self.logs.filter_log_events().log_group_name(group).into_paginator().send();
+            while let Some(page) = pages.next().await {
+                lines.extend(page?.events().iter().filter_map(|event| event.message().map(str::to_owned)));
+            }
+        }
+        Ok(lines)
+    }
+}
