@@ -33,14 +33,14 @@ demo: .venv/ready build-local ## Shows the whole of it at work, on a local AWS o
 
 test: test-template test-rules test-local ## Runs every test, the deployed ones too
 
-test-rules: .tools/nextest ## Runs the tests that need no AWS
+test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
 	cargo test --profile local --workspace --doc --quiet
 
 test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack, on a local AWS of its own
-	cargo nextest run --cargo-profile local --no-run --workspace
-	$(ON_A_STACK) --enforce-iam -- \
-		cargo nextest run --cargo-profile local --workspace --profile local-aws
+	$(ON_A_STACK) --enforce-iam -- sh -ec '\
+		cargo nextest run --cargo-profile local --workspace --profile local-aws; \
+		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
 
 test-template: .venv/ready ## Checks the template that is deployed
 	.venv/bin/cfn-lint infra/template.yaml
@@ -56,9 +56,10 @@ up: .venv/ready build-local ## Starts a local AWS with the stack on it and keeps
 down: .venv/ready ## Ends what `up` started
 	$(STACK) down
 
-# Without the optimisation at link time that packages get, which takes minutes.
+# Without the optimisation at link time that packages get, which takes minutes. All targets at once, so that demo and
+# tests share one build of every dependency.
 build-local: | prerequisites
-	cargo build --profile local --package recorder --package reactor --package cli --package tests --bins
+	cargo build --profile local --workspace --all-targets
 	@for function in $(FUNCTIONS); do \
 		mkdir -p $(LOCAL_FUNCTIONS)/$$function && \
 		cp $(LOCAL)/$$function $(LOCAL_FUNCTIONS)/$$function/bootstrap || exit 1; \

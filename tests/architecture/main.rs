@@ -1,1 +1,192 @@
-//! Rules about the code.
+//! Who may know whom, as the manifests say it: `functions, cli → event-store, effects → contract → domain`.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// What each crate may depend on in what is shipped, of our own crates.
+const MAY_KNOW: [(&str, &[&str]); 11] = [
+    ("domain", &[]),
+    ("contract", &["domain"]),
+    ("event-store", &["contract", "domain"]),
+    ("telemetry", &[]),
+    ("effects", &["contract", "domain", "event-store", "telemetry"]),
+    ("aws", &["event-store"]),
+    ("recorder", &["aws", "contract", "domain", "event-store", "telemetry"]),
+    ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
+    ("cli", &["contract", "domain", "effects", "event-store", "telemetry"]),
+    ("testkit", &["domain"]),
+    ("tests", &["cli", "domain", "effects", "event-store"]),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Our crates and what each depends on in what is shipped (dev-dependencies left out), ours and others'.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let name = |json: &Value| json["name"].as_str().unwrap().to_owned();
+    packages
+        .iter()
+        .map(|package| {
+            let shipped =
+                package["dependencies"].as_array().unwrap().iter().filter(|one| one["kind"].is_null());
+            (name(package), shipped.map(name).collect())
+        })
+        .collect()
+}
+
+/// Rust sources under a folder, with their text up to the tests at their end.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                let shipped = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+                found.push((path, shipped));
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder}");
+    found
+}
+
+const SHIPPED: [&str; 8] = [
+    "shared/domain/src",
+    "shared/contract/src",
+    "shared/event-store/src",
+    "shared/effects/src",
+    "shared/telemetry/src",
+    "shared/aws/src",
+    "functions/recorder/src",
+    "functions/reactor/src",
+];
+
+#[test]
+fn each_crate_knows_only_those_below_it() {
+    let dependencies = dependencies();
+    let allowed: BTreeMap<&str, &[&str]> = MAY_KNOW.into();
+    assert_eq!(
+        dependencies.keys().map(String::as_str).collect::<BTreeSet<_>>(),
+        allowed.keys().copied().collect()
+    );
+    for (name, known) in &dependencies {
+        let ours: BTreeSet<&str> =
+            known.iter().map(String::as_str).filter(|known| allowed.contains_key(known)).collect();
+        let may: BTreeSet<&str> = allowed[name.as_str()].iter().copied().collect();
+        assert!(ours.is_subset(&may), "{name} knows {:?}", ours.difference(&may));
+    }
+}
+
+#[test]
+fn the_rules_depend_on_thiserror_only() {
+    assert_eq!(dependencies()["domain"], BTreeSet::from(["thiserror".to_owned()]));
+}
+
+#[test]
+fn telemetry_knows_no_aws_crate() {
+    assert!(
+        !dependencies()["telemetry"].iter().any(|name| name.starts_with("aws") || name.contains("lambda"))
+    );
+}
+
+#[test]
+fn only_the_contract_derives_serialize_and_deserialize() {
+    for folder in SHIPPED.iter().filter(|folder| **folder != "shared/contract/src") {
+        for (path, text) in sources(folder) {
+            assert!(!text.contains("Serialize") && !text.contains("Deserialize"), "{}", path.display());
+        }
+    }
+    let with_serde: Vec<String> = dependencies()
+        .into_iter()
+        .filter(|(_, known)| known.contains("serde"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(with_serde, ["contract"]);
+}
+
+#[test]
+fn the_environment_is_read_in_config_only() {
+    for folder in SHIPPED {
+        for (path, text) in sources(folder) {
+            let may = path.ends_with("src/config.rs");
+            assert!(may || !text.contains("env::"), "{} reads the environment", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_rules_know_no_clock_no_chance_and_no_async() {
+    for (path, text) in sources("shared/domain/src") {
+        for word in ["async ", "std::time", "jiff", "rand::", "HashMap", "std::io", "serde"] {
+            assert!(!text.contains(word), "{}: {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_clock_is_read_in_one_place() {
+    for folder in SHIPPED {
+        for (path, text) in sources(folder) {
+            let may = path.ends_with("event-store/src/surroundings.rs");
+            let reads = text.contains("Timestamp::now")
+                || text.contains("SystemTime")
+                || text.contains("Instant::now");
+            assert!(may || !reads, "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn the_reactor_cannot_write_streams_and_the_recorder_knows_no_leads() {
+    for (path, text) in sources("functions/reactor/src").into_iter().chain(sources("shared/effects/src")) {
+        assert!(!text.contains(".append(") && !text.contains("Appending"), "{}", path.display());
+    }
+    assert!(!dependencies()["recorder"].contains("effects"));
+}
+
+#[test]
+fn a_commit_s_key_is_never_deleted() {
+    for folder in SHIPPED {
+        for (path, text) in sources(folder) {
+            assert!(!text.contains("delete_item") && !text.contains("Delete::builder"), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn main_wires_and_does_nothing_else() {
+    for function in ["recorder", "reactor"] {
+        let text = fs::read_to_string(root().join(format!("functions/{function}/src/main.rs"))).unwrap();
+        assert!(text.lines().count() <= 45, "{function}");
+        assert!(text.contains("flavor = \"current_thread\""), "{function}");
+    }
+}
+
+#[test]
+fn there_is_nothing_left_to_do_in_the_sources() {
+    for folder in SHIPPED {
+        for (path, text) in sources(folder) {
+            for word in ["todo!", "unimplemented!", "FIXME", "TODO", "dbg!", ".unwrap()"] {
+                assert!(!text.contains(word), "{}: {word}", path.display());
+            }
+        }
+    }
+}

@@ -30,6 +30,15 @@ pub struct Queued {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Queued {
+    /// The text of one attribute; empty if it is not there.
+    #[must_use]
+    pub fn attribute(&self, name: &str) -> String {
+        let found = self.attributes.iter().find(|(known, _)| known == name);
+        found.map(|(_, text)| text.clone()).unwrap_or_default()
+    }
+}
+
 impl Emulator {
     pub(crate) fn at(endpoint: &str) -> Self {
         Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }

@@ -2,12 +2,14 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
-use aws_sdk_dynamodb::Client as DynamoDb;
 use aws_sdk_sqs::Client as Sqs;
-use contract::stored::Commit;
+use cli::Tables;
+use cli::history::{History, history};
+use cli::send::{Posted, messages, post};
 use domain::{BuyerId, Sequence};
-use effects::leads::{Cursors, DynamoLeads};
-use event_store::{DynamoStreams, Head, history, load};
+use effects::leads::Cursors;
+use event_store::{Head, load};
+use serde_json::Value;
 
 use crate::emulator::Emulator;
 
@@ -27,8 +29,7 @@ pub struct Stack {
     pub(crate) emulator: Emulator,
     sqs: Sqs,
     logs: aws_sdk_cloudwatchlogs::Client,
-    streams: DynamoStreams,
-    leads: DynamoLeads,
+    tables: Tables,
     input: String,
     dead_letters: String,
     sales: String,
@@ -46,14 +47,11 @@ impl Stack {
             })
         };
         let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-        let dynamodb = DynamoDb::new(&config);
-        let streams_table = var("STREAMS_TABLE")?;
         Ok(Self {
             emulator: Emulator::at(&var("AWS_ENDPOINT_URL")?),
             sqs: Sqs::new(&config),
             logs: aws_sdk_cloudwatchlogs::Client::new(&config),
-            streams: DynamoStreams::new(dynamodb.clone(), streams_table.clone()),
-            leads: DynamoLeads::new(dynamodb, var("LEADS_TABLE")?, streams_table),
+            tables: Tables::on(&config, &var("STREAMS_TABLE")?, &var("LEADS_TABLE")?),
             input: var("OFFER_EVENTS_QUEUE_URL")?,
             dead_letters: var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             sales: var("SALES_TEAM_QUEUE_URL")?,
@@ -74,27 +72,27 @@ impl Stack {
         Ok(())
     }
 
+    /// Posts events, one a line, as `leads send --repeat` does.
+    pub async fn send_again(&self, lines: &str) -> Posted {
+        let messages = messages(lines.as_bytes(), "the test's events", true);
+        post(&self.sqs, &self.input, messages, |_| {}).await
+    }
+
     /// The head of a buyer's stream.
     pub async fn head(&self, buyer: &BuyerId) -> Result<Head, Failed> {
-        Ok(load(&self.streams, buyer).await?)
+        Ok(load(&self.tables.streams, buyer).await?)
     }
 
-    /// A buyer's whole stream.
-    pub async fn history(&self, buyer: &BuyerId) -> Result<Vec<Commit>, Failed> {
-        Ok(history(&self.streams, buyer).await?)
-    }
-
-    /// The leads table.
-    #[must_use]
-    pub const fn leads(&self) -> &DynamoLeads {
-        &self.leads
+    /// A buyer's history as `leads history` tells it.
+    pub async fn explained(&self, buyer: &BuyerId) -> Result<History, Failed> {
+        Ok(history(&self.tables, buyer).await?)
     }
 
     /// Waits until so many facts of a buyer are recorded and all their effects are settled.
     pub async fn settled(&self, buyer: &BuyerId, facts: u64) -> Result<(), Failed> {
         let through = Sequence::new(facts);
         self.until(&format!("{buyer} to be settled through {through}"), async || {
-            let cursor = self.leads.cursor(buyer).await?;
+            let cursor = self.tables.leads.cursor(buyer).await?;
             Ok((cursor.through >= through).then_some(()))
         })
         .await
@@ -126,6 +124,12 @@ impl Stack {
     /// Every message of a buyer in the sales team's queue, in order.
     pub async fn sales_messages(&self, buyer: &BuyerId) -> Result<Vec<crate::Queued>, Failed> {
         self.emulator.queued(&self.sales, buyer.as_str()).await
+    }
+
+    /// The same, as JSON.
+    pub async fn sales_bodies(&self, buyer: &BuyerId) -> Result<Vec<Value>, Failed> {
+        let messages = self.sales_messages(buyer).await?;
+        Ok(messages.iter().map(|message| serde_json::from_str(&message.body)).collect::<Result<_, _>>()?)
     }
 
     /// Every dead letter of this message group.

@@ -1,1 +1,80 @@
-//! Rules about the template.
+//! What `template.yaml` promises and what the code assumes, side by side.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod functions;
+mod queues;
+mod tables;
+
+use std::fs;
+use std::path::Path;
+
+use saphyr::{LoadableYamlNode, Yaml};
+
+/// A place in the template. Tags such as `!Ref` are looked through.
+#[derive(Clone)]
+struct Place {
+    path: String,
+    yaml: Yaml<'static>,
+}
+
+fn file(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
+}
+
+fn untagged(yaml: &Yaml<'static>) -> Yaml<'static> {
+    yaml.get_tagged_node().unwrap_or(yaml).clone()
+}
+
+fn template() -> Place {
+    // Leaked: one document for the life of a test.
+    let text: &'static str = Box::leak(file("infra/template.yaml").into_boxed_str());
+    Place { path: "template".to_owned(), yaml: Yaml::load_from_str(text).unwrap().remove(0) }
+}
+
+/// The properties of a resource.
+fn properties(resource: &str) -> Place {
+    template().at("Resources").at(resource).at("Properties")
+}
+
+impl Place {
+    #[track_caller]
+    fn at(&self, name: &str) -> Self {
+        self.find(name).unwrap_or_else(|| panic!("{} has no {name}", self.path))
+    }
+
+    fn find(&self, name: &str) -> Option<Self> {
+        let yaml = untagged(&self.yaml).as_mapping_get(name).map(untagged)?;
+        Some(Self { path: format!("{}/{name}", self.path), yaml })
+    }
+
+    #[track_caller]
+    fn text(&self) -> String {
+        self.yaml.as_str().unwrap_or_else(|| panic!("{} is no text", self.path)).to_owned()
+    }
+
+    #[track_caller]
+    fn number(&self) -> i64 {
+        self.yaml.as_integer().unwrap_or_else(|| panic!("{} is no number", self.path))
+    }
+
+    #[track_caller]
+    fn is_true(&self) -> bool {
+        self.yaml.as_bool().unwrap_or_else(|| panic!("{} is neither true nor false", self.path))
+    }
+
+    /// The elements of a list; of a single value, that one.
+    fn list(&self) -> Vec<Self> {
+        let place = |yaml: &Yaml<'static>| Self { path: format!("{}[]", self.path), yaml: untagged(yaml) };
+        self.yaml.as_sequence().map_or_else(|| vec![self.clone()], |list| list.iter().map(place).collect())
+    }
+
+    fn texts(&self) -> Vec<String> {
+        self.list().iter().map(Self::text).collect()
+    }
+
+    #[track_caller]
+    fn names(&self) -> Vec<String> {
+        let mapping = self.yaml.as_mapping().unwrap_or_else(|| panic!("{} is no mapping", self.path));
+        mapping.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
+    }
+}

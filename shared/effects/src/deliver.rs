@@ -49,7 +49,12 @@ where
             now,
             deadline: later(now, CLAIM_LASTS),
         };
-        match self.leads.claim(&claim).await? {
+        let claimed = match self.leads.claim(&claim).await {
+            Ok(claimed) => claimed,
+            // It may have taken effect. Then asking again under the same nonce finds it ours; else the mail would be lost.
+            Err(_) => self.leads.claim(&claim).await?,
+        };
+        match claimed {
             Claimed::Ours => {}
             Claimed::HeadMoved => return Err(Stop::HeadMoved),
             Claimed::Held(entry) => return self.held_by(look, effect, &entry).await,

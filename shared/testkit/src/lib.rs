@@ -6,6 +6,7 @@
 )]
 
 mod events;
+pub mod wire;
 
 pub use events::{
     EventBuilder, acceptance_withdrawn, accepted, body, buyer, contact, made, made_by, offer, rejected,

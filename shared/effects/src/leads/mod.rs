@@ -8,7 +8,7 @@ use std::error::Error;
 use std::fmt;
 
 use domain::{BuyerId, CarId, CloseReason, Contact, LeadId, OfferId, Sequence};
-pub use dynamo::DynamoLeads;
+pub use dynamo::{About, DynamoLeads, KnownLead};
 use jiff::Timestamp;
 pub use memory::{MemoryLeads, Tables};
 

@@ -118,7 +118,7 @@ const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_
 
 /// A name as it is shown: on one line, without characters that turn the text around it. Empty becomes a greeting.
 fn shown(name: &str) -> String {
-    let is_turning = |character| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let is_turning = |character| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
     let calm: String = name
         .chars()
         .map(|character| if character.is_control() || is_turning(character) { ' ' } else { character })

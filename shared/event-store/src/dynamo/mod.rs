@@ -39,9 +39,8 @@ impl EventStore for DynamoStreams {
             .set_item(Some(item::write(commit)))
             .condition_expression("attribute_not_exists(buyer)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let error = match put.send().await {
-            Ok(_) => return Ok(Appended::Written),
-            Err(error) => error,
+        let Err(error) = put.send().await else {
+            return Ok(Appended::Written);
         };
         let taken = error.as_service_error().and_then(|error| {
             if let aws_sdk_dynamodb::operation::put_item::PutItemError::ConditionalCheckFailedException(

@@ -1,5 +1,6 @@
 //! The leads table in DynamoDB.
 
+mod about;
 mod attributes;
 mod claim;
 mod cursor;
@@ -7,6 +8,7 @@ mod cursor;
 use std::error::Error;
 use std::fmt;
 
+pub use about::{About, KnownLead};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};

@@ -1,0 +1,185 @@
+//! `leads check`: every line of a file against the contract.
+
+mod across;
+mod lines;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
+
+use across::Across;
+use contract::incoming::{LARGEST_BODY, Refusal, TYPES};
+pub(crate) use lines::{Content, Lines};
+use serde_json::{Value, json};
+
+use crate::output::{Output, count};
+use crate::{Exit, Failure};
+
+/// Something to be said of a line. Names places and numbers, never values: those may be personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// The line, from 1.
+    pub line: u64,
+    /// Whether it is no fault, only worth knowing.
+    pub is_warning: bool,
+    /// The field, as in `data.offerVersion`; `None` where it is about the whole line.
+    pub path: Option<&'static str>,
+    /// What it must be, or what is the matter.
+    pub rule: String,
+}
+
+/// What was checked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines, blank ones too.
+    pub lines: u64,
+    /// Lines that are events as the contract has them.
+    pub events: u64,
+    /// Faults.
+    pub findings: u64,
+    /// What is worth knowing.
+    pub warnings: u64,
+}
+
+impl Remark {
+    fn finding(line: u64, path: Option<&'static str>, rule: String) -> Self {
+        Self { line, is_warning: false, path, rule }
+    }
+
+    fn warning(line: u64, path: Option<&'static str>, rule: String) -> Self {
+        Self { line, is_warning: true, path, rule }
+    }
+
+    fn json(&self) -> Value {
+        json!({ "line": self.line, "path": self.path, "rule": self.rule })
+    }
+}
+
+impl fmt::Display for Remark {
+    /// `LINE: path: rule`, to go after the name of the file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let warning = if self.is_warning { "warning: " } else { "" };
+        match self.path {
+            Some(path) => write!(f, "{}: {warning}{path}: {}", self.line, self.rule),
+            None => write!(f, "{}: {warning}{}", self.line, self.rule),
+        }
+    }
+}
+
+/// Checks every line and tells all that is to be said: findings in the order of lines, then the warnings about order.
+/// Keeps nothing but fingerprints, so a file may be of any size. `name` stands for the file in errors.
+///
+/// # Errors
+/// [`Failure::Read`], and what `tell` fails with.
+pub fn check(
+    reader: impl BufRead,
+    name: &str,
+    mut tell: impl FnMut(Remark) -> Result<(), Failure>,
+) -> Result<Tally, Failure> {
+    let mut tally = Tally::default();
+    let mut across = Across::default();
+    let mut lines = Lines::of(reader);
+    let mut told = |remarks: Vec<Remark>, tally: &mut Tally| {
+        for remark in remarks {
+            *(if remark.is_warning { &mut tally.warnings } else { &mut tally.findings }) += 1;
+            tell(remark)?;
+        }
+        Ok(())
+    };
+    while let Some(line) = lines.next().map_err(|source| Failure::Read { file: name.to_owned(), source })? {
+        tally.lines = line.number;
+        let remarks = match line.content() {
+            Content::Blank => Vec::new(),
+            Content::NotUtf8 => vec![Remark::finding(line.number, None, "is not valid UTF-8".to_owned())],
+            Content::ByteOrderMark => {
+                let rule = "begins with a byte order mark, which JSON must not: save the file without one";
+                vec![Remark::finding(line.number, None, rule.to_owned())]
+            }
+            Content::Refused(refusal) => findings_of(line.number, refusal),
+            Content::Event { body, incoming } => {
+                tally.events += 1;
+                let mut remarks = across.take(line.number, &incoming);
+                // Source: Amazon SQS API Reference, `SendMessage`: the characters that a message may have.
+                if body.contains(['\u{fffe}', '\u{ffff}']) {
+                    let rule = "holds U+FFFE or U+FFFF, which SQS does not take: write it as a JSON escape";
+                    remarks.push(Remark::finding(line.number, None, rule.to_owned()));
+                }
+                remarks
+            }
+        };
+        told(remarks, &mut tally)?;
+    }
+    told(across.order(), &mut tally)?;
+    Ok(tally)
+}
+
+fn findings_of(line: u64, refusal: Refusal) -> Vec<Remark> {
+    match refusal {
+        Refusal::TooLarge { bytes } => {
+            vec![Remark::finding(line, None, format!("is {bytes} bytes: at most {LARGEST_BODY} are taken"))]
+        }
+        Refusal::NotJson { column, .. } => {
+            vec![Remark::finding(line, None, format!("is not JSON from column {column} on"))]
+        }
+        Refusal::UnknownType => {
+            vec![Remark::finding(line, Some("type"), format!("must be one of {}", TYPES.join(", ")))]
+        }
+        Refusal::NotAnOfferEvent(findings) => findings
+            .into_iter()
+            .map(|finding| Remark::finding(line, Some(finding.path), finding.rule.to_owned()))
+            .collect(),
+    }
+}
+
+/// Checks a file and writes what was found: at once for people, at the end as part of a JSON document.
+pub(crate) fn report<O: Write, E: Write>(
+    reader: impl BufRead,
+    name: &str,
+    output: &mut Output<'_, O, E>,
+) -> Result<(Tally, Value), Failure> {
+    let (mut findings, mut warnings) = (Vec::new(), Vec::new());
+    let tally = check(reader, name, |remark| {
+        if !output.is_json {
+            return output.line(&format!("{name}:{remark}"));
+        }
+        (if remark.is_warning { &mut warnings } else { &mut findings }).push(remark.json());
+        Ok(())
+    })?;
+    let document =
+        json!({ "lines": tally.lines, "events": tally.events, "findings": findings, "warnings": warnings });
+    Ok((tally, document))
+}
+
+pub(crate) fn command<O: Write, E: Write>(
+    file: &Path,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let (tally, document) = if file == Path::new("-") {
+        report(io::stdin().lock(), "-", output)?
+    } else {
+        let name = file.display().to_string();
+        report(open(file)?, &name, output)?
+    };
+    if output.is_json {
+        output.json(&document)?;
+    } else {
+        output.line(&summary(&file.display().to_string(), &tally))?;
+    }
+    Ok(if tally.findings == 0 { Exit::Good } else { Exit::Findings })
+}
+
+pub(crate) fn open(file: &Path) -> Result<BufReader<File>, Failure> {
+    let opened = File::open(file).map(|file| BufReader::with_capacity(128 * 1024, file));
+    opened.map_err(|source| Failure::Read { file: file.display().to_string(), source })
+}
+
+pub(crate) fn summary(name: &str, tally: &Tally) -> String {
+    format!(
+        "{name}: {}, {}, {}, {}",
+        count(tally.lines, "line"),
+        count(tally.events, "event"),
+        count(tally.findings, "finding"),
+        count(tally.warnings, "warning"),
+    )
+}

@@ -1,0 +1,101 @@
+//! Where things are: the one place that looks at the environment.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_types::SdkConfig;
+use clap::Args;
+use effects::leads::DynamoLeads;
+use event_store::{DynamoStreams, RetryConflicts};
+
+use crate::Failure;
+
+/// The stack's queue and tables. All are outputs of the stack.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Places {
+    /// URL of the queue of offer events; the stack's output `OfferEventsQueueUrl`.
+    #[arg(long, global = true, env = "OFFER_EVENTS_QUEUE_URL", value_name = "URL", hide_env_values = true)]
+    pub queue_url: Option<String>,
+
+    /// Name of the streams table; the stack's output `StreamsTableName`.
+    #[arg(long, global = true, env = "STREAMS_TABLE", value_name = "TABLE", hide_env_values = true)]
+    pub streams_table: Option<String>,
+
+    /// Name of the leads table; the stack's output `LeadsTableName`.
+    #[arg(long, global = true, env = "LEADS_TABLE", value_name = "TABLE", hide_env_values = true)]
+    pub leads_table: Option<String>,
+}
+
+/// Both tables, to be read.
+#[derive(Debug, Clone)]
+pub struct Tables {
+    /// What happened.
+    pub streams: DynamoStreams,
+    /// What the world was told.
+    pub leads: DynamoLeads,
+}
+
+impl Tables {
+    /// The tables of these names.
+    #[must_use]
+    pub fn on(config: &SdkConfig, streams_table: &str, leads_table: &str) -> Self {
+        let config = aws_sdk_dynamodb::config::Builder::from(config).retry_classifier(RetryConflicts).build();
+        let client = aws_sdk_dynamodb::Client::from_conf(config);
+        Self {
+            streams: DynamoStreams::new(client.clone(), streams_table.to_owned()),
+            leads: DynamoLeads::new(client, leads_table.to_owned(), streams_table.to_owned()),
+        }
+    }
+}
+
+impl Places {
+    pub(crate) fn queue_url(&self) -> Result<&str, Failure> {
+        let missing = Failure::Missing {
+            what: "the URL of the queue of offer events",
+            option: "--queue-url",
+            variable: "OFFER_EVENTS_QUEUE_URL",
+            output: "OfferEventsQueueUrl",
+        };
+        let url = given(self.queue_url.as_deref(), missing)?;
+        let is_url = url.starts_with("https://") || url.starts_with("http://");
+        if is_url && url.strip_suffix(".fifo").is_some() { Ok(url) } else { Err(Failure::NotAFifoQueue) }
+    }
+
+    pub(crate) async fn tables(
+        &self,
+        connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+    ) -> Result<Tables, Failure> {
+        let missing = |what, option, variable, output| Failure::Missing { what, option, variable, output };
+        let streams = given(
+            self.streams_table.as_deref(),
+            missing("the streams table", "--streams-table", "STREAMS_TABLE", "StreamsTableName"),
+        )?;
+        let leads = given(
+            self.leads_table.as_deref(),
+            missing("the leads table", "--leads-table", "LEADS_TABLE", "LeadsTableName"),
+        )?;
+        Ok(Tables::on(&connect().await?, streams, leads))
+    }
+}
+
+/// Empty counts as absent: a variable is easily set to the empty output of another command.
+fn given(value: Option<&str>, missing: Failure) -> Result<&str, Failure> {
+    value.filter(|value| !value.is_empty()).ok_or(missing)
+}
+
+/// AWS as the environment and the profile say. Nobody is kept waiting for ever.
+pub(crate) async fn connect() -> Result<SdkConfig, Failure> {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(5))
+        .operation_attempt_timeout(Duration::from_secs(15))
+        .operation_timeout(Duration::from_mins(1))
+        .build();
+    let config = aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(6))
+        .timeout_config(timeouts)
+        .load()
+        .await;
+    if config.region().is_none() { Err(Failure::NoRegion) } else { Ok(config) }
+}

@@ -1,0 +1,182 @@
+//! Why things are as they are: a stream and what the world was told, put side by side. Pure.
+
+use contract::stored::Commit;
+use domain::{Effect, Event, LeadId, OfferVersion, Sequence, State};
+use effects::leads::{About, Outcome, Status};
+use jiff::Timestamp;
+
+/// One event of a buyer's history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// Its place in the stream.
+    pub sequence: Sequence,
+    /// What happened.
+    pub event: Event,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// What became of it on arrival.
+    pub fate: Fate,
+    /// The leads open after it.
+    pub open_leads: Vec<LeadId>,
+    /// What it called for, in order.
+    pub effects: Vec<Explained>,
+}
+
+/// What became of an event on arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It was its offer's next version.
+    Applied {
+        /// The versions that had been held for it and were applied with it.
+        released: Vec<OfferVersion>,
+    },
+    /// It was early, and waits for what comes before it.
+    Held,
+    /// It was contained already, and changed nothing.
+    Contained,
+}
+
+impl Fate {
+    /// `applied`, `held` or `contained`.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Applied { .. } => "applied",
+            Self::Held => "held",
+            Self::Contained => "contained",
+        }
+    }
+}
+
+/// An effect and how it was settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explained {
+    /// What was to be done.
+    pub effect: Effect,
+    /// How that stands.
+    pub settled: Settled,
+    /// Why, where the e-mail ledger says so: an error code.
+    pub reason: Option<String>,
+}
+
+/// How an effect stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// The cursor has not come to it yet.
+    Pending,
+    /// An e-mail that a worker is at.
+    Sending,
+    /// An e-mail that was definitely not sent, and is tried again.
+    Retry,
+    /// It went out.
+    Sent,
+    /// Its one e-mail went out, or was tried, for an earlier effect of the same key.
+    AlreadySent,
+    /// A later fact had overtaken it.
+    Superseded,
+    /// It can never go out.
+    Rejected,
+    /// An e-mail that may have gone out.
+    Unknown,
+    /// An e-mail that was given up.
+    Abandoned,
+}
+
+impl Settled {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Sending => Status::Sending.name(),
+            Self::Retry => Status::Retry.name(),
+            Self::Sent => Outcome::Sent.name(),
+            Self::AlreadySent => Outcome::AlreadySent.name(),
+            Self::Superseded => Outcome::Superseded.name(),
+            Self::Rejected => Outcome::Rejected.name(),
+            Self::Unknown => Outcome::Unknown.name(),
+            Self::Abandoned => Status::Abandoned.name(),
+        }
+    }
+}
+
+impl From<Outcome> for Settled {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Sent => Self::Sent,
+            Outcome::AlreadySent => Self::AlreadySent,
+            Outcome::Unknown => Self::Unknown,
+            Outcome::Rejected => Self::Rejected,
+            Outcome::Superseded => Self::Superseded,
+        }
+    }
+}
+
+impl From<Status> for Settled {
+    fn from(status: Status) -> Self {
+        match status {
+            Status::Sending => Self::Sending,
+            Status::Sent => Self::Sent,
+            Status::Rejected => Self::Rejected,
+            Status::Retry => Self::Retry,
+            Status::Unknown => Self::Unknown,
+            Status::Abandoned => Self::Abandoned,
+            Status::Superseded => Self::Superseded,
+        }
+    }
+}
+
+/// Folds a whole stream again, event by event, and says of each effect how it was settled. Performs nothing.
+#[must_use]
+pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
+    let mut state = State::default();
+    let mut lines = Vec::new();
+    for commit in commits {
+        for event in &commit.facts {
+            let is_held = state.held.get(&event.offer).is_some_and(|held| held.contains_key(&event.version));
+            let next = state.next_version_of(&event.offer);
+            // The effects that count are those decided then, not those that this fold would decide.
+            drop(state.fold(event));
+            let fate = if event.version == next {
+                let through = state.version_of(&event.offer).unwrap_or(event.version);
+                Fate::Applied { released: versions_after(event.version, through) }
+            } else if event.version < next || is_held {
+                Fate::Contained
+            } else {
+                Fate::Held
+            };
+            let effects = commit.effects.iter().filter(|effect| effect.sequence == state.sequence);
+            lines.push(Line {
+                sequence: state.sequence,
+                event: event.clone(),
+                recorded_at: commit.recorded_at,
+                fate,
+                open_leads: state.open_leads().collect(),
+                effects: effects.map(|effect| explained(effect, about)).collect(),
+            });
+        }
+    }
+    lines
+}
+
+fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> {
+    (first.get()..last.get()).filter_map(|before| OfferVersion::new(before + 1)).collect()
+}
+
+/// What was written of the effect's settling wins; then the e-mail ledger, as far as it speaks of this very effect; then
+/// the cursor: what is behind it and not spoken of went out as planned.
+fn explained(effect: &Effect, about: &About) -> Explained {
+    let key = effect.key();
+    let is_past = effect.sequence <= about.cursor.through;
+    let entry = about.ledger.get(&key).filter(|_| effect.kind.is_email());
+    let of_this = entry.filter(|entry| entry.sequence == effect.sequence);
+    let outcome = about.settled.get(&effect.sequence).and_then(|outcomes| outcomes.get(&key));
+    let settled = match (outcome, of_this) {
+        (Some(outcome), _) => Settled::from(*outcome),
+        (_, Some(entry)) => Settled::from(entry.status),
+        (_, None) if !is_past => Settled::Pending,
+        (_, None) if entry.is_some() => Settled::AlreadySent,
+        (_, None) => Settled::Sent,
+    };
+    Explained { effect: effect.clone(), settled, reason: of_this.and_then(|entry| entry.reason.clone()) }
+}

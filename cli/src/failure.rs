@@ -1,0 +1,113 @@
+use std::error::Error;
+use std::io;
+
+use domain::BuyerId;
+use effects::leads::LeadsUnavailable;
+use event_store::StoreError;
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A place that the command needs is not given.
+    #[error(
+        "{what} is not given: use {option} or set {variable}. It is the stack's output {output}; \
+         for the stack of `make up` run `. .local/stack.env`"
+    )]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// The option that gives it.
+        option: &'static str,
+        /// The variable that gives it.
+        variable: &'static str,
+        /// The stack's output that it is.
+        output: &'static str,
+    },
+    /// The queue URL is none.
+    #[error(
+        "the queue of offer events must be the URL of an SQS FIFO queue, as in the stack's output OfferEventsQueueUrl"
+    )]
+    NotAFifoQueue,
+    /// Neither environment nor profile name a region.
+    #[error("no AWS region is given: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
+    NoRegion,
+    /// The file cannot be read.
+    #[error("cannot read {file}")]
+    Read {
+        /// The file, as it was given.
+        file: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// A pipe or a terminal, where a file is needed.
+    #[error(
+        "{file} is not a plain file: it is read twice, to post nothing if a line is bad. Save it to a file first"
+    )]
+    NotAFile {
+        /// The file, as it was given.
+        file: String,
+    },
+    /// The file is not what was checked.
+    #[error("{file} changed while it was sent: line {line} is not what was checked")]
+    Changed {
+        /// The file, as it was given.
+        file: String,
+        /// Where.
+        line: u64,
+    },
+    /// A batch could not be posted.
+    #[error("the queue did not take a batch of events")]
+    Post(#[source] Box<dyn Error + Send + Sync>),
+    /// The queue took a batch, but not this event.
+    #[error("the queue refused the event of line {line}: {code}")]
+    Refused {
+        /// Where the event stands.
+        line: u64,
+        /// What SQS says.
+        code: String,
+    },
+    /// The stream cannot be read.
+    #[error("cannot tell what happened to {buyer}")]
+    Stream {
+        /// Whose.
+        buyer: BuyerId,
+        /// Why.
+        #[source]
+        source: StoreError,
+    },
+    /// The leads table cannot be read.
+    #[error("cannot tell what the world was told about {buyer}")]
+    Leads {
+        /// Whose.
+        buyer: BuyerId,
+        /// Why.
+        #[source]
+        source: LeadsUnavailable,
+    },
+    /// The answer cannot be written.
+    #[error("cannot write the answer")]
+    Write(#[source] io::Error),
+}
+
+/// What to do about an error of AWS, by the words that it is told in.
+pub(crate) fn hint(error: &str) -> Option<&'static str> {
+    let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
+    if says(&["ResourceNotFoundException", "QueueDoesNotExist", "NonExistentQueue"]) {
+        Some("there is none of this name in this account and region: compare with the stack's outputs")
+    } else if says(&["AccessDenied", "not authorized"]) {
+        Some("the role you use may not do this: try another AWS_PROFILE, or ask for the right")
+    } else if says(&[
+        "ExpiredToken",
+        "UnrecognizedClient",
+        "InvalidClientTokenId",
+        "credentials",
+        "Credentials",
+    ]) {
+        Some("sign in again, as with `aws sso login`, and check AWS_PROFILE")
+    } else if says(&["dispatch failure", "timed out", "timeout"]) {
+        Some("AWS was not reached: check the network, AWS_REGION and AWS_ENDPOINT_URL")
+    } else {
+        None
+    }
+}

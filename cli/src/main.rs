@@ -1,0 +1,10 @@
+//! Wires `leads`.
+
+use std::io::{self, BufWriter};
+use std::process::ExitCode;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let mut out = BufWriter::new(io::stdout().lock());
+    cli::run(std::env::args_os(), &mut out, &mut io::stderr()).await.into()
+}

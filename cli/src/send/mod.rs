@@ -1,0 +1,120 @@
+//! `leads send`: posts a file of events as the offer system would.
+
+mod post;
+mod window;
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use aws_types::SdkConfig;
+pub use post::{Posted, post};
+use serde_json::json;
+use uuid::Uuid;
+pub use window::Message;
+
+use crate::check::{self, Content, Lines, Tally};
+use crate::output::{Output, count};
+use crate::progress::Progress;
+use crate::{Exit, Failure};
+
+/// The longest deduplication id that SQS takes.
+const LONGEST_DEDUPLICATION_ID: usize = 128;
+
+/// The messages of a file that was checked before. `name` stands for it in errors; a line that is no longer good ends it.
+pub fn messages(
+    reader: impl BufRead,
+    name: &str,
+    is_repeat: bool,
+) -> impl Iterator<Item = Result<Message, Failure>> {
+    let mut lines = Lines::of(reader);
+    std::iter::from_fn(move || {
+        loop {
+            let line = match lines.next() {
+                Ok(line) => line?,
+                Err(source) => return Some(Err(Failure::Read { file: name.to_owned(), source })),
+            };
+            return Some(match line.content() {
+                Content::Blank => continue,
+                Content::Event { body, incoming } => Ok(Message {
+                    line: line.number,
+                    deduplication_id: if is_repeat {
+                        fresh(incoming.event.id.as_str())
+                    } else {
+                        incoming.event.id.to_string()
+                    },
+                    buyer: incoming.buyer,
+                    body: body.to_owned(),
+                    attempts: 0,
+                }),
+                Content::NotUtf8 | Content::ByteOrderMark | Content::Refused(_) => {
+                    Err(Failure::Changed { file: name.to_owned(), line: line.number })
+                }
+            });
+        }
+    })
+}
+
+/// An id that SQS has never seen, and that people still recognise.
+fn fresh(id: &str) -> String {
+    let nonce = Uuid::new_v4().to_string();
+    let room = LONGEST_DEDUPLICATION_ID - nonce.len() - 1;
+    format!("{}-{nonce}", id.get(..room).unwrap_or(id))
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    file: &Path,
+    is_repeat: bool,
+    queue_url: &str,
+    connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let name = file.display().to_string();
+    let kind = file.metadata().map_err(|source| Failure::Read { file: name.clone(), source })?;
+    if !kind.is_file() {
+        return Err(Failure::NotAFile { file: name });
+    }
+    let (tally, mut document) = check::report(check::open(file)?, &name, output)?;
+    let posted = if tally.findings == 0 {
+        let sqs = aws_sdk_sqs::Client::new(&connect().await?);
+        let progress = Progress::towards(tally.events);
+        let messages = messages(check::open(file)?, &name, is_repeat);
+        let posted = post(&sqs, queue_url, messages, |position| progress.at(position)).await;
+        progress.end();
+        posted
+    } else {
+        Posted { posted: 0, through_line: 0, failure: None }
+    };
+    if output.is_json {
+        document["posted"] = json!(posted.posted);
+        document["throughLine"] = json!(posted.through_line);
+        document["error"] = json!(posted.failure.as_ref().map(|failure| telemetry::chain(failure)));
+        output.json(&document)?;
+    } else {
+        output.line(&check::summary(&name, &tally))?;
+        output.line(&told(&tally, &posted))?;
+    }
+    match posted.failure {
+        Some(failure) => Err(failure),
+        None if tally.findings > 0 => Ok(Exit::Findings),
+        None => Ok(Exit::Good),
+    }
+}
+
+fn told(tally: &Tally, posted: &Posted) -> String {
+    let Posted { posted: number, through_line, failure } = posted;
+    let events = tally.events;
+    if tally.findings > 0 {
+        "Nothing is posted.".to_owned()
+    } else if failure.is_some() {
+        let among = match through_line {
+            0 => String::new(),
+            line => format!(", everything up to line {line} among them"),
+        };
+        format!(
+            "Posted {number} of {events} events{among}. \
+             Sending the file again is safe: repeats are recognised."
+        )
+    } else {
+        format!("Posted {}.", count(*number, "event"))
+    }
+}

@@ -1,0 +1,75 @@
+use domain::{CarId, Contact, OfferId};
+use effects::leads::Behind;
+use serde_json::{Value, json};
+
+use super::{Standing, contact_of, stage};
+
+impl Standing {
+    /// For programs.
+    #[must_use]
+    pub fn json(&self, with_contact: bool) -> Value {
+        let with = |mut row: Value, contact: Option<&Contact>| {
+            if with_contact {
+                row["contact"] = contact_json(contact);
+            }
+            row
+        };
+        let offers = self.state.offers.iter().map(|(id, offer)| {
+            let car = offer.car.as_ref().map(CarId::as_str);
+            let row = json!({
+                "offerId": id.as_str(), "carId": car, "stage": stage(offer), "offerVersion": offer.version.get(),
+            });
+            with(row, offer.contact.as_ref())
+        });
+        let leads = self.open_leads().map(|(lead, offer, since)| {
+            json!({
+                "leadId": lead.to_string(),
+                "priority": lead.priority().name(),
+                "offerId": offer.as_ref().map(OfferId::as_str),
+                "since": since.map(|since| since.to_string()),
+            })
+        });
+        let held = self.held().map(|(offer, event)| {
+            let row = json!({
+                "offerId": offer.as_str(),
+                "offerVersion": event.version.get(),
+                "type": format!("offer.{}.v1", event.change.name()),
+                "id": event.id.as_str(),
+                "waitsForVersion": self.state.next_version_of(offer).get(),
+            });
+            with(row, contact_of(&event.change))
+        });
+        let emails = self.about.ledger.iter().map(|(key, entry)| {
+            json!({
+                "key": key,
+                "status": entry.status.name(),
+                "since": entry.since.to_string(),
+                "sequence": entry.sequence.get(),
+                "reason": entry.reason,
+            })
+        });
+        json!({
+            "buyerId": self.buyer.as_str(),
+            "offers": offers.collect::<Vec<_>>(),
+            "openLeads": leads.collect::<Vec<_>>(),
+            "held": held.collect::<Vec<_>>(),
+            "cursor": {
+                "through": self.about.cursor.through.get(),
+                "head": self.state.sequence.get(),
+                "behind": self.about.cursor.behind.as_ref().map(behind_json),
+            },
+            "emails": emails.collect::<Vec<_>>(),
+        })
+    }
+}
+
+pub(crate) fn behind_json(behind: &Behind) -> Value {
+    json!({ "reason": behind.reason, "attempts": behind.attempts, "due": behind.not_before.to_string() })
+}
+
+fn contact_json(contact: Option<&Contact>) -> Value {
+    contact.map_or(
+        Value::Null,
+        |Contact { name, email, phone }| json!({ "name": name, "email": email, "phone": phone }),
+    )
+}

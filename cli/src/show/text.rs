@@ -1,0 +1,90 @@
+use domain::Contact;
+
+use super::{Standing, contact_of, stage};
+use crate::output::{count, harmless, moment, or_dash, table};
+
+impl Standing {
+    /// For people.
+    #[must_use]
+    pub fn text(&self, with_contact: bool) -> String {
+        let mut parts = vec![self.settled_text()];
+        let mut part = |name: &str, rows: Vec<Vec<String>>, header: &[&str]| {
+            parts.push(if rows.is_empty() {
+                format!("{name}: none")
+            } else {
+                format!("{name}\n{}", table(header, rows))
+            });
+        };
+
+        let mut header = vec!["offer", "car", "stage", "version"];
+        header.extend(if with_contact { &["name", "e-mail", "phone"][..] } else { &[] });
+        let offers = self.state.offers.iter().map(|(id, offer)| {
+            let mut row =
+                vec![id.to_string(), or_dash(offer.car.as_ref()), stage(offer), offer.version.to_string()];
+            if with_contact {
+                row.extend(contact_row(offer.contact.as_ref()));
+            }
+            row
+        });
+        part("Offers", offers.collect(), &header);
+
+        let leads = self.open_leads().map(|(lead, offer, since)| {
+            let since = since.map_or_else(|| "not announced yet".to_owned(), moment);
+            vec![lead.to_string(), lead.priority().name().to_owned(), or_dash(offer), since]
+        });
+        part("Open leads", leads.collect(), &["lead", "priority", "offer", "since"]);
+
+        let mut header = vec!["offer", "version", "event", "id", "waits for version"];
+        header.extend(if with_contact { &["name", "e-mail", "phone"][..] } else { &[] });
+        let held = self.held().map(|(offer, event)| {
+            let mut row = vec![
+                offer.to_string(),
+                event.version.to_string(),
+                event.change.name().to_owned(),
+                event.id.to_string(),
+                self.state.next_version_of(offer).to_string(),
+            ];
+            if with_contact {
+                row.extend(contact_row(contact_of(&event.change)));
+            }
+            row
+        });
+        part("Held events", held.collect(), &header);
+
+        let emails = self.about.ledger.iter().map(|(key, entry)| {
+            let reason = or_dash(entry.reason.as_deref());
+            vec![
+                key.clone(),
+                entry.status.name().to_owned(),
+                moment(entry.since),
+                entry.sequence.to_string(),
+                reason,
+            ]
+        });
+        part("E-mails", emails.collect(), &["key", "status", "since", "for event #", "reason"]);
+        parts.join("\n\n")
+    }
+
+    fn settled_text(&self) -> String {
+        let (head, through) = (self.state.sequence, self.about.cursor.through);
+        let text = format!("{}: {head} recorded, effects settled through {through}", self.buyer);
+        match &self.about.cursor.behind {
+            Some(behind) => format!(
+                "{text}\nBehind: {}; {} in vain, next attempt not before {}",
+                behind.reason,
+                count(u64::from(behind.attempts), "attempt"),
+                moment(behind.not_before)
+            ),
+            None => text,
+        }
+    }
+}
+
+fn contact_row(contact: Option<&Contact>) -> [String; 3] {
+    let text = |text: Option<&str>| or_dash(text.map(harmless));
+    [
+        text(contact.map(|contact| contact.name.as_str())),
+        text(contact.map(|contact| contact.email.as_str())),
+        text(contact.and_then(|contact| contact.phone.as_deref())),
+    ]
+}

@@ -1,0 +1,60 @@
+use cli::Exit;
+use effects::leads::{About, Cursor};
+use serde_json::json;
+use testkit::buyer;
+use testkit::wire::{Answer, Reply, Request, Wire, in_turn};
+
+use crate::world::{aws_at, online};
+
+fn tables(url: &str) -> cli::Tables {
+    cli::Tables::on(&aws_at(url), "streams", "leads")
+}
+
+#[tokio::test]
+async fn every_page_about_a_buyer_is_read_and_unknown_kinds_are_passed_over() {
+    let cursor = json!({ "buyer": { "S": "ada" }, "kind": { "S": "cursor" }, "through": { "N": "7" } });
+    let other = json!({ "buyer": { "S": "ada" }, "kind": { "S": "of-a-newer-version/1" } });
+    let key = json!({ "buyer": { "S": "ada" }, "kind": { "S": "cursor" } });
+    let page =
+        |items, key| Answer::Reply(Reply::json(200, &json!({ "Items": items, "LastEvaluatedKey": key })));
+    let wire = Wire::start(in_turn([
+        page(json!([]), &key),
+        page(json!([other]), &key),
+        page(json!([cursor]), &json!({})),
+    ]))
+    .await;
+    let about = tables(wire.url()).leads.about(&buyer("ada")).await.unwrap();
+    let through = domain::Sequence::new(7);
+    assert_eq!(about, About { cursor: Cursor { through, behind: None }, ..About::default() });
+    let starts: Vec<_> = wire
+        .exchanges()
+        .iter()
+        .map(|exchange| exchange.request.json()["ExclusiveStartKey"].clone())
+        .collect();
+    assert_eq!(starts, [json!(null), key.clone(), key]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_told_and_not_left_out() {
+    let broken =
+        json!({ "buyer": { "S": "ada" }, "kind": { "S": "email/quote-email" }, "status": { "S": "lost" } });
+    let wire =
+        Wire::start(move |_: &mut Request| Answer::Reply(Reply::json(200, &json!({ "Items": [broken] }))))
+            .await;
+    let error = tables(wire.url()).leads.about(&buyer("ada")).await.unwrap_err();
+    assert!(telemetry::chain(&error).ends_with("its item email/quote-email cannot be read"));
+}
+
+#[tokio::test]
+async fn a_table_that_does_not_exist_is_told_with_a_hint() {
+    let wire =
+        Wire::start(|_: &mut Request| Answer::Reply(Reply::error(400, "ResourceNotFoundException"))).await;
+    for command in ["show", "history"] {
+        let ended = online(wire.url(), &[command, "ada"]).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""));
+        let said = "error: cannot tell what happened to ada: the streams table did not answer Query for ada: service error: \
+                    ResourceNotFoundException";
+        assert!(ended.err.starts_with(said), "{}", ended.err);
+        assert!(ended.err.contains("\nhint: there is none of this name"), "{}", ended.err);
+    }
+}

@@ -1,0 +1,213 @@
+//! What `show` and `history` say of one buyer's story, in tables that an engine of DynamoDB keeps.
+
+use std::collections::BTreeMap;
+
+use cli::{Exit, Tables};
+use domain::{BuyerId, CarId, CloseReason, Event, LeadId, OfferId, OfferVersion, Sequence};
+use dynoxide::Database;
+use effects::leads::{
+    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, LeadTold, Ledger as _, Opening, Outcome,
+    Progress, Status, Verdict,
+};
+use event_store::{Appended, Appending, EventStore as _, load};
+use jiff::Timestamp;
+use serde_json::json;
+use testkit::{acceptance_withdrawn, accepted, buyer, contact, made, made_by, rejected};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::world::{Ended, assert_golden, aws_at, online};
+
+struct World {
+    url: String,
+    tables: Tables,
+    buyer: BuyerId,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn at(time: &str) -> Timestamp {
+    format!("2026-11-23T{time}Z").parse().unwrap()
+}
+
+impl World {
+    async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        for (table, sort, kind) in [("streams", "sequence", "N"), ("leads", "kind", "S")] {
+            let definition = json!({
+                "TableName": table,
+                "BillingMode": "PAY_PER_REQUEST",
+                "AttributeDefinitions": [
+                    { "AttributeName": "buyer", "AttributeType": "S" },
+                    { "AttributeName": sort, "AttributeType": kind },
+                ],
+                "KeySchema": [
+                    { "AttributeName": "buyer", "KeyType": "HASH" },
+                    { "AttributeName": sort, "KeyType": "RANGE" },
+                ],
+            });
+            database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let tables = Tables::on(&aws_at(&url), "streams", "leads");
+        Self { url, tables, buyer: buyer("ada"), serving }
+    }
+
+    async fn record(&self, events: &[Event], time: &str) {
+        let mut appending = Appending::onto(load(&self.tables.streams, &self.buyer).await.unwrap());
+        for event in events {
+            appending.take(event.clone());
+        }
+        let (commit, _) = appending.commit(&self.buyer, at(time)).unwrap();
+        assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
+    }
+
+    async fn email(&self, key: &str, sequence: u64, time: &str, status: Status, reason: Option<&str>) {
+        let claim = Claim {
+            buyer: self.buyer.clone(),
+            key: key.to_owned(),
+            sequence: Sequence::new(sequence),
+            nonce: key.to_owned(),
+            address: AddressDigest::of("ada.canary@example.com"),
+            head: load(&self.tables.streams, &self.buyer).await.unwrap().state.sequence,
+            now: at(time),
+            deadline: at("23:00:00"),
+        };
+        assert_eq!(self.tables.leads.claim(&claim).await.unwrap(), Claimed::Ours);
+        let verdict =
+            Verdict { status, message_id: None, reason: reason.map(str::to_owned), due: None, now: at(time) };
+        assert!(self.tables.leads.settle(&self.buyer, key, key, &verdict).await.unwrap());
+    }
+
+    async fn progress(&self, progress: Progress) {
+        self.tables.leads.move_cursor(&self.buyer, &progress, None).await.unwrap();
+    }
+
+    async fn leads(&self, arguments: &[&str]) -> Ended {
+        online(&self.url, arguments).await
+    }
+}
+
+fn opened(offer: &str, time: &str) -> LeadTold {
+    let opening = Opening {
+        offer: OfferId::parse(offer).unwrap(),
+        car: Some(CarId::parse(offer).unwrap()),
+        contact: contact(),
+        at: at(time),
+    };
+    LeadTold { opened: Some(opening), closed: None }
+}
+
+/// One offer made, and the low lead announced.
+async fn first_step() -> World {
+    let world = World::start().await;
+    world.record(&[made("car-1")], "10:00:00").await;
+    world.email("quote-email", 1, "10:00:01", Status::Sent, None).await;
+    let leads = BTreeMap::from([(low_lead(), opened("car-1", "10:00:00"))]);
+    world.progress(Progress { through: Sequence::new(1), leads, ..Progress::default() }).await;
+    world
+}
+
+fn low_lead() -> LeadId {
+    LeadId::Low { opened_at: Sequence::new(1) }
+}
+
+/// One offer accepted, a second one made, a late event held; then e-mail fails and the buyer is behind.
+async fn story() -> World {
+    let world = first_step().await;
+    let high =
+        LeadId::High { offer: OfferId::parse("car-1").unwrap(), accepted_at: OfferVersion::new(2).unwrap() };
+    let hostile = domain::Contact { name: "Ada\u{1b}[2J Canary".to_owned(), phone: None, ..contact() };
+    world
+        .record(&[accepted("car-1").v(2), made_by("car-2", hostile), rejected("car-3").v(3)], "10:05:00.25")
+        .await;
+    world.email("accepted-email/car-1/2", 2, "10:05:01", Status::Unknown, Some("timeout")).await;
+    let closing = Closing { reason: CloseReason::OfferAccepted, at: at("10:05:00.25") };
+    let quote = BTreeMap::from([("quote/car-2".to_owned(), Outcome::Superseded)]);
+    let progress = Progress {
+        from: Sequence::new(1),
+        through: Sequence::new(4),
+        leads: BTreeMap::from([
+            (low_lead(), LeadTold { opened: None, closed: Some(closing) }),
+            (high, opened("car-1", "10:05:00.25")),
+        ]),
+        settled: BTreeMap::from([(Sequence::new(3), quote)]),
+    };
+    world.progress(progress).await;
+
+    world.record(&[acceptance_withdrawn("car-1").v(3)], "10:10:00").await;
+    world.record(&[accepted("car-2").v(2)], "10:11:00").await;
+    world
+        .email("accepted-email/car-2/2", 6, "10:11:02", Status::Retry, Some("TooManyRequestsException"))
+        .await;
+    let behind = Behind {
+        mark: "m".to_owned(),
+        reason: "e-mail not sent: TooManyRequestsException".to_owned(),
+        attempts: 1,
+        not_before: at("10:13:00"),
+    };
+    world.tables.leads.mark_behind(&world.buyer, &behind).await.unwrap();
+    world
+}
+
+#[tokio::test]
+async fn show_tells_where_a_buyer_stands() {
+    let world = story().await;
+    let text = world.leads(&["show", "ada"]).await;
+    assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
+    assert_golden("show.txt", &text.out);
+    let json = world.leads(&["show", "ada", "--json"]).await;
+    assert_golden("show.json", &json.out);
+    for told in [text.out, json.out] {
+        assert!(!told.to_lowercase().contains("canary"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_lead_is_open_since_its_opening_was_recorded() {
+    let world = first_step().await;
+    let lead = json!({
+        "leadId": "low/1", "priority": "low", "offerId": "car-1", "since": "2026-11-23T10:00:00Z",
+    });
+    assert_eq!(world.leads(&["show", "--json", "ada"]).await.json()["openLeads"], json!([lead]));
+    assert!(world.leads(&["history", "ada"]).await.out.ends_with("ada: all settled\n"));
+}
+
+#[tokio::test]
+async fn contacts_are_shown_only_when_asked_for_and_cannot_steer_the_terminal() {
+    let world = story().await;
+    assert_golden("show-contact.txt", &world.leads(&["show", "--contact", "ada"]).await.out);
+    assert_golden("show-contact.json", &world.leads(&["show", "--contact", "--json", "ada"]).await.out);
+}
+
+#[tokio::test]
+async fn history_tells_event_by_event_what_happened_and_what_was_done() {
+    let world = story().await;
+    let text = world.leads(&["history", "ada"]).await;
+    assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
+    assert_golden("history.txt", &text.out);
+    let json = world.leads(&["history", "--json", "ada"]).await;
+    assert_golden("history.json", &json.out);
+    for told in [text.out, json.out] {
+        assert!(!told.to_lowercase().contains("canary"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_buyer_never_heard_of_is_said_to_be_unknown() {
+    let world = World::start().await;
+    for form in
+        [&["show", "bob"][..], &["history", "bob"], &["show", "--json", "bob"], &["history", "--json", "bob"]]
+    {
+        let ended = world.leads(form).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""));
+        assert_eq!(ended.err, "bob is unknown: no event of this buyer is recorded in the streams table\n");
+    }
+}

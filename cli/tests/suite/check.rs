@@ -1,0 +1,208 @@
+use std::collections::BTreeSet;
+
+use cli::Exit;
+use contract::incoming::LARGEST_BODY;
+use domain::Contact;
+use serde_json::{Value, json};
+use testkit::{accepted, body, buyer, contact, made, made_by, rejected};
+
+use crate::world::{TestFile, examples, examples_folder, offline};
+
+/// The lines of the findings, and of the warnings, of these lines.
+async fn checked(lines: &[impl AsRef<[u8]>]) -> Value {
+    let file = TestFile::of(lines.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(&b"\n"[..]));
+    let ended = offline(&["check", "--json", file.name()]).await;
+    let document = ended.json();
+    let has_findings = document["findings"] != json!([]);
+    assert_eq!(ended.exit, if has_findings { Exit::Findings } else { Exit::Good });
+    document
+}
+
+#[tokio::test]
+async fn every_valid_example_is_without_findings() {
+    let examples = examples("valid/incoming");
+    assert!(examples.len() > 20);
+    for (name, event) in examples {
+        let nothing = json!({ "lines": 1, "events": 1, "findings": [], "warnings": [] });
+        // As it is written, but in one line.
+        assert_eq!(checked(&[event.replace('\n', " ")]).await, nothing, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn every_invalid_example_is_found_in_its_line() {
+    let examples = examples("invalid/incoming");
+    assert!(examples.len() > 50);
+    // Blank lines count, and are passed over.
+    let lines: Vec<String> = examples
+        .iter()
+        .map(|(_, example)| {
+            let example: Value = serde_json::from_str(example).unwrap();
+            format!("{}\r\n \t", example["event"])
+        })
+        .collect();
+    let document = checked(&lines).await;
+    let found: BTreeSet<u64> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| finding["line"].as_u64().unwrap())
+        .collect();
+    let wanted: BTreeSet<u64> = (0..examples.len() as u64).map(|place| 2 * place + 1).collect();
+    assert_eq!(found, wanted);
+    assert_eq!((&document["events"], &document["warnings"]), (&json!(0), &json!([])));
+}
+
+#[tokio::test]
+async fn the_file_of_the_readme_is_good() {
+    let file = examples_folder().join("offers.jsonl");
+    let ended = offline(&["check", file.to_str().unwrap()]).await;
+    assert_eq!(ended.exit, Exit::Good);
+    assert!(ended.out.ends_with(": 12 lines, 12 events, 0 findings, 0 warnings\n"), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_line_is_told() {
+    let line = json!({
+        "specversion": "1.0", "id": "a/b", "source": "", "type": "offer.made.v1", "time": "yesterday",
+        "data": { "buyerId": "b", "offerId": "o", "offerVersion": 2, "buyer": { "name": 7 } },
+    });
+    let file = TestFile::of(format!("\n{line}\n"));
+    let ended = offline(&["check", file.name()]).await;
+    let name = file.name();
+    assert_eq!(ended.exit, Exit::Findings);
+    let expected = format!(
+        "{name}:2: id: must be 1 to 128 visible ASCII characters without '/'\n\
+         {name}:2: source: must not be empty\n\
+         {name}:2: time: must be a moment in RFC 3339, such as 2026-11-23T10:00:00Z\n\
+         {name}:2: data.offerVersion: must be 1 for offer.made.v1\n\
+         {name}:2: data.carId: must be 1 to 128 visible ASCII characters without '/'\n\
+         {name}:2: data.buyer.name: must be there, as a text\n\
+         {name}:2: data.buyer.email: must be there, as a text\n\
+         {name}: 2 lines, 0 events, 7 findings, 0 warnings\n"
+    );
+    assert_eq!(ended.out, expected);
+}
+
+#[tokio::test]
+async fn lines_that_are_no_json_at_all_are_told_as_a_whole() {
+    let large = vec![b' '; LARGEST_BODY + 1];
+    let lines: [&[u8]; 4] = [b"\xef\xbb\xbf{}", b"{\"a\":", b"\"\xff\"", &large];
+    let findings = json!([
+        { "line": 1, "path": null, "rule": "begins with a byte order mark, which JSON must not: save the file without one" },
+        { "line": 2, "path": null, "rule": "is not JSON from column 5 on" },
+        { "line": 3, "path": null, "rule": "is not valid UTF-8" },
+        { "line": 4, "path": null, "rule": "is 65537 bytes: at most 65536 are taken" },
+    ]);
+    assert_eq!(checked(&lines).await["findings"], findings);
+}
+
+#[tokio::test]
+async fn one_version_with_two_contents_is_a_contradiction() {
+    let ada = buyer("ada");
+    let mut other = rejected("car-1").v(2);
+    other.time = None;
+    let document = checked(&[
+        body(&ada, &made("car-1")),
+        body(&ada, &accepted("car-1").v(2)),
+        body(&ada, &other),
+        // Neither another offer nor another buyer has anything to do with it.
+        body(&buyer("bob"), &rejected("car-1").v(2)).replace("rejected\"", "rejected-b\""),
+        body(&ada, &made("car-2")),
+        body(&ada, &made_by("car-1", Contact { phone: None, ..contact() })).replace("car-1-1-made", "new-id"),
+    ])
+    .await;
+    let lines: Vec<(u64, &str)> = document["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|finding| (finding["line"].as_u64().unwrap(), finding["rule"].as_str().unwrap()))
+        .collect();
+    let rule = |line: u64| {
+        format!("contradicts line {line}: another type or other data under the same version of the offer")
+    };
+    assert_eq!(lines, [(3, rule(2).as_str()), (6, rule(1).as_str())]);
+}
+
+#[tokio::test]
+async fn a_repeat_is_no_fault_but_under_its_old_id_sqs_may_swallow_it() {
+    let ada = buyer("ada");
+    let first = body(&ada, &made("car-1"));
+    let anew = first.replace("car-1-1-made", "another-id").replace("2026-11-23", "2026-11-24");
+    let document = checked(&[first.clone(), anew, first]).await;
+    assert_eq!(document["findings"], json!([]));
+    let warning = "repeats line 1: SQS swallows it when both are posted within five minutes";
+    assert_eq!(document["warnings"], json!([{ "line": 3, "path": "id", "rule": warning }]));
+}
+
+#[tokio::test]
+async fn an_id_that_names_two_events_is_found_whichever_buyers_they_are_of() {
+    let event = body(&buyer("ada"), &made("car-1"));
+    let document = checked(&[
+        event.clone(),
+        event.replace("ada\"", "bob\""),
+        event.replace("\"offerId\":\"car-1\"", "\"offerId\":\"car-2\""),
+    ])
+    .await;
+    let rule =
+        "names another event in line 1: SQS would swallow the second one, for it is the deduplication id";
+    let findings = [2, 3].map(|line| json!({ "line": line, "path": "id", "rule": rule }));
+    assert_eq!(document["findings"], json!(findings));
+}
+
+#[tokio::test]
+async fn gaps_and_lines_out_of_order_are_warnings() {
+    let ada = buyer("ada");
+    let document = checked(&[
+        body(&ada, &accepted("car-1").v(4)),
+        body(&ada, &made("car-1")),
+        body(&ada, &accepted("car-1").v(7)),
+        body(&ada, &rejected("car-1").v(9)),
+        body(&ada, &rejected("car-2").v(5)),
+    ])
+    .await;
+    assert_eq!(document["findings"], json!([]));
+    let warning = |line: u64, rule: &str| json!({ "line": line, "path": "data.offerVersion", "rule": rule });
+    let held = "not in the file: unless posted elsewhere, this event is held until then";
+    let expected = [
+        warning(1, &format!("versions 2 to 3 of this offer are {held}")),
+        warning(2, "version 1 comes after version 4 of this offer, which stands in line 1"),
+        warning(3, &format!("versions 5 to 6 of this offer are {held}")),
+        warning(4, &format!("version 8 of this offer is {held}")),
+    ];
+    assert_eq!(document["warnings"], json!(expected));
+}
+
+#[tokio::test]
+async fn a_character_that_sqs_does_not_take_is_found_unless_it_is_escaped() {
+    let with = |name: &str| Contact { name: name.to_owned(), ..contact() };
+    let raw = body(&buyer("ada"), &made_by("car-1", with("\u{ffff}")));
+    let escaped = body(&buyer("ada"), &made_by("car-2", with("?"))).replace('?', "\\uffff");
+    let rule = "holds U+FFFE or U+FFFF, which SQS does not take: write it as a JSON escape";
+    assert_eq!(
+        checked(&[raw, escaped]).await["findings"],
+        json!([{ "line": 1, "path": null, "rule": rule }])
+    );
+}
+
+#[tokio::test]
+async fn nothing_personal_is_ever_told() {
+    let event = body(&buyer("ada"), &made("car-1"));
+    let bad = [
+        event.replace("car-1-1-made", "a b"),
+        event.replace("specversion", "spec"),
+        event.replace("\"name\":", "\"name\":["),
+        event.clone(),
+        event.replace("Ada Canary", "Bob Canary"),
+        format!("{event}{event}"),
+    ];
+    let file = TestFile::of(bad.join("\n"));
+    for form in [&["check", file.name()][..], &["check", "--json", file.name()]] {
+        let ended = offline(form).await;
+        assert_eq!(ended.exit, Exit::Findings);
+        let told = format!("{}{}", ended.out, ended.err).to_lowercase();
+        for canary in ["canary", "400 000", "@"] {
+            assert!(!told.contains(canary), "{told}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What `leads` promises, as rules: over files, over a queue that fails as the script says, over tables in this process.
+#![expect(clippy::unwrap_used, reason = "test code: what is not there fails the test")]
+
+mod about;
+mod answers;
+mod check;
+mod explain;
+mod send;
+mod usage;
+mod world;

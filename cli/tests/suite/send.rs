@@ -1,0 +1,259 @@
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex};
+
+use cli::Exit;
+use serde_json::{Value, json};
+use testkit::wire::{Answer, Reply, Request, Wire};
+use testkit::{acceptance_withdrawn, accepted, body, buyer, made};
+
+use crate::world::{TestFile, offline, online};
+
+/// One message as it stands in the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Posted {
+    group: String,
+    deduplication: String,
+    body: String,
+}
+
+/// What a FIFO queue does with the entries of a batch: takes them in order, swallows repeats, and fails those that the
+/// test wants to fail, each of them alone.
+#[derive(Debug, Clone, Default)]
+struct Queue {
+    posted: Arc<Mutex<Vec<Posted>>>,
+}
+
+impl Queue {
+    async fn start(
+        &self,
+        mut fails: impl FnMut(&Posted) -> Option<(&'static str, bool)> + Send + 'static,
+    ) -> Wire {
+        let posted = Arc::clone(&self.posted);
+        let mut known = HashSet::new();
+        Wire::start(move |request: &mut Request| {
+            let (mut successful, mut failed) = (Vec::new(), Vec::new());
+            for entry in request.json()["Entries"].as_array().unwrap() {
+                let field = |name: &str| entry[name].as_str().unwrap().to_owned();
+                let message = Posted {
+                    group: field("MessageGroupId"),
+                    deduplication: field("MessageDeduplicationId"),
+                    body: field("MessageBody"),
+                };
+                if let Some((code, is_sender_fault)) = fails(&message) {
+                    failed.push(json!({ "Id": entry["Id"], "Code": code, "SenderFault": is_sender_fault }));
+                    continue;
+                }
+                successful.push(json!({ "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "d" }));
+                if known.insert(message.deduplication.clone()) {
+                    posted.lock().unwrap().push(message);
+                }
+            }
+            Answer::Reply(Reply::json(200, &json!({ "Successful": successful, "Failed": failed })))
+        })
+        .await
+    }
+
+    fn posted(&self) -> Vec<Posted> {
+        self.posted.lock().unwrap().clone()
+    }
+
+    fn by_group(&self) -> BTreeMap<String, Vec<String>> {
+        let mut groups = BTreeMap::<String, Vec<String>>::new();
+        for message in self.posted() {
+            groups.entry(message.group).or_default().push(message.body);
+        }
+        groups
+    }
+}
+
+/// Events of several buyers, mixed: each buyer's first offers and their fates, in order.
+fn mixed(buyers: usize, offers: usize) -> Vec<(String, String)> {
+    let mut lines = Vec::new();
+    for offer in 0..offers {
+        for step in 0..3 {
+            // Every second buyer says everything about an offer at once, the others take turns.
+            for number in 0..buyers {
+                let of = format!("buyer-{number}");
+                let name = format!("{of}-car-{offer}");
+                let event = |step: usize| match step {
+                    0 => body(&buyer(&of), &made(&name)),
+                    1 => body(&buyer(&of), &accepted(&name).v(2)),
+                    _ => body(&buyer(&of), &acceptance_withdrawn(&name).v(3)),
+                };
+                match (number % 2, step) {
+                    (0, _) => lines.push((of.clone(), event(step))),
+                    (_, 0) => lines.extend((0..3).map(|step| (of.clone(), event(step)))),
+                    (_, _) => {}
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn file_of(lines: &[(String, String)]) -> TestFile {
+    let bodies: Vec<&str> = lines.iter().map(|(_, body)| body.as_str()).collect();
+    TestFile::of(bodies.join("\n"))
+}
+
+fn wanted(lines: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
+    let mut groups = BTreeMap::<String, Vec<String>>::new();
+    for (group, body) in lines {
+        groups.entry(group.clone()).or_default().push(body.clone());
+    }
+    groups
+}
+
+#[tokio::test]
+async fn a_file_is_posted_unchanged_under_its_ids_and_groups() {
+    let queue = Queue::default();
+    let wire = queue.start(|_| None).await;
+    let ada = body(&buyer("ada"), &made("car-1")).replace("\"source\"", " \"source\" ");
+    let bob = body(&buyer("bob"), &made("car-2"));
+    let file = TestFile::of(format!("{ada}\r\n\n{bob}"));
+    let ended = online(wire.url(), &["send", file.name()]).await;
+    let summary = format!("{}: 3 lines, 2 events, 0 findings, 0 warnings\nPosted 2 events.\n", file.name());
+    assert_eq!((ended.exit, ended.out, ended.err.as_str()), (Exit::Good, summary, ""));
+    let posted = |group: &str, deduplication: &str, body: &str| Posted {
+        group: group.to_owned(),
+        deduplication: deduplication.to_owned(),
+        body: body.to_owned(),
+    };
+    assert_eq!(queue.posted(), [posted("ada", "car-1-1-made", &ada), posted("bob", "car-2-1-made", &bob)]);
+    let request = &wire.exchanges()[0].request;
+    assert_eq!(request.operation(), "SendMessageBatch");
+    assert_eq!(request.json()["QueueUrl"], "http://127.0.0.1/1/events.fifo");
+}
+
+#[tokio::test]
+async fn the_order_of_each_buyer_is_kept_whatever_entries_fail() {
+    let lines = mixed(12, 6);
+    let queue = Queue::default();
+    // Two of five attempts fail, entry by entry, as a small generator says; always the same ones.
+    let mut seed = 7_u32;
+    let wire = queue
+        .start(move |_| {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (seed >> 16).is_multiple_of(5).then_some(("InternalError", false))
+        })
+        .await;
+    let ended = online(wire.url(), &["send", "--json", file_of(&lines).name()]).await;
+    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    assert_eq!(queue.by_group(), wanted(&lines));
+    let document = ended.json();
+    assert_eq!((&document["posted"], &document["throughLine"]), (&json!(216), &json!(216)));
+    assert_eq!(document["error"], Value::Null);
+    let batches = wire.exchanges();
+    for batch in &batches {
+        let entries = batch.request.json()["Entries"].as_array().unwrap().clone();
+        let groups: HashSet<&str> =
+            entries.iter().map(|entry| entry["MessageGroupId"].as_str().unwrap()).collect();
+        assert_eq!(groups.len(), entries.len(), "two of one buyer in a batch can get ahead of each other");
+    }
+    assert!(batches.len() < 120, "buyers share batches: {}", batches.len());
+}
+
+#[tokio::test]
+async fn nothing_is_posted_if_a_line_is_bad() {
+    let good = body(&buyer("ada"), &made("car-1"));
+    let file = TestFile::of(format!("{good}\n{{}}\n"));
+    let places = ["--queue-url", "https://sqs.example/1/q.fifo"];
+    let ended = offline(&[&["send", file.name()][..], &places].concat()).await;
+    assert_eq!(ended.exit, Exit::Findings);
+    let checked = offline(&["check", file.name()]).await;
+    assert_eq!(ended.out, format!("{}Nothing is posted.\n", checked.out));
+    let document = offline(&[&["send", "--json", file.name()][..], &places].concat()).await.json();
+    assert_eq!(document["findings"], offline(&["check", "--json", file.name()]).await.json()["findings"]);
+    assert_eq!(document["posted"], 0);
+}
+
+#[tokio::test]
+async fn a_repeat_goes_under_fresh_deduplication_ids_that_are_not_too_long() {
+    let lines = [
+        body(&buyer("ada"), &made("car-1")),
+        body(&buyer("bob"), &made("car-2")).replace("car-2-1-made", &"x".repeat(128)),
+    ];
+    let file = TestFile::of(lines.join("\n"));
+    let queue = Queue::default();
+    let wire = queue.start(|_| None).await;
+    for form in
+        [&["send", file.name()][..], &["send", "--repeat", file.name()], &["send", file.name(), "--repeat"]]
+    {
+        assert_eq!(online(wire.url(), form).await.exit, Exit::Good);
+    }
+    let posted = queue.posted();
+    let ids: HashSet<&str> = posted.iter().map(|message| message.deduplication.as_str()).collect();
+    assert_eq!((posted.len(), ids.len()), (6, 6), "the queue would have swallowed the same ids");
+    assert!(
+        ids.iter().all(|id| id.len() <= 128 && (id.starts_with("car-1-1-made") || id.starts_with("xxx")))
+    );
+    assert!(posted.iter().all(|message| lines.contains(&message.body)));
+}
+
+#[tokio::test]
+async fn a_refused_event_ends_it_and_what_is_posted_is_told() {
+    let lines = mixed(2, 2);
+    let queue = Queue::default();
+    let third = lines[4].1.clone();
+    let wire =
+        queue.start(move |message| (message.body == third).then_some(("InvalidMessageContents", true))).await;
+    let file = file_of(&lines);
+    let ended = online(wire.url(), &["send", file.name()]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert_eq!(ended.err, "error: the queue refused the event of line 5: InvalidMessageContents\n");
+    assert!(
+        ended.out.contains(
+            "Posted 3 of 12 events, everything up to line 3 among them. Sending the file again is safe"
+        ),
+        "{}",
+        ended.out
+    );
+    let (posted, wanted) = (queue.by_group(), wanted(&lines));
+    assert!(posted.iter().all(|(group, bodies)| wanted[group].starts_with(bodies)), "none got ahead");
+
+    let again = Queue::default();
+    let wire = again.start(|_| None).await;
+    assert_eq!(online(wire.url(), &["send", file.name()]).await.exit, Exit::Good);
+    assert_eq!(again.by_group(), wanted);
+}
+
+#[tokio::test]
+async fn an_event_that_is_never_taken_is_given_up_after_some_attempts() {
+    let lines = mixed(1, 1);
+    let queue = Queue::default();
+    let wire = queue.start(|_| Some(("InternalError", false))).await;
+    let ended = online(wire.url(), &["send", "--json", file_of(&lines).name()]).await;
+    assert_eq!((ended.exit, queue.posted()), (Exit::Failed, vec![]));
+    assert_eq!(wire.exchanges().len(), 6);
+    let document = ended.json();
+    assert_eq!((&document["posted"], &document["throughLine"]), (&json!(0), &json!(0)));
+    assert_eq!(document["error"], "the queue refused the event of line 1: InternalError");
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_is_told_with_a_hint() {
+    let wire = Wire::start(|_: &mut Request| Answer::Reply(Reply::error(400, "QueueDoesNotExist"))).await;
+    let ended = online(wire.url(), &["send", file_of(&mixed(3, 1)).name()]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(
+        ended.err.starts_with("error: the queue did not take a batch of events: service error: "),
+        "{}",
+        ended.err
+    );
+    assert!(
+        ended.err.contains("\nhint: there is none of this name in this account and region"),
+        "{}",
+        ended.err
+    );
+    assert!(ended.out.contains("Posted 0 of 9 events. Sending the file again is safe"), "{}", ended.out);
+}
+
+#[test]
+fn a_file_that_changed_since_it_was_checked_ends_it_there() {
+    let good = body(&buyer("ada"), &made("car-1"));
+    let text = format!("{good}\n\n{{}}\n");
+    let mut messages = cli::send::messages(text.as_bytes(), "offers.jsonl", false);
+    assert_eq!(messages.next().unwrap().unwrap().line, 1);
+    let failure = messages.next().unwrap().unwrap_err();
+    assert_eq!(failure.to_string(), "offers.jsonl changed while it was sent: line 3 is not what was checked");
+}

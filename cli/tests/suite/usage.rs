@@ -1,0 +1,50 @@
+use cli::Exit;
+
+use crate::world::{TestFile, offline, run};
+
+#[tokio::test]
+async fn help_is_an_answer_and_gives_an_example_of_each_command() {
+    for command in ["check", "send", "show", "history"] {
+        let ended = offline(&[command, "--help"]).await;
+        assert_eq!((ended.exit, ended.err.as_str()), (Exit::Good, ""));
+        assert!(ended.out.contains(&format!("Example:\n  leads {command} ")), "{}", ended.out);
+    }
+    assert!(offline(&["--help"]).await.out.contains("Exit codes: 0 good"));
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2_and_says_what_is_right() {
+    let empty = TestFile::of("");
+    let file = empty.name();
+    for (arguments, said) in [
+        (&[][..], "Usage: leads"),
+        (&["chck"], "unrecognized subcommand"),
+        (&["check"], "FILE.jsonl"),
+        (&["show", "a/b"], "1 to 128 visible ASCII characters without '/'"),
+        (&["check", "/does/not/exist.jsonl"], "error: cannot read /does/not/exist.jsonl: No such file"),
+        (&["send", "--queue-url", "https://sqs/1/q.fifo", "/does/not/exist"], "error: cannot read"),
+        (&["send", "--queue-url", "https://sqs/1/q.fifo", "/"], "error: / is not a plain file"),
+        (&["send", "--queue-url", "https://sqs/1/q", file], "must be the URL of an SQS FIFO queue"),
+        (&["send", "--queue-url", "", file], "use --queue-url or set OFFER_EVENTS_QUEUE_URL"),
+        (
+            &["show", "--streams-table", "", "ada"],
+            "It is the stack's output StreamsTableName; for the stack of `make up`",
+        ),
+        (
+            &["history", "--streams-table", "s", "--leads-table", "", "ada"],
+            "use --leads-table or set LEADS_TABLE",
+        ),
+    ] {
+        let ended = offline(arguments).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""), "{arguments:?}");
+        assert!(ended.err.contains(said), "{arguments:?}: {}", ended.err);
+    }
+}
+
+#[tokio::test]
+async fn a_missing_region_is_told_with_its_remedy() {
+    let arguments = ["show", "--streams-table", "s", "--leads-table", "l", "ada"];
+    let ended = run(&arguments, async || Err(cli::Failure::NoRegion)).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.err.contains("set AWS_REGION"), "{}", ended.err);
+}

@@ -1,0 +1,133 @@
+//! Runs `leads` in this process: on files of its own, and on whatever stands where AWS would.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Region};
+use aws_types::SdkConfig;
+use cli::{Exit, Failure};
+use serde_json::Value;
+
+/// How one call ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) exit: Exit,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Ended {
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap()
+    }
+}
+
+/// Runs a command that must not ask for AWS.
+pub(crate) async fn offline(arguments: &[&str]) -> Ended {
+    run(arguments, async || panic!("asked for AWS")).await
+}
+
+/// Runs a command on the AWS at this URL.
+pub(crate) async fn online(url: &str, arguments: &[&str]) -> Ended {
+    let places = [
+        "--queue-url",
+        "http://127.0.0.1/1/events.fifo",
+        "--streams-table",
+        "streams",
+        "--leads-table",
+        "leads",
+    ];
+    let arguments: Vec<&str> = arguments.iter().copied().chain(places).collect();
+    run(&arguments, async || Ok(aws_at(url))).await
+}
+
+pub(crate) async fn run(
+    arguments: &[&str],
+    connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+) -> Ended {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = std::iter::once("leads").chain(arguments.iter().copied()).map(OsString::from);
+    let exit = cli::run_on(arguments, connect, &mut out, &mut err).await;
+    Ended { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+}
+
+/// The SDK in a hurry: two attempts, and hardly any time between them.
+pub(crate) fn aws_at(url: &str) -> SdkConfig {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(2)
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_backoff(Duration::from_millis(5));
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+            "test", "test", None, None, "test",
+        )))
+        .endpoint_url(url)
+        .retry_config(retries)
+        .build()
+}
+
+/// A file that is gone when it is dropped.
+pub(crate) struct TestFile {
+    path: PathBuf,
+}
+
+impl TestFile {
+    pub(crate) fn of(content: impl AsRef<[u8]>) -> Self {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("leads-{}-{number}.jsonl", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::write(&path, content).unwrap();
+        Self { path }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.path.to_str().unwrap()
+    }
+}
+
+impl Drop for TestFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// The published examples of a folder, by name, as they are written there.
+pub(crate) fn examples(folder: &str) -> Vec<(String, String)> {
+    let folder = examples_folder().join(folder);
+    let mut examples: Vec<(String, String)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    examples.sort();
+    examples
+}
+
+pub(crate) fn examples_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/contract/examples")
+}
+
+/// Compares with `tests/golden/<name>`, to the byte. A file that is missing is written, for a person to look at.
+#[track_caller]
+pub(crate) fn assert_golden(name: &str, actual: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if !path.exists() {
+        fs::write(&path, actual).unwrap();
+        panic!("{name} was missing; look at what is there now");
+    }
+    let expected = fs::read_to_string(&path).unwrap();
+    assert!(actual == expected, "{name} should be as follows, or not:\n{actual}");
+}

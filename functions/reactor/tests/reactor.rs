@@ -1,0 +1,341 @@
+//! The reactor over everything in memory: doorbells of any kind, each effect once.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use aws_lambda_events::event::dynamodb::Event as StreamEvent;
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Event, Sequence};
+use effects::leads::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
+};
+use effects::mail::Letterhead;
+use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use event_store::surroundings::{Deadline, Surroundings};
+use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, StoreError, load};
+use futures::executor::block_on;
+use jiff::{SignedDuration, Timestamp};
+use reactor::Reactor;
+use serde_json::json;
+use testkit::{acceptance_withdrawn, accepted, buyer, made};
+
+#[derive(Debug, Clone, Copy)]
+struct Still;
+
+impl Surroundings for Still {
+    fn now(&self) -> Timestamp {
+        "2026-11-23T10:00:00Z".parse().unwrap()
+    }
+
+    fn nonce(&self) -> String {
+        "nonce".to_owned()
+    }
+}
+
+/// Streams that count what they are asked, and panic about one buyer.
+#[derive(Debug, Default)]
+struct Streams {
+    memory: MemoryStreams,
+    requests: Cell<usize>,
+    panics_about: Option<BuyerId>,
+}
+
+impl EventStore for &Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.memory.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.requests.set(self.requests.get() + 1);
+        assert!(self.panics_about.as_ref() != Some(buyer), "a fault of the test");
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
+/// A leads table that can be out of reach for marks.
+struct Leads {
+    memory: MemoryLeads,
+    requests: Cell<usize>,
+    is_away: Cell<bool>,
+}
+
+impl Leads {
+    fn asked(&self, operation: &'static str) -> Result<(), LeadsUnavailable> {
+        self.requests.set(self.requests.get() + 1);
+        if self.is_away.get() {
+            return Err(LeadsUnavailable {
+                operation,
+                buyer: "ada".to_owned(),
+                source: "the test says so".into(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Cursors for &Leads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        self.asked("cursor")?;
+        self.memory.cursor(buyer).await
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        self.asked("move")?;
+        self.memory.move_cursor(buyer, progress, mark).await
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        self.asked("mark")?;
+        self.memory.mark_behind(buyer, behind).await
+    }
+}
+
+impl Ledger for &Leads {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        self.asked("claim")?;
+        self.memory.claim(claim).await
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        self.asked("settle")?;
+        self.memory.settle(buyer, key, nonce, verdict).await
+    }
+}
+
+#[derive(Debug, Default)]
+struct World(MemoryOutside);
+
+impl Outside for &World {
+    async fn send_email(&self, email: &effects::mail::Email) -> Delivery {
+        self.0.send_email(email).await
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        self.0.tell_sales(message).await
+    }
+}
+
+type TestReactor = Reactor<&'static Streams, &'static Leads, &'static World, Still>;
+
+struct Stage {
+    streams: &'static Streams,
+    leads: &'static Leads,
+    world: &'static World,
+    reactor: TestReactor,
+}
+
+fn stage(panics_about: Option<&str>) -> Stage {
+    // Leaked, so that several reactors can share them; a test is a process of its own.
+    let streams: &Streams =
+        Box::leak(Box::new(Streams { panics_about: panics_about.map(buyer), ..Streams::default() }));
+    let has_commit = |buyer: &BuyerId, sequence: Sequence| {
+        let at = |commit: &StoredCommit| commit.buyer == buyer.as_str() && commit.sequence == sequence.get();
+        streams.memory.commits().iter().any(at)
+    };
+    let leads: &Leads = Box::leak(Box::new(Leads {
+        memory: MemoryLeads::beside(has_commit),
+        requests: Cell::new(0),
+        is_away: Cell::new(false),
+    }));
+    let world: &World = Box::leak(Box::default());
+    Stage { streams, leads, world, reactor: another(streams, leads, world) }
+}
+
+fn another(streams: &'static Streams, leads: &'static Leads, world: &'static World) -> TestReactor {
+    let letterhead = Letterhead { site: "cars".to_owned(), site_url: "https://cars.example.com".to_owned() };
+    Reactor::new(streams, leads, world, Still, letterhead)
+}
+
+fn deadline() -> Deadline {
+    Deadline::at(Still.now() + SignedDuration::from_secs(60))
+}
+
+/// One doorbell: buyer and sequence of a commit.
+type Bell = (&'static str, u64);
+
+fn rung(bells: &[Bell]) -> StreamEvent {
+    let record = |(index, (buyer, sequence)): (usize, &Bell)| {
+        json!({
+            "awsRegion": "us-east-1", "eventID": index.to_string(), "eventName": "INSERT",
+            "eventSource": "aws:dynamodb", "eventVersion": "1.1", "eventSourceARN": "arn",
+            "dynamodb": {
+                "ApproximateCreationDateTime": 1_764_000_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
+                "SequenceNumber": index.to_string(),
+                "Keys": {"buyer": {"S": buyer}, "sequence": {"N": sequence.to_string()}},
+            },
+        })
+    };
+    let records: Vec<_> = bells.iter().enumerate().map(record).collect();
+    serde_json::from_value(json!({ "Records": records })).unwrap()
+}
+
+impl Stage {
+    /// Records each event in a commit of its own.
+    fn record(&self, name: &str, events: &[Event]) {
+        for event in events {
+            let head: Head = block_on(load(&self.streams, &buyer(name))).unwrap();
+            let mut appending = Appending::onto(head);
+            appending.take(event.clone());
+            let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
+            assert_eq!(block_on(self.streams.append(&commit)).unwrap(), Appended::Written);
+        }
+        self.requests();
+    }
+
+    fn ring(&self, bells: &[Bell]) {
+        block_on(self.reactor.handle(rung(bells), deadline())).unwrap();
+    }
+
+    /// Requests to the streams and the leads table since the last call of this.
+    fn requests(&self) -> usize {
+        self.streams.requests.take() + self.leads.requests.take()
+    }
+
+    /// How often each effect went out, by its id; e-mails by their tag.
+    fn went_out(&self) -> BTreeMap<String, usize> {
+        let mut count = BTreeMap::new();
+        for message in self.world.0.sales() {
+            *count.entry(message.effect_id).or_default() += 1;
+        }
+        for mail in self.world.0.emails() {
+            *count.entry(format!("{}/{}", mail.tags[0].1, mail.tags[1].1)).or_default() += 1;
+        }
+        count
+    }
+}
+
+#[test]
+fn doubled_shuffled_and_repeated_doorbells_perform_each_effect_once() {
+    let bells: Vec<Bell> =
+        ["ada", "bob", "cem"].into_iter().flat_map(|name| (1..=3).map(move |at| (name, at))).collect();
+    let mut once = None;
+    for turn in 0..bells.len() {
+        let stage = stage(None);
+        for name in ["ada", "bob", "cem"] {
+            stage.record(name, &[made("car-1"), accepted("car-1").v(2), made("car-2")]);
+        }
+        let mut shuffled = bells.clone();
+        shuffled.rotate_left(turn);
+        shuffled.extend(bells.iter().rev());
+        for batch in shuffled.chunks(1 + turn % 4) {
+            stage.ring(batch);
+            stage.ring(batch);
+        }
+        // A new execution environment remembers nothing, and does nothing again.
+        block_on(another(stage.streams, stage.leads, stage.world).handle(rung(&bells), deadline())).unwrap();
+        let went_out = stage.went_out();
+        assert!(went_out.values().all(|count| *count == 1), "{went_out:?}");
+        assert_eq!(*once.get_or_insert_with(|| went_out.clone()), went_out, "whatever the order");
+    }
+    let sent: Vec<String> = once.unwrap().into_keys().filter(|id| id.starts_with("ada/")).collect();
+    assert_eq!(
+        sent,
+        [
+            "ada/accepted-email/car-1/2",
+            "ada/closed/low/1",
+            "ada/opened/high/car-1/2",
+            "ada/quote/car-1",
+            "ada/quote/car-2"
+        ]
+    );
+}
+
+#[test]
+fn a_doorbell_of_what_is_settled_and_remembered_costs_no_request() {
+    let stage = stage(None);
+    stage.record("ada", &[made("car-1")]);
+    stage.ring(&[("ada", 1)]);
+    assert_eq!(stage.requests(), 5, "cursor, query, claim, settle, move");
+    stage.ring(&[("ada", 1)]);
+    assert_eq!(stage.requests(), 0);
+    stage.ring(&[("ada", 1)]);
+    assert_eq!(stage.requests(), 0, "and is still remembered");
+}
+
+#[test]
+fn effects_of_a_commit_without_e_mail_cost_three_requests_and_two_when_the_cursor_is_remembered() {
+    let stage = stage(None);
+    stage.record("ada", &[made("car-1")]);
+    stage.ring(&[("ada", 1)]);
+    stage.record("ada", &[made("car-2")]);
+    stage.ring(&[("ada", 2)]);
+    assert_eq!(stage.requests(), 2, "query, move");
+    stage.record("ada", &[made("car-3")]);
+    block_on(another(stage.streams, stage.leads, stage.world).handle(rung(&[("ada", 3)]), deadline()))
+        .unwrap();
+    assert_eq!(stage.requests(), 3, "cursor, query, move");
+}
+
+#[test]
+fn one_look_settles_everything_that_has_piled_up() {
+    let stage = stage(None);
+    stage.record("ada", &[made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)]);
+    stage.ring(&[("ada", 1)]);
+    let cursor = block_on(stage.leads.memory.cursor(&buyer("ada"))).unwrap();
+    assert_eq!(cursor, Cursor { through: Sequence::new(3), behind: None });
+}
+
+#[test]
+fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
+    let stage = stage(Some("bob"));
+    for name in ["ada", "bob", "cem"] {
+        let head = Head::default();
+        let mut appending = Appending::onto(head);
+        appending.take(made("car-1"));
+        let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
+        block_on(stage.streams.append(&commit)).unwrap();
+    }
+    stage.ring(&[("ada", 1), ("bob", 1), ("cem", 1)]);
+    let cursor = |name: &str| block_on(stage.leads.memory.cursor(&buyer(name))).unwrap();
+    assert_eq!((cursor("ada").through, cursor("cem").through), (Sequence::new(1), Sequence::new(1)));
+    assert_eq!(cursor("bob").behind.unwrap().reason, "a panic");
+}
+
+#[test]
+fn the_invocation_fails_only_if_a_buyer_cannot_even_be_marked_behind() {
+    let stage = stage(None);
+    stage.record("ada", &[made("car-1")]);
+    stage.leads.is_away.set(true);
+    let error = block_on(stage.reactor.handle(rung(&[("ada", 1)]), deadline())).unwrap_err();
+    assert!(error.to_string().contains("cannot be marked"), "{error}");
+    stage.leads.is_away.set(false);
+    stage.ring(&[("ada", 1)]);
+    assert_eq!(stage.went_out().len(), 3, "the batch comes again and is done");
+}
+
+#[test]
+fn without_time_buyers_are_marked_behind_and_nothing_is_begun() {
+    let stage = stage(None);
+    stage.record("ada", &[made("car-1")]);
+    let soon = Deadline::at(Still.now() + SignedDuration::from_secs(3));
+    block_on(stage.reactor.handle(rung(&[("ada", 1)]), soon)).unwrap();
+    assert_eq!(stage.went_out(), BTreeMap::new());
+    let cursor = block_on(stage.leads.memory.cursor(&buyer("ada"))).unwrap();
+    assert_eq!(cursor.behind.unwrap().reason, "the invocation's time is up");
+}
+
+#[test]
+fn a_record_of_another_table_is_no_doorbell() {
+    let stage = stage(None);
+    let mut event = rung(&[("ada", 1)]);
+    event.records[0].change.keys = serde_json::from_value(json!({"id": {"S": "x"}})).unwrap();
+    block_on(stage.reactor.handle(event, deadline())).unwrap();
+    assert_eq!(stage.requests(), 0);
+}

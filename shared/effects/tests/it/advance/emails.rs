@@ -1,0 +1,178 @@
+//! E-mails: at most one attempt for each, every doubtful one visible.
+
+use domain::{Contact, Sequence};
+use effects::leads::{AddressDigest, Claim, Claimed, Ledger as _, LedgerEntry, Outcome, Status};
+use effects::outside::Delivery;
+use jiff::SignedDuration;
+use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
+
+use crate::world::{World, at, behind, settled};
+
+const TOLD: [&str; 2] = ["quote/car-1 sent", "opened/low/1 sent"];
+
+fn with_address(email: &str) -> Contact {
+    Contact { email: email.to_owned(), ..contact() }
+}
+
+/// Another worker claims the invitation and is never heard of again.
+async fn claimed_by_another(world: &World) {
+    let claim = Claim {
+        buyer: world.buyer.clone(),
+        key: "quote-email".to_owned(),
+        sequence: Sequence::new(1),
+        nonce: "another".to_owned(),
+        address: AddressDigest::of("ada.canary@example.com"),
+        head: Sequence::new(1),
+        now: at("10:00:00"),
+        deadline: at("10:00:30"),
+    };
+    assert_eq!(world.leads.claim(&claim).await.unwrap(), Claimed::Ours);
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_took_is_sent_and_says_which_buyer_effect_and_attempt_it_is() {
+    let world = World::given(&[made("car-1")]).await;
+    let entry = LedgerEntry {
+        status: Status::Sent,
+        nonce: "nonce-1".to_owned(),
+        sequence: Sequence::new(1),
+        address: AddressDigest::of("ada.canary@example.com"),
+        due: None,
+        first_tried_at: at("10:00:00"),
+        since: at("10:00:00"),
+        message_id: Some("mail-1".to_owned()),
+        reason: None,
+    };
+    let ledger: Vec<_> = world.tables().ledger.into_iter().collect();
+    assert_eq!(ledger, [((world.buyer.clone(), "quote-email".to_owned()), entry)]);
+    let email = world.outside.emails().remove(0);
+    assert_eq!(email.to, "ada.canary@example.com");
+    let tag = |name, value: &str| (name, value.to_owned());
+    assert_eq!(email.tags, [tag("buyer", "buyer-7"), tag("effect", "quote-email"), tag("nonce", "nonce-1")]);
+}
+
+#[tokio::test]
+async fn a_doubtful_mail_is_unknown_and_does_not_hold_up_its_buyer() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
+    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email unknown"]));
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(
+        (entry.status, entry.due, entry.reason.as_deref()),
+        (Status::Unknown, Some(at("11:00:00")), Some("timed out"))
+    );
+    assert_eq!(world.settled(), Vec::<String>::new(), "how it ends is the ledger's to say");
+
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
+    world.advance().await;
+    assert_eq!(world.emails(), ["quote-email"], "never tried again, whatever calls for it");
+}
+
+#[tokio::test]
+async fn a_mail_that_ses_refuses_is_rejected_and_its_buyer_goes_on() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email rejected"]));
+    assert_eq!(world.settled(), ["1 quote-email rejected"]);
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!((entry.status, entry.reason.as_deref()), (Status::Rejected, Some("MessageRejected")));
+}
+
+#[tokio::test]
+async fn an_address_that_was_rejected_is_not_tried_again_but_another_one_is() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    world.advance().await;
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.advance().await;
+    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
+    let performed = ["closed/high/car-1/2 sent", "opened/low/3 sent", "quote-email rejected"];
+    assert_eq!(world.advance().await, settled(3, &performed), "same address");
+
+    world.record(&[testkit::withdrawn("car-1").v(4)]).await;
+    world.advance().await;
+    world.record(&[made_by("car-2", with_address("ada@elsewhere.example"))]).await;
+    let performed = ["quote/car-2 sent", "opened/low/5 sent", "quote-email sent"];
+    assert_eq!(world.advance().await, settled(5, &performed), "another address");
+    assert_eq!(world.emails(), ["quote-email", "accepted-email/car-1/2", "quote-email"]);
+}
+
+#[tokio::test]
+async fn an_address_that_nobody_could_write_to_is_rejected_without_a_claim() {
+    for address in ["", "ada", "ädä@example.com", "ada@example.com\r\nBcc: eve@example.com"] {
+        let world = World::new();
+        world.record(&[made_by("car-1", with_address(address))]).await;
+        let performed = [TOLD[0], TOLD[1], "quote-email rejected"];
+        assert_eq!(world.advance().await, settled(1, &performed), "{address:?}");
+        assert_eq!((world.emails(), world.ledger().len()), (vec![], 0), "{address:?}");
+        assert_eq!(world.settled(), ["1 quote-email rejected"], "{address:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_workers_attempt_holds_up_the_buyer_until_its_deadline() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    claimed_by_another(&world).await;
+
+    let reason = "another worker is at the e-mail";
+    for time in ["10:00:00", "10:00:30"] {
+        world.clock.set(at(time));
+        assert_eq!(world.advance().await, behind(0, reason, &TOLD), "{time}");
+        let mark = world.tables().cursors[&world.buyer].behind.clone().unwrap();
+        assert_eq!(mark.not_before, at("10:00:30"));
+    }
+    assert_eq!(world.emails(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn another_workers_attempt_past_its_deadline_is_doubtful_and_never_made_again() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    claimed_by_another(&world).await;
+
+    world.clock.set(at("10:00:30.001"));
+    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email unknown"]));
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(
+        (entry.status, entry.nonce.as_str(), entry.due),
+        (Status::Unknown, "another", Some(at("11:00:30.001")))
+    );
+    world.clock.pass(SignedDuration::from_hours(40));
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
+    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+    let last = advanced.performed.last().unwrap();
+    assert_eq!((last.effect.key().as_str(), last.outcome), ("quote-email", Outcome::AlreadySent));
+    assert_eq!(world.emails(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_zombie_that_wakes_after_its_deadline_makes_no_attempt() {
+    // The claim is ours, but its answer took longer than the claim lasts.
+    use crate::around::{Around, With};
+    struct SlowClaim<'a>(&'a World);
+    impl Around for SlowClaim<'_> {
+        async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+            let answer = call.await;
+            if name.starts_with("claim") {
+                self.0.clock.pass(SignedDuration::from_secs(23));
+            }
+            answer
+        }
+    }
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    let leads = With { inner: &world.leads, around: &SlowClaim(&world) };
+    let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(advanced.behind.as_deref(), Some("e-mail not sent: no time left"));
+    assert_eq!(world.emails(), Vec::<String>::new());
+    assert_eq!(world.ledger().into_iter().collect::<Vec<_>>(), [("quote-email".to_owned(), "retry")]);
+
+    world.clock.pass(SignedDuration::from_mins(2));
+    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email sent"]));
+}

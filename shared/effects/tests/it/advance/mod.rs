@@ -1,0 +1,8 @@
+//! A buyer is advanced, over adapters in memory.
+
+mod crashes;
+mod emails;
+mod overtaken;
+mod passing;
+mod scenarios;
+mod workers;

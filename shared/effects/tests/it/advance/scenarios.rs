@@ -1,0 +1,179 @@
+//! The scenarios that all of Leadstream is tested with.
+
+use std::collections::BTreeMap;
+
+use domain::{Effect, Event};
+use serde_json::Value;
+use testkit::{acceptance_withdrawn, accepted, made, rejected, withdrawn};
+
+use crate::world::{Seen, World, settled};
+
+struct Scenario {
+    name: String,
+    deliveries: Vec<Delivery>,
+    emails: Vec<String>,
+    sales: Vec<String>,
+}
+
+struct Delivery {
+    event: Event,
+    /// Names without what says when a lead opened: `low`, `high/<offer>`.
+    leads: Vec<String>,
+    decided: Vec<String>,
+    performed: Vec<String>,
+}
+
+fn scenarios() -> Vec<Scenario> {
+    let file: Value = serde_json::from_str(include_str!("../../../../../tests/data/scenarios.json")).unwrap();
+    let scenarios: Vec<_> = list(&file["scenarios"]).map(scenario).collect();
+    assert!(scenarios.len() >= 10, "all of them");
+    scenarios
+}
+
+fn scenario(json: &Value) -> Scenario {
+    Scenario {
+        name: text(&json["name"]),
+        deliveries: list(&json["deliveries"]).map(delivery).collect(),
+        emails: list(&json["emails"]).map(text).collect(),
+        sales: list(&json["sales"]).map(text).collect(),
+    }
+}
+
+fn delivery(json: &Value) -> Delivery {
+    let (offer, version) = (json["offerId"].as_str().unwrap(), json["offerVersion"].as_u64().unwrap());
+    let version = u32::try_from(version).unwrap();
+    let event = match json["type"].as_str().unwrap() {
+        "offer.made.v1" => made(offer),
+        "offer.accepted.v1" => accepted(offer).v(version),
+        "offer.acceptance-withdrawn.v1" => acceptance_withdrawn(offer).v(version),
+        "offer.rejected.v1" => rejected(offer).v(version),
+        "offer.withdrawn.v1" => withdrawn(offer).v(version),
+        other => panic!("{other}"),
+    };
+    let high = list(&json["leads"]["high"]).map(|offer| format!("high/{}", text(offer)));
+    let low = json["leads"]["low"].as_bool().unwrap().then(|| "low".to_owned());
+    let effects = || list(&json["effects"]);
+    Delivery {
+        event,
+        leads: high.chain(low).collect(),
+        decided: effects().map(|effect| text(&effect["key"])).collect(),
+        performed: effects()
+            .map(|effect| format!("{} {}", text(&effect["key"]), text(&effect["settled"])))
+            .collect(),
+    }
+}
+
+fn list(json: &Value) -> impl Iterator<Item = &Value> {
+    json.as_array().unwrap().iter()
+}
+
+fn text(json: &Value) -> String {
+    json.as_str().unwrap().to_owned()
+}
+
+fn open_leads(world: &World) -> Vec<String> {
+    let without_when = |lead: String| lead.rsplit_once('/').unwrap().0.to_owned();
+    world.open_leads().into_iter().map(without_when).collect()
+}
+
+#[tokio::test]
+async fn every_scenario_is_decided_performed_and_told_as_written() {
+    for Scenario { name, deliveries, emails, sales } in scenarios() {
+        let world = World::new();
+        for (sequence, Delivery { event, mut leads, decided, performed }) in (1..).zip(deliveries) {
+            let commit = world.record(&[event]).await;
+            let keys: Vec<String> = commit.effects.iter().map(Effect::key).collect();
+            assert_eq!(keys, decided, "{name}, {sequence}: decided");
+
+            let seen = world.advance().await;
+            assert_eq!(seen, Seen { through: sequence, behind: None, performed }, "{name}, {sequence}");
+            let mut open = open_leads(&world);
+            open.sort();
+            leads.sort();
+            assert_eq!(open, leads, "{name}, {sequence}: open in the leads table");
+        }
+        assert_eq!((world.emails(), world.sales()), (emails, sales), "{name}: over the whole scenario");
+    }
+}
+
+#[tokio::test]
+async fn a_doorbell_that_rings_again_does_nothing() {
+    for Scenario { name, deliveries, emails, sales } in scenarios() {
+        let world = World::new();
+        assert_eq!(world.advance().await, settled(0, &[]), "{name}: rung before anything is recorded");
+        for (sequence, Delivery { event, .. }) in (1..).zip(deliveries) {
+            world.record(&[event]).await;
+            world.advance().await;
+            let tables = world.tables();
+            assert_eq!(world.advance().await, settled(sequence, &[]), "{name}, {sequence}");
+            assert_eq!(world.tables(), tables, "{name}, {sequence}");
+        }
+        assert_eq!((world.emails(), world.sales()), (emails, sales), "{name}: over the whole scenario");
+    }
+}
+
+/// However few, many and late the doorbells: whatever was decided is performed once, in order, and no message goes out
+/// that a later one of the same id follows.
+#[tokio::test]
+async fn doorbells_lost_doubled_and_late_perform_each_effect_once_and_in_order() {
+    let scenarios = scenarios();
+    for seed in 0..40 {
+        let mut chance = Chance(seed);
+        let worlds: Vec<World> = scenarios.iter().map(|_| World::new()).collect();
+        let mut performed = BTreeMap::<usize, Vec<String>>::new();
+        let mut to_record: Vec<_> = scenarios.iter().map(|scenario| scenario.deliveries.iter()).collect();
+        for _ in 0..200 {
+            let buyer = chance.below(worlds.len());
+            if let Some(delivery) = to_record[buyer].next() {
+                worlds[buyer].record(std::slice::from_ref(&delivery.event)).await;
+            }
+            let doorbell = chance.below(worlds.len());
+            performed.entry(doorbell).or_default().extend(ring(&worlds[doorbell]).await);
+        }
+        for (buyer, world) in worlds.iter().enumerate() {
+            let mine = performed.entry(buyer).or_default();
+            mine.extend(ring(world).await);
+            assert_eq!(*mine, world.decided().await, "seed {seed}, {}", scenarios[buyer].name);
+            assert_eq!(repeated(world.emails()), Vec::<String>::new(), "seed {seed}");
+            assert_eq!(repeated(world.sales()), Vec::<String>::new(), "seed {seed}");
+            let mut open: Vec<String> =
+                world.head().await.open_leads().map(|lead| lead.to_string()).collect();
+            open.sort();
+            let mut told = world.open_leads();
+            told.sort();
+            assert_eq!(told, open, "seed {seed}: the leads table says what is so");
+        }
+    }
+}
+
+async fn ring(world: &World) -> Vec<String> {
+    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+    assert_eq!(advanced.behind, None);
+    let effects = advanced.performed.iter().map(|performed| &performed.effect);
+    effects.map(|effect| format!("{} {}", effect.sequence, effect.key())).collect()
+}
+
+fn repeated(mut all: Vec<String>) -> Vec<String> {
+    all.sort();
+    let mut once = all.clone();
+    once.dedup();
+    for one in once {
+        let place = all.iter().position(|other| *other == one).unwrap();
+        all.remove(place);
+    }
+    all
+}
+
+/// The same chances for the same seed.
+pub(super) struct Chance(pub(super) u64);
+
+impl Chance {
+    /// A number below `end`. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", `SplitMix64`.
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = self.0;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((bits ^ (bits >> 31)) % u64::try_from(end).unwrap()).unwrap()
+    }
+}

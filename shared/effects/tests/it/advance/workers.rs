@@ -1,0 +1,181 @@
+//! Two workers advance one buyer at once: every call is a step, and the steps are taken in many orders.
+
+use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::task::{Context, Poll, Waker};
+
+use domain::{Event, State};
+use effects::Advance;
+use jiff::SignedDuration;
+use testkit::{acceptance_withdrawn, accepted, made};
+
+use super::scenarios::Chance;
+use crate::around::{Around, With};
+use crate::world::World;
+
+/// A step ends before each call and after it: what is asked takes effect at one time, the answer is heard at another.
+struct Steps;
+
+impl Around for Steps {
+    async fn around<R>(&self, _: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        step().await;
+        let answer = call.await;
+        step().await;
+        answer
+    }
+}
+
+async fn step() {
+    let mut is_over = false;
+    poll_fn(|_| if std::mem::replace(&mut is_over, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+}
+
+/// What happens next.
+enum Next {
+    First,
+    Second,
+    /// A fact is recorded.
+    Fact,
+}
+
+/// Lets two workers take their steps in this order, then to their ends; then one more comes until all is settled.
+async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: impl FnMut() -> Next) -> World {
+    let world = World::new();
+    for events in recorded {
+        world.record(events).await;
+    }
+    let streams = With { inner: &*world.streams, around: &Steps };
+    let leads = With { inner: &world.leads, around: &Steps };
+    let outside = With { inner: &world.outside, around: &Steps };
+    let (surroundings, letterhead) = (&world.clock, &world.letterhead);
+    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, surroundings, letterhead };
+    let worker = || Box::pin(advance.advance(&world.buyer, None, world.clock.deadline()));
+    let mut workers = [Some(worker()), Some(worker())];
+    let mut facts = meanwhile.iter();
+    let mut highest = 0;
+    let mut claimed = BTreeSet::new();
+    while workers.iter().any(Option::is_some) {
+        let which = match order() {
+            Next::First => 0,
+            Next::Second => 1,
+            Next::Fact => {
+                if let Some(fact) = facts.next() {
+                    world.record(std::slice::from_ref(fact)).await;
+                }
+                continue;
+            }
+        };
+        let Some(worker) = &mut workers[which] else { continue };
+        if let Poll::Ready(ended) = worker.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            ended.unwrap();
+            workers[which] = None;
+        }
+        let through = world.tables().cursors.get(&world.buyer).map_or(0, |cursor| cursor.through.get());
+        assert!(through >= highest, "the cursor went back");
+        highest = through;
+        for (mail, _) in world.ledger() {
+            if claimed.insert(mail.clone()) {
+                assert!(is_called_for(&mail, &world.head().await), "{mail} was claimed too late");
+            }
+        }
+    }
+    drop(workers);
+    for fact in facts {
+        world.record(std::slice::from_ref(fact)).await;
+    }
+    settle(&world).await;
+    world
+}
+
+/// Whether the lead that a mail belongs to is open.
+fn is_called_for(mail: &str, head: &State) -> bool {
+    let high = mail.strip_prefix("accepted-email/").map(|acceptance| format!("high/{acceptance}"));
+    high.map_or(head.low_lead.is_some(), |high| head.open_leads().any(|lead| lead.to_string() == high))
+}
+
+async fn settle(world: &World) {
+    for _ in 0..5 {
+        world.clock.pass(SignedDuration::from_mins(5));
+        if world.advance().await.behind.is_none() && world.tables().cursors[&world.buyer].behind.is_none() {
+            return;
+        }
+    }
+    panic!("never settled");
+}
+
+/// Each mail at most once and none lost or doubtful, the leads table as the head has it, every closing told.
+async fn assert_is_right(world: &World, case: &str) {
+    let mut emails = world.emails();
+    emails.sort();
+    let sent: Vec<String> = world.ledger().into_keys().collect();
+    assert_eq!(emails, sent, "{case}");
+    assert!(world.ledger().values().all(|status| *status == "sent"), "{case}: {:?}", world.ledger());
+    let state = world.head().await;
+    let mut open: Vec<String> = state.open_leads().map(|lead| lead.to_string()).collect();
+    open.sort();
+    let mut told = world.open_leads();
+    told.sort();
+    assert_eq!(told, open, "{case}: the leads table");
+    assert_eq!(world.tables().cursors[&world.buyer].through, state.sequence, "{case}");
+    let sales = world.sales();
+    let decided = world.decided().await;
+    let closings = decided.iter().filter_map(|decided| decided.split_once(' ')).map(|(_, key)| key);
+    for key in closings.filter(|key| key.starts_with("closed/")) {
+        assert!(sales.iter().any(|id| id == key), "{case}: {key} was never told");
+    }
+}
+
+fn recorded() -> [Vec<Event>; 2] {
+    [vec![made("car-1")], vec![made("car-2"), accepted("car-1").v(2)]]
+}
+
+fn mails(world: &World) -> Vec<String> {
+    world.ledger().into_keys().collect()
+}
+
+#[tokio::test]
+async fn a_worker_that_sleeps_at_any_step_while_another_does_all_changes_nothing() {
+    for sleeps_after in 0..60 {
+        let mut steps = 0;
+        let world = interleave(&recorded(), &[], || {
+            steps += 1;
+            // The second one is dead to the world from then on until the first has ended.
+            if steps <= sleeps_after || steps > sleeps_after + 200 { Next::First } else { Next::Second }
+        })
+        .await;
+        let case = format!("asleep after {sleeps_after} steps");
+        assert_is_right(&world, &case).await;
+        assert_eq!(mails(&world), ["accepted-email/car-1/2"], "{case}");
+    }
+}
+
+#[tokio::test]
+async fn two_workers_in_any_order_of_their_calls_claim_each_mail_once() {
+    for seed in 0..1000 {
+        let mut chance = Chance(seed);
+        let next = || if chance.below(2) == 0 { Next::First } else { Next::Second };
+        let world = interleave(&recorded(), &[], next).await;
+        assert_is_right(&world, &format!("seed {seed}")).await;
+        assert_eq!(mails(&world), ["accepted-email/car-1/2"], "seed {seed}");
+    }
+}
+
+#[tokio::test]
+async fn two_workers_and_facts_recorded_meanwhile_revive_no_closed_lead_and_claim_each_mail_once() {
+    let meanwhile = [
+        acceptance_withdrawn("car-1").v(3),
+        accepted("car-2").v(2),
+        acceptance_withdrawn("car-2").v(3),
+        accepted("car-1").v(4),
+    ];
+    for seed in 0..600 {
+        let mut chance = Chance(seed);
+        let world = interleave(&recorded(), &meanwhile, || match chance.below(16) {
+            0 => Next::Fact,
+            1..9 => Next::First,
+            _ => Next::Second,
+        })
+        .await;
+        assert_is_right(&world, &format!("seed {seed}")).await;
+    }
+}

@@ -1,0 +1,176 @@
+//! The leads table: one suite, run against memory and against DynamoDB's own protocol.
+
+mod claims;
+mod cursor;
+mod items;
+mod marks;
+
+use std::fmt;
+use std::rc::Rc;
+
+use domain::{BuyerId, Event, Sequence};
+use effects::leads::{
+    About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, KnownLead, LeadsUnavailable, Ledger,
+    MemoryLeads, Moved, Progress, Tables, Verdict,
+};
+use event_store::{DynamoStreams, MemoryStreams};
+
+use crate::dynamo::{Engine, leads_at, streams_at};
+use crate::world::{World, at, record};
+
+/// A leads table beside a streams table.
+enum Table {
+    Memory { leads: MemoryLeads, streams: Rc<MemoryStreams> },
+    Dynamo { leads: DynamoLeads, streams: DynamoStreams, engine: Engine },
+}
+
+/// An empty table of each kind.
+async fn both() -> [Table; 2] {
+    let World { leads, streams, .. } = World::new();
+    [Table::Memory { leads, streams }, dynamo().await]
+}
+
+async fn dynamo() -> Table {
+    let engine = Engine::start().await;
+    Table::Dynamo { leads: leads_at(&engine.url), streams: streams_at(&engine.url), engine }
+}
+
+fn buyer() -> BuyerId {
+    testkit::buyer("buyer-7")
+}
+
+impl Table {
+    async fn record(&self, event: Event) {
+        match self {
+            Self::Memory { streams, .. } => record(&**streams, &buyer(), &[event], at("10:00:00")).await,
+            Self::Dynamo { streams, .. } => record(streams, &buyer(), &[event], at("10:00:00")).await,
+        };
+    }
+
+    /// Everything in it.
+    async fn contents(&self) -> Contents {
+        match self {
+            Self::Memory { leads, .. } => contents_of(leads.tables()),
+            Self::Dynamo { leads, engine, .. } => Contents {
+                about: leads.about(&buyer()).await.unwrap(),
+                open_leads: kinds(engine, "open-leads"),
+                open_work: kinds(engine, "open-work"),
+            },
+        }
+    }
+}
+
+/// Everything in a table with one buyer in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Contents {
+    about: About,
+    /// The names of the leads in the index of open leads.
+    open_leads: Vec<String>,
+    /// What is in the index of open work: `cursor` or `email/<key>`.
+    open_work: Vec<String>,
+}
+
+fn kinds(engine: &Engine, index: &str) -> Vec<String> {
+    let kind = |item: &serde_json::Value| item["kind"]["S"].as_str().unwrap().to_owned();
+    engine.index(index).iter().map(kind).collect()
+}
+
+/// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
+fn contents_of(tables: Tables) -> Contents {
+    let mut contents = Contents::default();
+    let Tables { mut cursors, leads, ledger, settled } = tables;
+    contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
+    if contents.about.cursor.behind.is_some() {
+        contents.open_work.push("cursor".to_owned());
+    }
+    let is_its = |of: &BuyerId| *of == buyer();
+    for ((_, lead), told) in leads.into_iter().filter(|((of, _), _)| is_its(of)) {
+        let is_open = told.opened.is_some() && told.closed.is_none();
+        if is_open {
+            contents.open_leads.push(format!("lead/{lead}"));
+        }
+        let opened = told.opened;
+        let known = KnownLead {
+            offer: opened.as_ref().map(|opening| opening.offer.clone()),
+            car: opened.as_ref().and_then(|opening| opening.car.clone()),
+            contact: opened.as_ref().filter(|_| is_open).map(|opening| opening.contact.clone()),
+            opened_at: opened.map(|opening| opening.at),
+            closed: told.closed,
+        };
+        contents.about.leads.insert(lead, known);
+    }
+    for ((_, key), entry) in ledger.into_iter().filter(|((of, _), _)| is_its(of)) {
+        if entry.due.is_some() {
+            contents.open_work.push(format!("email/{key}"));
+        }
+        contents.about.ledger.insert(key, entry);
+    }
+    for ((_, sequence, key), outcome) in settled.into_iter().filter(|((of, ..), _)| is_its(of)) {
+        contents.about.settled.entry(sequence).or_default().insert(key, outcome);
+    }
+    contents
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory { .. } => "in memory",
+            Self::Dynamo { .. } => "in DynamoDB",
+        })
+    }
+}
+
+impl Cursors for Table {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.cursor(buyer).await,
+            Self::Dynamo { leads, .. } => leads.cursor(buyer).await,
+        }
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.move_cursor(buyer, progress, mark_to_clear).await,
+            Self::Dynamo { leads, .. } => leads.move_cursor(buyer, progress, mark_to_clear).await,
+        }
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.mark_behind(buyer, behind).await,
+            Self::Dynamo { leads, .. } => leads.mark_behind(buyer, behind).await,
+        }
+    }
+}
+
+impl Ledger for Table {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.claim(claim).await,
+            Self::Dynamo { leads, .. } => leads.claim(claim).await,
+        }
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
+            Self::Dynamo { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
+        }
+    }
+}
+
+/// A progress from there to there that settled nothing worth an item.
+fn progress(from: u64, through: u64) -> Progress {
+    Progress { from: Sequence::new(from), through: Sequence::new(through), ..Progress::default() }
+}

@@ -1,0 +1,157 @@
+//! What an advance costs at DynamoDB, counted on the wire, and what a lost answer there does: nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domain::Sequence;
+use effects::Advance;
+use effects::leads::{DynamoLeads, Outcome, Status};
+use event_store::DynamoStreams;
+use testkit::wire::{Answer, Wire};
+use testkit::{accepted, made, withdrawn};
+
+use crate::dynamo::{Engine, leads_at, streams_at};
+use crate::world::{Seen, World, at, record, settled};
+
+const MAIL: [&str; 5] = ["GetItem", "Query", "TransactWriteItems", "UpdateItem", "TransactWriteItems"];
+
+/// A world whose tables are in an engine behind a wire; the answer to one request gets lost.
+struct Counted {
+    world: World,
+    engine: Engine,
+    wire: Wire,
+    streams: DynamoStreams,
+    leads: DynamoLeads,
+    /// Counted from here; this many requests from now on, an answer gets lost.
+    lost: Arc<AtomicUsize>,
+}
+
+const NONE: usize = usize::MAX;
+
+impl Counted {
+    async fn start() -> Self {
+        let engine = Engine::start().await;
+        let lost = Arc::new(AtomicUsize::new(NONE));
+        let (url, left) = (engine.url.clone(), Arc::clone(&lost));
+        let wire = Wire::start(move |_| match left.load(Ordering::SeqCst) {
+            NONE => Answer::Forward(url.clone()),
+            0 => {
+                left.store(NONE, Ordering::SeqCst);
+                Answer::ForwardThenReset(url.clone())
+            }
+            more => {
+                left.store(more - 1, Ordering::SeqCst);
+                Answer::Forward(url.clone())
+            }
+        })
+        .await;
+        let (streams, leads) = (streams_at(wire.url()), leads_at(wire.url()));
+        Self { world: World::new(), engine, wire, streams, leads, lost }
+    }
+
+    /// Past the wire.
+    async fn record(&self, event: domain::Event) {
+        let World { buyer, clock, .. } = &self.world;
+        let now = event_store::surroundings::Surroundings::now(clock);
+        record(&streams_at(&self.engine.url), buyer, &[event], now).await;
+    }
+
+    /// How the advance ended, and its requests.
+    async fn advance(&self, remembered: Option<Sequence>) -> (Seen, Vec<String>) {
+        let World { buyer, outside, clock, letterhead, .. } = &self.world;
+        let (streams, leads) = (&self.streams, &self.leads);
+        let advance = Advance { streams, leads, outside, surroundings: clock, letterhead };
+        let before = self.wire.operations().len();
+        let advanced = advance.advance(buyer, remembered, clock.deadline()).await.unwrap();
+        (Seen::of(&advanced), self.wire.operations().split_off(before))
+    }
+}
+
+#[tokio::test]
+async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
+    let counted = Counted::start().await;
+    let nothing = counted.advance(None).await;
+    assert_eq!(nothing, (settled(0, &[]), vec!["GetItem".to_owned(), "Query".to_owned()]));
+
+    counted.record(made("car-1")).await;
+    let (seen, requests) = counted.advance(None).await;
+    assert_eq!(seen, settled(1, &["quote/car-1 sent", "opened/low/1 sent", "quote-email sent"]));
+    assert_eq!(requests, MAIL);
+
+    counted.record(made("car-2")).await;
+    let (seen, requests) = counted.advance(None).await;
+    assert_eq!(seen, settled(2, &["quote/car-2 sent"]));
+    assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "nothing to tell but the cursor");
+
+    counted.record(withdrawn("car-1").v(2)).await;
+    counted.record(withdrawn("car-2").v(2)).await;
+    let (seen, requests) = counted.advance(None).await;
+    assert_eq!(seen, settled(4, &["closed/low/1 sent"]));
+    assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems"], "a lead to close");
+}
+
+#[tokio::test]
+async fn a_remembered_cursor_saves_one_request_and_a_mark_costs_none_to_clear() {
+    let counted = Counted::start().await;
+    counted.record(made("car-1")).await;
+    counted.world.outside.refuse_sales(1);
+    let (seen, requests) = counted.advance(Some(Sequence::START)).await;
+    assert!(seen.behind.is_some());
+    assert_eq!(requests, ["Query", "UpdateItem"], "marked");
+
+    let (seen, requests) = counted.advance(None).await;
+    assert_eq!((seen.through, seen.behind), (1, None));
+    assert_eq!(requests, MAIL);
+    let about = counted.leads.about(&counted.world.buyer).await.unwrap();
+    assert_eq!(about.cursor.behind, None);
+
+    counted.record(made("car-2")).await;
+    let (seen, requests) = counted.advance(Some(Sequence::new(1))).await;
+    assert_eq!(seen, settled(2, &["quote/car-2 sent"]));
+    assert_eq!(requests, ["Query", "UpdateItem"]);
+}
+
+#[tokio::test]
+async fn an_answer_lost_anywhere_is_asked_for_again_and_changes_nothing() {
+    for (request, operation) in MAIL.into_iter().enumerate() {
+        let counted = Counted::start().await;
+        counted.record(made("car-1")).await;
+        counted.advance(None).await;
+        counted.record(accepted("car-1").v(2)).await;
+
+        counted.lost.store(request, Ordering::SeqCst);
+        let (seen, requests) = counted.advance(None).await;
+        let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
+        assert_eq!(seen, settled(2, &performed), "{request}");
+        let mut expected = MAIL.to_vec();
+        expected.insert(request, operation);
+        assert_eq!(requests, expected, "{request}");
+        assert_eq!(counted.world.emails(), ["quote-email", "accepted-email/car-1/2"], "{request}");
+
+        let about = counted.leads.about(&counted.world.buyer).await.unwrap();
+        assert_eq!((about.cursor.through, about.cursor.behind), (Sequence::new(2), None), "{request}");
+        let statuses: Vec<Status> = about.ledger.values().map(|entry| entry.status).collect();
+        assert_eq!(statuses, [Status::Sent, Status::Sent], "{request}");
+        let open: Vec<bool> = about.leads.values().map(|lead| lead.closed.is_none()).collect();
+        assert_eq!(open, [false, true], "{request}: low, high");
+        let outcomes: Vec<Outcome> =
+            about.settled.into_values().flat_map(std::collections::BTreeMap::into_values).collect();
+        assert_eq!(outcomes, [], "{request}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_tail_is_settled_in_transactions_that_dynamodb_takes() {
+    let counted = Counted::start().await;
+    for number in 0..40 {
+        let name = format!("car-{number}");
+        let events = [made(&name), accepted(&name).v(2), withdrawn(&name).v(3)];
+        record(&streams_at(&counted.engine.url), &counted.world.buyer, &events, at("10:00:00")).await;
+    }
+    let (seen, requests) = counted.advance(None).await;
+    assert_eq!((seen.through, seen.behind), (120, None));
+    // Of each offer a low and a high lead, closed, and how two sequence numbers were settled; and the cursor.
+    assert_eq!(counted.engine.items().len(), 40 * (2 + 2) + 1);
+    let moves = requests.iter().filter(|request| *request == "TransactWriteItems").count();
+    assert_eq!(moves, 4);
+}

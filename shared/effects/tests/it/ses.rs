@@ -1,0 +1,276 @@
+//! SES and the sales team's queue on the wire: what is sent, how often, and what becomes of each answer.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_sesv2::config::retry::RetryConfig;
+use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use effects::leads::Status;
+use effects::mail::{Email, render};
+use effects::outside::{AwsOutside, Delivery, Outside as _, SES_TIME_OUT, SalesMessage};
+use serde_json::{Value, json};
+use testkit::wire::{Answer, Reply, Wire, in_turn};
+use testkit::{accepted, buyer, made};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+
+use crate::world::{World, letterhead};
+
+/// SES there, the queue elsewhere. The client is built to retry, which must not matter.
+fn outside(ses: &str, sqs: &str) -> AwsOutside {
+    let credentials = || Credentials::new("test", "test", None, None, "test");
+    let region = || Region::from_static("us-east-1");
+    let ses = aws_sdk_sesv2::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region())
+        .credentials_provider(credentials())
+        .retry_config(
+            RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(1)),
+        )
+        .endpoint_url(ses)
+        .build();
+    let sqs = aws_sdk_sqs::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(region())
+        .credentials_provider(credentials())
+        .endpoint_url(sqs)
+        .build();
+    AwsOutside::new(
+        &aws_sdk_sesv2::Client::from_conf(ses),
+        aws_sdk_sqs::Client::from_conf(sqs),
+        format!("{NOWHERE}/000000000000/SalesTeam.fifo"),
+        "offers@cars.example".to_owned(),
+        "leadstream".to_owned(),
+    )
+}
+
+/// Nobody listens on it: it is reserved. Source: RFC 6335, section 6.
+const NOWHERE: &str = "http://127.0.0.1:1";
+
+fn email() -> Email {
+    let mut state = domain::State::default();
+    let effects = state.fold(&made("car-1"));
+    let kind = &effects.last().unwrap().kind;
+    let mut email = render(kind, &state, &letterhead()).unwrap().unwrap();
+    email.tags =
+        vec![("buyer", "buyer-7".to_owned()), ("effect", "a/b?".to_owned()), ("nonce", "n-1".to_owned())];
+    email
+}
+
+fn taken() -> Answer {
+    Answer::Reply(Reply::json(200, &json!({ "MessageId": "ses-1" })))
+}
+
+fn error(status: u16, code: &str) -> Answer {
+    Answer::Reply(Reply::error(status, code))
+}
+
+fn body(status: u16, body: &str) -> Answer {
+    Answer::Reply(Reply { status, headers: vec![], body: body.as_bytes().to_vec() })
+}
+
+fn unknown(reason: &str) -> Delivery {
+    Delivery::Unknown { reason: reason.to_owned() }
+}
+
+fn not_sent(reason: &str) -> Delivery {
+    Delivery::NotSent { reason: reason.to_owned() }
+}
+
+fn refused(reason: &str) -> Delivery {
+    Delivery::Refused { reason: reason.to_owned() }
+}
+
+#[tokio::test]
+async fn a_mail_is_one_request_with_both_parts_our_tags_and_the_configuration_set() {
+    let wire = Wire::start(in_turn([taken()])).await;
+    let email = email();
+    let delivery = outside(wire.url(), NOWHERE).send_email(&email).await;
+    assert_eq!(delivery, Delivery::Accepted { message_id: "ses-1".to_owned() });
+    let exchanges = wire.exchanges();
+    assert_eq!(exchanges.len(), 1);
+    let request = &exchanges[0].request;
+    assert_eq!((request.method.as_str(), request.path.as_str()), ("POST", "/v2/email/outbound-emails"));
+    let text = |text: &str| json!({ "Data": text, "Charset": "UTF-8" });
+    let tag =
+        |name: &str, value: &str| json!({ "Name": name, "Value": BASE64_URL_SAFE_NO_PAD.encode(value) });
+    assert_eq!(
+        request.json(),
+        json!({
+            "FromEmailAddress": "offers@cars.example",
+            "Destination": { "ToAddresses": ["ada.canary@example.com"] },
+            "ConfigurationSetName": "leadstream",
+            "EmailTags": [tag("buyer", "buyer-7"), tag("effect", "a/b?"), tag("nonce", "n-1")],
+            "Content": { "Simple": {
+                "Subject": text("An insurance quote for your next car"),
+                "Body": { "Text": text(&email.text), "Html": text(&email.html) },
+            } },
+        })
+    );
+    let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    for tag in request.json()["EmailTags"].as_array().unwrap() {
+        assert!(tag["Value"].as_str().unwrap().bytes().all(is_safe), "what SES takes in a tag: {tag}");
+    }
+}
+
+#[tokio::test]
+async fn each_answer_is_one_request_and_only_what_is_certain_counts_as_certain() {
+    let long = "x".repeat(100_000);
+    for (answer, delivery) in [
+        (Answer::ResetAfterReading, unknown("connection broken")),
+        (error(500, "InternalFailure"), unknown("InternalFailure")),
+        (error(500, "InternalServiceErrorException"), unknown("InternalServiceErrorException")),
+        (error(503, "ServiceUnavailable"), unknown("ServiceUnavailable")),
+        (body(502, "<html>bad gateway</html>"), unknown("unknown error")),
+        (body(504, ""), unknown("unknown error")),
+        (error(400, "SomethingNew"), unknown("SomethingNew")),
+        (body(200, "this is no JSON"), unknown("unknown error")),
+        (body(200, &long), unknown("unknown error")),
+        (body(200, "{\"MessageId\":"), unknown("unknown error")),
+        (body(200, "{}"), unknown("answer without a message id")),
+        (error(400, "BadRequestException"), refused("BadRequestException")),
+        (error(400, "MessageRejected"), refused("MessageRejected")),
+        (error(429, "TooManyRequestsException"), not_sent("TooManyRequestsException")),
+        (error(400, "LimitExceededException"), not_sent("LimitExceededException")),
+        (error(400, "SendingPausedException"), not_sent("SendingPausedException")),
+        (error(400, "AccountSuspendedException"), not_sent("AccountSuspendedException")),
+        (error(403, "AccessDeniedException"), not_sent("AccessDeniedException")),
+        (error(404, "NotFoundException"), not_sent("NotFoundException")),
+    ] {
+        let case = format!("{answer:?}").chars().take(200).collect::<String>();
+        let wire = Wire::start(in_turn([answer])).await;
+        assert_eq!(outside(wire.url(), NOWHERE).send_email(&email()).await, delivery, "{case}");
+        assert_eq!(wire.exchanges().len(), 1, "{case}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_cut_in_the_middle_is_doubtful_and_asked_for_once() {
+    for answer in [
+        "",
+        "HTTP/1.1 200 OK\r\ncontent-le",
+        "HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{\"MessageId\":\"a",
+    ] {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&requests);
+        let serving = tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !is_whole(&request) && stream.read_buf(&mut request).await.unwrap() > 0 {}
+                count.fetch_add(1, Ordering::SeqCst);
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let delivery = outside(&url, NOWHERE).send_email(&email()).await;
+        assert!(matches!(delivery, Delivery::Unknown { .. }), "{answer:?}: {delivery:?}");
+        assert_eq!(requests.load(Ordering::SeqCst), 1, "{answer:?}");
+        serving.abort();
+    }
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = std::str::from_utf8(request).unwrap_or_default();
+    text.split_once("\r\n\r\n").is_some_and(|(_, body)| serde_json::from_str::<Value>(body).is_ok())
+}
+
+#[tokio::test]
+async fn a_mail_without_an_answer_is_doubtful_after_its_time_and_asked_for_once() {
+    let arrived = Arc::new(Notify::new());
+    let arrival = Arc::clone(&arrived);
+    let wire = Wire::start(move |_| {
+        arrival.notify_one();
+        Answer::Never
+    })
+    .await;
+    let (outside, email) = (outside(wire.url(), NOWHERE), email());
+    let begun = tokio::time::Instant::now();
+    let stop_the_clock = async {
+        arrived.notified().await;
+        // From here on time passes only when everybody waits for it.
+        tokio::time::pause();
+    };
+    let (delivery, ()) = tokio::join!(outside.send_email(&email), stop_the_clock);
+    assert_eq!(delivery, unknown("timed out"));
+    let took = begun.elapsed();
+    assert!((SES_TIME_OUT..SES_TIME_OUT + Duration::from_secs(1)).contains(&took), "{took:?}");
+    assert_eq!(wire.exchanges().len(), 1);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_definitely_not_sent() {
+    assert_eq!(outside(NOWHERE, NOWHERE).send_email(&email()).await, not_sent("connection refused"));
+}
+
+/// On a fresh connection as well as on one that is kept alive, which is where HTTP clients like to try again.
+#[tokio::test]
+async fn a_connection_reset_after_ses_took_the_mail_is_one_request_and_one_unknown_mail_in_the_ledger() {
+    let answers = Arc::new(Mutex::new(Vec::new()));
+    let script = Arc::clone(&answers);
+    let ses = Wire::start(move |_| script.lock().unwrap().pop().unwrap()).await;
+    let sqs = Wire::start(in_turn([body(200, "{\"MessageId\":\"sqs-1\"}")])).await;
+    let outside = outside(ses.url(), sqs.url());
+    let mut requests = 0;
+    for trial in 0..200 {
+        let world = World::new();
+        world.record(&[made("car-1")]).await;
+        if trial % 2 == 0 {
+            answers.lock().unwrap().push(Answer::ResetAfterReading);
+        } else {
+            answers.lock().unwrap().push(taken());
+            world.advance_over(&*world.streams, &world.leads, &outside).await;
+            world.record(&[accepted("car-1").v(2)]).await;
+            answers.lock().unwrap().push(Answer::ResetAfterReading);
+            requests += 1;
+        }
+        let advanced = world.advance_over(&*world.streams, &world.leads, &outside).await;
+        requests += 1;
+        assert_eq!(advanced.behind, None, "trial {trial}");
+        world.advance_over(&*world.streams, &world.leads, &outside).await;
+        assert_eq!(ses.exchanges().len(), requests, "trial {trial}");
+
+        let key = if trial % 2 == 0 { "quote-email" } else { "accepted-email/car-1/2" };
+        let entry = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
+        assert_eq!((entry.status, entry.reason.as_deref()), (Status::Unknown, Some("connection broken")));
+        let tags = ses.exchanges().pop().unwrap().request.json()["EmailTags"].clone();
+        assert_eq!(
+            decoded(&tags),
+            ["buyer buyer-7".to_owned(), format!("effect {key}"), format!("nonce {}", entry.nonce)]
+        );
+    }
+}
+
+fn decoded(tags: &Value) -> Vec<String> {
+    let text =
+        |value: &Value| String::from_utf8(BASE64_URL_SAFE_NO_PAD.decode(value.as_str().unwrap()).unwrap());
+    let tags = tags.as_array().unwrap().iter();
+    tags.map(|tag| format!("{} {}", tag["Name"].as_str().unwrap(), text(&tag["Value"]).unwrap())).collect()
+}
+
+#[tokio::test]
+async fn a_sales_message_is_in_its_buyers_group_under_the_digest_of_its_id() {
+    let wire = Wire::start(in_turn([body(200, "{\"MessageId\":\"sqs-1\"}")])).await;
+    let message = SalesMessage {
+        buyer: buyer("buyer-7"),
+        effect_id: "buyer-7/quote/car-1".to_owned(),
+        body: "{\"specversion\":\"1.0\"}".to_owned(),
+    };
+    outside(NOWHERE, wire.url()).tell_sales(&message).await.unwrap();
+    assert_eq!(wire.operations(), ["SendMessage"]);
+    assert_eq!(
+        wire.exchanges()[0].request.json(),
+        json!({
+            "QueueUrl": format!("{NOWHERE}/000000000000/SalesTeam.fifo"),
+            "MessageGroupId": "buyer-7",
+            // printf %s buyer-7/quote/car-1 | sha256sum
+            "MessageDeduplicationId": "212d5ef6bbecda0a34d9d26b1fe0e85f0272ed1ba63f3044c0a4b1fa30326606",
+            "MessageBody": message.body,
+        })
+    );
+}

@@ -1,0 +1,217 @@
+//! One buyer in a world in memory: what is recorded, what the world was told, and a clock that stands still.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use contract::stored::Commit;
+use domain::{BuyerId, Event, State};
+use effects::leads::{Cursors, Ledger, MemoryLeads, Tables};
+use effects::mail::Letterhead;
+use effects::outside::{MemoryOutside, Outside};
+use effects::{Advance, Advanced};
+use event_store::surroundings::{Deadline, Surroundings};
+use event_store::{Appended, Appending, EventStore, MemoryStreams, history, load};
+use jiff::{SignedDuration, Timestamp};
+
+/// Time that stands still until it is moved, and names that count up.
+pub(crate) struct Clock {
+    now: Cell<Timestamp>,
+    nonces: Cell<u32>,
+}
+
+impl Clock {
+    pub(crate) fn new() -> Self {
+        Self { now: Cell::new(at("10:00:00")), nonces: Cell::new(0) }
+    }
+
+    pub(crate) fn set(&self, now: Timestamp) {
+        self.now.set(now);
+    }
+
+    pub(crate) fn pass(&self, time: SignedDuration) {
+        self.now.set(self.now.get() + time);
+    }
+
+    /// The end of an invocation that has just begun.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline::at(self.now.get() + SignedDuration::from_mins(15))
+    }
+}
+
+impl Surroundings for Clock {
+    fn now(&self) -> Timestamp {
+        self.now.get()
+    }
+
+    fn nonce(&self) -> String {
+        self.nonces.set(self.nonces.get() + 1);
+        format!("nonce-{}", self.nonces.get())
+    }
+}
+
+/// A time of the one day on which all tests happen.
+pub(crate) fn at(time: &str) -> Timestamp {
+    format!("2026-11-23T{time}Z").parse().unwrap()
+}
+
+pub(crate) fn letterhead() -> Letterhead {
+    Letterhead { site: "Cars & Co".to_owned(), site_url: "https://cars.example".to_owned() }
+}
+
+pub(crate) struct World {
+    pub(crate) buyer: BuyerId,
+    pub(crate) streams: Rc<MemoryStreams>,
+    pub(crate) leads: MemoryLeads,
+    pub(crate) outside: MemoryOutside,
+    pub(crate) clock: Clock,
+    pub(crate) letterhead: Letterhead,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let streams = Rc::<MemoryStreams>::default();
+        let beside = Rc::clone(&streams);
+        let leads = MemoryLeads::beside(move |buyer, sequence| {
+            let is_it = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
+            beside.commits().iter().any(|commit| is_it((&commit.buyer, commit.sequence)))
+        });
+        Self {
+            buyer: testkit::buyer("buyer-7"),
+            streams,
+            leads,
+            outside: MemoryOutside::default(),
+            clock: Clock::new(),
+            letterhead: letterhead(),
+        }
+    }
+
+    /// A world in which all this is recorded, one commit each, and settled.
+    pub(crate) async fn given(events: &[Event]) -> Self {
+        let world = Self::new();
+        for event in events {
+            world.record(std::slice::from_ref(event)).await;
+            let seen = world.advance().await;
+            assert_eq!(seen.behind, None);
+        }
+        world
+    }
+
+    /// Records events in one commit.
+    pub(crate) async fn record(&self, events: &[Event]) -> Commit {
+        record(&*self.streams, &self.buyer, events, self.clock.now()).await
+    }
+
+    pub(crate) async fn advance(&self) -> Seen {
+        Seen::of(&self.advance_over(&*self.streams, &self.leads, &self.outside).await)
+    }
+
+    /// Advances the buyer over other adapters, which must not keep the buyer from being marked behind.
+    pub(crate) async fn advance_over(
+        &self,
+        streams: &impl EventStore,
+        leads: &(impl Cursors + Ledger),
+        outside: &impl Outside,
+    ) -> Advanced {
+        let (surroundings, letterhead) = (&self.clock, &self.letterhead);
+        let advance = Advance { streams, leads, outside, surroundings, letterhead };
+        advance.advance(&self.buyer, None, self.clock.deadline()).await.unwrap()
+    }
+
+    pub(crate) async fn head(&self) -> State {
+        load(&*self.streams, &self.buyer).await.unwrap().state
+    }
+
+    /// Every effect ever decided: `<sequence> <key>`.
+    pub(crate) async fn decided(&self) -> Vec<String> {
+        let commits = history(&*self.streams, &self.buyer).await.unwrap();
+        let effects = commits.iter().flat_map(|commit| &commit.effects);
+        effects.map(|effect| format!("{} {}", effect.sequence, effect.key())).collect()
+    }
+
+    /// The keys of the e-mails tried, in order.
+    pub(crate) fn emails(&self) -> Vec<String> {
+        let emails = self.outside.emails();
+        let key = |tags: &[(&str, String)]| tags.iter().find(|tag| tag.0 == "effect").unwrap().1.clone();
+        emails.iter().map(|email| key(&email.tags)).collect()
+    }
+
+    /// The ids of the sales messages without the buyer in front, in order, repeats too.
+    pub(crate) fn sales(&self) -> Vec<String> {
+        let own = format!("{}/", self.buyer);
+        let ids = self.outside.sales().into_iter().map(|message| message.effect_id);
+        ids.map(|id| id.strip_prefix(&own).unwrap().to_owned()).collect()
+    }
+
+    pub(crate) fn tables(&self) -> Tables {
+        self.leads.tables()
+    }
+
+    /// The ledger: statuses by effect key.
+    pub(crate) fn ledger(&self) -> BTreeMap<String, &'static str> {
+        let ledger = self.tables().ledger;
+        ledger.into_iter().map(|((_, key), entry)| (key, entry.status.name())).collect()
+    }
+
+    /// How effects were settled where it was not plainly sent: `<sequence> <key> <outcome>`.
+    pub(crate) fn settled(&self) -> Vec<String> {
+        let settled = self.tables().settled;
+        settled.iter().map(|((_, at, key), outcome)| format!("{at} {key} {}", outcome.name())).collect()
+    }
+
+    /// The names of the leads that the table has as open.
+    pub(crate) fn open_leads(&self) -> Vec<String> {
+        let leads = self.tables().leads;
+        let open = leads.iter().filter(|(_, told)| told.opened.is_some() && told.closed.is_none());
+        open.map(|((_, lead), _)| lead.to_string()).collect()
+    }
+}
+
+pub(crate) async fn record(
+    streams: &impl EventStore,
+    buyer: &BuyerId,
+    events: &[Event],
+    at: Timestamp,
+) -> Commit {
+    let mut appending = Appending::onto(load(streams, buyer).await.unwrap());
+    for event in events {
+        appending.take(event.clone());
+    }
+    let (commit, _) = appending.commit(buyer, at).unwrap();
+    assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
+    contract::stored::decode(&commit).unwrap()
+}
+
+/// How an advance ended, to be compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) through: u64,
+    pub(crate) behind: Option<String>,
+    /// `<key> <outcome>`, in order.
+    pub(crate) performed: Vec<String>,
+}
+
+impl Seen {
+    pub(crate) fn of(advanced: &Advanced) -> Self {
+        let performed = advanced.performed.iter();
+        Self {
+            through: advanced.through.get(),
+            behind: advanced.behind.clone(),
+            performed: performed.map(|one| format!("{} {}", one.effect.key(), one.outcome.name())).collect(),
+        }
+    }
+}
+
+/// Everything up to there is settled, in this way.
+pub(crate) fn settled(through: u64, performed: &[&str]) -> Seen {
+    Seen { through, behind: None, performed: owned(performed) }
+}
+
+/// Something keeps the buyer behind.
+pub(crate) fn behind(through: u64, reason: &str, performed: &[&str]) -> Seen {
+    Seen { through, behind: Some(reason.to_owned()), performed: owned(performed) }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|&text| text.to_owned()).collect()
+}

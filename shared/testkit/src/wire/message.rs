@@ -1,0 +1,77 @@
+//! HTTP/1.1 messages, requests and responses alike, whole.
+
+use std::fmt::Write as _;
+use std::io;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+pub(super) struct Message {
+    /// The first line.
+    pub(super) start: String,
+    /// Names in lower case.
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+/// One whole message; `None` where the peer has ended the connection instead of sending one.
+pub(super) async fn receive(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Message>> {
+    let Some(start) = line(stream).await? else {
+        return Ok(None);
+    };
+    let mut headers = Vec::new();
+    while let Some(line) = line(stream).await?.filter(|line| !line.is_empty()) {
+        let (name, value) = line.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let invalid = |_| io::Error::from(io::ErrorKind::InvalidData);
+    let mut body = Vec::new();
+    if header(&headers, "transfer-encoding").is_some_and(|encoding| encoding.ends_with("chunked")) {
+        loop {
+            let size = line(stream).await?.unwrap_or_default();
+            let size = size.split(';').next().unwrap_or_default();
+            let size = usize::from_str_radix(size.trim(), 16).map_err(invalid)?;
+            if size == 0 {
+                while line(stream).await?.is_some_and(|trailer| !trailer.is_empty()) {}
+                break;
+            }
+            let begin = body.len();
+            body.resize(begin + size, 0);
+            stream.read_exact(body.get_mut(begin..).unwrap_or_default()).await?;
+            line(stream).await?;
+        }
+    } else if let Some(length) = header(&headers, "content-length") {
+        body.resize(length.parse().map_err(invalid)?, 0);
+        stream.read_exact(&mut body).await?;
+    } else if start.starts_with("HTTP/") {
+        stream.read_to_end(&mut body).await?;
+    }
+    Ok(Some(Message { start, headers, body }))
+}
+
+async fn line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let length = stream.read_line(&mut line).await?;
+    Ok((length > 0).then(|| line.trim_end().to_owned()))
+}
+
+/// Writes a whole message; the length is told by the body.
+pub(super) async fn send(
+    stream: &mut TcpStream,
+    start: String,
+    headers: Vec<(String, String)>,
+    body: &[u8],
+) -> io::Result<()> {
+    let mut message = start;
+    for (name, value) in headers {
+        if !matches!(name.as_str(), "content-length" | "transfer-encoding") {
+            message.extend([&name, ": ", &value, "\r\n"]);
+        }
+    }
+    write!(message, "content-length: {}\r\n\r\n", body.len()).map_err(io::Error::other)?;
+    stream.write_all(&[message.as_bytes(), body].concat()).await
+}
+
+pub(super) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+}

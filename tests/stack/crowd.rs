@@ -1,0 +1,211 @@
+//! Many buyers at once, with late, repeated and poison messages: what cannot be foretold event by event must still keep
+//! the invariants.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::LeadId;
+use serde_json::Value;
+
+use crate::{Failed, Person, Stack};
+
+/// How many buyers come at once.
+const BUYERS: usize = 12;
+
+/// What was posted for one buyer, and what must come of it.
+#[derive(Debug)]
+pub struct Guest {
+    /// Who.
+    pub person: Person,
+    /// The messages in the order of posting: group, deduplication id, body.
+    pub messages: Vec<(String, String, String)>,
+    /// Type of each event sent, by offer and version.
+    pub events: BTreeMap<(String, u64), &'static str>,
+    /// How many repeats are among the messages.
+    pub repeats: usize,
+    /// The reason of every dead letter that must come of them, sorted.
+    pub poison: Vec<String>,
+}
+
+/// A crowd whose buyer ids begin like this. The same crowd every time.
+pub fn crowd(prefix: &str) -> Result<Vec<Guest>, Failed> {
+    (0..BUYERS).map(|number| Guest::numbered(prefix, number)).collect()
+}
+
+/// A small generator (xorshift) with a fixed seed: the crowd must be the same on every machine.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 >> 33).unwrap_or_default() % bound
+    }
+}
+
+impl Guest {
+    fn numbered(prefix: &str, number: usize) -> Result<Self, Failed> {
+        let person = Person::called(&format!("{prefix}-{number}"))?;
+        let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
+        let mut events = BTreeMap::new();
+        let mut line = Vec::new();
+        for offer in 0..=dice.below(3) {
+            let offer = format!("car-{offer}");
+            let mut kind = "offer.made.v1";
+            for version in 1..=1 + dice.below(5) as u64 {
+                if version > 1 {
+                    kind = match (kind, dice.below(4)) {
+                        ("offer.accepted.v1", 0 | 1) => "offer.acceptance-withdrawn.v1",
+                        ("offer.accepted.v1", _) => "offer.rejected.v1",
+                        (_, 3) => "offer.withdrawn.v1",
+                        _ => "offer.accepted.v1",
+                    };
+                }
+                events.insert((offer.clone(), version), kind);
+                line.push((offer.clone(), version));
+            }
+        }
+        // Late: some events fall back by a few places.
+        for index in 0..line.len() {
+            if dice.below(3) == 0 {
+                let to = (index + 1 + dice.below(3)).min(line.len() - 1);
+                let event = line.remove(index);
+                line.insert(to, event);
+            }
+        }
+        let group = person.buyer.to_string();
+        let mut messages = Vec::new();
+        let mut repeats = 0;
+        let mut poison = Vec::new();
+        for (offer, version) in line {
+            let kind = events.get(&(offer.clone(), version)).copied().unwrap_or_default();
+            let (id, body) = person.event(kind, &offer, version);
+            messages.push((group.clone(), id.clone(), body.clone()));
+            if dice.below(4) == 0 {
+                messages.push((group.clone(), format!("{id}-again"), body.clone()));
+                repeats += 1;
+            }
+            if dice.below(4) == 0 {
+                let (reason, body) = match dice.below(3) {
+                    0 => ("not-json", "{".to_owned()),
+                    1 => ("unknown-type", body.replace(kind, "offer.updated.v1")),
+                    _ => ("wrong-group", body.replace(&format!("\"{group}\""), "\"somebody-else\"")),
+                };
+                messages.push((group.clone(), format!("{id}-poison-{}", messages.len()), body));
+                poison.push(reason.to_owned());
+            }
+        }
+        poison.sort();
+        Ok(Self { person, messages, events, repeats, poison })
+    }
+
+    /// Posts all messages, in order.
+    pub async fn post(&self, stack: &Stack) -> Result<(), Failed> {
+        for (group, deduplication_id, body) in &self.messages {
+            stack.post(group, deduplication_id, body).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until every message has ended and every effect is settled; then says what is not as it must be.
+    pub async fn check(&self, stack: &Stack) -> Result<Vec<String>, Failed> {
+        let buyer = &self.person.buyer;
+        let group = buyer.as_str();
+        stack.settled(buyer, self.events.len() as u64).await?;
+        stack
+            .until(&format!("the queue of {buyer} to be empty"), async || {
+                Ok(stack.waiting(group).await?.is_empty().then_some(()))
+            })
+            .await?;
+        let mut wrong = Vec::new();
+        let mut must = |holds: bool, what: String| {
+            if !holds {
+                wrong.push(format!("{buyer}: {what}"));
+            }
+        };
+        let history = stack.explained(buyer).await?;
+        let recorded: Vec<(String, u64)> = history
+            .lines
+            .iter()
+            .map(|line| (line.event.offer.to_string(), line.event.version.get().into()))
+            .collect();
+        let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
+        must(recorded.len() == distinct.len(), format!("an event is recorded twice: {recorded:?}"));
+        must(distinct == self.events.keys().cloned().collect(), format!("recorded {distinct:?}"));
+
+        let dead = stack.dead_letters(group).await?;
+        let mut reasons: Vec<String> = dead.iter().map(|letter| letter.attribute("reason")).collect();
+        reasons.sort();
+        must(reasons == self.poison, format!("dead letters {reasons:?}, expected {:?}", self.poison));
+
+        let (low, high) = self.expected_leads();
+        let open: BTreeSet<LeadId> = stack.head(buyer).await?.state.open_leads().collect();
+        let open_high: BTreeSet<String> = open.iter().filter_map(high_offer).collect();
+        must(open_high == high, format!("high leads {open_high:?}, expected {high:?}"));
+        must((open.len() > open_high.len()) == low, format!("low lead open {}, expected {low}", !low));
+
+        let sales = stack.sales_bodies(buyer).await?;
+        must(
+            believed(&sales) == open.iter().map(ToString::to_string).collect(),
+            format!("the sales team believes {:?}, open are {open:?}", believed(&sales)),
+        );
+        let quotes = sales.iter().filter(|message| message["type"] == "quote.requested.v1").count();
+        must(
+            quotes <= self.events.keys().filter(|(_, version)| *version == 1).count(),
+            "a quote too many".to_owned(),
+        );
+
+        let mails = stack.emails_to(&self.person.email()).await?;
+        let invitations = mails.iter().filter(|mail| mail.is_for("quote-email")).count();
+        must(invitations <= 1, format!("{invitations} invitations"));
+        must(!low || invitations == 1, "no invitation though the low lead is open".to_owned());
+        let sent: Vec<String> = history
+            .about
+            .ledger
+            .iter()
+            .filter(|(_, entry)| entry.status == effects::leads::Status::Sent)
+            .map(|(key, _)| key.clone())
+            .collect();
+        must(mails.len() == sent.len(), format!("{} mails, the ledger says {sent:?}", mails.len()));
+        for lead in &open {
+            if let LeadId::High { offer, accepted_at } = lead {
+                let key = format!("accepted-email/{offer}/{accepted_at}");
+                must(sent.contains(&key), format!("no mail for {key}"));
+            }
+        }
+        for key in &sent {
+            must(mails.iter().any(|mail| mail.is_for(key)), format!("no mail of {key} arrived"));
+        }
+        Ok(wrong)
+    }
+
+    /// From the set of events alone: whether the low lead is open, and the offers with a high one.
+    fn expected_leads(&self) -> (bool, BTreeSet<String>) {
+        let last = |offer: &str| self.events.iter().rfind(|((of, _), _)| of == offer).map(|(_, kind)| *kind);
+        let offers: BTreeSet<&String> = self.events.keys().map(|(offer, _)| offer).collect();
+        let is = |offer: &&String, kinds: &[&str]| last(offer).is_some_and(|kind| kinds.contains(&kind));
+        let high: BTreeSet<String> = offers
+            .iter()
+            .filter(|offer| is(offer, &["offer.accepted.v1"]))
+            .map(ToString::to_string)
+            .collect();
+        let is_pending = |offer: &&String| is(offer, &["offer.made.v1", "offer.acceptance-withdrawn.v1"]);
+        (high.is_empty() && offers.iter().any(is_pending), high)
+    }
+}
+
+fn high_offer(lead: &LeadId) -> Option<String> {
+    match lead {
+        LeadId::High { offer, .. } => Some(offer.to_string()),
+        LeadId::Low { .. } => None,
+    }
+}
+
+/// What a conforming consumer takes to be open: a lead once closed never reopens, the same id is applied once.
+fn believed(sales: &[Value]) -> BTreeSet<String> {
+    let leads = |kind: &str| -> BTreeSet<String> {
+        let of_kind = sales.iter().filter(|message| message["type"] == kind);
+        of_kind.filter_map(|message| message["data"]["leadId"].as_str().map(str::to_owned)).collect()
+    };
+    leads("lead.opened.v1").difference(&leads("lead.closed.v1")).cloned().collect()
+}

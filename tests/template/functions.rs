@@ -1,0 +1,122 @@
+use std::collections::BTreeSet;
+
+use crate::{Place, file, properties, template};
+
+/// What Lambda itself sets, and what only local stacks have.
+const NOT_OURS: [&str; 5] =
+    ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"];
+
+/// Every environment variable that a `config.rs` names before its tests.
+fn read_by(function: &str) -> BTreeSet<String> {
+    let code = file(&format!("functions/{function}/src/config.rs"));
+    let shipped = code.split("#[cfg(test)]").next().unwrap();
+    shipped
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .filter(|word| !NOT_OURS.contains(word))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn given_to(resource: &str) -> BTreeSet<String> {
+    properties(resource).at("Environment").at("Variables").names().into_iter().collect()
+}
+
+/// The actions that a role allows on a resource, by the resource's name.
+fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    for policy in properties(role).at("Policies").list() {
+        for statement in policy.at("PolicyDocument").at("Statement").list() {
+            assert_eq!(statement.at("Effect").text(), "Allow");
+            if statement.at("Resource").texts().iter().any(|named| named == &format!("{resource}.Arn")) {
+                actions.extend(statement.at("Action").texts());
+            }
+        }
+    }
+    actions
+}
+
+fn all_resources(role: &str) -> Vec<String> {
+    let policies = properties(role).at("Policies").list();
+    let statements = policies.iter().flat_map(|policy| policy.at("PolicyDocument").at("Statement").list());
+    statements.flat_map(|statement| statement.at("Resource").texts()).collect()
+}
+
+fn set(actions: &[&str]) -> BTreeSet<String> {
+    actions.iter().map(|action| (*action).to_owned()).collect()
+}
+
+#[test]
+fn each_function_is_given_exactly_the_variables_that_it_reads() {
+    assert_eq!(given_to("Recorder"), read_by("recorder"));
+    assert_eq!(given_to("Reactor"), read_by("reactor"));
+}
+
+#[test]
+fn the_recorder_can_append_and_load_and_nothing_else_to_streams_and_nothing_to_leads() {
+    assert_eq!(allowed("RecorderRole", "StreamsTable"), set(&["dynamodb:PutItem", "dynamodb:Query"]));
+    assert_eq!(allowed("RecorderRole", "OfferEventsDeadLetters"), set(&["sqs:SendMessage"]));
+    assert!(!all_resources("RecorderRole").iter().any(|resource| resource.contains("LeadsTable")));
+}
+
+#[test]
+fn the_reactor_cannot_write_streams_and_only_reads_and_updates_leads() {
+    assert_eq!(
+        allowed("ReactorRole", "StreamsTable"),
+        set(&["dynamodb:ConditionCheckItem", "dynamodb:Query"])
+    );
+    assert_eq!(allowed("ReactorRole", "LeadsTable"), set(&["dynamodb:GetItem", "dynamodb:UpdateItem"]));
+    assert_eq!(allowed("ReactorRole", "SalesTeam"), set(&["sqs:SendMessage"]));
+}
+
+#[test]
+fn no_role_is_allowed_anything_on_everything() {
+    for role in ["RecorderRole", "ReactorRole"] {
+        assert!(!all_resources(role).iter().any(|resource| resource == "*"), "{role}");
+        assert!(properties(role).find("ManagedPolicyArns").is_none(), "{role}");
+    }
+}
+
+#[test]
+fn the_queue_s_mapping_reports_single_failures_and_filters_nothing() {
+    let mapping = properties("OfferEventsToRecorder");
+    assert_eq!(mapping.at("FunctionResponseTypes").texts(), ["ReportBatchItemFailures"]);
+    assert_eq!(mapping.at("BatchSize").number(), 10);
+    assert!(mapping.find("FilterCriteria").is_none(), "on a queue it deletes what does not match");
+}
+
+#[test]
+fn the_change_feed_s_mapping_misses_nothing_and_never_blocks_for_ever() {
+    let mapping = properties("ChangeFeedToReactor");
+    assert_eq!(mapping.at("StartingPosition").text(), "TRIM_HORIZON");
+    assert!(mapping.at("BisectBatchOnFunctionError").is_true());
+    assert!((1..=100).contains(&mapping.at("MaximumRetryAttempts").number()));
+    assert!(mapping.at("MaximumRecordAgeInSeconds").number() <= 24 * 60 * 60);
+    let filters = mapping.at("FilterCriteria").at("Filters").list();
+    let patterns: Vec<String> = filters.iter().map(|filter| filter.at("Pattern").text()).collect();
+    assert_eq!(patterns, [r#"{"eventName":["INSERT"]}"#]);
+    assert_eq!(
+        mapping.at("DestinationConfig").at("OnFailure").at("Destination").text(),
+        "ReactorFailures.Arn"
+    );
+}
+
+#[test]
+fn logs_do_not_pile_up() {
+    for (function, logs) in [("Recorder", "RecorderLogs"), ("Reactor", "ReactorLogs")] {
+        assert_eq!(properties(function).at("LoggingConfig").at("LogGroup").text(), logs);
+        assert_eq!(properties(logs).at("RetentionInDays").text(), "LogRetention");
+    }
+}
+
+#[test]
+fn functions_have_time_for_what_they_begin() {
+    // The code begins a call only with 6 s left, an e-mail only with 20 s.
+    let seconds = |function: &str| -> i64 { properties(function).at("Timeout").number() };
+    assert!(seconds("Recorder") >= 4 * 6);
+    assert!(seconds("Reactor") >= 2 * 20);
+    let globals: Place = template().at("Globals").at("Function");
+    assert_eq!(globals.at("Runtime").text(), "provided.al2023");
+}
