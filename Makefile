@@ -42,8 +42,9 @@ test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the depl
 		cargo nextest run --cargo-profile local --workspace --profile local-aws; \
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
 
-test-template: .venv/ready ## Checks the template that is deployed
+test-template: .venv/ready ## Checks the template that is deployed, and the contract's example consumer
 	.venv/bin/cfn-lint infra/template.yaml
+	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check

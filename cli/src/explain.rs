@@ -32,18 +32,18 @@ pub enum Fate {
     },
     /// It was early, and waits for what comes before it.
     Held,
-    /// It was contained already, and changed nothing.
-    Contained,
+    /// It was recorded already, and changed nothing.
+    Duplicate,
 }
 
 impl Fate {
-    /// `applied`, `held` or `contained`.
+    /// `applied`, `held` or `duplicate`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Applied { .. } => "applied",
             Self::Held => "held",
-            Self::Contained => "contained",
+            Self::Duplicate => "duplicate",
         }
     }
 }
@@ -141,7 +141,7 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
                 let through = state.version_of(&event.offer).unwrap_or(event.version);
                 Fate::Applied { released: versions_after(event.version, through) }
             } else if event.version < next || is_held {
-                Fate::Contained
+                Fate::Duplicate
             } else {
                 Fate::Held
             };
@@ -163,8 +163,8 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
     (first.get()..last.get()).filter_map(|before| OfferVersion::new(before + 1)).collect()
 }
 
-/// What was written of the effect's settling wins; then the e-mail ledger, as far as it speaks of this very effect; then
-/// the cursor: what is behind it and not spoken of went out as planned.
+/// A mail that the ledger says went out did; then what was written of the effect's settling; then the rest of the
+/// ledger, as far as it speaks of this very effect; then the cursor: what is behind it and not spoken of went out.
 fn explained(effect: &Effect, about: &About) -> Explained {
     let key = effect.key();
     let is_past = effect.sequence <= about.cursor.through;
@@ -172,6 +172,8 @@ fn explained(effect: &Effect, about: &About) -> Explained {
     let of_this = entry.filter(|entry| entry.sequence == effect.sequence);
     let outcome = about.settled.get(&effect.sequence).and_then(|outcomes| outcomes.get(&key));
     let settled = match (outcome, of_this) {
+        // It may have been sent, its worker crashed, and its reason been overtaken since.
+        (_, Some(entry)) if entry.status == Status::Sent => Settled::Sent,
         (Some(outcome), _) => Settled::from(*outcome),
         (_, Some(entry)) => Settled::from(entry.status),
         (_, None) if !is_past => Settled::Pending,

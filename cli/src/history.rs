@@ -117,14 +117,14 @@ fn fate_text(fate: &Fate) -> String {
             let released: Vec<String> = released.iter().map(|version| format!("v{version}")).collect();
             format!("applied, with held {}", released.join(", "))
         }
-        Fate::Applied { .. } | Fate::Held | Fate::Contained => fate.name().to_owned(),
+        Fate::Applied { .. } | Fate::Held | Fate::Duplicate => fate.name().to_owned(),
     }
 }
 
 fn line_json(line: &Line) -> Value {
     let released = match &line.fate {
         Fate::Applied { released } => released.iter().map(|version| version.get()).collect(),
-        Fate::Held | Fate::Contained => Vec::new(),
+        Fate::Held | Fate::Duplicate => Vec::new(),
     };
     let leads: Vec<String> = line.open_leads.iter().map(ToString::to_string).collect();
     let effects = line.effects.iter().map(|explained| {

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 11] = [
+const MAY_KNOW: [(&str, &[&str]); 12] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -20,6 +20,10 @@ const MAY_KNOW: [(&str, &[&str]); 11] = [
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("cli", &["contract", "domain", "effects", "event-store", "telemetry"]),
     ("testkit", &["domain"]),
+    (
+        "simulator",
+        &["contract", "domain", "effects", "event-store", "reactor", "recorder", "telemetry", "testkit"],
+    ),
     ("tests", &["cli", "domain", "effects", "event-store"]),
 ];
 

@@ -88,7 +88,7 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
                     *held != offer || !released.iter().any(|one| u64::from(one.get()) == *version)
                 });
             }
-            Fate::Contained => {}
+            Fate::Duplicate => {}
         }
         held.sort();
         let high = line.open_leads.iter().filter_map(|lead| match lead {

@@ -1,16 +1,19 @@
 use crate::{Place, file, properties};
 
+type Key = Vec<(String, String)>;
+
 /// Attribute names of a key: partition, then sort.
-fn key(place: &Place) -> Vec<(String, String)> {
+fn key(place: &Place) -> Key {
     let schema = place.at("KeySchema").list();
     schema.iter().map(|part| (part.at("AttributeName").text(), part.at("KeyType").text())).collect()
 }
 
-fn named(partition: &str, sort: &str) -> Vec<(String, String)> {
+fn named(partition: &str, sort: &str) -> Key {
     vec![(partition.to_owned(), "HASH".to_owned()), (sort.to_owned(), "RANGE".to_owned())]
 }
 
-fn indexes(table: &str) -> Vec<(String, Vec<(String, String)>, String)> {
+/// Name, key and projection of each index.
+fn indexes(table: &str) -> Vec<(String, Key, String)> {
     properties(table)
         .at("GlobalSecondaryIndexes")
         .list()

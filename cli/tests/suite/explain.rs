@@ -156,7 +156,7 @@ fn each_event_is_told_with_its_own_fate_leads_and_effects_also_within_one_commit
         [
             (1, Fate::Held, vec![]),
             (2, Fate::Applied { released: vec![] }, vec![low(2)]),
-            (3, Fate::Contained, vec![low(2)]),
+            (3, Fate::Duplicate, vec![low(2)]),
             (4, Fate::Applied { released: vec![] }, vec![low(2)]),
             (5, Fate::Applied { released: vec![version(3)] }, vec![low(2)]),
         ]

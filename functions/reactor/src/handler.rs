@@ -18,7 +18,7 @@ use crate::doorbells::doorbells;
 /// How many buyers are advanced at once.
 const AT_ONCE: usize = 16;
 
-/// How many cursors are remembered. Beyond that all are forgotten, which costs one read for each buyer that comes again.
+/// How many cursors are remembered, to know a doorbell of what is settled. Beyond that all are forgotten.
 const REMEMBERED: usize = 10_000;
 
 /// Advances buyers. It reads the streams and cannot write them.
@@ -78,12 +78,10 @@ where
         deadline: Deadline,
         metrics: &Mutex<Metrics>,
     ) -> Result<(), CannotMark> {
-        let remembered = self.recall(&buyer);
         // A cursor moves from the end of a commit to the end of another: past the first fact is past the commit.
-        if remembered.is_some_and(|through| through >= rang) {
+        if self.settled_through(&buyer) >= rang {
             return Ok(());
         }
-        self.forget(&buyer);
         let advance = Advance {
             streams: &self.streams,
             leads: &self.leads,
@@ -91,21 +89,17 @@ where
             surroundings: &self.surroundings,
             letterhead: &self.letterhead,
         };
-        let advanced = if let Ok(advanced) =
-            AssertUnwindSafe(advance.advance(&buyer, remembered, deadline)).catch_unwind().await
-        {
-            advanced
-        } else {
-            let reason = "a panic".to_owned();
-            let marked = advance.mark_behind(&buyer, reason.clone(), 0, None).await;
-            marked.map(|()| Advanced { behind: Some(reason), ..Advanced::default() })
-        };
+        let advanced =
+            if let Ok(advanced) = AssertUnwindSafe(advance.advance(&buyer, deadline)).catch_unwind().await {
+                advanced
+            } else {
+                let reason = "a panic".to_owned();
+                let marked = advance.mark_behind(&buyer, reason.clone(), 0, None).await;
+                marked.map(|()| Advanced { behind: Some(reason), ..Advanced::default() })
+            };
         match advanced {
             Ok(advanced) => {
-                // A buyer that is behind has a mark to be cleared: then the cursor is read.
-                if advanced.behind.is_none() {
-                    self.remember(&buyer, advanced.through);
-                }
+                self.remember(&buyer, advanced.through);
                 self.tell(&buyer, &advanced, metrics);
                 Ok(())
             }
@@ -116,13 +110,9 @@ where
         }
     }
 
-    fn recall(&self, buyer: &BuyerId) -> Option<Sequence> {
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).get(buyer).copied()
-    }
-
-    /// Should the work on a buyer fail or panic, nothing is remembered of it.
-    fn forget(&self, buyer: &BuyerId) {
-        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).remove(buyer);
+    /// How far this buyer is known to be settled. A cursor never goes back, so this is never too high.
+    fn settled_through(&self, buyer: &BuyerId) -> Sequence {
+        self.cursors.lock().unwrap_or_else(PoisonError::into_inner).get(buyer).copied().unwrap_or_default()
     }
 
     fn remember(&self, buyer: &BuyerId, through: Sequence) {

@@ -4,9 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use domain::BuyerId;
 use event_store::Head;
 
-/// How many heads are remembered. Beyond that all are forgotten: simpler than keeping their age, and it costs one read
-/// for each buyer that comes again.
-const REMEMBERED: usize = 1000;
+/// How many heads are remembered: the largest take some hundred kilobytes. Beyond that all are forgotten: simpler than
+/// keeping their age, and it costs one read for each buyer that comes again.
+const REMEMBERED: usize = 250;
 
 /// Heads remembered from one invocation to the next. A stale one only makes a put fail.
 #[derive(Debug, Default)]

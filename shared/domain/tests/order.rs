@@ -3,6 +3,8 @@
 //!
 //! What is expected is worked out here a second time, from the *set* of events alone, sharing no code with the fold.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Arrival, EffectKind, Event, LeadId, OfferChange, OfferId, OfferVersion, Stage, State};
@@ -33,8 +35,8 @@ fn expected(events: &[Event]) -> Ending {
     (offers, high, low)
 }
 
-fn ending(state: &State) -> Ending {
-    let offers = state
+fn end_of(head: &State) -> Ending {
+    let offers = head
         .offers
         .iter()
         .map(|(id, offer)| {
@@ -48,7 +50,7 @@ fn ending(state: &State) -> Ending {
         .collect();
     let mut high = BTreeSet::new();
     let mut low = false;
-    for lead in state.open_leads() {
+    for lead in head.open_leads() {
         match lead {
             LeadId::Low { .. } => low = true,
             LeadId::High { offer, .. } => drop(high.insert(offer)),
@@ -80,7 +82,7 @@ fn check(order: &[&Event], expected: &Ending) {
         }
         let told: BTreeSet<String> = state.open_leads().map(|lead| lead.to_string()).collect();
         assert_eq!(open, told, "openings and closings add up to the open leads");
-        if ending(&before).1 == ending(&state).1 && ending(&before).2 == ending(&state).2 {
+        if end_of(&before).1 == end_of(&state).1 && end_of(&before).2 == end_of(&state).2 {
             let changed = effects.iter().any(|effect| {
                 matches!(effect.kind, EffectKind::LeadOpened { .. } | EffectKind::AcceptedEmail { .. })
             });
@@ -93,7 +95,7 @@ fn check(order: &[&Event], expected: &Ending) {
     for event in order {
         assert_is_repeat(&state, event);
     }
-    assert_eq!(&ending(&state), expected);
+    assert_eq!(&end_of(&state), expected);
 }
 
 /// A chain may have moved the offer on by more versions than are remembered; then the history is asked.

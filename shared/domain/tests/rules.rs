@@ -1,5 +1,7 @@
 //! The rules of the design, section 2, one test each.
 
+#![expect(clippy::unwrap_used, reason = "test code")]
+
 use domain::{
     Arrival, CloseReason, Effect, EffectKind, Event, HELD_LIMIT, LeadId, OfferVersion, Sequence, State,
 };
@@ -54,7 +56,10 @@ fn reason_of(when: &When) -> Vec<CloseReason> {
         .iter()
         .filter_map(|effect| match effect.kind {
             EffectKind::LeadClosed { reason, .. } => Some(reason),
-            _ => None,
+            EffectKind::QuoteRequest { .. }
+            | EffectKind::LeadOpened { .. }
+            | EffectKind::AcceptedEmail { .. }
+            | EffectKind::QuoteInvitation { .. } => None,
         })
         .collect()
 }

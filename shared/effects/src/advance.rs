@@ -13,7 +13,7 @@ use telemetry::chain;
 
 use crate::deliver::{self, later};
 use crate::leads::{
-    Behind, Closing, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, Moved, Opening, Outcome, Progress,
+    Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Moved, Opening, Outcome, Progress,
 };
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage, SalesUnavailable};
@@ -50,7 +50,7 @@ pub struct Advanced {
     pub through: Sequence,
     /// Why there is more that must be tried later; `None` if all is settled.
     pub behind: Option<String>,
-    /// What was done, in order.
+    /// What was done, in order; a message that was sent again, under the same id, is in it again.
     pub performed: Vec<Performed>,
 }
 
@@ -107,44 +107,25 @@ where
     W: Surroundings,
 {
     /// Does all pending effects of a buyer, in order, and moves its cursor; whatever must be tried later marks the buyer
-    /// behind. `remembered` spares reading the cursor: one that is too low costs repeated messages, never another effect.
+    /// behind.
     ///
     /// # Errors
     /// [`CannotMark`].
-    pub async fn advance(
-        &self,
-        buyer: &BuyerId,
-        remembered: Option<Sequence>,
-        deadline: Deadline,
-    ) -> Result<Advanced, CannotMark> {
+    pub async fn advance(&self, buyer: &BuyerId, deadline: Deadline) -> Result<Advanced, CannotMark> {
         let mut advanced = Advanced::default();
-        let mut known = remembered.map(|through| Cursor { through, behind: None });
         let mut attempts = 0;
-        let mut stop =
-            Stop::later("facts were recorded faster than effects could be claimed".to_owned(), None);
+        let mut behind = ("facts were recorded faster than effects could be claimed".to_owned(), None);
         for _ in 0..LOOKS {
-            let cursor = match self.read_cursor(buyer, known.take(), deadline).await {
-                Ok(cursor) => cursor,
-                Err(later) => {
-                    stop = later;
-                    break;
-                }
-            };
-            attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
-            advanced.through = advanced.through.max(cursor.through);
-            match self.look(buyer, &cursor, deadline, &mut advanced).await {
+            match self.look(buyer, deadline, &mut attempts, &mut advanced).await {
                 Ok(()) => return Ok(advanced),
                 Err(Stop::HeadMoved) => {}
-                Err(later @ Stop::Later { .. }) => {
-                    stop = later;
+                Err(Stop::Later { reason, not_before }) => {
+                    behind = (reason, not_before);
                     break;
                 }
             }
         }
-        let (reason, not_before) = match stop {
-            Stop::Later { reason, not_before } => (reason, not_before),
-            Stop::HeadMoved => ("facts were recorded meanwhile".to_owned(), None),
-        };
+        let (reason, not_before) = behind;
         self.mark_behind(buyer, reason.clone(), attempts, not_before).await?;
         advanced.behind = Some(reason);
         Ok(advanced)
@@ -173,27 +154,19 @@ where
         marked.map_err(|source| CannotMark { buyer: buyer.clone(), reason, source })
     }
 
-    async fn read_cursor(
-        &self,
-        buyer: &BuyerId,
-        remembered: Option<Cursor>,
-        deadline: Deadline,
-    ) -> Result<Cursor, Stop> {
-        if let Some(cursor) = remembered {
-            return Ok(cursor);
-        }
-        deadline.leaves(NEEDED, self.surroundings)?;
-        Ok(self.leads.cursor(buyer).await?)
-    }
-
-    /// One look: what is pending is performed, and the cursor moves to where all is settled.
+    /// One look: what is pending is performed, and the cursor moves to where all is settled. Tells how often this buyer
+    /// was tried in vain before.
     async fn look(
         &self,
         buyer: &BuyerId,
-        cursor: &Cursor,
         deadline: Deadline,
+        attempts: &mut u32,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
+        deadline.leaves(NEEDED, self.surroundings)?;
+        let cursor = self.leads.cursor(buyer).await?;
+        *attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
+        advanced.through = advanced.through.max(cursor.through);
         deadline.leaves(NEEDED, self.surroundings)?;
         let (head, pending) = tail_after(self.streams, buyer, Some(cursor.through)).await?;
         let look = Look { buyer, head, deadline };

@@ -22,8 +22,8 @@ const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// How long a doubtful mail waits for a receipt.
 const UNKNOWN_LASTS: SignedDuration = SignedDuration::from_mins(60);
 
-/// What must be left of the invocation before a claim: the claim, the attempt and the settling.
-pub(crate) const NEEDED: Duration = SES_TIME_OUT.saturating_add(Duration::from_secs(12));
+/// What must be left of the invocation before a claim: the claim and its repetition, the attempt, the settling.
+pub(crate) const NEEDED: Duration = SES_TIME_OUT.saturating_add(Duration::from_secs(17));
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
@@ -130,7 +130,9 @@ where
             due: Some(later(now, UNKNOWN_LASTS)),
             now,
         };
-        self.leads.settle(look.buyer, &effect.key(), &entry.nonce, &verdict).await?;
+        if !self.leads.settle(look.buyer, &effect.key(), &entry.nonce, &verdict).await? {
+            return Err(Stop::later("ledger entry changed".to_owned(), None));
+        }
         Ok(if entry.sequence == effect.sequence { Outcome::Unknown } else { Outcome::AlreadySent })
     }
 }

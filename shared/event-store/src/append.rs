@@ -85,7 +85,7 @@ const fn is_snapshot_worth_it(commit: usize, snapshot: usize, tail: usize) -> bo
 
 /// The hour of recording, so that a walk reads only what is new, and a shard by buyer.
 fn feed_partition(buyer: &BuyerId, recorded_at: Timestamp) -> String {
-    let text = recorded_at.to_string();
+    let text = stored::written(recorded_at);
     let hour = text.get(..13).unwrap_or(&text);
     let shard =
         buyer.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % FEED_SHARDS;

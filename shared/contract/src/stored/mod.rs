@@ -136,9 +136,15 @@ pub fn encode(
         facts: facts::encode(events),
         effects: (!effects.is_empty()).then(|| effects::encode(effects)),
         snapshot: None,
-        recorded_at: recorded_at.to_string(),
+        recorded_at: written(recorded_at),
         feed: None,
     }
+}
+
+/// A moment as it is stored: always with milliseconds, so that texts are in the order of time.
+#[must_use]
+pub fn written(moment: Timestamp) -> String {
+    format!("{moment:.3}")
 }
 
 /// Encodes a state as a snapshot. Held events and contacts are in it too.

@@ -57,12 +57,12 @@ impl Counted {
     }
 
     /// How the advance ended, and its requests.
-    async fn advance(&self, remembered: Option<Sequence>) -> (Seen, Vec<String>) {
+    async fn advance(&self) -> (Seen, Vec<String>) {
         let World { buyer, outside, clock, letterhead, .. } = &self.world;
         let (streams, leads) = (&self.streams, &self.leads);
         let advance = Advance { streams, leads, outside, surroundings: clock, letterhead };
         let before = self.wire.operations().len();
-        let advanced = advance.advance(buyer, remembered, clock.deadline()).await.unwrap();
+        let advanced = advance.advance(buyer, clock.deadline()).await.unwrap();
         (Seen::of(&advanced), self.wire.operations().split_off(before))
     }
 }
@@ -70,45 +70,40 @@ impl Counted {
 #[tokio::test]
 async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     let counted = Counted::start().await;
-    let nothing = counted.advance(None).await;
+    let nothing = counted.advance().await;
     assert_eq!(nothing, (settled(0, &[]), vec!["GetItem".to_owned(), "Query".to_owned()]));
 
     counted.record(made("car-1")).await;
-    let (seen, requests) = counted.advance(None).await;
+    let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(1, &["quote/car-1 sent", "opened/low/1 sent", "quote-email sent"]));
     assert_eq!(requests, MAIL);
 
     counted.record(made("car-2")).await;
-    let (seen, requests) = counted.advance(None).await;
+    let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(2, &["quote/car-2 sent"]));
     assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "nothing to tell but the cursor");
 
     counted.record(withdrawn("car-1").v(2)).await;
     counted.record(withdrawn("car-2").v(2)).await;
-    let (seen, requests) = counted.advance(None).await;
+    let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(4, &["closed/low/1 sent"]));
     assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems"], "a lead to close");
 }
 
 #[tokio::test]
-async fn a_remembered_cursor_saves_one_request_and_a_mark_costs_none_to_clear() {
+async fn a_mark_costs_no_request_to_clear() {
     let counted = Counted::start().await;
     counted.record(made("car-1")).await;
     counted.world.outside.refuse_sales(1);
-    let (seen, requests) = counted.advance(Some(Sequence::START)).await;
+    let (seen, requests) = counted.advance().await;
     assert!(seen.behind.is_some());
-    assert_eq!(requests, ["Query", "UpdateItem"], "marked");
+    assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "marked");
 
-    let (seen, requests) = counted.advance(None).await;
+    let (seen, requests) = counted.advance().await;
     assert_eq!((seen.through, seen.behind), (1, None));
     assert_eq!(requests, MAIL);
     let about = counted.leads.about(&counted.world.buyer).await.unwrap();
     assert_eq!(about.cursor.behind, None);
-
-    counted.record(made("car-2")).await;
-    let (seen, requests) = counted.advance(Some(Sequence::new(1))).await;
-    assert_eq!(seen, settled(2, &["quote/car-2 sent"]));
-    assert_eq!(requests, ["Query", "UpdateItem"]);
 }
 
 #[tokio::test]
@@ -116,11 +111,11 @@ async fn an_answer_lost_anywhere_is_asked_for_again_and_changes_nothing() {
     for (request, operation) in MAIL.into_iter().enumerate() {
         let counted = Counted::start().await;
         counted.record(made("car-1")).await;
-        counted.advance(None).await;
+        counted.advance().await;
         counted.record(accepted("car-1").v(2)).await;
 
         counted.lost.store(request, Ordering::SeqCst);
-        let (seen, requests) = counted.advance(None).await;
+        let (seen, requests) = counted.advance().await;
         let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
         assert_eq!(seen, settled(2, &performed), "{request}");
         let mut expected = MAIL.to_vec();
@@ -148,7 +143,7 @@ async fn a_long_tail_is_settled_in_transactions_that_dynamodb_takes() {
         let events = [made(&name), accepted(&name).v(2), withdrawn(&name).v(3)];
         record(&streams_at(&counted.engine.url), &counted.world.buyer, &events, at("10:00:00")).await;
     }
-    let (seen, requests) = counted.advance(None).await;
+    let (seen, requests) = counted.advance().await;
     assert_eq!((seen.through, seen.behind), (120, None));
     // Of each offer a low and a high lead, closed, and how two sequence numbers were settled; and the cursor.
     assert_eq!(counted.engine.items().len(), 40 * (2 + 2) + 1);

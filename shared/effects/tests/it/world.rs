@@ -115,7 +115,7 @@ impl World {
     ) -> Advanced {
         let (surroundings, letterhead) = (&self.clock, &self.letterhead);
         let advance = Advance { streams, leads, outside, surroundings, letterhead };
-        advance.advance(&self.buyer, None, self.clock.deadline()).await.unwrap()
+        advance.advance(&self.buyer, self.clock.deadline()).await.unwrap()
     }
 
     pub(crate) async fn head(&self) -> State {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use contract::stored::written;
 use domain::{BuyerId, Contact, Sequence};
 use jiff::Timestamp;
 
@@ -20,7 +21,7 @@ pub(super) fn number(value: u64) -> AttributeValue {
 
 /// Always as many digits, so that texts compare as times do: conditions and indexes compare texts.
 pub(super) fn time(value: Timestamp) -> AttributeValue {
-    AttributeValue::S(format!("{value:.3}"))
+    AttributeValue::S(written(value))
 }
 
 pub(super) fn contact(contact: &Contact) -> AttributeValue {

@@ -118,7 +118,7 @@ async fn drain(events: &[&[Event]], faults: &Faults) -> World {
     let advance = Advance { streams: &streams, leads: &leads, outside: &outside, surroundings, letterhead };
     let mut highest = 0;
     for _ in 0..10 {
-        let ended = poll(advance.advance(&world.buyer, None, world.clock.deadline()));
+        let ended = poll(advance.advance(&world.buyer, world.clock.deadline()));
         let through = world.tables().cursors.get(&world.buyer).map_or(0, |cursor| cursor.through.get());
         assert!(through >= highest, "the cursor went back");
         highest = through;

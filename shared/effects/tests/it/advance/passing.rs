@@ -116,20 +116,20 @@ async fn nothing_is_begun_that_cannot_end_before_the_deadline() {
         letterhead,
     };
     let ends_at = |time| Deadline::at(at(time));
-    let too_late = advance.advance(&world.buyer, None, ends_at("10:00:05")).await.unwrap();
+    let too_late = advance.advance(&world.buyer, ends_at("10:00:05")).await.unwrap();
     assert_eq!(
         (too_late.performed.len(), too_late.behind.as_deref()),
         (0, Some("the invocation's time is up"))
     );
 
-    let no_mail = advance.advance(&world.buyer, None, ends_at("10:00:19")).await.unwrap();
+    let no_mail = advance.advance(&world.buyer, ends_at("10:00:24")).await.unwrap();
     assert_eq!(
         (no_mail.performed.len(), no_mail.behind.as_deref()),
         (2, Some("the invocation's time is up"))
     );
     assert_eq!((world.emails(), world.ledger().len()), (vec![], 0), "not even claimed");
 
-    let in_time = advance.advance(&world.buyer, None, ends_at("10:00:20")).await.unwrap();
+    let in_time = advance.advance(&world.buyer, ends_at("10:00:25")).await.unwrap();
     assert_eq!((in_time.performed.len(), in_time.behind), (3, None));
 }
 
@@ -147,34 +147,11 @@ async fn only_a_buyer_that_cannot_even_be_marked_fails_the_invocation() {
         surroundings: &world.clock,
         letterhead: &world.letterhead,
     };
-    let failed = advance.advance(&world.buyer, None, world.clock.deadline()).await;
+    let failed = advance.advance(&world.buyer, world.clock.deadline()).await;
     let CannotMark { buyer, reason, .. } = failed.unwrap_err();
     let down = "the sales team's queue did not take buyer-7/quote/car-1: the test's queue takes nothing now";
     assert_eq!((buyer, reason.as_str()), (world.buyer.clone(), down));
     assert_eq!(faults.calls(), ["cursor", "move_cursor", "mark_behind"]);
-}
-
-#[tokio::test]
-async fn a_remembered_cursor_spares_reading_it_and_one_too_low_repeats_messages_only() {
-    let world = World::given(&[made("car-1")]).await;
-    let faults = Faults::new(&[]);
-    let leads = With { inner: &world.leads, around: &faults };
-    let advance = Advance {
-        streams: &*world.streams,
-        leads: &leads,
-        outside: &world.outside,
-        surroundings: &world.clock,
-        letterhead: &world.letterhead,
-    };
-    let tables = world.tables();
-    let too_low = advance.advance(&world.buyer, Some(Sequence::START), world.clock.deadline()).await.unwrap();
-    assert_eq!(
-        Seen::of(&too_low),
-        settled(1, &["quote/car-1 sent", "opened/low/1 sent", "quote-email sent",])
-    );
-    assert_eq!(faults.calls(), ["claim quote-email", "move_cursor"], "no cursor is read");
-    assert_eq!(world.sales(), ["quote/car-1", "opened/low/1"].repeat(2));
-    assert_eq!((world.emails(), world.tables()), (vec!["quote-email".to_owned()], tables));
 }
 
 #[tokio::test]
@@ -196,7 +173,7 @@ async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_w
         surroundings: &world.clock,
         letterhead: &world.letterhead,
     };
-    advance.advance(&world.buyer, None, world.clock.deadline()).await.unwrap_err();
+    advance.advance(&world.buyer, world.clock.deadline()).await.unwrap_err();
     let calls = ["cursor", "claim quote-email", "settle quote-email", "move_cursor", "mark_behind"];
     assert_eq!(leads.calls(), calls);
     let cursor = Cursor { through: Sequence::new(1), behind: mark };

@@ -49,7 +49,7 @@ async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: imp
     let outside = With { inner: &world.outside, around: &Steps };
     let (surroundings, letterhead) = (&world.clock, &world.letterhead);
     let advance = Advance { streams: &streams, leads: &leads, outside: &outside, surroundings, letterhead };
-    let worker = || Box::pin(advance.advance(&world.buyer, None, world.clock.deadline()));
+    let worker = || Box::pin(advance.advance(&world.buyer, world.clock.deadline()));
     let mut workers = [Some(worker()), Some(worker())];
     let mut facts = meanwhile.iter();
     let mut highest = 0;

@@ -1,0 +1,132 @@
+use contract::stored::StoredCommit;
+use domain::Event;
+use event_store::{Appended, EventStore, LARGEST_ITEM};
+use futures::future::join_all;
+use testkit::{accepted, buyer, made, rejected, withdrawn};
+
+use crate::story::{Snapshot, Story, of_length};
+use crate::streams::{Streams, in_both};
+use crate::table::{Table, item, streams_at};
+
+fn first_commit(name: &str, event: Event) -> StoredCommit {
+    Story::of(name).tell_one(event)
+}
+
+async fn stored(streams: &Streams, name: &str) -> Vec<StoredCommit> {
+    streams.page(&buyer(name), None, 100).await.unwrap().commits
+}
+
+#[tokio::test]
+async fn an_append_at_a_free_sequence_is_written() {
+    in_both(async |streams| {
+        let mut story = Story::of("buyer-7");
+        for event in [made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3)] {
+            let commit = story.tell_one(event);
+            assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
+        }
+        story.commits.reverse();
+        assert_eq!(stored(streams, "buyer-7").await, story.commits);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_append_at_a_taken_sequence_is_told_what_lies_there_and_changes_nothing() {
+    in_both(async |streams| {
+        let first = first_commit("buyer-7", made("car-1"));
+        let second = first_commit("buyer-7", made("car-2"));
+        assert_ne!(first, second);
+        assert_eq!(streams.append(&first).await.unwrap(), Appended::Written);
+        for attempt in [&second, &first] {
+            let appended = streams.append(attempt).await.unwrap();
+            assert_eq!(appended, Appended::Conflict(Box::new(first.clone())));
+        }
+        assert_eq!(stored(streams, "buyer-7").await, [first]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_writers_at_one_sequence_one_wins_and_all_others_are_told_what_it_wrote() {
+    in_both(async |streams| {
+        let commits: Vec<_> =
+            (0..12).map(|writer| first_commit("buyer-7", made(&format!("car-{writer}")))).collect();
+        let ends = join_all(commits.iter().map(|commit| streams.append(commit))).await;
+        let ends: Vec<Appended> = ends.into_iter().map(Result::unwrap).collect();
+        let winner = ends.iter().position(|end| *end == Appended::Written).unwrap();
+        for (writer, end) in ends.iter().enumerate() {
+            if writer != winner {
+                assert_eq!(*end, Appended::Conflict(Box::new(commits[winner].clone())));
+            }
+        }
+        assert_eq!(stored(streams, "buyer-7").await, [commits[winner].clone()]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_reads_back_as_it_was_written_whatever_it_carries() {
+    in_both(async |streams| {
+        let mut with_reason = rejected("car-2").v(2);
+        with_reason.change =
+            domain::OfferChange::Rejected { reason: Some("zu günstig 🚗 \"\\\n".to_owned()) };
+        with_reason.time = None;
+        let mut story = Story::of("buyer-7");
+        let all = story.tell(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
+        let no_snapshot = story.tell(&[made("car-2")], Snapshot::Never);
+        let no_effects = story.tell(&[with_reason], Snapshot::Always);
+        let bare = story.tell(&[withdrawn("car-3").v(9)], Snapshot::Never);
+
+        let carries = |commit: &StoredCommit| {
+            (commit.effects.is_some(), commit.feed.is_some(), commit.snapshot.is_some())
+        };
+        assert_eq!(carries(&all), (true, true, true));
+        assert_eq!(carries(&no_snapshot), (true, true, false));
+        assert_eq!(carries(&no_effects), (false, false, true));
+        assert_eq!(carries(&bare), (false, false, false));
+
+        let mut story = story.record(streams).await;
+        story.commits.reverse();
+        assert_eq!(stored(streams, "buyer-7").await, story.commits);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_largest_commit_that_is_ever_written_fits() {
+    in_both(async |streams| {
+        let mut commit = first_commit("buyer-7", made("car-1"));
+        commit.snapshot = Some(String::new());
+        commit.snapshot = Some("x".repeat(LARGEST_ITEM - commit.bytes()));
+        assert_eq!(commit.bytes(), LARGEST_ITEM);
+        assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
+        assert_eq!(stored(streams, "buyer-7").await, [commit]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn buyers_do_not_mix_even_if_one_name_begins_another() {
+    in_both(async |streams| {
+        let names = ["b", "bu", "buyer-1", "buyer-10", "buyer-1#0", "BUYER-1", "buyer-1~"];
+        for (length, name) in (1..).zip(names) {
+            of_length(name, length, Snapshot::AsThePolicySays).record(streams).await;
+        }
+        for (length, name) in (1..).zip(names) {
+            let mut story = of_length(name, length, Snapshot::AsThePolicySays);
+            story.commits.reverse();
+            assert_eq!(stored(streams, name).await, story.commits, "{name}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_item_has_the_attributes_of_its_commit_and_no_others() {
+    let table = Table::start().await;
+    let mut story = Story::of("buyer-7");
+    story.tell(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
+    story.tell(&[withdrawn("car-3").v(9)], Snapshot::Never);
+    let story = story.record(&streams_at(&table.url)).await;
+    assert_eq!(table.items(), story.commits.iter().map(item).collect::<Vec<_>>());
+}

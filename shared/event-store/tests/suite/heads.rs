@@ -1,0 +1,110 @@
+//! The rules of loading, for histories and snapshots as chance has them.
+
+use contract::stored::{self, StoredCommit};
+use domain::{Event, Sequence};
+use event_store::{Head, load, tail_after};
+use proptest::prelude::*;
+use testkit::{acceptance_withdrawn, accepted, made_by, rejected, withdrawn};
+use tokio::runtime;
+
+use crate::story::{Snapshot, Story};
+use crate::streams::in_both;
+
+/// Any event: in order or not, repeated or not, for the fold is total.
+fn event() -> impl Strategy<Value = Event> {
+    (0..4_u32, 1..6_u32, 0..4_u8).prop_map(|(offer, version, change)| {
+        let name = format!("car-{offer}");
+        if version == 1 {
+            let mut contact = testkit::contact();
+            contact.phone = contact.phone.filter(|_| offer != 0);
+            return made_by(&name, contact);
+        }
+        let builder = match change {
+            0 => accepted(&name),
+            1 => acceptance_withdrawn(&name),
+            2 => rejected(&name),
+            _ => withdrawn(&name),
+        };
+        builder.v(version)
+    })
+}
+
+/// Commits of some events each; about one in `rarity` has a snapshot.
+fn stories(snapshot: impl Fn(bool) -> Snapshot + Copy) -> impl Strategy<Value = Story> {
+    (1..30_u32).prop_flat_map(move |rarity| {
+        let is_chosen = proptest::bool::weighted(1.0 / f64::from(rarity));
+        let commit = (proptest::collection::vec(event(), 1..=4), is_chosen);
+        proptest::collection::vec(commit, 0..50).prop_map(move |commits| {
+            let mut story = Story::of("buyer-7");
+            for (events, is_chosen) in commits {
+                story.tell(&events, snapshot(is_chosen));
+            }
+            story
+        })
+    })
+}
+
+fn stories_with_snapshots_anywhere() -> impl Strategy<Value = Story> {
+    stories(|is_chosen| if is_chosen { Snapshot::Always } else { Snapshot::Never })
+}
+
+fn now(rule: impl Future<Output = ()>) {
+    runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(rule);
+}
+
+/// The fold of everything, and the bytes that lie after the newest snapshot.
+fn expected(story: &Story) -> Head {
+    let tail = story.commits.iter().rev().take_while(|commit| commit.snapshot.is_none());
+    Head { state: story.state.clone(), tail_bytes: tail.map(StoredCommit::bytes).sum() }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_load_is_the_fold_of_all_facts_wherever_the_snapshots_lie(story in stories_with_snapshots_anywhere()) {
+        now(in_both(async |streams| {
+            let story = streams.lay(story.clone()).await;
+            assert_eq!(load(streams, &story.buyer).await.unwrap(), expected(&story));
+        }));
+    }
+
+    #[test]
+    fn the_head_that_an_append_leads_to_is_the_one_that_a_load_finds(story in stories(|_| Snapshot::AsThePolicySays)) {
+        now(in_both(async |streams| {
+            let story = streams.lay(story.clone()).await;
+            assert_eq!(story.head, expected(&story));
+            assert_eq!(load(streams, &story.buyer).await.unwrap(), story.head);
+        }));
+    }
+
+    #[test]
+    fn a_head_that_follows_each_commit_is_the_one_that_a_load_finds(story in stories_with_snapshots_anywhere()) {
+        let mut head = Head::default();
+        for commit in &story.commits {
+            head.follow(commit).unwrap();
+        }
+        assert_eq!(head, expected(&story));
+    }
+}
+
+proptest! {
+    // Each case asks once for every fact there is.
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_tail_is_every_commit_with_a_later_fact_and_no_other(story in stories_with_snapshots_anywhere()) {
+        now(in_both(async |streams| {
+            let story = streams.lay(story.clone()).await;
+            let end = story.state.sequence.get();
+            for after in 0..=end + 1 {
+                let tail: Vec<_> = story.commits.iter().filter(|commit| commit.last > after).collect();
+                let tail = tail.into_iter().map(|commit| stored::decode(commit).unwrap()).collect();
+                let found = tail_after(streams, &story.buyer, Some(Sequence::new(after))).await.unwrap();
+                assert_eq!(found, (expected(&story), tail), "after {after}");
+            }
+            let found = tail_after(streams, &story.buyer, None).await.unwrap();
+            assert_eq!(found, (expected(&story), Vec::new()));
+        }));
+    }
+}

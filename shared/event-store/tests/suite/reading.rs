@@ -1,0 +1,148 @@
+use contract::stored::{self, Commit, StoredCommit, Undecodable};
+use domain::{BuyerId, Sequence};
+use event_store::{EventStore, Head, Page, StoreError, history, load, tail_after};
+use testkit::buyer;
+
+use crate::story::{Snapshot, Story, endless, of_length};
+use crate::streams::{Streams, in_both};
+
+/// Page after page to the end, each begun where the one before ended.
+async fn follow(streams: &Streams, buyer: &BuyerId, limit: usize) -> Vec<StoredCommit> {
+    let mut found: Vec<StoredCommit> = Vec::new();
+    loop {
+        let before = found.last().map(|commit| Sequence::new(commit.sequence));
+        let Page { commits, has_more } = streams.page(buyer, before, limit).await.unwrap();
+        assert!(commits.len() <= limit);
+        assert!(!(has_more && commits.is_empty()), "a page that promises more must lead on");
+        found.extend(commits);
+        if !has_more {
+            return found;
+        }
+    }
+}
+
+fn decoded(commits: &[StoredCommit]) -> Vec<Commit> {
+    commits.iter().map(|commit| stored::decode(commit).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_buyer_of_whom_nothing_is_known_has_an_empty_stream() {
+    in_both(async |streams| {
+        of_length("buyer-7", 1, Snapshot::Always).record(streams).await;
+        let nobody = buyer("buyer-8");
+        let page = streams.page(&nobody, None, 8).await.unwrap();
+        assert_eq!(page, Page { commits: Vec::new(), has_more: false });
+        assert_eq!(load(streams, &nobody).await.unwrap(), Head::default());
+        assert_eq!(history(streams, &nobody).await.unwrap(), Vec::new());
+        let tail = tail_after(streams, &nobody, Some(Sequence::START)).await.unwrap();
+        assert_eq!(tail, (Head::default(), Vec::new()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pages_are_newest_first_and_following_them_meets_every_commit_once() {
+    in_both(async |streams| {
+        let mut story = of_length("buyer-7", 21, Snapshot::AsThePolicySays).record(streams).await;
+        story.commits.reverse();
+        for limit in [1, 2, 7, 20, 21, 22, 1000] {
+            assert_eq!(follow(streams, &story.buyer, limit).await, story.commits, "in pages of {limit}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_holds_what_is_before_a_sequence_number_up_to_its_limit() {
+    in_both(async |streams| {
+        let mut story = Story::of("buyer-7");
+        let events: Vec<_> = endless("car-1").take(9).collect();
+        for three in events.chunks(3) {
+            story.tell(three, Snapshot::AsThePolicySays);
+        }
+        let story = story.record(streams).await;
+        let sequences = async |before, limit| {
+            let page = streams.page(&story.buyer, Some(Sequence::new(before)), limit).await.unwrap();
+            (page.commits.iter().map(|commit| commit.sequence).collect::<Vec<_>>(), page.has_more)
+        };
+        assert_eq!(sequences(100, 8).await, (vec![7, 4, 1], false));
+        assert_eq!(sequences(8, 8).await, (vec![7, 4, 1], false), "in the middle of a commit");
+        assert_eq!(sequences(7, 8).await, (vec![4, 1], false), "not the one at it");
+        assert_eq!(sequences(7, 1).await, (vec![4], true));
+        assert_eq!(sequences(1, 8).await, (vec![], false));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_snapshot_that_cannot_be_used_is_passed_over_and_the_load_reads_further_back() {
+    let unusable = |snapshot: &str| {
+        [
+            "not JSON".to_owned(),
+            "{}".to_owned(),
+            snapshot.replacen("\"fold\":1", "\"fold\":99", 1),
+            snapshot.replacen("\"sequence\":", "\"sequence\":1", 1),
+        ]
+    };
+    in_both(async |streams| {
+        for case in 0..4 {
+            let mut story = of_length(&format!("buyer-{case}"), 40, Snapshot::Never);
+            story.commits[4].snapshot = {
+                let mut state = domain::State::default();
+                endless("car-1").take(5).for_each(|event| drop(state.fold(&event)));
+                Some(stored::encode_snapshot(&state))
+            };
+            for place in [20, 39] {
+                story.commits[place].snapshot =
+                    Some(unusable(&stored::encode_snapshot(&story.state))[case].clone());
+                assert_eq!(stored::decode(&story.commits[place]).unwrap().snapshot, None);
+            }
+            let story = story.record(streams).await;
+            let tail_bytes = story.commits[5..].iter().map(StoredCommit::bytes).sum();
+            let head = load(streams, &story.buyer).await.unwrap();
+            assert_eq!(head, Head { state: story.state, tail_bytes }, "case {case}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_commit_of_a_newer_format_stops_the_reader_and_is_never_passed_over() {
+    in_both(async |streams| {
+        let mut story = of_length("buyer-7", 12, Snapshot::Never);
+        story.commits[1].format = 99;
+        let story = story.record(streams).await;
+        let error = load(streams, &story.buyer).await.unwrap_err();
+        assert!(
+            matches!(
+                error,
+                StoreError::Undecodable(Undecodable::NewerFormat { sequence: 2, format: 99, .. })
+            ),
+            "{error:?}"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_lies_before_the_newest_snapshot_is_not_needed_to_load() {
+    in_both(async |streams| {
+        let mut story = of_length("buyer-7", 12, Snapshot::AsThePolicySays);
+        story.commits[1].facts = "not JSON".to_owned();
+        let story = story.record(streams).await;
+        assert_eq!(load(streams, &story.buyer).await.unwrap().state, story.state);
+        assert!(matches!(history(streams, &story.buyer).await, Err(StoreError::Undecodable(_))));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_stream_of_3000_events_and_more_than_a_megabyte_is_read_to_its_end() {
+    in_both(async |streams| {
+        let story = streams.lay(of_length("buyer-7", 3000, Snapshot::Never)).await;
+        assert!(story.commits.iter().map(StoredCommit::bytes).sum::<usize>() > 1024 * 1024);
+        assert_eq!(history(streams, &story.buyer).await.unwrap(), decoded(&story.commits));
+        assert_eq!(load(streams, &story.buyer).await.unwrap().state, story.state);
+    })
+    .await;
+}

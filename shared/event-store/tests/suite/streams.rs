@@ -1,0 +1,56 @@
+//! Both places where streams can lie, behind one face.
+
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+use event_store::{Appended, DynamoStreams, EventStore, MemoryStreams, Page, StoreError};
+
+use crate::story::Story;
+use crate::table::{Table, streams_at};
+
+pub(crate) enum Streams {
+    Memory(MemoryStreams),
+    Dynamo(DynamoStreams, Table),
+}
+
+/// A rule of both. Which one broke it is the last line that the test printed.
+pub(crate) async fn in_both(rule: impl AsyncFn(&Streams)) {
+    eprintln!("in memory");
+    rule(&Streams::Memory(MemoryStreams::default())).await;
+    eprintln!("in DynamoDB");
+    let table = Table::start().await;
+    rule(&Streams::Dynamo(streams_at(&table.url), table)).await;
+}
+
+impl Streams {
+    /// Lays a long stream there; [`Story::record`] appends it properly.
+    pub(crate) async fn lay(&self, story: Story) -> Story {
+        match self {
+            Self::Memory(streams) => story.record(streams).await,
+            Self::Dynamo(_, table) => {
+                table.lay(&story.commits);
+                story
+            }
+        }
+    }
+}
+
+impl EventStore for Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        match self {
+            Self::Memory(streams) => streams.append(commit).await,
+            Self::Dynamo(streams, _) => streams.append(commit).await,
+        }
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        match self {
+            Self::Memory(streams) => streams.page(buyer, before, limit).await,
+            Self::Dynamo(streams, _) => streams.page(buyer, before, limit).await,
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! A streams table in this process: DynamoDB's own protocol on a free port.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use contract::stored::StoredCommit;
+use dynoxide::Database;
+use event_store::{DynamoStreams, RetryConflicts};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub(crate) const STREAMS: &str = "streams";
+
+/// Gone with everything in it when it is dropped.
+pub(crate) struct Table {
+    pub(crate) url: String,
+    database: Database,
+    serving: JoinHandle<()>,
+}
+
+impl Table {
+    pub(crate) async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        let definition = json!({
+            "TableName": STREAMS,
+            "BillingMode": "PAY_PER_REQUEST",
+            "AttributeDefinitions": [
+                { "AttributeName": "buyer", "AttributeType": "S" },
+                { "AttributeName": "sequence", "AttributeType": "N" },
+                { "AttributeName": "feed", "AttributeType": "S" },
+                { "AttributeName": "recordedAt", "AttributeType": "S" },
+            ],
+            "KeySchema": [
+                { "AttributeName": "buyer", "KeyType": "HASH" },
+                { "AttributeName": "sequence", "KeyType": "RANGE" },
+            ],
+            "GlobalSecondaryIndexes": [{
+                "IndexName": "feed",
+                "KeySchema": [
+                    { "AttributeName": "feed", "KeyType": "HASH" },
+                    { "AttributeName": "recordedAt", "KeyType": "RANGE" },
+                ],
+                "Projection": { "ProjectionType": "KEYS_ONLY" },
+            }],
+        });
+        database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        Self { url, database, serving }
+    }
+
+    /// Lays commits into the table past the code under test, and much faster.
+    pub(crate) fn lay<'a>(&self, commits: impl IntoIterator<Item = &'a StoredCommit>) {
+        for commit in commits {
+            self.put(&item(commit));
+        }
+    }
+
+    /// Puts any item, whatever lies there.
+    pub(crate) fn put(&self, item: &Value) {
+        let put = json!({ "TableName": STREAMS, "Item": item });
+        self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+    }
+
+    /// Every item as it lies there.
+    pub(crate) fn items(&self) -> Vec<Value> {
+        let scan = serde_json::from_value(json!({ "TableName": STREAMS })).unwrap();
+        let found = serde_json::to_value(self.database.scan(scan).unwrap()).unwrap();
+        found["Items"].as_array().unwrap().clone()
+    }
+}
+
+/// How a commit lies in the table: the attribute names are a promise to every version that will read it.
+pub(crate) fn item(commit: &StoredCommit) -> Value {
+    let mut item = json!({
+        "buyer": { "S": commit.buyer },
+        "sequence": { "N": commit.sequence.to_string() },
+        "last": { "N": commit.last.to_string() },
+        "format": { "N": commit.format.to_string() },
+        "facts": { "S": commit.facts },
+        "recordedAt": { "S": commit.recorded_at },
+    });
+    for (name, value) in
+        [("effects", &commit.effects), ("snapshot", &commit.snapshot), ("feed", &commit.feed)]
+    {
+        if let Some(value) = value {
+            item[name] = json!({ "S": value });
+        }
+    }
+    item
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// The SDK as the functions use it, in a hurry: three attempts, and hardly any time between them.
+pub(crate) fn client(url: &str) -> Client {
+    patient_for(Duration::from_secs(20), url)
+}
+
+/// The same, with this long for each attempt.
+pub(crate) fn patient_for(attempt: Duration, url: &str) -> Client {
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(1))
+        .with_max_backoff(Duration::from_millis(5));
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(url)
+        .retry_config(retries)
+        .retry_classifier(RetryConflicts)
+        .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build());
+    Client::from_conf(config.build())
+}
+
+pub(crate) fn streams_at(url: &str) -> DynamoStreams {
+    DynamoStreams::new(client(url), STREAMS.to_owned())
+}

@@ -1,0 +1,165 @@
+//! The traits through which the product sees AWS. Each call is one step of the platform, with a fault or without.
+
+use std::rc::Rc;
+
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+use effects::leads::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, Moved, Progress, Verdict,
+};
+use effects::mail::Email;
+use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
+use event_store::surroundings::Surroundings;
+use event_store::{Appended, EventStore, Page, StoreError};
+use jiff::Timestamp;
+use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
+
+use crate::call::{Lost, Machine};
+use crate::fault::Site;
+use crate::platform::Request;
+use crate::{safeguard::Safeguard, unguarded};
+
+/// AWS as one execution environment sees it.
+#[derive(Debug, Clone)]
+pub(crate) struct Aws(pub(crate) Rc<Machine>);
+
+/// What a lost answer looks like to the product.
+const LOST: &str = "no answer";
+
+impl Surroundings for Aws {
+    fn now(&self) -> Timestamp {
+        self.0.as_ref().now()
+    }
+
+    fn nonce(&self) -> String {
+        self.0.as_ref().nonce()
+    }
+}
+
+impl EventStore for Aws {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let changed = self.0.platform.borrow().is_off(Safeguard::ChainedEffects).then(|| {
+            unguarded::with_effects_per_step(&self.0.platform.borrow(), commit)
+        });
+        let commit = changed.as_ref().unwrap_or(commit);
+        let perform = |platform: &mut crate::platform::Platform| Ok(platform.append(commit));
+        let lost = |_| Err(unavailable("PutItem", &commit.buyer));
+        self.0.call(Site::Append, perform, lost, || Some(Request::Append(commit.clone()))).await
+    }
+
+    async fn page(&self, buyer: &BuyerId, before: Option<Sequence>, limit: usize) -> Result<Page, StoreError> {
+        let lost = |_| Err(unavailable("Query", buyer.as_str()));
+        let perform = |platform: &mut crate::platform::Platform| {
+            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get), limit);
+            if platform.is_off(Safeguard::Closings) {
+                unguarded::drop_closings(platform, buyer.as_str(), &mut page);
+            }
+            Ok(page)
+        };
+        self.0.call(Site::Page, perform, lost, || None).await
+    }
+}
+
+impl DeadLetters for Aws {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        let lost = |_| {
+            Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source: LOST.into() })
+        };
+        let perform = |platform: &mut crate::platform::Platform| {
+            platform.set_aside(letter);
+            Ok(())
+        };
+        self.0.call(Site::Letter, perform, lost, || Some(Request::Letter(letter.clone()))).await
+    }
+}
+
+impl Cursors for Aws {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("GetItem", buyer));
+        self.0.call(Site::Cursor, |platform| Ok(platform.leads.cursor(buyer.as_str())), lost, || None).await
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        if progress.through <= progress.from && mark_to_clear.is_none() {
+            return Ok(Moved::Done); // Nothing to write: no call.
+        }
+        let lost = |_| Err(leads_unavailable("TransactWriteItems", buyer));
+        let request = || {
+            let mark = mark_to_clear.map(str::to_owned);
+            Some(Request::MoveCursor(buyer.clone(), progress.clone(), mark))
+        };
+        let perform = |platform: &mut crate::platform::Platform| {
+            Ok(platform.move_cursor(buyer.as_str(), progress, mark_to_clear))
+        };
+        self.0.call(Site::MoveCursor, perform, lost, request).await
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
+        let perform = |platform: &mut crate::platform::Platform| {
+            platform.mark_behind(buyer.as_str(), behind);
+            Ok(())
+        };
+        let request = || Some(Request::Mark(buyer.clone(), behind.clone()));
+        self.0.call(Site::Mark, perform, lost, request).await
+    }
+}
+
+impl Ledger for Aws {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("TransactWriteItems", &claim.buyer));
+        let request = || Some(Request::Claim(claim.clone()));
+        self.0.call(Site::Claim, |platform| Ok(platform.claim(claim)), lost, request).await
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
+        let request =
+            || Some(Request::Settle(buyer.clone(), key.to_owned(), nonce.to_owned(), verdict.clone()));
+        let perform = |platform: &mut crate::platform::Platform| {
+            Ok(platform.settle(buyer.as_str(), key, nonce, verdict))
+        };
+        self.0.call(Site::Settle, perform, lost, request).await
+    }
+}
+
+impl Outside for Aws {
+    async fn send_email(&self, email: &Email) -> Delivery {
+        let lost = |lost| match lost {
+            Lost::NothingDone => Delivery::NotSent { reason: "connection refused".to_owned() },
+            Lost::Unknown => Delivery::Unknown { reason: "timed out".to_owned() },
+        };
+        let request = || Some(Request::Email(email.clone()));
+        self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        let lost =
+            |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
+        let perform = |platform: &mut crate::platform::Platform| {
+            let now = platform.now;
+            platform.sales.send(now, message);
+            Ok(())
+        };
+        self.0.call(Site::Sales, perform, lost, || Some(Request::Sales(message.clone()))).await
+    }
+}
+
+fn unavailable(operation: &'static str, buyer: &str) -> StoreError {
+    StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: LOST.into() }
+}
+
+fn leads_unavailable(operation: &'static str, buyer: &BuyerId) -> LeadsUnavailable {
+    LeadsUnavailable { operation, buyer: buyer.to_string(), source: LOST.into() }
+}

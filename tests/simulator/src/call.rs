@@ -1,0 +1,166 @@
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use event_store::surroundings::Surroundings;
+use jiff::Timestamp;
+
+use crate::fault::Site;
+use crate::platform::{Platform, Request};
+
+/// When every run begins, in milliseconds since 1970: 2026-11-23T00:00:00Z.
+const BEGINNING: i64 = 1_795_392_000_000;
+
+/// What becomes of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It does its work and is answered.
+    Proceed,
+    /// It does nothing and fails.
+    FailBefore,
+    /// It does its work, and the answer is lost.
+    FailAfter,
+    /// It fails, and lands after so many milliseconds.
+    Late(i64),
+    /// It succeeds, and lands once more after so many milliseconds.
+    Again(i64),
+    /// It does its work; the answer waits for a second verdict.
+    Hold,
+    /// The code that makes the call panics.
+    Panic,
+}
+
+/// How much a failed call has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// Nothing, and that is certain.
+    NothingDone,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A call that waits for its verdict.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) site: Site,
+    /// It has done its work already.
+    pub(crate) is_held: bool,
+    waker: Option<Waker>,
+    verdict: Option<Verdict>,
+}
+
+/// One execution environment: a clock that is wrong in its own way, and the calls that its invocation waits for.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) platform: Rc<RefCell<Platform>>,
+    calls: RefCell<Vec<Option<Waiting>>>,
+    skew: i64,
+}
+
+impl Machine {
+    pub(crate) const fn new(name: String, platform: Rc<RefCell<Platform>>, skew: i64) -> Self {
+        Self { name, platform, calls: RefCell::new(Vec::new()), skew }
+    }
+
+    /// How many places for calls there are; some are empty.
+    pub(crate) fn places(&self) -> usize {
+        self.calls.borrow().len()
+    }
+
+    /// The call that waits in this place.
+    pub(crate) fn waiting(&self, place: usize) -> Option<(Site, bool)> {
+        let calls = self.calls.borrow();
+        calls.get(place)?.as_ref().filter(|call| call.verdict.is_none()).map(|call| (call.site, call.is_held))
+    }
+
+    /// How many calls wait that can leave an e-mail in doubt.
+    pub(crate) fn doubtful(&self) -> usize {
+        self.calls.borrow().iter().flatten().filter(|call| call.site.is_doubtful()).count()
+    }
+
+    pub(crate) fn decide(&self, place: usize, verdict: Verdict) {
+        let waker = self.calls.borrow_mut().get_mut(place).and_then(Option::as_mut).and_then(|call| {
+            call.verdict = Some(verdict);
+            call.waker.take()
+        });
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// One call to AWS. What it does, `perform`, is one step; everything that others do lies before or after it.
+    pub(crate) async fn call<T>(
+        &self,
+        site: Site,
+        perform: impl FnOnce(&mut Platform) -> T,
+        lost: impl FnOnce(Lost) -> T,
+        request: impl FnOnce() -> Option<Request>,
+    ) -> T {
+        let verdict = self.verdict(site, false).await;
+        if verdict == Verdict::Panic {
+            // Unwinds without the message that a panic prints.
+            resume_unwind(Box::new("a fault of the simulator"));
+        }
+        if verdict == Verdict::FailBefore {
+            return lost(Lost::NothingDone);
+        }
+        if let Verdict::Late(delay) | Verdict::Again(delay) = verdict
+            && let Some(request) = request()
+        {
+            let mut platform = self.platform.borrow_mut();
+            let at = platform.now + delay;
+            platform.late.push((at, request));
+        }
+        if matches!(verdict, Verdict::Late(_)) {
+            return lost(Lost::Unknown);
+        }
+        let answer = perform(&mut self.platform.borrow_mut());
+        if verdict == Verdict::FailAfter {
+            return lost(Lost::Unknown);
+        }
+        if verdict == Verdict::Hold {
+            self.verdict(site, true).await;
+        }
+        answer
+    }
+
+    fn verdict(&self, site: Site, is_held: bool) -> impl Future<Output = Verdict> + '_ {
+        let mut place = None;
+        poll_fn(move |context| {
+            let mut calls = self.calls.borrow_mut();
+            let Some(place) = place else {
+                let waiting = Some(Waiting { site, is_held, waker: Some(context.waker().clone()), verdict: None });
+                let free = calls.iter().position(Option::is_none).unwrap_or(calls.len());
+                if free == calls.len() {
+                    calls.push(waiting);
+                } else if let Some(slot) = calls.get_mut(free) {
+                    *slot = waiting;
+                }
+                place = Some(free);
+                return Poll::Pending;
+            };
+            let Some(slot) = calls.get_mut(place) else { return Poll::Pending };
+            let Some(verdict) = slot.as_ref().and_then(|call| call.verdict) else { return Poll::Pending };
+            *slot = None;
+            Poll::Ready(verdict)
+        })
+    }
+}
+
+impl Surroundings for &Machine {
+    fn now(&self) -> Timestamp {
+        timestamp(self.platform.borrow().now + self.skew)
+    }
+
+    fn nonce(&self) -> String {
+        self.platform.borrow_mut().nonce()
+    }
+}
+
+/// A moment of the run.
+pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(BEGINNING + milliseconds).unwrap_or(Timestamp::MAX)
+}

@@ -1,0 +1,96 @@
+/// What can happen to one call to AWS, and to the worker that makes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// It fails and has done nothing.
+    FailBefore,
+    /// It has done its work, and the answer is lost.
+    FailAfter,
+    /// It fails, and the request lands later, when its sender has long gone on.
+    Late,
+    /// It succeeds, and the same request lands once more later: the SDK sent it twice.
+    Again,
+    /// The worker ends here; the call has done nothing.
+    CrashBefore,
+    /// The worker ends here; the call has done its work.
+    CrashAfter,
+    /// The worker stands still before the call, and goes on when all others think it dead.
+    FreezeBefore,
+    /// The worker stands still between the call's work and its answer.
+    FreezeAfter,
+    /// The code that makes the call panics.
+    Panic,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 9] = [
+        Self::FailBefore,
+        Self::FailAfter,
+        Self::Late,
+        Self::Again,
+        Self::CrashBefore,
+        Self::CrashAfter,
+        Self::FreezeBefore,
+        Self::FreezeAfter,
+        Self::Panic,
+    ];
+}
+
+/// Where faults come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Faults {
+    /// From the seed, as everything else.
+    #[default]
+    Random,
+    /// At these calls, counted from 0, and nowhere else; the platform itself behaves.
+    At(Vec<(usize, Fault)>),
+}
+
+/// A kind of call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Site {
+    /// One page of a stream.
+    Page,
+    /// The put of a commit.
+    Append,
+    /// A message set aside.
+    Letter,
+    /// The answer of the recorder to its queue.
+    Answer,
+    /// The read of a cursor.
+    Cursor,
+    /// The transaction that moves it.
+    MoveCursor,
+    /// The mark of a buyer that is behind.
+    Mark,
+    /// The claim of an e-mail.
+    Claim,
+    /// Its settling.
+    Settle,
+    /// Its one attempt.
+    Email,
+    /// A message to the sales team.
+    Sales,
+}
+
+impl Site {
+    /// Every kind of call.
+    pub const ALL: [Self; 11] = [
+        Self::Page,
+        Self::Append,
+        Self::Letter,
+        Self::Answer,
+        Self::Cursor,
+        Self::MoveCursor,
+        Self::Mark,
+        Self::Claim,
+        Self::Settle,
+        Self::Email,
+        Self::Sales,
+    ];
+
+    /// Whether a fault here can leave an e-mail in doubt.
+    pub(crate) const fn is_doubtful(self) -> bool {
+        matches!(self, Self::Claim | Self::Settle | Self::Email)
+    }
+}

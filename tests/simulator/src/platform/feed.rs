@@ -1,0 +1,76 @@
+use crate::chance::Chance;
+
+/// A record of the change feed: keys only.
+#[derive(Debug, Clone)]
+pub(crate) struct Doorbell {
+    pub(crate) buyer: String,
+    pub(crate) sequence: u64,
+    visible_at: i64,
+    recorded_at: i64,
+    attempts: u32,
+}
+
+/// "All data in DynamoDB Streams is subject to a 24-hour lifetime." Source: Amazon DynamoDB Developer Guide, "Change data
+/// capture for DynamoDB Streams".
+const TRIMMED_AFTER: i64 = 24 * 3_600_000;
+
+/// After so many attempts the mapping gives a batch up: `MaximumRetryAttempts`.
+const ATTEMPTS: u32 = 10;
+
+/// The change feed with its Lambda mapping. Records of one item come in order, and each commit is an item of its own: so
+/// any order is possible, and repeats are.
+///
+/// "For each item that is modified in a DynamoDB table, the stream records appear in the same sequence as the actual
+/// modifications to the item." Source: as above.
+#[derive(Debug, Default)]
+pub(crate) struct Feed {
+    doorbells: Vec<Doorbell>,
+}
+
+impl Feed {
+    /// A commit was put. With noise its record is lost, doubled or late.
+    pub(crate) fn ring(&mut self, now: i64, buyer: &str, sequence: u64, noise: Option<&mut Chance>) {
+        let (copies, latest) = noise.map_or((1, 0), |chance| {
+            (chance.pick(&[0, 1, 1, 1, 2]), chance.pick(&[0, 0, 500, 5_000, 600_000, 30 * 3_600_000]))
+        });
+        for copy in 0..copies {
+            self.doorbells.push(Doorbell {
+                buyer: buyer.to_owned(),
+                sequence,
+                visible_at: now + latest * copy.max(1) / 2,
+                recorded_at: now,
+                attempts: 0,
+            });
+        }
+    }
+
+    pub(crate) fn has_ready(&self, now: i64) -> bool {
+        self.doorbells.iter().any(|doorbell| doorbell.visible_at <= now)
+    }
+
+    pub(crate) fn next_visible(&self, now: i64) -> Option<i64> {
+        self.doorbells.iter().map(|doorbell| doorbell.visible_at).filter(|at| *at > now).min()
+    }
+
+    /// One to three records, any.
+    pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Doorbell> {
+        self.doorbells.retain(|doorbell| now - doorbell.recorded_at < TRIMMED_AFTER);
+        let mut batch = Vec::new();
+        for _ in 0..chance.from_to(1, 3) {
+            let ready = self.doorbells.iter().filter(|doorbell| doorbell.visible_at <= now).count();
+            let wanted = chance.below(ready);
+            let found = self.doorbells.iter().enumerate().filter(|(_, doorbell)| doorbell.visible_at <= now);
+            if let Some((index, _)) = found.into_iter().nth(wanted) {
+                batch.push(self.doorbells.swap_remove(index));
+            }
+        }
+        batch
+    }
+
+    /// The invocation failed: the batch comes again, finitely often.
+    pub(crate) fn give_back(&mut self, batch: &[Doorbell]) {
+        for doorbell in batch.iter().filter(|doorbell| doorbell.attempts < ATTEMPTS) {
+            self.doorbells.push(Doorbell { attempts: doorbell.attempts + 1, ..doorbell.clone() });
+        }
+    }
+}

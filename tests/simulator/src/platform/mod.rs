@@ -1,0 +1,219 @@
+//! The AWS that the product runs on here: every rule that it relies on, each with its source, and everything that AWS is
+//! free to do within them.
+
+mod feed;
+mod leads;
+mod outside;
+mod queue;
+mod streams;
+
+use std::fmt::Write as _;
+
+use contract::stored::StoredCommit;
+use domain::BuyerId;
+use effects::leads::{Behind, Claim, Claimed, Moved, Progress, Verdict};
+use effects::mail::Email;
+use effects::outside::{Delivery, SalesMessage};
+use event_store::{Appended, Page};
+pub(crate) use feed::Doorbell;
+use feed::Feed;
+use leads::{Leads, LeftOut};
+use outside::{Sales, Ses};
+use queue::Queue;
+pub(crate) use queue::{Received, message_id};
+use recorder::dead_letters::DeadLetter;
+use streams::Streams;
+
+use crate::chance::Chance;
+use crate::fault::Site;
+use crate::safeguard::Safeguard;
+
+/// A message that the recorder set aside, and how long its buyer's stream was then.
+#[derive(Debug, Clone)]
+pub(crate) struct SetAside {
+    pub(crate) letter: DeadLetter,
+    pub(crate) head: u64,
+}
+
+/// A claim that was granted, and how long the stream was then.
+#[derive(Debug, Clone)]
+pub(crate) struct Granted {
+    pub(crate) buyer: String,
+    pub(crate) key: String,
+    pub(crate) head: u64,
+}
+
+/// A write that may land when its sender has long gone on.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    Append(StoredCommit),
+    Letter(DeadLetter),
+    MoveCursor(BuyerId, Progress, Option<String>),
+    Mark(BuyerId, Behind),
+    Claim(Claim),
+    Settle(BuyerId, String, String, Verdict),
+    Email(Email),
+    Sales(SalesMessage),
+}
+
+/// All of it.
+#[derive(Debug)]
+pub(crate) struct Platform {
+    /// Milliseconds since the run began.
+    pub(crate) now: i64,
+    pub(crate) chance: Chance,
+    /// Whether it makes use of what it is free to do.
+    pub(crate) is_noisy: bool,
+    pub(crate) off: Option<Safeguard>,
+    pub(crate) queue: Queue,
+    pub(crate) letters: Vec<SetAside>,
+    pub(crate) streams: Streams,
+    pub(crate) feed: Feed,
+    pub(crate) leads: Leads,
+    pub(crate) ses: Ses,
+    pub(crate) sales: Sales,
+    pub(crate) late: Vec<(i64, Request)>,
+    pub(crate) granted: Vec<Granted>,
+    /// How many e-mails faults may have left in doubt.
+    pub(crate) doubts: usize,
+    /// Whether something personal stood where nothing personal may.
+    pub(crate) leaks: Vec<String>,
+    pub(crate) trace: Option<String>,
+    pub(crate) calls: [usize; Site::ALL.len()],
+    nonces: u64,
+}
+
+impl Platform {
+    pub(crate) fn new(chance: Chance, is_noisy: bool, off: Option<Safeguard>, has_trace: bool) -> Self {
+        Self {
+            now: 0,
+            chance,
+            is_noisy,
+            off,
+            queue: Queue::default(),
+            letters: Vec::new(),
+            streams: Streams::default(),
+            feed: Feed::default(),
+            leads: Leads::default(),
+            ses: Ses::default(),
+            sales: Sales::default(),
+            late: Vec::new(),
+            granted: Vec::new(),
+            doubts: 0,
+            leaks: Vec::new(),
+            trace: has_trace.then(String::new),
+            calls: [0; Site::ALL.len()],
+            nonces: 0,
+        }
+    }
+
+    pub(crate) fn log(&mut self, words: std::fmt::Arguments<'_>) {
+        if let Some(trace) = &mut self.trace {
+            // Writing to a String cannot fail.
+            let _ = writeln!(trace, "{:>12.3} {words}", std::time::Duration::from_millis(self.now.unsigned_abs()).as_secs_f64());
+        }
+    }
+
+    pub(crate) fn nonce(&mut self) -> String {
+        self.nonces += 1;
+        format!("n{}", self.nonces)
+    }
+
+    pub(crate) fn is_off(&self, safeguard: Safeguard) -> bool {
+        self.off == Some(safeguard)
+    }
+
+    fn left_out(&self) -> LeftOut {
+        LeftOut {
+            ledger: self.is_off(Safeguard::ClaimCondition),
+            head: self.is_off(Safeguard::HeadCheck),
+            cursor: self.is_off(Safeguard::CursorCondition),
+            nonce: self.is_off(Safeguard::SettleNonce),
+        }
+    }
+
+    pub(crate) fn append(&mut self, commit: &StoredCommit) -> Appended {
+        let appended = self.streams.append(commit, !self.is_off(Safeguard::PutCondition));
+        if appended == Appended::Written {
+            let noise = self.is_noisy.then_some(&mut self.chance);
+            self.feed.ring(self.now, &commit.buyer, commit.sequence, noise);
+        }
+        appended
+    }
+
+    pub(crate) fn page(&mut self, buyer: &str, before: Option<u64>, limit: usize) -> Page {
+        self.streams.page(buyer, before, limit, self.is_noisy.then_some(&mut self.chance))
+    }
+
+    pub(crate) fn set_aside(&mut self, letter: &DeadLetter) {
+        let head = self.streams.last(&letter.group);
+        self.letters.push(SetAside { letter: letter.clone(), head });
+    }
+
+    pub(crate) fn move_cursor(&mut self, buyer: &str, progress: &Progress, mark: Option<&str>) -> Moved {
+        let left_out = self.left_out();
+        self.leads.move_cursor(buyer, progress, mark, left_out)
+    }
+
+    pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
+        self.nothing_personal(&behind.reason);
+        self.leads.mark_behind(buyer, behind);
+    }
+
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Claimed {
+        let buyer = claim.buyer.as_str();
+        let head_moved = self.streams.has(buyer, claim.head.get() + 1);
+        let left_out = self.left_out();
+        let held_by_us = self.leads.buyers.get(buyer).and_then(|items| items.ledger.get(&claim.key));
+        let is_repeat = held_by_us.is_some_and(|entry| entry.nonce == claim.nonce);
+        let claimed = self.leads.claim(claim, head_moved, left_out);
+        if claimed == Claimed::Ours && !is_repeat {
+            let head = self.streams.last(buyer);
+            self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
+        }
+        claimed
+    }
+
+    pub(crate) fn settle(&mut self, buyer: &str, key: &str, nonce: &str, verdict: &Verdict) -> bool {
+        if let Some(reason) = &verdict.reason {
+            self.nothing_personal(reason);
+        }
+        let left_out = self.left_out();
+        self.leads.settle(buyer, key, nonce, verdict, left_out)
+    }
+
+    pub(crate) fn send_email(&mut self, email: &Email) -> Delivery {
+        let mut delivery = self.ses.send(self.now, email, self.is_noisy.then_some(&mut self.chance));
+        if matches!(delivery, Delivery::Unknown { .. }) {
+            self.doubts += 1;
+            if self.is_off(Safeguard::OneAttempt) {
+                delivery = self.ses.send(self.now, email, self.is_noisy.then_some(&mut self.chance));
+            }
+        }
+        delivery
+    }
+
+    /// A request lands that its sender has given up, or that the SDK has sent twice.
+    pub(crate) fn land(&mut self, request: &Request) {
+        match request {
+            Request::Append(commit) => drop(self.append(commit)),
+            Request::Letter(letter) => self.set_aside(letter),
+            Request::MoveCursor(buyer, progress, mark) => {
+                self.move_cursor(buyer.as_str(), progress, mark.as_deref());
+            }
+            Request::Mark(buyer, behind) => self.mark_behind(buyer.as_str(), behind),
+            Request::Claim(claim) => drop(self.claim(claim)),
+            Request::Settle(buyer, key, nonce, verdict) => {
+                self.settle(buyer.as_str(), key, nonce, verdict);
+            }
+            Request::Email(email) => drop(self.send_email(email)),
+            Request::Sales(message) => self.sales.send(self.now, message),
+        }
+    }
+
+    fn nothing_personal(&mut self, text: &str) {
+        if text.contains('@') || text.contains("Canary") {
+            self.leaks.push(text.to_owned());
+        }
+    }
+}

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use effects::mail::Email;
+use effects::outside::{Delivery, SalesMessage};
+
+use crate::chance::Chance;
+
+/// A mail that left SES.
+#[derive(Debug, Clone)]
+pub(crate) struct Mail {
+    pub(crate) buyer: String,
+    pub(crate) key: String,
+    pub(crate) nonce: String,
+}
+
+/// SES: it takes a mail, refuses it, or cannot now; and sometimes nobody can tell.
+#[derive(Debug, Default)]
+pub(crate) struct Ses {
+    pub(crate) mails: Vec<Mail>,
+    /// Sending is paused until then.
+    pub(crate) back_at: i64,
+}
+
+impl Ses {
+    /// One request. `SendEmail` has no idempotency token: each request that is taken is a mail.
+    ///
+    /// Source: Amazon SES API v2 Reference, `SendEmail`.
+    pub(crate) fn send(&mut self, now: i64, email: &Email, noise: Option<&mut Chance>) -> Delivery {
+        if email.to.starts_with("refused") {
+            return Delivery::Refused { reason: "MessageRejected".to_owned() };
+        }
+        if now < self.back_at {
+            return Delivery::NotSent { reason: "SendingPausedException".to_owned() };
+        }
+        let luck = noise.map_or(0, |chance| chance.below(20));
+        if luck >= 18 {
+            return Delivery::NotSent { reason: "TooManyRequestsException".to_owned() };
+        }
+        if luck != 17 {
+            let tag = |name| email.tags.iter().find(|(tag, _)| *tag == name).map(|(_, value)| value.clone());
+            self.mails.push(Mail {
+                buyer: tag("buyer").unwrap_or_default(),
+                key: tag("effect").unwrap_or_default(),
+                nonce: tag("nonce").unwrap_or_default(),
+            });
+        }
+        if luck >= 16 {
+            return Delivery::Unknown { reason: "timed out".to_owned() };
+        }
+        Delivery::Accepted { message_id: format!("ses-{}", self.mails.len()) }
+    }
+}
+
+/// The sales team's queue: everything that it delivers, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Sales {
+    pub(crate) messages: Vec<SalesMessage>,
+    taken: BTreeMap<String, i64>,
+}
+
+impl Sales {
+    /// Within five minutes the same deduplication id is delivered once; after that it is delivered again.
+    pub(crate) fn send(&mut self, now: i64, message: &SalesMessage) {
+        let until = self.taken.get(&message.effect_id).map_or(i64::MIN, |at| at + 300_000);
+        if now > until {
+            self.taken.insert(message.effect_id.clone(), now);
+            self.messages.push(message.clone());
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::collections::BTreeMap;
+
+use contract::stored::StoredCommit;
+use event_store::{Appended, Page};
+
+use crate::chance::Chance;
+
+/// The streams table: raw items by buyer and sequence.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    pub(crate) buyers: BTreeMap<String, BTreeMap<u64, StoredCommit>>,
+}
+
+impl Streams {
+    /// `PutItem` with `attribute_not_exists(buyer)`; a failed condition gives back what lies there.
+    ///
+    /// Source: Amazon DynamoDB API Reference, `PutItem`, `ReturnValuesOnConditionCheckFailure`.
+    pub(crate) fn append(&mut self, commit: &StoredCommit, has_condition: bool) -> Appended {
+        if !self.buyers.contains_key(&commit.buyer) {
+            self.buyers.insert(commit.buyer.clone(), BTreeMap::new());
+        }
+        let Some(stream) = self.buyers.get_mut(&commit.buyer) else { return Appended::Written };
+        match stream.get(&commit.sequence) {
+            Some(stored) if has_condition => Appended::Conflict(Box::new(stored.clone())),
+            Some(_) | None => {
+                stream.insert(commit.sequence, commit.clone());
+                Appended::Written
+            }
+        }
+    }
+
+    /// A consistent `Query`, newest first. A page may be shorter than asked for, even empty, and yet not the last.
+    ///
+    /// "The absence of `LastEvaluatedKey` is the only way to know that you have reached the end of the result set." Source:
+    /// Amazon DynamoDB Developer Guide, "Paginating table query results".
+    pub(crate) fn page(&self, buyer: &str, before: Option<u64>, limit: usize, noise: Option<&mut Chance>) -> Page {
+        let Some(stream) = self.buyers.get(buyer) else {
+            return Page { commits: Vec::new(), has_more: false };
+        };
+        let mut limit = limit;
+        if let Some(chance) = noise
+            && chance.per_mille(30)
+        {
+            limit = chance.from_to(1, 3).min(limit);
+        }
+        let mut found = stream.range(..before.unwrap_or(u64::MAX)).rev();
+        let commits: Vec<StoredCommit> = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
+        // A page that is full to the brim does not know whether it is the last.
+        let has_more = commits.len() == limit;
+        Page { commits, has_more }
+    }
+
+    pub(crate) fn has(&self, buyer: &str, sequence: u64) -> bool {
+        self.buyers.get(buyer).is_some_and(|stream| stream.contains_key(&sequence))
+    }
+
+    /// The last fact's sequence number.
+    pub(crate) fn last(&self, buyer: &str) -> u64 {
+        let newest = self.buyers.get(buyer).and_then(|stream| stream.values().next_back());
+        newest.map_or(0, |commit| commit.last)
+    }
+}

@@ -1,0 +1,41 @@
+/// A rule of the product that can be switched off, here only: by an adapter that leaves it out, or that changes what
+/// passes through it. The checker must then find something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Safeguard {
+    /// A commit is put only where none is.
+    PutCondition,
+    /// An e-mail is claimed only if the ledger allows it.
+    ClaimCondition,
+    /// An e-mail is claimed only if nothing was recorded since.
+    HeadCheck,
+    /// A cursor never goes back.
+    CursorCondition,
+    /// Only who claimed settles.
+    SettleNonce,
+    /// A message of a buyer that comes back takes all later ones of that buyer with it.
+    GroupStop,
+    /// One attempt for each claim.
+    OneAttempt,
+    /// An early event is held.
+    Holding,
+    /// Effects are those of the whole chain.
+    ChainedEffects,
+    /// A closing is always announced.
+    Closings,
+}
+
+impl Safeguard {
+    /// Every safeguard that can be switched off.
+    pub const ALL: [Self; 10] = [
+        Self::PutCondition,
+        Self::ClaimCondition,
+        Self::HeadCheck,
+        Self::CursorCondition,
+        Self::SettleNonce,
+        Self::GroupStop,
+        Self::OneAttempt,
+        Self::Holding,
+        Self::ChainedEffects,
+        Self::Closings,
+    ];
+}
