@@ -4,6 +4,8 @@ PORT ?= 4566
 ARCH ?= arm64
 SAM_ARGS ?= --guided
 PYTHON ?= python3
+FROM ?= 0
+SEEDS ?= 10000
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
@@ -12,7 +14,7 @@ DENY_VERSION := 0.20.2
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOCAL := $(TARGET)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
-FUNCTIONS := recorder reactor
+FUNCTIONS := recorder reactor sweeper
 STACK := .venv/bin/python infra/local/stack.py
 ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS)
 
@@ -20,7 +22,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -45,6 +47,15 @@ test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the depl
 test-template: .venv/ready ## Checks the template that is deployed, and the contract's example consumer
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
+
+sim: build-local ## Runs the simulator from a seed on (FROM=0 SEEDS=10000)
+	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS)
+
+sim-pairs: build-local ## Strikes every two calls of every scenario with every two faults, in the simulator
+	@$(LOCAL)/sim --pairs
+
+sim-compare: build-local ## Compares with other ways to do the same work, on the same seeds (FROM=0 SEEDS=10000)
+	@$(LOCAL)/sim --compare --from $(FROM) --seeds $(SEEDS)
 
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check

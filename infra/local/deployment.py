@@ -55,8 +55,10 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         "LEADS_TABLE": outputs["LeadsTableName"],
         "RECORDER_FUNCTION": f"{STACK}-recorder",
         "REACTOR_FUNCTION": f"{STACK}-reactor",
+        "SWEEPER_FUNCTION": f"{STACK}-sweeper",
         "RECORDER_LOG_GROUP": f"/aws/lambda/{STACK}-recorder",
         "REACTOR_LOG_GROUP": f"/aws/lambda/{STACK}-reactor",
+        "SWEEPER_LOG_GROUP": f"/aws/lambda/{STACK}-sweeper",
     }
 
 
@@ -128,14 +130,15 @@ def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
         if key.endswith("QueueUrl"):
             sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
     # It asks for the right to send from "*", where AWS names the identity.
-    reactor = client("lambda").get_function_configuration(FunctionName=f"{STACK}-reactor")
-    client("iam").put_role_policy(
-        RoleName=reactor["Role"].rpartition("/")[2], PolicyName="emulator-names-no-identity",
-        PolicyDocument=json.dumps({
-            "Version": "2012-10-17",
-            "Statement": {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
-        }),
-    )
+    for function in ("reactor", "sweeper"):
+        configuration = client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
+        client("iam").put_role_policy(
+            RoleName=configuration["Role"].rpartition("/")[2], PolicyName="emulator-names-no-identity",
+            PolicyDocument=json.dumps({
+                "Version": "2012-10-17",
+                "Statement": {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
+            }),
+        )
 
 
 def _failures(cloudformation) -> list[str]:

@@ -3,6 +3,30 @@
 use crate::on_the_stack;
 
 #[test]
+fn metrics_say_what_the_lines_say() {
+    on_the_stack(async |stack| {
+        let lines = stack.log_lines().await.unwrap();
+        let said = |word: &str| {
+            lines.iter().filter(|line| line.contains(&format!("\"message\":\"{word}\""))).count()
+        };
+        let counted = |metric: &str| -> u64 {
+            lines
+                .iter()
+                .filter(|line| line.contains("CloudWatchMetrics"))
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .filter_map(|line| line[metric].as_u64())
+                .sum()
+        };
+        assert!(said("duplicate") > 0);
+        assert_eq!(counted("Duplicates"), said("duplicate") as u64);
+        assert_eq!(counted("EventsRecorded"), (said("recorded") + said("held")) as u64);
+        assert_eq!(counted("EventsHeld"), said("held") as u64);
+        assert_eq!(counted("DeadLettered"), said("dead letter") as u64);
+        assert_eq!(counted("Effects"), said("effect") as u64);
+    });
+}
+
+#[test]
 fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
     on_the_stack(async |stack| {
         let lines = stack.log_lines().await.unwrap();
@@ -18,6 +42,8 @@ fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
         ] {
             assert!(is_told(word) > 0, "no line says {word}");
         }
+        // Nothing had to come back: bad messages are set aside at first sight, and delay nobody.
+        assert_eq!(is_told("MessagesReturned"), 0);
         let personal = ["canary", "+61", "400 000 000", "@example.com"];
         let found: Vec<&String> = lines
             .iter()

@@ -20,12 +20,17 @@ fn every_kind_of_bad_message_goes_to_the_dead_letters_with_its_reason_and_delays
             ("wrong-group", made.replace("\"bad-input\"", "\"somebody-else\"")),
             ("contradiction", made.replace("Ada Canary", "Eve Canary")),
         ];
+        let neighbour = Person::called("bad-input-neighbour").unwrap();
         stack.post(group, "good-1", &made).await.unwrap();
         for (index, (_, body)) in bad.iter().enumerate() {
             stack.post(group, &format!("bad-{index}"), body).await.unwrap();
+            let (id, event) = neighbour.event("offer.made.v1", &format!("car-{index}"), 1);
+            stack.post(neighbour.buyer.as_str(), &id, &event).await.unwrap();
         }
         stack.post(group, "good-2", &accepted).await.unwrap();
         stack.settled(&person.buyer, 2).await.unwrap();
+        stack.settled(&neighbour.buyer, bad.len() as u64).await.unwrap();
+        assert_eq!(stack.dead_letters(neighbour.buyer.as_str()).await.unwrap(), [], "no innocent");
 
         let letters = stack
             .until("the dead letters", async || {
@@ -44,6 +49,28 @@ fn every_kind_of_bad_message_goes_to_the_dead_letters_with_its_reason_and_delays
             assert!(!letter.attribute("detail").contains("Canary"));
         }
         assert_eq!(stack.explained(&person.buyer).await.unwrap().lines.len(), 2);
+    });
+}
+
+#[test]
+fn a_flood_of_early_events_goes_to_the_dead_letters_beyond_the_fiftieth() {
+    on_the_stack(async |stack| {
+        let person = Person::called("flood").unwrap();
+        let group = person.buyer.as_str();
+        for version in 2..=53 {
+            let (id, body) = person.event("offer.accepted.v1", "car-1", version);
+            stack.post(group, &id, &body).await.unwrap();
+        }
+        let letters = stack
+            .until("the dead letters", async || {
+                let letters = stack.dead_letters(group).await?;
+                Ok((letters.len() >= 2).then_some(letters))
+            })
+            .await
+            .unwrap();
+        let reasons: Vec<String> = letters.iter().map(|letter| letter.attribute("reason")).collect();
+        assert_eq!(reasons, ["too-many-held", "too-many-held"]);
+        assert_eq!(stack.head(&person.buyer).await.unwrap().state.held_count(), 50);
     });
 }
 

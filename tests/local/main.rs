@@ -5,6 +5,7 @@ mod after;
 mod bad_input;
 mod repeats;
 mod scenarios;
+mod sweeper;
 
 use tests::Stack;
 

@@ -7,7 +7,7 @@ use cli::Tables;
 use cli::history::{History, history};
 use cli::send::{Posted, messages, post};
 use domain::{BuyerId, Sequence};
-use effects::leads::Cursors;
+use effects::leads::{Cursors, DynamoLeads};
 use event_store::{Head, load};
 use serde_json::Value;
 
@@ -33,7 +33,7 @@ pub struct Stack {
     input: String,
     dead_letters: String,
     sales: String,
-    log_groups: [String; 2],
+    log_groups: [String; 3],
 }
 
 impl Stack {
@@ -55,7 +55,7 @@ impl Stack {
             input: var("OFFER_EVENTS_QUEUE_URL")?,
             dead_letters: var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             sales: var("SALES_TEAM_QUEUE_URL")?,
-            log_groups: [var("RECORDER_LOG_GROUP")?, var("REACTOR_LOG_GROUP")?],
+            log_groups: [var("RECORDER_LOG_GROUP")?, var("REACTOR_LOG_GROUP")?, var("SWEEPER_LOG_GROUP")?],
         })
     }
 
@@ -86,6 +86,12 @@ impl Stack {
     /// A buyer's history as `leads history` tells it.
     pub async fn explained(&self, buyer: &BuyerId) -> Result<History, Failed> {
         Ok(history(&self.tables, buyer).await?)
+    }
+
+    /// The leads table, as the functions see it.
+    #[must_use]
+    pub const fn leads(&self) -> &DynamoLeads {
+        &self.tables.leads
     }
 
     /// Waits until so many facts of a buyer are recorded and all their effects are settled.
@@ -142,7 +148,7 @@ impl Stack {
         self.emulator.queued(&self.input, group).await
     }
 
-    /// Every line that the functions have logged so far, of the recorder and of the reactor.
+    /// Every line that the functions have logged so far, of all of them.
     pub async fn log_lines(&self) -> Result<Vec<String>, Failed> {
         let mut lines = Vec::new();
         for group in &self.log_groups {

@@ -8,7 +8,12 @@ const NOT_OURS: [&str; 5] =
 
 /// Every environment variable that a `config.rs` names before its tests.
 fn read_by(function: &str) -> BTreeSet<String> {
-    let code = file(&format!("functions/{function}/src/config.rs"));
+    let mut code = file(&format!("functions/{function}/src/config.rs"));
+    if code.contains("Worker::from_settings") {
+        code =
+            format!("{}{code}", file("shared/effects/src/worker.rs").split("#[cfg(test)]").next().unwrap());
+    }
+    code = code.replace("settings.log_level()", "settings.log_level(\"LOG_LEVEL\")");
     let shipped = code.split("#[cfg(test)]").next().unwrap();
     shipped
         .split('"')
@@ -52,12 +57,22 @@ fn set(actions: &[&str]) -> BTreeSet<String> {
 fn each_function_is_given_exactly_the_variables_that_it_reads() {
     assert_eq!(given_to("Recorder"), read_by("recorder"));
     assert_eq!(given_to("Reactor"), read_by("reactor"));
+    assert_eq!(given_to("Sweeper"), read_by("sweeper"));
 }
 
 #[test]
 fn the_recorder_can_append_and_load_and_nothing_else_to_streams_and_nothing_to_leads() {
     assert_eq!(allowed("RecorderRole", "StreamsTable"), set(&["dynamodb:PutItem", "dynamodb:Query"]));
     assert_eq!(allowed("RecorderRole", "OfferEventsDeadLetters"), set(&["sqs:SendMessage"]));
+    assert_eq!(
+        allowed("RecorderRole", "OfferEvents"),
+        set(&[
+            "sqs:ReceiveMessage",
+            "sqs:DeleteMessage",
+            "sqs:ChangeMessageVisibility",
+            "sqs:GetQueueAttributes"
+        ])
+    );
     assert!(!all_resources("RecorderRole").iter().any(|resource| resource.contains("LeadsTable")));
 }
 
@@ -69,11 +84,64 @@ fn the_reactor_cannot_write_streams_and_only_reads_and_updates_leads() {
     );
     assert_eq!(allowed("ReactorRole", "LeadsTable"), set(&["dynamodb:GetItem", "dynamodb:UpdateItem"]));
     assert_eq!(allowed("ReactorRole", "SalesTeam"), set(&["sqs:SendMessage"]));
+    let hears = statement("ReactorRole", "HearTheDoorbell");
+    assert_eq!(hears.at("Resource").text(), "StreamsTable.StreamArn");
+    let actions = set(&["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
+    assert_eq!(hears.at("Action").texts().into_iter().collect::<BTreeSet<_>>(), actions);
+}
+
+#[test]
+fn the_sweeper_may_what_the_reactor_may_and_ask_two_indexes() {
+    for table in ["StreamsTable", "LeadsTable", "SalesTeam"] {
+        assert_eq!(allowed("SweeperRole", table), allowed("ReactorRole", table));
+    }
+    for (sid, index) in [
+        ("WalkTheFeed", "${StreamsTable.Arn}/index/feed"),
+        ("FindOpenWork", "${LeadsTable.Arn}/index/open-work"),
+    ] {
+        let statement = statement("SweeperRole", sid);
+        assert_eq!(statement.at("Resource").text(), index);
+        assert_eq!(statement.at("Action").text(), "dynamodb:Query");
+    }
+}
+
+#[test]
+fn mails_may_be_sent_by_the_identity_with_the_configuration_set_and_no_other() {
+    for role in ["ReactorRole", "SweeperRole"] {
+        let statement = statement(role, "SendEmails");
+        assert_eq!(statement.at("Action").text(), "ses:SendEmail");
+        let resources = statement.at("Resource").texts();
+        let ends = |end: &str| resources.iter().any(|resource| resource.ends_with(end));
+        assert!(
+            resources.len() == 2
+                && ends(":identity/${EmailIdentity}")
+                && ends(":configuration-set/${Emails}")
+        );
+    }
+}
+
+#[test]
+fn the_schedule_calls_the_sweeper() {
+    let rule = properties("SweeperSchedule");
+    assert_eq!(rule.at("ScheduleExpression").text(), "SweepEvery");
+    assert_eq!(template().at("Parameters").at("SweepEvery").at("Default").text(), "rate(5 minutes)");
+    assert_eq!(rule.at("Targets").list()[0].at("Arn").text(), "Sweeper.Arn");
+    assert_eq!(properties("ScheduleMayCallSweeper").at("FunctionName").text(), "Sweeper");
+    assert!(properties("Sweeper").at("Timeout").number() < 5 * 60, "one run ends before the next begins");
+}
+
+/// The statement of this name in a role's policies.
+#[track_caller]
+fn statement(role: &str, sid: &str) -> Place {
+    let policies = properties(role).at("Policies").list();
+    let mut statements =
+        policies.iter().flat_map(|policy| policy.at("PolicyDocument").at("Statement").list());
+    statements.find(|statement| statement.at("Sid").text() == sid).unwrap()
 }
 
 #[test]
 fn no_role_is_allowed_anything_on_everything() {
-    for role in ["RecorderRole", "ReactorRole"] {
+    for role in ["RecorderRole", "ReactorRole", "SweeperRole"] {
         assert!(!all_resources(role).iter().any(|resource| resource == "*"), "{role}");
         assert!(properties(role).find("ManagedPolicyArns").is_none(), "{role}");
     }
@@ -105,7 +173,9 @@ fn the_change_feed_s_mapping_misses_nothing_and_never_blocks_for_ever() {
 
 #[test]
 fn logs_do_not_pile_up() {
-    for (function, logs) in [("Recorder", "RecorderLogs"), ("Reactor", "ReactorLogs")] {
+    for (function, logs) in
+        [("Recorder", "RecorderLogs"), ("Reactor", "ReactorLogs"), ("Sweeper", "SweeperLogs")]
+    {
         assert_eq!(properties(function).at("LoggingConfig").at("LogGroup").text(), logs);
         assert_eq!(properties(logs).at("RetentionInDays").text(), "LogRetention");
     }

@@ -141,6 +141,17 @@ fn how_an_effect_was_written_down_as_settled_wins() {
 }
 
 #[test]
+fn a_mail_that_went_out_did_though_its_reason_was_overtaken_before_its_worker_could_say_so() {
+    let mut about = settled_through(3);
+    about.ledger.insert("accepted-email/car-1/2".to_owned(), entry(Status::Sent, 2, None));
+    let superseded = BTreeMap::from([("accepted-email/car-1/2".to_owned(), Outcome::Superseded)]);
+    about.settled.insert(Sequence::new(2), superseded);
+    assert!(
+        effects(&explain(&there_and_back(), &about)).contains(&"2 accepted-email/car-1/2: sent".to_owned())
+    );
+}
+
+#[test]
 fn each_event_is_told_with_its_own_fate_leads_and_effects_also_within_one_commit() {
     let early = withdrawn("car-1").v(3);
     let lines = explain(

@@ -100,7 +100,8 @@ where
         match advanced {
             Ok(advanced) => {
                 self.remember(&buyer, advanced.through);
-                self.tell(&buyer, &advanced, metrics);
+                let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+                advanced.tell(&buyer, self.surroundings.now(), &mut metrics);
                 Ok(())
             }
             Err(error) => {
@@ -121,27 +122,5 @@ where
             cursors.clear();
         }
         cursors.insert(buyer.clone(), through);
-    }
-
-    /// One line and one count for each effect.
-    fn tell(&self, buyer: &BuyerId, advanced: &Advanced, metrics: &Mutex<Metrics>) {
-        let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = self.surroundings.now();
-        for performed in &advanced.performed {
-            let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
-            let dimensions = vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())];
-            metrics.count("Effects", dimensions, 1);
-            let lag = now.duration_since(performed.recorded_at).as_millis();
-            metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
-            let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
-            tracing::info!(%buyer, effect, sequence, outcome, "effect");
-        }
-        match &advanced.behind {
-            None => tracing::info!(%buyer, through = advanced.through.get(), "settled"),
-            Some(reason) => {
-                metrics.count("BuyersBehind", vec![], 1);
-                tracing::warn!(%buyer, through = advanced.through.get(), reason, "behind");
-            }
-        }
     }
 }

@@ -14,6 +14,8 @@ pub struct Message {
     pub deduplication_id: Option<String>,
     /// When it was sent, in milliseconds since 1970.
     pub sent_at: Option<String>,
+    /// How often it was received, this time included.
+    pub receives: u32,
 }
 
 /// All messages of one message group, in order.
@@ -88,6 +90,11 @@ impl Message {
             body: record.body.unwrap_or_default(),
             deduplication_id: record.attributes.remove("MessageDeduplicationId"),
             sent_at: record.attributes.remove("SentTimestamp"),
+            receives: record
+                .attributes
+                .get("ApproximateReceiveCount")
+                .and_then(|count| count.parse().ok())
+                .unwrap_or(1),
         })
     }
 }

@@ -1,4 +1,5 @@
 use aws::{Access, BadSetting, Settings};
+use telemetry::LevelFilter;
 
 /// What the recorder is told by its environment.
 #[derive(Debug, Clone)]
@@ -9,8 +10,8 @@ pub struct Config {
     pub streams_table: String,
     /// `OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL`.
     pub dead_letters_url: String,
-    /// `LOG_LEVEL`, if set.
-    pub log_level: Option<String>,
+    /// How much is logged.
+    pub log_level: LevelFilter,
 }
 
 impl Config {
@@ -28,7 +29,7 @@ impl Config {
             access: Access::from_settings(&settings)?,
             streams_table: settings.table("STREAMS_TABLE")?,
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
-            log_level: settings.optional("LOG_LEVEL"),
+            log_level: settings.log_level()?,
         })
     }
 }

@@ -1,13 +1,12 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
 use contract::stored::Undecodable;
 use domain::{BuyerId, Event};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
-use event_store::{Appended, EventStore, Head, StoreError, history, load};
+use event_store::{Appended, EventStore, Head, InTime, NEEDED, StoreError, history, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use telemetry::{Metrics, chain};
@@ -17,8 +16,9 @@ use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, NoRoo
 use crate::decide::{Decided, Decision, decide};
 use crate::heads::Heads;
 
-/// What must be left of the invocation before a call is begun: one call to AWS with its retries.
-const NEEDED: Duration = Duration::from_secs(6);
+/// From this receive on, a buyer's messages are recorded one by one, so that one that breaks the recorder takes no
+/// neighbour with it into the dead letters.
+const SUSPICIOUS: u32 = 5;
 
 /// Records batches of offer events.
 #[derive(Debug)]
@@ -72,28 +72,47 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
             .inspect_err(|error| tracing::error!(error = chain(error), "the batch goes back"))?;
         let metrics = &Mutex::new(Metrics::of("recorder"));
         // Buyers are independent, and each one's work is sequential.
-        let groups = batch.groups().iter().map(|group| async move {
-            let recorded = AssertUnwindSafe(self.record(group, deadline, metrics)).catch_unwind().await;
-            recorded.unwrap_or_else(|_| {
-                tracing::error!(messages = group.messages.len(), "a panic: this buyer's messages come back");
-                0
-            })
-        });
-        let settled = join_all(groups).await;
-        let returned: usize =
-            batch.groups().iter().zip(&settled).map(|(group, settled)| group.messages.len() - settled).sum();
-        let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        if returned > 0 {
-            metrics.count("MessagesReturned", vec![], returned as u64);
+        let settled =
+            join_all(batch.groups().iter().map(|group| self.settle(group, deadline, metrics))).await;
+        for (group, settled) in batch.groups().iter().zip(&settled) {
+            for message in group.messages.iter().skip(*settled) {
+                metrics.lock().unwrap_or_else(PoisonError::into_inner).count("MessagesReturned", vec![], 1);
+                tracing::warn!(message = message.id, receives = message.receives, "returned");
+            }
         }
+        let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
         metrics.write(self.surroundings.now().as_millisecond());
         Ok(batch.answer(&settled))
     }
 
-    /// Records one buyer's messages; tells how many, from the first on, are settled.
-    async fn record(&self, group: &Group, deadline: Deadline, metrics: &Mutex<Metrics>) -> usize {
+    /// Settles one buyer's messages: all in one commit, or one by one once they have come back often. Tells how many, from
+    /// the first on, are settled.
+    async fn settle(&self, group: &Group, deadline: Deadline, metrics: &Mutex<Metrics>) -> usize {
+        let is_suspicious = group.messages.iter().any(|message| message.receives >= SUSPICIOUS);
+        let at_once = if is_suspicious { 1 } else { group.messages.len().max(1) };
+        let mut settled = 0;
+        for messages in group.messages.chunks(at_once) {
+            let recording = AssertUnwindSafe(self.record(group, messages, deadline, metrics));
+            // The place of a panic is logged where it happens.
+            let recorded = recording.catch_unwind().await.unwrap_or(0);
+            settled += recorded;
+            if recorded < messages.len() {
+                break;
+            }
+        }
+        settled
+    }
+
+    /// Records some messages of one buyer; tells how many, from the first on, are settled.
+    async fn record(
+        &self,
+        group: &Group,
+        messages: &[Message],
+        deadline: Deadline,
+        metrics: &Mutex<Metrics>,
+    ) -> usize {
         let read: Vec<Result<IncomingEvent, Reason>> =
-            group.messages.iter().map(|message| read(group, message)).collect();
+            messages.iter().map(|message| read(group, message)).collect();
         let events: Vec<&Event> = read.iter().flatten().map(|incoming| &incoming.event).collect();
         let decided = match read.iter().flatten().next() {
             Some(first) => match self.append(&first.buyer, &events, deadline).await {
@@ -106,7 +125,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
             None => Vec::new(),
         };
         let mut decisions = decided.into_iter();
-        for (index, (message, read)) in group.messages.iter().zip(&read).enumerate() {
+        for (index, (message, read)) in messages.iter().zip(&read).enumerate() {
             let decision = match read {
                 Ok(_) => decisions.next().unwrap_or(Decision::Duplicate),
                 Err(reason) => Decision::Dead(reason.clone()),
@@ -123,7 +142,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
             }
             tell(message, read.as_ref().ok(), &decision, metrics);
         }
-        group.messages.len()
+        messages.len()
     }
 
     /// Decides events and appends what is new, until nothing stands in between.
@@ -133,6 +152,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
         events: &[&Event],
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
+        let streams = &InTime { store: &self.streams, deadline, surroundings: &self.surroundings };
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
         let mut past = None;
@@ -141,8 +161,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
                 head
             } else {
                 is_fresh = true;
-                self.in_time(deadline)?;
-                load(&self.streams, buyer).await.map_err(GiveBack::Store)?
+                load(streams, buyer).await.map_err(GiveBack::Store)?
             };
             let Decided { decisions, appending, needs_history } =
                 match decide(head.clone(), past.as_deref(), events.iter().copied()) {
@@ -151,8 +170,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
                     decided => decided,
                 };
             if needs_history {
-                self.in_time(deadline)?;
-                past = Some(history(&self.streams, buyer).await.map_err(GiveBack::Store)?);
+                past = Some(history(streams, buyer).await.map_err(GiveBack::Store)?);
                 known = Some(head);
                 continue;
             }
@@ -160,8 +178,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
                 self.heads.remember(buyer, head);
                 return Ok(decisions);
             };
-            self.in_time(deadline)?;
-            match self.streams.append(&commit).await.map_err(GiveBack::Store)? {
+            match streams.append(&commit).await.map_err(GiveBack::Store)? {
                 Appended::Written => {
                     self.heads.remember(buyer, after);
                     return Ok(decisions);
@@ -187,12 +204,8 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
         deadline: Deadline,
     ) -> Result<(), GiveBack> {
         let letter = DeadLetter::of(group, message, reason).map_err(GiveBack::NoRoom)?;
-        self.in_time(deadline)?;
+        deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
-    }
-
-    fn in_time(&self, deadline: Deadline) -> Result<(), GiveBack> {
-        deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)
     }
 }
 

@@ -7,12 +7,12 @@ use event_store::surroundings::Machine;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use recorder::dead_letters::SqsDeadLetters;
 use recorder::{Config, Recorder};
-use telemetry::chain;
+use telemetry::{LevelFilter, chain};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
-    telemetry::start(config.as_ref().ok().and_then(|config| config.log_level.as_deref()));
+    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level));
     let config =
         config.inspect_err(|error| tracing::error!(error = chain(error), "the recorder does not start"))?;
 
@@ -23,7 +23,10 @@ async fn main() -> Result<(), Error> {
     recorder.warm_up().await;
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        recorder.handle(event.payload, deadline_of(event.context.deadline)).await.map_err(Error::from)
+        recorder
+            .handle(event.payload, deadline_of(event.context.deadline))
+            .await
+            .map_err(|error| Error::from(chain(&error)))
     }))
     .await
     .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the recorder ends"))

@@ -1,3 +1,5 @@
+use telemetry::LevelFilter;
+
 /// Looks up environment variables, so that tests never touch the process's own.
 pub struct Settings<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
@@ -57,6 +59,18 @@ impl<'a> Settings<'a> {
     ) -> Result<String, BadSetting> {
         let value = self.required(name, rule)?;
         if is_good(&value) { Ok(value) } else { Err(BadSetting::Invalid { name, rule }) }
+    }
+
+    /// How much is logged, by `LOG_LEVEL`; `info` if it is absent.
+    ///
+    /// # Errors
+    /// [`BadSetting`].
+    pub fn log_level(&self) -> Result<LevelFilter, BadSetting> {
+        const RULE: &str = "error, warn, info, debug or trace, or absent";
+        match self.optional("LOG_LEVEL") {
+            None => Ok(LevelFilter::INFO),
+            Some(word) => word.parse().map_err(|_| BadSetting::Invalid { name: "LOG_LEVEL", rule: RULE }),
+        }
     }
 
     /// The name of a DynamoDB table.
@@ -122,6 +136,14 @@ mod tests {
             with(Some("secret secret"), |settings| settings.table("STREAMS_TABLE")).expect_err("wrong");
         assert!(matches!(error, BadSetting::Invalid { name: "STREAMS_TABLE", .. }));
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_log_level_is_a_level_or_absent() {
+        use telemetry::LevelFilter;
+        assert_eq!(with(None, |settings| settings.log_level()), Ok(LevelFilter::INFO));
+        assert_eq!(with(Some("debug"), |settings| settings.log_level()), Ok(LevelFilter::DEBUG));
+        assert!(with(Some("verbose"), |settings| settings.log_level()).is_err());
     }
 
     #[test]

@@ -201,6 +201,17 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_40320_orders_of_any_eight_events_end_alike(
+        history in history().prop_filter("eight events", |events| events.len() == 8)
+    ) {
+        prop_assert_eq!(for_every_permutation(&history), 40_320);
+    }
+}
+
 #[test]
 fn offer_versions_never_wrap_round() {
     let last = OfferVersion::new(u32::MAX).unwrap();

@@ -1,19 +1,18 @@
 //! All pending effects of one buyer, in order, from the cursor on.
 
 use std::fmt;
-use std::time::Duration;
 
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
-use event_store::{EventStore, Head, StoreError, tail_after};
+use event_store::{EventStore, Head, InTime, NEEDED, StoreError, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use telemetry::chain;
+use telemetry::{Metrics, chain};
 
 use crate::deliver::{self, later};
 use crate::leads::{
-    Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Moved, Opening, Outcome, Progress,
+    Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
 };
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage, SalesUnavailable};
@@ -24,9 +23,6 @@ const LOOKS: usize = 4;
 
 /// How many lead and outcome items may wait for one transaction, which takes 100.
 const LARGEST_TRANSACTION: usize = 50;
-
-/// What must be left of the invocation before anything but an e-mail is begun: one call to AWS with its retries.
-const NEEDED: Duration = Duration::from_secs(6);
 
 /// What is needed to advance buyers.
 #[derive(Debug)]
@@ -63,6 +59,28 @@ pub struct Performed {
     pub outcome: Outcome,
     /// When its commit was recorded.
     pub recorded_at: Timestamp,
+}
+
+impl Advanced {
+    /// One line and one count for each effect, and how it ended for the buyer.
+    pub fn tell(&self, buyer: &BuyerId, now: Timestamp, metrics: &mut Metrics) {
+        for performed in &self.performed {
+            let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
+            metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
+            let lag = now.duration_since(performed.recorded_at).as_millis();
+            metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
+            let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
+            tracing::info!(%buyer, effect, sequence, outcome, "effect");
+        }
+        let through = self.through.get();
+        match &self.behind {
+            None => tracing::info!(%buyer, through, "settled"),
+            Some(reason) => {
+                metrics.count("BuyersBehind", vec![], 1);
+                tracing::warn!(%buyer, through, reason, "behind");
+            }
+        }
+    }
 }
 
 /// The one thing that makes an invocation fail: a buyer could be neither advanced nor marked behind.
@@ -167,8 +185,8 @@ where
         let cursor = self.leads.cursor(buyer).await?;
         *attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
         advanced.through = advanced.through.max(cursor.through);
-        deadline.leaves(NEEDED, self.surroundings)?;
-        let (head, pending) = tail_after(self.streams, buyer, Some(cursor.through)).await?;
+        let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
+        let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
         let look = Look { buyer, head, deadline };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
@@ -197,9 +215,8 @@ where
         mark_to_clear: Option<&str>,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
-        match self.leads.move_cursor(buyer, progress, mark_to_clear).await? {
-            Moved::Done | Moved::Overtaken => {}
-        }
+        // Overtaken or not: it is at least there.
+        self.leads.move_cursor(buyer, progress, mark_to_clear).await?;
         advanced.through = advanced.through.max(progress.through);
         *progress = Progress { from: progress.through, through: progress.through, ..Progress::default() };
         Ok(())
@@ -217,9 +234,7 @@ where
             let outcome = self.perform(look, effect, commit.recorded_at).await?;
             if outcome == Outcome::Sent {
                 if let Some((lead, told)) = told_by(effect, look, commit.recorded_at) {
-                    let known: &mut LeadTold = progress.leads.entry(lead).or_default();
-                    known.opened = told.opened.or(known.opened.take());
-                    known.closed = told.closed.or(known.closed.take());
+                    progress.leads.entry(lead).or_default().merge(told);
                 }
             } else if outcome != Outcome::Unknown {
                 // How a doubtful mail ends is the ledger's to say.

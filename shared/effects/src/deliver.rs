@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use domain::Effect;
+use domain::{BuyerId, Effect};
 use event_store::EventStore;
 use event_store::surroundings::Surroundings;
 use jiff::{SignedDuration, Timestamp};
@@ -123,6 +123,20 @@ where
         if let Some(due) = entry.due.filter(|due| now <= *due) {
             return Err(Stop::later("another worker is at the e-mail".to_owned(), Some(due)));
         }
+        if !self.declare_unknown(look.buyer, &effect.key(), entry).await? {
+            return Err(Stop::later("ledger entry changed".to_owned(), None));
+        }
+        Ok(if entry.sequence == effect.sequence { Outcome::Unknown } else { Outcome::AlreadySent })
+    }
+
+    /// A claim past its deadline: perhaps sent. `false` if it was settled meanwhile.
+    pub(crate) async fn declare_unknown(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        entry: &LedgerEntry,
+    ) -> Result<bool, Stop> {
+        let now = self.surroundings.now();
         let verdict = Verdict {
             status: Status::Unknown,
             message_id: None,
@@ -130,10 +144,7 @@ where
             due: Some(later(now, UNKNOWN_LASTS)),
             now,
         };
-        if !self.leads.settle(look.buyer, &effect.key(), &entry.nonce, &verdict).await? {
-            return Err(Stop::later("ledger entry changed".to_owned(), None));
-        }
-        Ok(if entry.sequence == effect.sequence { Outcome::Unknown } else { Outcome::AlreadySent })
+        Ok(self.leads.settle(buyer, key, &entry.nonce, &verdict).await?)
     }
 }
 

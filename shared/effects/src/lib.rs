@@ -9,8 +9,11 @@ mod deliver;
 pub mod leads;
 pub mod mail;
 pub mod outside;
+mod sweep;
+pub mod worker;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
+pub use sweep::Swept;
 
 /// The SHA-256 of a text in hexadecimal, 64 characters.
 fn sha256_hex(text: &str) -> String {

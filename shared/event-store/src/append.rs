@@ -4,7 +4,7 @@ use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Effect, Event};
 use jiff::Timestamp;
 
-use crate::Head;
+use crate::{FeedPartition, Head};
 
 /// The largest item in bytes that is written; DynamoDB's own limit is 400 KB.
 pub const LARGEST_ITEM: usize = 380_000;
@@ -14,9 +14,6 @@ pub const LARGEST_ITEM: usize = 380_000;
 /// Source: Amazon DynamoDB Developer Guide, "Read/write capacity mode".
 const WRITE_UNIT: usize = 1024;
 const READ_UNIT: usize = 4096;
-
-/// How many partitions an hour of the `feed` index has: it must never be the place that throttles an append.
-const FEED_SHARDS: u8 = 8;
 
 /// Events that are to be recorded in one commit, with the head that they lead to.
 #[derive(Debug, Clone)]
@@ -61,7 +58,7 @@ impl Appending {
         let first = self.before.state.sequence.next();
         let mut commit = stored::encode(buyer, first, &self.events, &self.effects, recorded_at);
         if !self.effects.is_empty() {
-            commit.feed = Some(feed_partition(buyer, recorded_at));
+            commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = self.after.clone();
         let tail_bytes = self.before.tail_bytes + commit.bytes();
@@ -81,15 +78,6 @@ impl Appending {
 const fn is_snapshot_worth_it(commit: usize, snapshot: usize, tail: usize) -> bool {
     let extra = (commit + snapshot).div_ceil(WRITE_UNIT) - commit.div_ceil(WRITE_UNIT);
     commit + snapshot <= LARGEST_ITEM && (extra == 0 || tail.div_ceil(READ_UNIT) > extra)
-}
-
-/// The hour of recording, so that a walk reads only what is new, and a shard by buyer.
-fn feed_partition(buyer: &BuyerId, recorded_at: Timestamp) -> String {
-    let text = stored::written(recorded_at);
-    let hour = text.get(..13).unwrap_or(&text);
-    let shard =
-        buyer.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % FEED_SHARDS;
-    format!("{hour}#{shard}")
 }
 
 #[cfg(test)]

@@ -5,7 +5,9 @@
 
 mod append;
 mod dynamo;
+mod feed;
 mod head;
+mod in_time;
 mod load;
 mod memory;
 mod store;
@@ -13,7 +15,9 @@ pub mod surroundings;
 
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{DynamoStreams, RetryConflicts};
+pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
 pub use head::Head;
+pub use in_time::{InTime, NEEDED};
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;
 pub use store::{Appended, EventStore, Page, StoreError};

@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
-use crate::{Appended, EventStore, Page, StoreError};
+use jiff::Timestamp;
+
+use crate::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
 #[derive(Debug, Default)]
@@ -43,5 +45,26 @@ impl EventStore for MemoryStreams {
         let mut found = commits.range((buyer.to_owned(), 0)..(buyer.to_owned(), end)).rev();
         let page = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
         Ok(Page { commits: page, has_more: found.next().is_some() })
+    }
+}
+
+impl Feed for MemoryStreams {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut found: Vec<FeedEntry> = commits
+            .values()
+            .filter(|commit| commit.feed.as_deref() == Some(partition.key()))
+            .filter_map(FeedEntry::of)
+            .filter(|entry| entry.recorded_at > after && entry.recorded_at <= until)
+            .collect();
+        found.sort_by_key(|entry| entry.recorded_at);
+        found.truncate(limit);
+        Ok(found)
     }
 }

@@ -6,22 +6,33 @@
 mod chain;
 mod metrics;
 
-use std::str::FromStr;
-
 pub use chain::chain;
 pub use metrics::Metrics;
-use tracing::level_filters::LevelFilter;
+pub use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Starts JSON log lines on standard output, from this level on (`error`, `warn`, `info`, `debug`, `trace`; `info` if
-/// the word is none of these). Lambda adds no time of its own to a line, so each carries one.
-pub fn start(level: Option<&str>) {
-    let level = level.and_then(|word| LevelFilter::from_str(word).ok()).unwrap_or(LevelFilter::INFO);
-    tracing_subscriber::fmt()
+/// The crates that may say more than warnings. Others repeat whole requests and bodies at finer levels, and those hold
+/// personal data and credentials.
+const OURS: [&str; 6] = ["recorder", "reactor", "sweeper", "receipts", "effects", "event_store"];
+
+/// Starts JSON log lines on standard output, from this level on for our own crates (`error`, `warn`, `info`, `debug`,
+/// `trace`). Panics are told by their place only: their message may quote data.
+pub fn start(level: LevelFilter) {
+    let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false)
-        .with_target(false)
-        .with_max_level(level)
-        .init();
+        .with_target(false);
+    let levels = Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_targets(OURS.map(|name| (name, level)));
+    tracing_subscriber::registry().with(lines.with_filter(levels)).init();
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(place, "a panic");
+    }));
 }

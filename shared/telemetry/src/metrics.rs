@@ -62,8 +62,11 @@ impl Metrics {
     }
 
     /// Writes the lines to standard output, where Lambda's log is. A metric that cannot be written is dropped: it must
-    /// not cost a message.
+    /// not cost a message. Nothing is written where nothing is logged: before [`start`](crate::start).
     pub fn write(&self, now: i64) {
+        if !tracing::dispatcher::has_been_set() {
+            return;
+        }
         let mut out = io::stdout().lock();
         for line in self.lines(now) {
             let _ = writeln!(out, "{line}");

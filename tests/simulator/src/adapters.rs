@@ -5,19 +5,22 @@ use std::rc::Rc;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, Moved, Progress, Verdict,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Moved, OpenWork,
+    Progress, Status, Verdict, Walked, Work,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::surroundings::Surroundings;
-use event_store::{Appended, EventStore, Page, StoreError};
+use event_store::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 use jiff::Timestamp;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 
 use crate::call::{Lost, Machine};
 use crate::fault::Site;
-use crate::platform::Request;
-use crate::{safeguard::Safeguard, unguarded};
+use crate::platform::{Platform, Request};
+use crate::safeguard::Safeguard;
+use crate::strategy::Strategy;
+use crate::unguarded;
 
 /// AWS as one execution environment sees it.
 #[derive(Debug, Clone)]
@@ -38,19 +41,28 @@ impl Surroundings for Aws {
 
 impl EventStore for Aws {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        let changed = self.0.platform.borrow().is_off(Safeguard::ChainedEffects).then(|| {
-            unguarded::with_effects_per_step(&self.0.platform.borrow(), commit)
-        });
+        let changed = self
+            .0
+            .platform
+            .borrow()
+            .is_off(Safeguard::ChainedEffects)
+            .then(|| unguarded::with_effects_per_step(&self.0.platform.borrow(), commit));
         let commit = changed.as_ref().unwrap_or(commit);
-        let perform = |platform: &mut crate::platform::Platform| Ok(platform.append(commit));
+        let perform = |platform: &mut Platform| Ok(platform.append(commit));
         let lost = |_| Err(unavailable("PutItem", &commit.buyer));
         self.0.call(Site::Append, perform, lost, || Some(Request::Append(commit.clone()))).await
     }
 
-    async fn page(&self, buyer: &BuyerId, before: Option<Sequence>, limit: usize) -> Result<Page, StoreError> {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
         let lost = |_| Err(unavailable("Query", buyer.as_str()));
-        let perform = |platform: &mut crate::platform::Platform| {
-            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get), limit);
+        let perform = |platform: &mut Platform| {
+            let rang = self.0.rang(buyer.as_str()).map(|rang| rang + 1);
+            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get).or(rang), limit);
             if platform.is_off(Safeguard::Closings) {
                 unguarded::drop_closings(platform, buyer.as_str(), &mut page);
             }
@@ -62,10 +74,9 @@ impl EventStore for Aws {
 
 impl DeadLetters for Aws {
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
-        let lost = |_| {
-            Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source: LOST.into() })
-        };
-        let perform = |platform: &mut crate::platform::Platform| {
+        let lost =
+            |_| Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source: LOST.into() });
+        let perform = |platform: &mut Platform| {
             platform.set_aside(letter);
             Ok(())
         };
@@ -76,7 +87,14 @@ impl DeadLetters for Aws {
 impl Cursors for Aws {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("GetItem", buyer));
-        self.0.call(Site::Cursor, |platform| Ok(platform.leads.cursor(buyer.as_str())), lost, || None).await
+        let perform = |platform: &mut Platform| {
+            let mut cursor = platform.leads.cursor(buyer.as_str());
+            if let Some(rang) = self.0.rang(buyer.as_str()) {
+                cursor.through = Sequence::new(rang - 1);
+            }
+            Ok(cursor)
+        };
+        self.0.call(Site::Cursor, perform, lost, || None).await
     }
 
     async fn move_cursor(
@@ -93,15 +111,14 @@ impl Cursors for Aws {
             let mark = mark_to_clear.map(str::to_owned);
             Some(Request::MoveCursor(buyer.clone(), progress.clone(), mark))
         };
-        let perform = |platform: &mut crate::platform::Platform| {
-            Ok(platform.move_cursor(buyer.as_str(), progress, mark_to_clear))
-        };
+        let perform =
+            |platform: &mut Platform| Ok(platform.move_cursor(buyer.as_str(), progress, mark_to_clear));
         self.0.call(Site::MoveCursor, perform, lost, request).await
     }
 
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
-        let perform = |platform: &mut crate::platform::Platform| {
+        let perform = |platform: &mut Platform| {
             platform.mark_behind(buyer.as_str(), behind);
             Ok(())
         };
@@ -127,10 +144,65 @@ impl Ledger for Aws {
         let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
         let request =
             || Some(Request::Settle(buyer.clone(), key.to_owned(), nonce.to_owned(), verdict.clone()));
-        let perform = |platform: &mut crate::platform::Platform| {
-            Ok(platform.settle(buyer.as_str(), key, nonce, verdict))
-        };
+        let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, nonce, verdict));
         self.0.call(Site::Settle, perform, lost, request).await
+    }
+}
+
+impl Feed for Aws {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let lost = |_| Err(unavailable("Query", partition.key()));
+        let perform = |platform: &mut Platform| {
+            Ok(platform.index.query(platform.now, partition.key(), after, until, limit))
+        };
+        self.0.call(Site::Feed, perform, lost, || None).await
+    }
+}
+
+impl Work for Aws {
+    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        let lost = |_| Err(about_nobody("Query"));
+        let perform = |platform: &mut Platform| {
+            let noise = platform.is_noisy.then_some(&mut platform.chance);
+            Ok(platform.leads.open_work(now, limit, noise))
+        };
+        self.0.call(Site::OpenWork, perform, lost, || None).await
+    }
+
+    async fn close(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> Result<bool, LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
+        let request =
+            || Some(Request::Close(buyer.clone(), key.to_owned(), Box::new(found.clone()), status, now));
+        let perform =
+            |platform: &mut Platform| Ok(platform.leads.close(buyer.as_str(), key, found, status, now));
+        self.0.call(Site::Close, perform, lost, request).await
+    }
+
+    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
+        let lost = |_| Err(about_nobody("GetItem"));
+        self.0.call(Site::Walked, |platform| Ok(platform.leads.walked), lost, || None).await
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        let lost = |_| Err(about_nobody("UpdateItem"));
+        let perform = |platform: &mut Platform| {
+            platform.leads.set_walked(walked);
+            Ok(())
+        };
+        self.0.call(Site::Walked, perform, lost, || Some(Request::Walked(walked))).await
     }
 }
 
@@ -141,13 +213,17 @@ impl Outside for Aws {
             Lost::Unknown => Delivery::Unknown { reason: "timed out".to_owned() },
         };
         let request = || Some(Request::Email(email.clone()));
-        self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await
+        let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
+        let repeats = self.0.platform.borrow().strategy.is_some_and(Strategy::repeats_doubts);
+        match delivery {
+            Delivery::Unknown { reason } if repeats => Delivery::NotSent { reason },
+            known => known,
+        }
     }
 
     async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        let lost =
-            |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
-        let perform = |platform: &mut crate::platform::Platform| {
+        let lost = |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
+        let perform = |platform: &mut Platform| {
             let now = platform.now;
             platform.sales.send(now, message);
             Ok(())
@@ -158,6 +234,10 @@ impl Outside for Aws {
 
 fn unavailable(operation: &'static str, buyer: &str) -> StoreError {
     StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: LOST.into() }
+}
+
+fn about_nobody(operation: &'static str) -> LeadsUnavailable {
+    LeadsUnavailable { operation, buyer: "nobody".to_owned(), source: LOST.into() }
 }
 
 fn leads_unavailable(operation: &'static str, buyer: &BuyerId) -> LeadsUnavailable {

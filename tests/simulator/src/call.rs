@@ -58,11 +58,21 @@ pub(crate) struct Machine {
     pub(crate) platform: Rc<RefCell<Platform>>,
     calls: RefCell<Vec<Option<Waiting>>>,
     skew: i64,
+    /// The one record of the change feed that is looked at, where the feed is trusted.
+    rang: RefCell<Option<(String, u64)>>,
 }
 
 impl Machine {
     pub(crate) const fn new(name: String, platform: Rc<RefCell<Platform>>, skew: i64) -> Self {
-        Self { name, platform, calls: RefCell::new(Vec::new()), skew }
+        Self { name, platform, calls: RefCell::new(Vec::new()), skew, rang: RefCell::new(None) }
+    }
+
+    pub(crate) fn trust(&self, buyer: &str, sequence: u64) {
+        *self.rang.borrow_mut() = Some((buyer.to_owned(), sequence));
+    }
+
+    pub(crate) fn rang(&self, buyer: &str) -> Option<u64> {
+        self.rang.borrow().as_ref().filter(|(of, _)| of == buyer).map(|(_, sequence)| *sequence)
     }
 
     /// How many places for calls there are; some are empty.
@@ -132,7 +142,8 @@ impl Machine {
         poll_fn(move |context| {
             let mut calls = self.calls.borrow_mut();
             let Some(place) = place else {
-                let waiting = Some(Waiting { site, is_held, waker: Some(context.waker().clone()), verdict: None });
+                let waiting =
+                    Some(Waiting { site, is_held, waker: Some(context.waker().clone()), verdict: None });
                 let free = calls.iter().position(Option::is_none).unwrap_or(calls.len());
                 if free == calls.len() {
                     calls.push(waiting);

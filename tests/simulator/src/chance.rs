@@ -25,7 +25,7 @@ impl Chance {
     }
 
     /// A number from `first` to `last`.
-    pub(crate) const fn from_to(&mut self, first: usize, last: usize) -> usize {
+    pub(crate) const fn between(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last + 1 - first)
     }
 
@@ -35,7 +35,12 @@ impl Chance {
     }
 
     /// A duration up to `longest` milliseconds.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_possible_wrap, reason = "days at most")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap,
+        reason = "days at most"
+    )]
     pub(crate) const fn up_to(&mut self, longest: i64) -> i64 {
         self.below(longest as usize + 1) as i64
     }

@@ -34,6 +34,22 @@ impl Fault {
         Self::FreezeAfter,
         Self::Panic,
     ];
+
+    /// The words for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::FailBefore => "fails before",
+            Self::FailAfter => "answer lost",
+            Self::Late => "lands late",
+            Self::Again => "lands again",
+            Self::CrashBefore => "crash before",
+            Self::CrashAfter => "crash after",
+            Self::FreezeBefore => "frozen before",
+            Self::FreezeAfter => "frozen after",
+            Self::Panic => "panic",
+        }
+    }
 }
 
 /// Where faults come from.
@@ -71,11 +87,19 @@ pub enum Site {
     Email,
     /// A message to the sales team.
     Sales,
+    /// One partition of the index of effectful commits.
+    Feed,
+    /// The index of open work.
+    OpenWork,
+    /// The giving up of an e-mail.
+    Close,
+    /// How far the sweeper has walked, read or written.
+    Walked,
 }
 
 impl Site {
     /// Every kind of call.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Page,
         Self::Append,
         Self::Letter,
@@ -87,10 +111,14 @@ impl Site {
         Self::Settle,
         Self::Email,
         Self::Sales,
+        Self::Feed,
+        Self::OpenWork,
+        Self::Close,
+        Self::Walked,
     ];
 
     /// Whether a fault here can leave an e-mail in doubt.
     pub(crate) const fn is_doubtful(self) -> bool {
-        matches!(self, Self::Claim | Self::Settle | Self::Email)
+        matches!(self, Self::Claim | Self::Settle | Self::Email | Self::Close)
     }
 }

@@ -44,7 +44,14 @@ impl Sent {
     /// It as a message.
     #[must_use]
     pub fn post(self) -> Post {
-        let id = format!("{}-{}-{}-{}{}", self.buyer, self.offer, self.version, self.kind, if self.is_odd { "-odd" } else { "" });
+        let id = format!(
+            "{}-{}-{}-{}{}",
+            self.buyer,
+            self.offer,
+            self.version,
+            self.kind,
+            if self.is_odd { "-odd" } else { "" }
+        );
         let body = self.body(&id);
         Post { group: self.buyer.clone(), id, event: Some(self), body }
     }
@@ -56,7 +63,8 @@ impl Sent {
         );
         if *kind == "made" {
             // Writing to a String cannot fail.
-            let _ = write!(body, r#","carId":"car-{offer}","buyer":{{"name":"Ada Canary","email":"{email}"}}"#);
+            let _ =
+                write!(body, r#","carId":"car-{offer}","buyer":{{"name":"Ada Canary","email":"{email}"}}"#);
         }
         body.push_str("}}");
         body
@@ -66,14 +74,20 @@ impl Sent {
 /// The buyers of a run.
 const BUYERS: [&str; 3] = ["b0", "b1", "b2"];
 const OFFERS: [&str; 3] = ["o0", "o1", "o2"];
-const ADDRESSES: [&str; 6] =
-    ["ada@example.com", "bob@example.com", "eve@example.com", "ada@example.com", "refused@example.com", "no address"];
+const ADDRESSES: [&str; 6] = [
+    "ada@example.com",
+    "bob@example.com",
+    "eve@example.com",
+    "ada@example.com",
+    "refused@example.com",
+    "no address",
+];
 
 /// Everything that is sent, in order.
 pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
     let mut lines: Vec<Vec<Post>> = Vec::new();
     let mut fillers = Vec::new();
-    for buyer in BUYERS.iter().take(chance.from_to(1, 3)) {
+    for buyer in BUYERS.iter().take(chance.between(1, 3)) {
         let mut line = line(chance, buyer);
         if chance.per_mille(300) && line.len() > 2 {
             let gap = line.remove(chance.below(line.len()));
@@ -101,7 +115,7 @@ pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
 
 /// One buyer's events, in an order that they may arrive in.
 fn line(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
-    let offers = chance.from_to(1, 3);
+    let offers = chance.between(1, 3);
     let is_flood = chance.per_mille(2);
     let mut tracks: Vec<Vec<Sent>> =
         OFFERS.iter().take(offers).map(|offer| track(chance, buyer, offer, is_flood)).collect();
@@ -117,7 +131,7 @@ fn line(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
     for at in 0..line.len() {
         if chance.per_mille(250) {
             let late = line.remove(at);
-            line.insert((at + chance.from_to(1, 4)).min(line.len()), late);
+            line.insert((at + chance.between(1, 4)).min(line.len()), late);
         }
     }
     if is_flood {
@@ -129,16 +143,20 @@ fn line(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
 /// One offer's life.
 fn track(chance: &mut Chance, buyer: &str, offer: &str, is_flood: bool) -> Vec<Sent> {
     let mut events = vec![Sent::new(buyer, offer, 1, "made", chance.pick(&ADDRESSES))];
-    let length = if is_flood { 40 } else { chance.from_to(1, 6) };
+    let length = if is_flood { 40 } else { chance.between(1, 6) };
     let mut kind = "made";
     for version in 2..=u32::try_from(length).unwrap_or(1) {
         kind = match kind {
             "made" | "acceptance-withdrawn" => {
                 chance.pick(&["accepted", "accepted", "accepted", "rejected", "withdrawn"])
             }
-            "accepted" => {
-                chance.pick(&["acceptance-withdrawn", "acceptance-withdrawn", "rejected", "withdrawn", "accepted"])
-            }
+            "accepted" => chance.pick(&[
+                "acceptance-withdrawn",
+                "acceptance-withdrawn",
+                "rejected",
+                "withdrawn",
+                "accepted",
+            ]),
             _ if chance.per_mille(850) && !is_flood => break,
             _ => "accepted",
         };
@@ -149,12 +167,12 @@ fn track(chance: &mut Chance, buyer: &str, offer: &str, is_flood: bool) -> Vec<S
 
 /// Repeats, contradictions and poison.
 fn disturb(chance: &mut Chance, buyer: &str, line: &mut Vec<Post>) {
-    for number in 0..chance.from_to(0, 3) {
+    for number in 0..chance.between(0, 3) {
         if line.is_empty() {
             return;
         }
         let at = chance.below(line.len());
-        let later = chance.from_to(at + 1, line.len());
+        let later = chance.between(at + 1, line.len());
         let kind = chance.below(4);
         let Some(post) = line.get(at).cloned() else { return };
         match post.event {

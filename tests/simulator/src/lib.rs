@@ -1,1 +1,86 @@
-//! Simulator.
+//! The product's own handlers in a simulated AWS: one process, one thread, one seed.
+//!
+//! A run plays a history of offer events through recorders and reactors on a [`platform`] that does everything that AWS may
+//! do, and strikes calls with [`Fault`]s. Then the faults stop, everything must come to its end, and the [`checker`], which
+//! knows the rules but none of the product's code, reads what happened. The same seed gives the same run, to the byte.
+
+mod adapters;
+mod call;
+mod chance;
+mod checker;
+mod compare;
+mod executor;
+mod fault;
+mod history;
+mod many;
+mod platform;
+mod rules;
+mod safeguard;
+pub mod scenarios;
+mod strategy;
+mod systematic;
+mod unguarded;
+mod worker;
+mod world;
+
+pub use compare::compare;
+pub use fault::{Fault, Faults, Site};
+pub use history::{Post, Sent};
+pub use many::{Summary, many};
+pub use safeguard::Safeguard;
+pub use strategy::Strategy;
+pub use systematic::{Coverage, systematic};
+use world::World;
+
+/// What to run.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Everything that is left to chance comes from it.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: Faults,
+    /// What is sent; by chance, if nothing is said.
+    pub posts: Option<Vec<Post>>,
+    /// A safeguard that is switched off.
+    pub off: Option<Safeguard>,
+    /// Another way to do the work, to be compared with ours.
+    pub strategy: Option<Strategy>,
+    /// Whether to keep a trace.
+    pub has_trace: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Everything that must not be.
+    pub violations: Vec<String>,
+    /// Step by step what happened, if asked for.
+    pub trace: String,
+    /// The calls to AWS, in order, where faults are planned.
+    pub sites: Vec<Site>,
+}
+
+impl Plan {
+    /// The run of a seed, with everything by chance.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        Self { seed, ..Self::default() }
+    }
+
+    /// Runs it and checks it.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        let mut chance = chance::Chance::of(self.seed.rotate_left(32));
+        let posts = self.posts.clone().unwrap_or_else(|| history::history(&mut chance));
+        let mut world = World::new(self, posts);
+        let ended = world.run();
+        let sites = world.sites();
+        let mut platform = world.platform.borrow_mut();
+        let trace = platform.trace.take().unwrap_or_default();
+        let mut violations: Vec<String> = ended.err().into_iter().collect();
+        if violations.is_empty() {
+            violations = checker::check(&platform, &world.posts);
+        }
+        Report { violations, trace, sites }
+    }
+}

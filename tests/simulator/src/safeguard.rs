@@ -22,11 +22,15 @@ pub enum Safeguard {
     ChainedEffects,
     /// A closing is always announced.
     Closings,
+    /// A buyer that cannot go on is marked.
+    BehindMark,
+    /// What the doorbell missed is swept up.
+    Sweeper,
 }
 
 impl Safeguard {
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
@@ -37,5 +41,7 @@ impl Safeguard {
         Self::Holding,
         Self::ChainedEffects,
         Self::Closings,
+        Self::BehindMark,
+        Self::Sweeper,
     ];
 }

@@ -102,3 +102,23 @@ fn while_the_dead_letter_queue_is_away_the_message_and_those_after_it_come_back(
     assert_eq!(world.dead(), [("2".to_owned(), "not-json")]);
     assert_eq!(world.recorded(&ada).len(), 2);
 }
+
+#[test]
+fn a_message_that_breaks_the_recorder_again_and_again_takes_no_neighbour_before_it_along() {
+    let world = world();
+    let ada = buyer("ada");
+    let mut breaking = accepted("car-1").v(2);
+    breaking.id = domain::EventId::parse("breaks-it").unwrap();
+    let messages = [
+        sent("1", &ada, body(&ada, &made("car-1"))),
+        sent("2", &ada, body(&ada, &breaking)),
+        sent("3", &ada, body(&ada, &acceptance_withdrawn("car-1").v(3))),
+    ];
+    for times in 1..5 {
+        assert_eq!(world.deliver_again(&messages, times), ["1", "2", "3"]);
+    }
+    assert_eq!(world.deliver_again(&messages, 5), ["2", "3"], "one by one");
+    // SQS sets the second aside in the end; the third is held, and nothing is lost.
+    assert_eq!(world.deliver_again(&messages[2..], 5), [""; 0]);
+    assert_eq!(world.recorded(&ada), [("car-1".to_owned(), 1), ("car-1".to_owned(), 3)]);
+}

@@ -27,6 +27,11 @@ pub(crate) fn sent(id: &str, group: &BuyerId, body: impl Into<String>) -> Sent {
 }
 
 pub(crate) fn batch(messages: &[Sent]) -> SqsEvent {
+    received(messages, 1)
+}
+
+/// The same, received so many times.
+pub(crate) fn received(messages: &[Sent], times: u32) -> SqsEvent {
     let records: Vec<Value> = messages
         .iter()
         .map(|message| {
@@ -37,6 +42,7 @@ pub(crate) fn batch(messages: &[Sent]) -> SqsEvent {
                     "MessageGroupId": message.group,
                     "MessageDeduplicationId": format!("dedup-{}", message.id),
                     "SentTimestamp": "1764000000000",
+                    "ApproximateReceiveCount": times.to_string(),
                 },
             })
         })
@@ -81,6 +87,7 @@ impl Streams {
 impl EventStore for &Streams {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.appends.set(self.appends.get() + 1);
+        assert!(!commit.facts.contains("breaks-it"), "a fault of the test");
         match self.fault(&commit.buyer, "append") {
             Some(Fault::Before) => return Err(Streams::unavailable(&commit.buyer, "append")),
             Some(Fault::After) => {
@@ -169,6 +176,12 @@ impl World {
     /// Delivers one batch; the ids of the messages that come back.
     pub(crate) fn deliver(&self, messages: &[Sent]) -> Vec<String> {
         deliver(&self.recorder, messages)
+    }
+
+    /// The same, of messages that were received so many times.
+    pub(crate) fn deliver_again(&self, messages: &[Sent], times: u32) -> Vec<String> {
+        let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
+        returned(block_on(self.recorder.handle(received(messages, times), deadline)).unwrap())
     }
 
     /// Offer and version of every event recorded of a buyer, in order.

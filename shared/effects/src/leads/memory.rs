@@ -2,10 +2,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use domain::{BuyerId, LeadId, Sequence};
+use jiff::Timestamp;
 
 use super::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, LedgerEntry, Moved, Outcome,
-    Progress, Status, Verdict, is_claimable,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, LedgerEntry, Moved, Open,
+    OpenWork, Outcome, Progress, Status, Verdict, Walked, Work, is_claimable,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -28,6 +29,8 @@ pub struct Tables {
     pub ledger: BTreeMap<(BuyerId, String), LedgerEntry>,
     /// By buyer, sequence and effect key.
     pub settled: BTreeMap<(BuyerId, Sequence, String), Outcome>,
+    /// How far the sweeper has walked.
+    pub walked: Option<Walked>,
 }
 
 impl MemoryLeads {
@@ -69,9 +72,7 @@ impl Cursors for MemoryLeads {
         }
         cursor.through = progress.through;
         for (lead, told) in &progress.leads {
-            let known = tables.leads.entry((buyer.clone(), lead.clone())).or_default();
-            known.opened = told.opened.clone().or(known.opened.take());
-            known.closed = told.closed.clone().or(known.closed.take());
+            tables.leads.entry((buyer.clone(), lead.clone())).or_default().merge(told.clone());
         }
         for (sequence, outcomes) in &progress.settled {
             tables.settled.retain(|(of, at, _), _| (of, at) != (buyer, sequence));
@@ -143,5 +144,54 @@ impl Ledger for MemoryLeads {
             entry.first_tried_at = verdict.now;
         }
         Ok(true)
+    }
+}
+
+impl Work for MemoryLeads {
+    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        let tables = self.tables.borrow();
+        let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
+            let due = cursor.behind.as_ref()?.not_before;
+            Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
+        });
+        let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
+            let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+            Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
+        });
+        let mut due: Vec<OpenWork> = behind.chain(emails).filter(|work| work.due <= now).collect();
+        due.sort_by_key(|work| work.due);
+        due.truncate(limit);
+        Ok(due)
+    }
+
+    async fn close(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> Result<bool, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let Some(entry) = tables.ledger.get_mut(&(buyer.clone(), key.to_owned())) else { return Ok(false) };
+        if entry.nonce != found.nonce || entry.status != found.status {
+            return Ok(false);
+        }
+        entry.status = status;
+        entry.due = None;
+        entry.since = now;
+        Ok(true)
+    }
+
+    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
+        Ok(self.tables.borrow().walked)
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let known = tables.walked.get_or_insert(walked);
+        known.through = known.through.max(walked.through);
+        known.again_at = known.again_at.max(walked.again_at);
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 /// domain of at least two labels. Quoted local parts and address literals are not taken.
 ///
 /// Sources: Amazon SES Developer Guide, "Email format and character encoding" (no SMTPUTF8); RFC 5321, section 4.5.3.1.
-pub(super) fn checked(address: &str) -> Option<String> {
+pub(crate) fn checked(address: &str) -> Option<String> {
     let (local, domain) = address.trim_matches(' ').rsplit_once('@')?;
     let is_atom = |atom: &str| {
         !atom.is_empty()

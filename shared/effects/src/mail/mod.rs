@@ -2,6 +2,8 @@
 
 mod address;
 
+pub(crate) use address::checked as checked_address;
+
 use askama::Template;
 use domain::{CarId, EffectKind, State};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -92,7 +94,18 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
     let Some(contact) = &offer.contact else { return Ok(None) };
     let to = address::checked(&contact.email).ok_or(Unsendable::Address)?;
     let name = &shown(&contact.name);
-    let car = offer.car.as_ref().map_or("your next car", CarId::as_str);
+    // The low lead may have been opened by an offer that is over by now: the mail speaks of one that is not.
+    let spoken_of = match kind {
+        EffectKind::QuoteInvitation { .. } if !offer.is_pending() => {
+            head.offers.values().find(|other| other.is_pending()).unwrap_or(offer)
+        }
+        EffectKind::QuoteInvitation { .. }
+        | EffectKind::AcceptedEmail { .. }
+        | EffectKind::QuoteRequest { .. }
+        | EffectKind::LeadOpened { .. }
+        | EffectKind::LeadClosed { .. } => offer,
+    };
+    let car = spoken_of.car.as_ref().map_or("your next car", CarId::as_str);
     let Letterhead { site, site_url } = letterhead;
     let failed = |_| Unsendable::Template;
     let (subject, text, html) = if matches!(kind, EffectKind::AcceptedEmail { .. }) {
@@ -116,13 +129,17 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
 /// What must be encoded in one segment of a path. Source: RFC 3986, section 2.3.
 const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A name as it is shown: on one line, without characters that turn the text around it. Empty becomes a greeting.
+/// A name as it is shown: on one line, without characters that turn the text around it. What is no name becomes a
+/// greeting.
 fn shown(name: &str) -> String {
     let is_turning = |character| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
     let calm: String = name
         .chars()
         .map(|character| if character.is_control() || is_turning(character) { ' ' } else { character })
         .collect();
-    let words: Vec<&str> = calm.split_whitespace().collect();
-    if words.is_empty() { "there".to_owned() } else { words.join(" ") }
+    let name = calm.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Anybody can type any address and any name into an offer: no advertisement goes out under our sender.
+    let is_a_name =
+        !name.is_empty() && name.chars().count() <= 70 && !name.contains("://") && !name.contains("www.");
+    if is_a_name { name } else { "there".to_owned() }
 }

@@ -1,7 +1,6 @@
 //! SES and SQS.
 
 use std::error::Error;
-use std::io;
 use std::time::Duration;
 
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
@@ -78,6 +77,11 @@ impl Outside for AwsOutside {
             .configuration_set_name(&self.configuration_set)
             .set_email_tags(Some(tags))
             .content(content)
+            .customize()
+            // A kept connection may be dead after a freeze. Others are tried again then; a mail would be doubtful.
+            .mutate_request(|request| {
+                request.headers_mut().insert("connection", "close");
+            })
             .send()
             .await;
         match answer {
@@ -114,9 +118,8 @@ fn delivery_after<R>(error: &SdkError<SendEmailError, R>) -> Delivery {
             Delivery::NotSent { reason: "request cannot be built".to_owned() }
         }
         SdkError::DispatchFailure(failure) => {
-            let is_refused = failure.as_connector_error().is_some_and(|error| is_connection_refused(error));
-            if is_refused {
-                Delivery::NotSent { reason: "connection refused".to_owned() }
+            if failure.as_connector_error().is_some_and(|error| has_never_connected(error)) {
+                Delivery::NotSent { reason: "no connection".to_owned() }
             } else {
                 Delivery::Unknown { reason: "connection broken".to_owned() }
             }
@@ -149,17 +152,20 @@ fn after_refusal(error: &SendEmailError) -> Delivery {
         | "UnrecognizedClientException"
         | "InvalidClientTokenId"
         | "ExpiredTokenException"
+        | "IncompleteSignatureException"
+        | "InvalidSignatureException"
+        | "MissingAuthenticationTokenException"
         | "SignatureDoesNotMatch" => Delivery::NotSent { reason },
         _ => Delivery::Unknown { reason },
     }
 }
 
-fn is_connection_refused(error: &(dyn Error + 'static)) -> bool {
+/// Whether the name was not found, the connection refused or timed out, or the hand-shake failed: no request was begun.
+fn has_never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>()
-            && io.kind() == io::ErrorKind::ConnectionRefused
-        {
+        let http = error.downcast_ref::<hyper_util::client::legacy::Error>();
+        if http.is_some_and(hyper_util::client::legacy::Error::is_connect) {
             return true;
         }
         cause = error.source();

@@ -8,4 +8,5 @@ mod leads;
 mod mail;
 mod requests;
 mod ses;
+mod sweep;
 mod world;

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+
+use crate::FeedEntry;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -41,6 +44,15 @@ pub(super) fn read(item: &Item) -> Option<StoredCommit> {
         snapshot: text("snapshot"),
         recorded_at: text("recordedAt")?,
         feed: text("feed"),
+    })
+}
+
+/// An entry of the index: keys only.
+pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
+    Some(FeedEntry {
+        buyer: BuyerId::parse(item.get("buyer")?.as_s().ok()?).ok()?,
+        sequence: Sequence::new(sequence_of(item)?),
+        recorded_at: item.get("recordedAt")?.as_s().ok()?.parse().ok()?,
     })
 }
 

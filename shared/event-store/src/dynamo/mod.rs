@@ -8,11 +8,13 @@ use std::error::Error;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use contract::stored::{StoredCommit, Undecodable};
+use contract::stored::{self, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
 pub use retry::RetryConflicts;
 
-use crate::{Appended, EventStore, Page, StoreError};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// The streams table.
 #[derive(Debug, Clone)]
@@ -99,6 +101,56 @@ impl EventStore for DynamoStreams {
             has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
         })
     }
+}
+
+impl Feed for DynamoStreams {
+    /// One `Query` of the index and, where 1 MB does not hold them, the pages after it.
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let mut found = Vec::new();
+        let mut from = None;
+        loop {
+            let left = limit - found.len();
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("feed")
+                .key_condition_expression("feed = :feed AND recordedAt BETWEEN :after AND :until")
+                .expression_attribute_values(":feed", AttributeValue::S(partition.key().to_owned()))
+                // Between has no open end: a tick later is the same, for texts have three digits of a second.
+                .expression_attribute_values(":after", AttributeValue::S(stored::written(tick_after(after))))
+                .expression_attribute_values(":until", AttributeValue::S(stored::written(until)))
+                .limit(i32::try_from(left).unwrap_or(i32::MAX))
+                .set_exclusive_start_key(from)
+                .send()
+                .await
+                .map_err(|error| unavailable("Query", partition.key(), error))?;
+            for item in page.items() {
+                let corrupt = || {
+                    StoreError::Undecodable(Undecodable::Corrupt {
+                        buyer: partition.key().to_owned(),
+                        sequence: item::sequence_of(item).unwrap_or_default(),
+                        part: "feed",
+                    })
+                };
+                found.push(item::read_feed(item).ok_or_else(corrupt)?);
+            }
+            from = page.last_evaluated_key.filter(|key| !key.is_empty());
+            if from.is_none() || found.len() >= limit {
+                return Ok(found);
+            }
+        }
+    }
+}
+
+fn tick_after(moment: Timestamp) -> Timestamp {
+    moment.saturating_add(SignedDuration::from_millis(1)).unwrap_or(Timestamp::MAX)
 }
 
 fn unavailable<E, R>(operation: &'static str, buyer: &str, error: SdkError<E, R>) -> StoreError

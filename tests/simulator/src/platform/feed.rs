@@ -52,11 +52,11 @@ impl Feed {
         self.doorbells.iter().map(|doorbell| doorbell.visible_at).filter(|at| *at > now).min()
     }
 
-    /// One to three records, any.
-    pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Doorbell> {
+    /// One to so many records, any.
+    pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance, most: usize) -> Vec<Doorbell> {
         self.doorbells.retain(|doorbell| now - doorbell.recorded_at < TRIMMED_AFTER);
         let mut batch = Vec::new();
-        for _ in 0..chance.from_to(1, 3) {
+        for _ in 0..chance.between(1, most) {
             let ready = self.doorbells.iter().filter(|doorbell| doorbell.visible_at <= now).count();
             let wanted = chance.below(ready);
             let found = self.doorbells.iter().enumerate().filter(|(_, doorbell)| doorbell.visible_at <= now);

@@ -1,12 +1,21 @@
 use std::collections::BTreeMap;
 
-use effects::leads::{Behind, Claim, Claimed, Cursor, LedgerEntry, Moved, Outcome, Progress, Status, Verdict};
+use domain::BuyerId;
+use effects::leads::{
+    Behind, Claim, Claimed, Cursor, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Status, Verdict,
+    Walked,
+};
+use jiff::Timestamp;
+
+use crate::chance::Chance;
+use crate::safeguard::Safeguard;
 
 /// The leads table, as its items lie there. Written anew from the table's description, not from the product's own
 /// adapter in memory, so that neither can hide a fault of the other.
 #[derive(Debug, Default)]
 pub(crate) struct Leads {
     pub(crate) buyers: BTreeMap<String, OfBuyer>,
+    pub(crate) walked: Option<Walked>,
 }
 
 /// One buyer's items.
@@ -23,15 +32,6 @@ pub(crate) struct OfBuyer {
 pub(crate) struct Lead {
     pub(crate) is_open: bool,
     pub(crate) has_contact: bool,
-}
-
-/// Which conditions a write leaves out.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct LeftOut {
-    pub(crate) ledger: bool,
-    pub(crate) head: bool,
-    pub(crate) cursor: bool,
-    pub(crate) nonce: bool,
 }
 
 impl Leads {
@@ -54,11 +54,11 @@ impl Leads {
         buyer: &str,
         progress: &Progress,
         mark_to_clear: Option<&str>,
-        left_out: LeftOut,
+        off: Option<Safeguard>,
     ) -> Moved {
         let items = self.of(buyer);
         let is_move = progress.through > progress.from;
-        if is_move && items.cursor.through >= progress.through && !left_out.cursor {
+        if is_move && items.cursor.through >= progress.through && off != Some(Safeguard::CursorCondition) {
             return Moved::Overtaken;
         }
         let mark = items.cursor.behind.as_ref().map(|behind| behind.mark.as_str());
@@ -85,42 +85,107 @@ impl Leads {
         Moved::Done
     }
 
+    /// The sparse index of what is open. It is late by a moment: with noise, some of it is not found.
+    pub(crate) fn open_work(
+        &self,
+        now: Timestamp,
+        limit: usize,
+        mut noise: Option<&mut Chance>,
+    ) -> Vec<OpenWork> {
+        let mut found = Vec::new();
+        for (buyer, items) in &self.buyers {
+            let Ok(buyer) = BuyerId::parse(buyer) else { continue };
+            if let Some(behind) = &items.cursor.behind {
+                found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
+            }
+            for (key, entry) in &items.ledger {
+                if let Some(due) = entry.due {
+                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+                    found.push(OpenWork { buyer: buyer.clone(), due, what });
+                }
+            }
+        }
+        found.retain(|work| {
+            work.due <= now && !noise.as_deref_mut().is_some_and(|chance| chance.per_mille(100))
+        });
+        found.sort_by_key(|work| work.due);
+        found.truncate(limit);
+        found
+    }
+
+    pub(crate) fn close(
+        &mut self,
+        buyer: &str,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> bool {
+        let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return false };
+        if entry.nonce != found.nonce || entry.status != found.status {
+            return false;
+        }
+        entry.status = status;
+        entry.due = None;
+        entry.since = now;
+        true
+    }
+
+    /// Each value moves forward only.
+    pub(crate) fn set_walked(&mut self, walked: Walked) {
+        let known = self.walked.get_or_insert(walked);
+        known.through = known.through.max(walked.through);
+        known.again_at = known.again_at.max(walked.again_at);
+    }
+
     pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
         self.of(buyer).cursor.behind = Some(behind.clone());
     }
 
     /// The ledger item under its condition, and the check that the stream has not moved on, at once. Both conditions are
     /// looked at, and the first that fails is told of.
-    pub(crate) fn claim(&mut self, claim: &Claim, head_moved: bool, left_out: LeftOut) -> Claimed {
+    pub(crate) fn claim(&mut self, claim: &Claim, head_moved: bool, off: Option<Safeguard>) -> Claimed {
         let ledger = &mut self.of(claim.buyer.as_str()).ledger;
         let known = ledger.get(&claim.key);
-        if let Some(known) = known.filter(|known| !is_free(known, claim) && !left_out.ledger) {
+        if let Some(known) =
+            known.filter(|known| !is_free(known, claim) && off != Some(Safeguard::ClaimCondition))
+        {
             let is_ours = known.nonce == claim.nonce;
             return if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(known.clone())) };
         }
-        if head_moved && !left_out.head {
+        if head_moved && off != Some(Safeguard::HeadCheck) {
             return Claimed::HeadMoved;
         }
         let first = known.filter(|known| known.status == Status::Retry).map(|known| known.first_tried_at);
-        let entry = LedgerEntry {
-            status: Status::Sending,
-            nonce: claim.nonce.clone(),
-            sequence: claim.sequence,
-            address: claim.address.clone(),
-            due: Some(claim.deadline),
-            first_tried_at: first.unwrap_or(claim.now),
-            since: claim.now,
-            message_id: None,
-            reason: None,
-        };
-        ledger.insert(claim.key.clone(), entry);
+        ledger.insert(claim.key.clone(), claimed(claim, first));
         Claimed::Ours
     }
 
-    pub(crate) fn settle(&mut self, buyer: &str, key: &str, nonce: &str, verdict: &Verdict, left_out: LeftOut) -> bool {
+    pub(crate) fn entry(&self, buyer: &str, key: &str) -> Option<&LedgerEntry> {
+        self.buyers.get(buyer)?.ledger.get(key)
+    }
+
+    /// Writes an entry, or deletes it, without any condition.
+    pub(crate) fn replace(&mut self, buyer: &str, key: &str, entry: Option<LedgerEntry>) {
+        let ledger = &mut self.of(buyer).ledger;
+        if let Some(entry) = entry {
+            ledger.insert(key.to_owned(), entry);
+        } else {
+            ledger.remove(key);
+        }
+    }
+
+    pub(crate) fn settle(
+        &mut self,
+        buyer: &str,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+        off: Option<Safeguard>,
+    ) -> bool {
         let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return false };
         let is_open = matches!(entry.status, Status::Sending | Status::Unknown);
-        if !left_out.nonce && (entry.nonce != nonce || !is_open) {
+        if off != Some(Safeguard::SettleNonce) && (entry.nonce != nonce || !is_open) {
             return entry.nonce == nonce && entry.status == verdict.status;
         }
         entry.status = verdict.status;
@@ -129,6 +194,21 @@ impl Leads {
         entry.due = verdict.due;
         entry.since = verdict.now;
         true
+    }
+}
+
+/// The entry that a claim writes.
+pub(crate) fn claimed(claim: &Claim, first_tried_at: Option<Timestamp>) -> LedgerEntry {
+    LedgerEntry {
+        status: Status::Sending,
+        nonce: claim.nonce.clone(),
+        sequence: claim.sequence,
+        address: claim.address.clone(),
+        due: Some(claim.deadline),
+        first_tried_at: first_tried_at.unwrap_or(claim.now),
+        since: claim.now,
+        message_id: None,
+        reason: None,
     }
 }
 

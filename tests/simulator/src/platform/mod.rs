@@ -2,22 +2,26 @@
 //! free to do within them.
 
 mod feed;
+mod index;
 mod leads;
 mod outside;
 mod queue;
 mod streams;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use contract::stored::StoredCommit;
 use domain::BuyerId;
-use effects::leads::{Behind, Claim, Claimed, Moved, Progress, Verdict};
+use effects::leads::{Behind, Claim, Claimed, LedgerEntry, Moved, Progress, Status, Verdict, Walked};
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, Page};
 pub(crate) use feed::Doorbell;
 use feed::Feed;
-use leads::{Leads, LeftOut};
+use index::Index;
+use jiff::Timestamp;
+pub(crate) use leads::{Leads, claimed};
 use outside::{Sales, Ses};
 use queue::Queue;
 pub(crate) use queue::{Received, message_id};
@@ -27,6 +31,7 @@ use streams::Streams;
 use crate::chance::Chance;
 use crate::fault::Site;
 use crate::safeguard::Safeguard;
+use crate::strategy::Strategy;
 
 /// A message that the recorder set aside, and how long its buyer's stream was then.
 #[derive(Debug, Clone)]
@@ -52,6 +57,8 @@ pub(crate) enum Request {
     Mark(BuyerId, Behind),
     Claim(Claim),
     Settle(BuyerId, String, String, Verdict),
+    Close(BuyerId, String, Box<LedgerEntry>, Status, Timestamp),
+    Walked(Walked),
     Email(Email),
     Sales(SalesMessage),
 }
@@ -65,10 +72,16 @@ pub(crate) struct Platform {
     /// Whether it makes use of what it is free to do.
     pub(crate) is_noisy: bool,
     pub(crate) off: Option<Safeguard>,
+    pub(crate) strategy: Option<Strategy>,
+    /// What was claimed, by nonce, where strategies are compared.
+    claims: BTreeMap<String, LedgerEntry>,
+    /// Groups with a message that was redriven.
+    pub(crate) redriven: BTreeSet<String>,
     pub(crate) queue: Queue,
     pub(crate) letters: Vec<SetAside>,
     pub(crate) streams: Streams,
     pub(crate) feed: Feed,
+    pub(crate) index: Index,
     pub(crate) leads: Leads,
     pub(crate) ses: Ses,
     pub(crate) sales: Sales,
@@ -90,10 +103,14 @@ impl Platform {
             chance,
             is_noisy,
             off,
+            strategy: None,
+            claims: BTreeMap::new(),
+            redriven: BTreeSet::new(),
             queue: Queue::default(),
             letters: Vec::new(),
             streams: Streams::default(),
             feed: Feed::default(),
+            index: Index::default(),
             leads: Leads::default(),
             ses: Ses::default(),
             sales: Sales::default(),
@@ -110,7 +127,11 @@ impl Platform {
     pub(crate) fn log(&mut self, words: std::fmt::Arguments<'_>) {
         if let Some(trace) = &mut self.trace {
             // Writing to a String cannot fail.
-            let _ = writeln!(trace, "{:>12.3} {words}", std::time::Duration::from_millis(self.now.unsigned_abs()).as_secs_f64());
+            let _ = writeln!(
+                trace,
+                "{:>12.3} {words}",
+                std::time::Duration::from_millis(self.now.unsigned_abs()).as_secs_f64()
+            );
         }
     }
 
@@ -123,20 +144,13 @@ impl Platform {
         self.off == Some(safeguard)
     }
 
-    fn left_out(&self) -> LeftOut {
-        LeftOut {
-            ledger: self.is_off(Safeguard::ClaimCondition),
-            head: self.is_off(Safeguard::HeadCheck),
-            cursor: self.is_off(Safeguard::CursorCondition),
-            nonce: self.is_off(Safeguard::SettleNonce),
-        }
-    }
-
     pub(crate) fn append(&mut self, commit: &StoredCommit) -> Appended {
         let appended = self.streams.append(commit, !self.is_off(Safeguard::PutCondition));
         if appended == Appended::Written {
             let noise = self.is_noisy.then_some(&mut self.chance);
             self.feed.ring(self.now, &commit.buyer, commit.sequence, noise);
+            let noise = self.is_noisy.then_some(&mut self.chance);
+            self.index.add(self.now, commit, noise);
         }
         appended
     }
@@ -150,23 +164,37 @@ impl Platform {
         self.letters.push(SetAside { letter: letter.clone(), head });
     }
 
+    pub(crate) fn has_sweeper(&self) -> bool {
+        !self.is_off(Safeguard::Sweeper) && !self.is(Strategy::TrustFeed)
+    }
+
+    pub(crate) fn is(&self, strategy: Strategy) -> bool {
+        self.strategy == Some(strategy)
+    }
+
     pub(crate) fn move_cursor(&mut self, buyer: &str, progress: &Progress, mark: Option<&str>) -> Moved {
-        let left_out = self.left_out();
-        self.leads.move_cursor(buyer, progress, mark, left_out)
+        let off = self.is(Strategy::TrustFeed).then_some(Safeguard::CursorCondition).or(self.off);
+        self.leads.move_cursor(buyer, progress, mark, off)
     }
 
     pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
         self.nothing_personal(&behind.reason);
+        if self.is_off(Safeguard::BehindMark) {
+            return;
+        }
         self.leads.mark_behind(buyer, behind);
     }
 
     pub(crate) fn claim(&mut self, claim: &Claim) -> Claimed {
         let buyer = claim.buyer.as_str();
         let head_moved = self.streams.has(buyer, claim.head.get() + 1);
-        let left_out = self.left_out();
-        let held_by_us = self.leads.buyers.get(buyer).and_then(|items| items.ledger.get(&claim.key));
-        let is_repeat = held_by_us.is_some_and(|entry| entry.nonce == claim.nonce);
-        let claimed = self.leads.claim(claim, head_moved, left_out);
+        let is_repeat = self.leads.entry(buyer, &claim.key).is_some_and(|entry| entry.nonce == claim.nonce);
+        let other = self.strategy.and_then(|strategy| strategy.claim(&mut self.leads, claim));
+        if self.strategy.is_some() {
+            self.claims.insert(claim.nonce.clone(), claimed(claim, None));
+        }
+        let off = self.is(Strategy::TrustFeed).then_some(Safeguard::HeadCheck).or(self.off);
+        let claimed = other.unwrap_or_else(|| self.leads.claim(claim, head_moved, off));
         if claimed == Claimed::Ours && !is_repeat {
             let head = self.streams.last(buyer);
             self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
@@ -178,8 +206,13 @@ impl Platform {
         if let Some(reason) = &verdict.reason {
             self.nothing_personal(reason);
         }
-        let left_out = self.left_out();
-        self.leads.settle(buyer, key, nonce, verdict, left_out)
+        if let Some(strategy) = self.strategy
+            && let Some(entry) = self.claims.get(nonce).cloned()
+            && let Some(settled) = strategy.settle(&mut self.leads, buyer, key, entry, verdict)
+        {
+            return settled;
+        }
+        self.leads.settle(buyer, key, nonce, verdict, self.off)
     }
 
     pub(crate) fn send_email(&mut self, email: &Email) -> Delivery {
@@ -206,6 +239,10 @@ impl Platform {
             Request::Settle(buyer, key, nonce, verdict) => {
                 self.settle(buyer.as_str(), key, nonce, verdict);
             }
+            Request::Close(buyer, key, found, status, now) => {
+                self.leads.close(buyer.as_str(), key, found, *status, *now);
+            }
+            Request::Walked(walked) => self.leads.set_walked(*walked),
             Request::Email(email) => drop(self.send_email(email)),
             Request::Sales(message) => self.sales.send(self.now, message),
         }

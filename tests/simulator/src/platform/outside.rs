@@ -10,7 +10,6 @@ use crate::chance::Chance;
 pub(crate) struct Mail {
     pub(crate) buyer: String,
     pub(crate) key: String,
-    pub(crate) nonce: String,
 }
 
 /// SES: it takes a mail, refuses it, or cannot now; and sometimes nobody can tell.
@@ -41,7 +40,6 @@ impl Ses {
             self.mails.push(Mail {
                 buyer: tag("buyer").unwrap_or_default(),
                 key: tag("effect").unwrap_or_default(),
-                nonce: tag("nonce").unwrap_or_default(),
             });
         }
         if luck >= 16 {

@@ -78,10 +78,6 @@ impl Queue {
         });
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.groups.values().all(VecDeque::is_empty)
-    }
-
     pub(crate) fn has_ready(&self, now: i64) -> bool {
         self.groups.values().any(|waiting| is_ready(waiting, now))
     }
@@ -98,11 +94,11 @@ impl Queue {
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Received> {
         let mut batch: Vec<Received> = Vec::new();
         let ready = self.groups.values().filter(|waiting| is_ready(waiting, now)).count();
-        let wanted = chance.from_to(1, 3).min(ready);
+        let wanted = chance.between(1, 3).min(ready);
         let skipped = chance.below(ready + 1 - wanted);
         let groups = self.groups.iter_mut().filter(|(_, waiting)| is_ready(waiting, now));
         for (group, waiting) in groups.skip(skipped).take(wanted) {
-            let longest = chance.from_to(1, 5);
+            let longest = chance.between(1, 5);
             let worn_out = &mut self.worn_out;
             waiting.retain(|message| {
                 let is_worn_out = message.receives >= MAX_RECEIVES;

@@ -33,7 +33,13 @@ impl Streams {
     ///
     /// "The absence of `LastEvaluatedKey` is the only way to know that you have reached the end of the result set." Source:
     /// Amazon DynamoDB Developer Guide, "Paginating table query results".
-    pub(crate) fn page(&self, buyer: &str, before: Option<u64>, limit: usize, noise: Option<&mut Chance>) -> Page {
+    pub(crate) fn page(
+        &self,
+        buyer: &str,
+        before: Option<u64>,
+        limit: usize,
+        noise: Option<&mut Chance>,
+    ) -> Page {
         let Some(stream) = self.buyers.get(buyer) else {
             return Page { commits: Vec::new(), has_more: false };
         };
@@ -41,10 +47,11 @@ impl Streams {
         if let Some(chance) = noise
             && chance.per_mille(30)
         {
-            limit = chance.from_to(1, 3).min(limit);
+            limit = chance.between(1, 3).min(limit);
         }
         let mut found = stream.range(..before.unwrap_or(u64::MAX)).rev();
-        let commits: Vec<StoredCommit> = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
+        let commits: Vec<StoredCommit> =
+            found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
         // A page that is full to the brim does not know whether it is the last.
         let has_more = commits.len() == limit;
         Page { commits, has_more }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::written;
-use domain::{BuyerId, Contact, Sequence};
+use domain::{Contact, Sequence};
 use jiff::Timestamp;
 
 use crate::leads::{AddressDigest, Behind, Cursor, LedgerEntry, Status};
@@ -33,8 +33,8 @@ pub(super) fn contact(contact: &Contact) -> AttributeValue {
     AttributeValue::M(fields)
 }
 
-pub(super) fn key(buyer: &BuyerId, kind: impl Into<String>) -> Item {
-    Item::from([("buyer".to_owned(), text(buyer.as_str())), ("kind".to_owned(), text(kind))])
+pub(super) fn key(buyer: &str, kind: impl Into<String>) -> Item {
+    Item::from([("buyer".to_owned(), text(buyer)), ("kind".to_owned(), text(kind))])
 }
 
 pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {

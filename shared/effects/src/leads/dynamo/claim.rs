@@ -11,10 +11,10 @@ use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Status, Verdict};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
-     OR (#status = :retry AND due <= :now) OR (#status = :rejected AND address <> :address)";
+     OR (#status = :retry AND (attribute_not_exists(due) OR due <= :now)) OR (#status = :rejected AND address <> :address)";
 
 fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
-    key(buyer, format!("email/{effect_key}"))
+    key(buyer.as_str(), format!("email/{effect_key}"))
 }
 
 impl Ledger for DynamoLeads {

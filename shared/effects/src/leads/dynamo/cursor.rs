@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::{BuyerId, LeadId, Priority, Sequence};
+use event_store::shard_of;
 
 use super::attributes::{Item, contact, key, number, read_cursor, text, time};
-use super::{DynamoLeads, has_failed, open_work, shard, unavailable};
+use super::{DynamoLeads, INDEX_SHARDS, has_failed, open_work, unavailable};
 use crate::leads::{Behind, Cursor, Cursors, LeadTold, LeadsUnavailable, Moved, Outcome, Progress};
 
 const CURSOR: &str = "cursor";
@@ -21,7 +22,7 @@ impl Cursors for DynamoLeads {
             .client
             .get_item()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, CURSOR)))
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
             .consistent_read(true)
             .send()
             .await
@@ -61,7 +62,7 @@ impl Cursors for DynamoLeads {
         self.client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, CURSOR)))
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
             .update_expression(
                 "SET mark = :mark, reason = :reason, attempts = :attempts, due = :due, openWork = :work, \
                  through = if_not_exists(through, :start)",
@@ -94,7 +95,7 @@ impl DynamoLeads {
         self.client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, CURSOR)))
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
             .update_expression(format!("REMOVE {REMOVE_MARK}"))
             .condition_expression("mark = :mark")
             .expression_attribute_values(":mark", text(mark))
@@ -119,7 +120,7 @@ impl DynamoLeads {
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, CURSOR)))
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_values(Some(values))
@@ -146,7 +147,7 @@ impl DynamoLeads {
         let (update, condition, values) = cursor_update(progress.through, mark);
         let cursor = Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, CURSOR)))
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
             .update_expression(update)
             .condition_expression(condition)
             .set_expression_attribute_values(Some(values))
@@ -216,7 +217,7 @@ impl DynamoLeads {
         }
         Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, format!("lead/{lead}"))))
+            .set_key(Some(key(buyer.as_str(), format!("lead/{lead}"))))
             .update_expression(expression)
             .set_expression_attribute_values(Some(values))
     }
@@ -230,7 +231,7 @@ impl DynamoLeads {
         let outcomes = outcomes.iter().map(|(key, outcome)| (key.clone(), text(outcome.name()))).collect();
         Update::builder()
             .table_name(&self.table)
-            .set_key(Some(key(buyer, format!("settled/{sequence}"))))
+            .set_key(Some(key(buyer.as_str(), format!("settled/{sequence}"))))
             .update_expression("SET outcomes = :outcomes")
             .expression_attribute_values(":outcomes", AttributeValue::M(outcomes))
     }
@@ -250,5 +251,5 @@ fn cursor_update(through: Sequence, mark: Option<&str>) -> (String, String, Item
 
 /// Partition of the index of open leads: asked by priority, oldest first.
 fn open_leads(priority: Priority, buyer: &BuyerId) -> AttributeValue {
-    text(format!("{}#{}", priority.name(), shard(buyer)))
+    text(format!("{}#{}", priority.name(), shard_of(buyer, INDEX_SHARDS)))
 }

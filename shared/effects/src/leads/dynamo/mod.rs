@@ -4,6 +4,7 @@ mod about;
 mod attributes;
 mod claim;
 mod cursor;
+mod work;
 
 use std::error::Error;
 use std::fmt;
@@ -13,6 +14,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 use domain::BuyerId;
+use event_store::shard_of;
 
 use super::LeadsUnavailable;
 
@@ -32,19 +34,19 @@ impl DynamoLeads {
     }
 }
 
-/// The shard of an index that a buyer's items lie in: spreads writes, and a reader asks all of them.
-fn shard(buyer: &BuyerId) -> u8 {
-    /// How many shards the sparse indexes have.
-    const SHARDS: u8 = 4;
-    buyer.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % SHARDS
-}
+/// How many shards the sparse indexes have.
+const INDEX_SHARDS: u8 = 4;
 
 /// Partition of the index of open work.
 fn open_work(buyer: &BuyerId) -> AttributeValue {
-    AttributeValue::S(format!("work#{}", shard(buyer)))
+    AttributeValue::S(format!("work#{}", shard_of(buyer, INDEX_SHARDS)))
 }
 
-fn unavailable<E, R>(operation: &'static str, buyer: &BuyerId, error: SdkError<E, R>) -> LeadsUnavailable
+fn unavailable<E, R>(
+    operation: &'static str,
+    buyer: &impl fmt::Display,
+    error: SdkError<E, R>,
+) -> LeadsUnavailable
 where
     E: Error + Send + Sync + 'static,
     R: fmt::Debug + Send + Sync + 'static,

@@ -78,7 +78,7 @@ fn kinds(engine: &Engine, index: &str) -> Vec<String> {
 /// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
 fn contents_of(tables: Tables) -> Contents {
     let mut contents = Contents::default();
-    let Tables { mut cursors, leads, ledger, settled } = tables;
+    let Tables { mut cursors, leads, ledger, settled, walked: _ } = tables;
     contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
     if contents.about.cursor.behind.is_some() {
         contents.open_work.push("cursor".to_owned());

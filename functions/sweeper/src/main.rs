@@ -1,0 +1,27 @@
+//! Wires the sweeper.
+
+use aws::deadline_of;
+use effects::worker::Worker;
+use event_store::surroundings::Machine;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use serde_json::Value;
+use sweeper::{Config, Sweeper};
+use telemetry::{LevelFilter, chain};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level));
+    let config =
+        config.inspect_err(|error| tracing::error!(error = chain(error), "the sweeper does not start"))?;
+
+    let Worker { streams, leads, outside, letterhead } = config.worker;
+    let sweeper = &Sweeper::new(streams, leads, outside, Machine, letterhead);
+
+    // What the schedule says in its event does not matter: the time has come.
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
+        sweeper.handle(deadline_of(event.context.deadline)).await.map_err(|error| Error::from(chain(&error)))
+    }))
+    .await
+    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the sweeper ends"))
+}

@@ -1,0 +1,97 @@
+//! How far each buyer's effects are settled.
+
+use std::collections::BTreeMap;
+
+use domain::{BuyerId, LeadId, Sequence};
+use jiff::Timestamp;
+
+use super::{LeadTold, LeadsUnavailable, Outcome};
+
+/// How far a buyer's effects are settled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cursor {
+    /// The last sequence number whose effects are settled.
+    pub through: Sequence,
+    /// Set while pending effects must be tried again later.
+    pub behind: Option<Behind>,
+}
+
+/// The mark of a buyer whose pending effects must be tried again later.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Names this mark: only who read it clears it, so a newer mark survives.
+    pub mark: String,
+    /// Why, without anything personal.
+    pub reason: String,
+    /// How often it was tried in vain.
+    pub attempts: u32,
+    /// When to try again.
+    pub not_before: Timestamp,
+}
+
+/// How far an advance came: written all at once or not at all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Where the cursor was read.
+    pub from: Sequence,
+    /// The cursor moves here.
+    pub through: Sequence,
+    /// What was told of each lead on the way.
+    pub leads: BTreeMap<LeadId, LeadTold>,
+    /// How effects were settled, where it was not plainly *sent*.
+    pub settled: BTreeMap<Sequence, BTreeMap<String, Outcome>>,
+}
+
+impl Progress {
+    /// How many items it touches besides the cursor.
+    #[must_use]
+    pub fn items(&self) -> usize {
+        self.leads.len() + self.settled.len()
+    }
+
+    /// Adds what came after.
+    pub(crate) fn extend(&mut self, later: Self) {
+        self.through = later.through;
+        for (lead, told) in later.leads {
+            self.leads.entry(lead).or_default().merge(told);
+        }
+        self.settled.extend(later.settled);
+    }
+}
+
+/// How moving the cursor ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moved {
+    /// It is where it should be.
+    Done,
+    /// Another worker had moved it at least as far; nothing was written.
+    Overtaken,
+}
+
+/// How far each buyer's effects are settled.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait Cursors {
+    /// The buyer's cursor, read consistently. A buyer never heard of has one at the start.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable>;
+
+    /// Moves the cursor forward and writes what was told on the way, in one transaction: so no late worker can revive a
+    /// closed lead. Clears the mark of this name, and no other. Where `progress` does not move, only the mark is cleared.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable>;
+
+    /// Marks the buyer as behind, over any older mark.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable>;
+}

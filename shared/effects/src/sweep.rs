@@ -1,0 +1,224 @@
+//! What the doorbell missed: buyers that are behind, e-mails that are not settled for good, commits nobody rang for.
+
+use domain::{Effect, EffectKind, OfferId, OfferVersion, Sequence, State};
+use event_store::surroundings::{Deadline, Surroundings};
+use event_store::{EventStore, Feed, FeedEntry, InTime, NEEDED, load, slice};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::advance::{Advance, Advanced, CannotMark, Look, Stop};
+use crate::deliver::later;
+use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work};
+use crate::outside::Outside;
+
+/// How long after its recording a commit is left to the doorbell.
+const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
+
+/// How often there is a second walk, for entries that came late to the index and clocks that are slow.
+const AGAIN_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// How far before the last one a second walk begins.
+const AGAIN_FROM: SignedDuration = SignedDuration::from_hours(3);
+
+/// Where the very first walk begins: the change feed keeps a day, and some more.
+const FIRST_FROM: SignedDuration = SignedDuration::from_hours(25);
+
+/// How long a mail that was definitely not sent is tried again.
+const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
+
+/// How many commits of each partition are read at once.
+const AT_ONCE: usize = 100;
+
+/// How much open work of each shard is taken at once.
+const WORK_AT_ONCE: usize = 100;
+
+/// What one sweep found and did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Buyers that were advanced, and how it ended.
+    pub advanced: Vec<(domain::BuyerId, Advanced)>,
+    /// E-mails whose entry changed, and to what.
+    pub emails: Vec<(domain::BuyerId, String, Status)>,
+    /// Why the sweep ended before all was done; the next one goes on from there.
+    pub unfinished: Option<String>,
+}
+
+impl<S, L, O, W> Advance<'_, S, L, O, W>
+where
+    S: EventStore + Feed,
+    L: Cursors + Ledger + Work,
+    O: Outside,
+    W: Surroundings,
+{
+    /// Works off what is due, then walks the index from where the last sweep came to. Ends when the time is up; what it
+    /// costs follows what was recorded since, never the size of a table.
+    ///
+    /// # Errors
+    /// [`CannotMark`], if a buyer can be neither advanced nor marked behind.
+    pub async fn sweep(&self, deadline: Deadline) -> Result<Swept, CannotMark> {
+        let mut swept = Swept::default();
+        let ended = match self.open_work(deadline, &mut swept).await {
+            Ok(()) => self.walks(deadline, &mut swept).await,
+            stopped => stopped,
+        };
+        match ended {
+            Ok(()) | Err(Ended::Sweep(Stop::HeadMoved)) => {}
+            Err(Ended::Sweep(Stop::Later { reason, .. })) => swept.unfinished = Some(reason),
+            Err(Ended::Invocation(error)) => return Err(error),
+        }
+        Ok(swept)
+    }
+
+    async fn open_work(&self, deadline: Deadline, swept: &mut Swept) -> Result<(), Ended> {
+        deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
+        let due = self.leads.open_work(self.surroundings.now(), WORK_AT_ONCE).await.map_err(Stop::from)?;
+        // E-mails first: what has been tried for a day must be given up before its buyer tries it once more.
+        let (emails, behind): (Vec<OpenWork>, Vec<OpenWork>) =
+            due.into_iter().partition(|work| work.what != Open::Behind);
+        for OpenWork { buyer, what, .. } in emails.into_iter().chain(behind) {
+            match what {
+                Open::Behind => {
+                    let advanced = self.advance(&buyer, deadline).await?;
+                    swept.advanced.push((buyer, advanced));
+                }
+                Open::Email { key, entry } => {
+                    // One that cannot be worked off now is due again: it must not keep the others.
+                    let changed = self.email(&buyer, &key, &entry, deadline).await;
+                    if let Ok(Some(status)) = changed {
+                        swept.emails.push((buyer, key, status));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// An e-mail that is due: given up, declared doubtful, or tried again if its reason still holds.
+    async fn email(
+        &self,
+        buyer: &domain::BuyerId,
+        key: &str,
+        entry: &LedgerEntry,
+        deadline: Deadline,
+    ) -> Result<Option<Status>, Stop> {
+        deadline.leaves(crate::deliver::NEEDED, self.surroundings)?;
+        let now = self.surroundings.now();
+        let close = async |status| {
+            let is_closed = self.leads.close(buyer, key, entry, status, now).await?;
+            Ok::<_, Stop>(is_closed.then_some(status))
+        };
+        match entry.status {
+            Status::Sending => {
+                let is_settled = self.declare_unknown(buyer, key, entry).await?;
+                Ok(is_settled.then_some(Status::Unknown))
+            }
+            Status::Unknown => close(Status::Abandoned).await,
+            Status::Retry if later(entry.first_tried_at, TRIED_FOR) < now => close(Status::Abandoned).await,
+            Status::Retry => {
+                let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
+                let head = load(&streams, buyer).await?;
+                let Some(effect) = effect_of(key, entry.sequence, &head.state) else {
+                    return close(Status::Superseded).await;
+                };
+                let look = Look { buyer, head, deadline };
+                Ok(match self.deliver(&look, &effect).await? {
+                    Outcome::Sent => Some(Status::Sent),
+                    Outcome::Rejected => Some(Status::Rejected),
+                    Outcome::Unknown => Some(Status::Unknown),
+                    Outcome::AlreadySent | Outcome::Superseded => None,
+                })
+            }
+            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded => Ok(None),
+        }
+    }
+
+    /// Walks on from the watermark; once an hour walks again what was walked before.
+    async fn walks(&self, deadline: Deadline, swept: &mut Swept) -> Result<(), Ended> {
+        let now = self.surroundings.now();
+        let until = earlier(now, LEFT_TO_THE_DOORBELL);
+        let walked = self.leads.walked().await.map_err(Stop::from)?;
+        let walked = walked
+            .unwrap_or(Walked { through: earlier(now, FIRST_FROM), again_at: earlier(now, FIRST_FROM) });
+        let mut place = walked;
+        let ended = self.walk(walked.through, until, false, deadline, swept, &mut place).await;
+        self.leads.set_walked(place).await.map_err(Stop::from)?;
+        ended?;
+        if later(walked.again_at, AGAIN_EVERY) <= now {
+            let from = earlier(walked.again_at, AGAIN_FROM);
+            // Its own place is not kept: one that ends before its time is begun anew.
+            self.walk(from, until, true, deadline, swept, &mut place.clone()).await?;
+            place.again_at = now;
+            self.leads.set_walked(place).await.map_err(Stop::from)?;
+        }
+        Ok(())
+    }
+
+    /// Advances the buyers of all commits recorded in between whose cursor is short. `place` moves with what is settled
+    /// or marked behind.
+    async fn walk(
+        &self,
+        from: Timestamp,
+        until: Timestamp,
+        is_second: bool,
+        deadline: Deadline,
+        swept: &mut Swept,
+        place: &mut Walked,
+    ) -> Result<(), Ended> {
+        let mut after = from;
+        while after < until {
+            deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
+            let slice = slice(self.streams, after, until, AT_ONCE).await.map_err(Stop::from)?;
+            for FeedEntry { buyer, sequence, recorded_at } in slice.entries {
+                deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
+                let cursor = self.leads.cursor(&buyer).await.map_err(Stop::from)?;
+                // A buyer that is marked is worked off when it is due.
+                if cursor.through < sequence && (is_second || cursor.behind.is_none()) {
+                    let advanced = self.advance(&buyer, deadline).await?;
+                    swept.advanced.push((buyer, advanced));
+                }
+                place.through = place.through.max(earlier(recorded_at, SignedDuration::from_millis(1)));
+            }
+            after = slice.through;
+            place.through = place.through.max(after);
+        }
+        Ok(())
+    }
+}
+
+/// Why a sweep ends before all is done.
+enum Ended {
+    /// The next sweep goes on.
+    Sweep(Stop),
+    /// The invocation fails.
+    Invocation(CannotMark),
+}
+
+impl From<Stop> for Ended {
+    fn from(stop: Stop) -> Self {
+        Self::Sweep(stop)
+    }
+}
+
+impl From<CannotMark> for Ended {
+    fn from(error: CannotMark) -> Self {
+        Self::Invocation(error)
+    }
+}
+
+fn earlier(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}
+
+/// The effect behind a ledger entry, if its reason still holds at the head. The invitation is bound to no lead of its own:
+/// any open low lead calls for it.
+fn effect_of(key: &str, sequence: Sequence, head: &State) -> Option<Effect> {
+    let kind = if key == "quote-email" {
+        EffectKind::QuoteInvitation { offer: head.low_lead.as_ref()?.offer.clone() }
+    } else {
+        let (offer, version) = key.strip_prefix("accepted-email/")?.rsplit_once('/')?;
+        EffectKind::AcceptedEmail {
+            offer: OfferId::parse(offer).ok()?,
+            accepted_at: OfferVersion::new(version.parse().ok()?)?,
+        }
+    };
+    head.still_calls_for(&kind).then_some(Effect { sequence, kind })
+}

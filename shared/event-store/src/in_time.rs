@@ -1,0 +1,48 @@
+use std::time::Duration;
+
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
+
+use crate::surroundings::{Deadline, Surroundings};
+use crate::{Appended, EventStore, Page, StoreError};
+
+/// What must be left of an invocation before a call is begun: one call to AWS with its retries.
+pub const NEEDED: Duration = Duration::from_secs(6);
+
+/// A store of which nothing is asked that cannot end before the deadline: each page of a long stream counts.
+#[derive(Debug)]
+pub struct InTime<'a, S, W> {
+    /// The store.
+    pub store: &'a S,
+    /// When the invocation ends.
+    pub deadline: Deadline,
+    /// The clock.
+    pub surroundings: &'a W,
+}
+
+impl<S, W: Surroundings> InTime<'_, S, W> {
+    fn check(&self, operation: &'static str, buyer: &str) -> Result<(), StoreError> {
+        self.deadline.leaves(NEEDED, self.surroundings).map_err(|source| StoreError::Unavailable {
+            operation,
+            buyer: buyer.to_owned(),
+            source: Box::new(source),
+        })
+    }
+}
+
+impl<S: EventStore, W: Surroundings> EventStore for InTime<'_, S, W> {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.check("an append", &commit.buyer)?;
+        self.store.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.check("a page", buyer.as_str())?;
+        self.store.page(buyer, before, limit).await
+    }
+}

@@ -1,0 +1,106 @@
+//! Every message received ends recorded, recognised, or in the dead letters for a good reason.
+
+use std::collections::BTreeMap;
+
+use super::{Story, Violations};
+use crate::history::{Post, Sent};
+use crate::platform::Platform;
+
+/// How many early events a buyer may have: the design's number.
+const MAY_BE_HELD: usize = 50;
+
+type SentBySlot<'a> = BTreeMap<(&'a str, &'a str, u32), Vec<&'a Sent>>;
+
+pub(super) fn check(
+    platform: &Platform,
+    posts: &[Post],
+    sent: &SentBySlot<'_>,
+    stories: &BTreeMap<&str, Story>,
+    violations: &mut Violations,
+) {
+    violations.must(platform.queue.worn_out.is_empty(), || {
+        format!("dead-lettered for too many receives: {:?}", platform.queue.worn_out)
+    });
+    for (buyer, story) in stories {
+        let mut times: BTreeMap<(&str, u32), usize> = BTreeMap::new();
+        for fact in &story.facts {
+            *times.entry((&fact.offer, fact.version)).or_default() += 1;
+            let said = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
+            let is_said = said.is_some_and(|said| {
+                said.iter().any(|event| event.kind == fact.kind && event.email == fact.email)
+            });
+            violations.must(is_said, || format!("{buyer}: recorded, but never sent: {fact:?}"));
+        }
+        for (slot, times) in times {
+            violations.must(times == 1, || format!("{buyer}: {slot:?} recorded {times} times"));
+        }
+    }
+    check_order(platform, posts, stories, violations);
+    let mut set_aside: BTreeMap<usize, &str> = BTreeMap::new();
+    for aside in &platform.letters {
+        let id = aside.letter.message_id.trim_start_matches('m').parse::<usize>().ok();
+        let post = id.and_then(|id| platform.queue.posts.get(id).copied());
+        let Some((index, post)) = post.and_then(|index| Some((index, posts.get(index)?))) else {
+            violations.must(false, || format!("a dead letter of nothing that was sent: {:?}", aside.letter));
+            continue;
+        };
+        set_aside.insert(index, aside.letter.reason);
+        violations.must(aside.letter.body == post.body, || format!("a changed dead letter: {}", post.id));
+        let story = stories.get(post.group.as_str());
+        let is_right = match (&post.event, aside.letter.reason) {
+            (None, reason) => matches!(reason, "not-json" | "wrong-group" | "unknown-type"),
+            (Some(event), "contradiction") => recorded(story, event).is_some_and(|is_same| !is_same),
+            (Some(_), "too-many-held") => story.is_some_and(|story| {
+                let seen = usize::try_from(aside.head).unwrap_or(usize::MAX);
+                story.after.iter().take(seen).any(|buyer| buyer.held >= MAY_BE_HELD)
+            }),
+            (Some(_), _) => false,
+        };
+        violations.must(is_right, || {
+            format!("innocent in the dead letters: {} as {}", post.id, aside.letter.reason)
+        });
+    }
+    for (index, post) in posts.iter().enumerate() {
+        // A repeat within five minutes never entered the queue; its first one answers for it.
+        let is_in = set_aside.contains_key(&index)
+            || posts.iter().enumerate().any(|(at, other)| other.id == post.id && set_aside.contains_key(&at));
+        match &post.event {
+            None => violations.must(is_in, || format!("poison not in the dead letters: {}", post.id)),
+            Some(event) => {
+                let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
+                violations.must(is_recorded || is_in, || format!("event lost: {}", post.id));
+            }
+        }
+    }
+}
+
+/// What a buyer's queue had in order is recorded in that order; but for what was set aside and given another try.
+fn check_order(
+    platform: &Platform,
+    posts: &[Post],
+    stories: &BTreeMap<&str, Story>,
+    violations: &mut Violations,
+) {
+    let mut first: BTreeMap<(&str, &str, u32, &str), usize> = BTreeMap::new();
+    for (id, post) in platform.queue.posts.iter().enumerate() {
+        if let Some(event) = posts.get(*post).and_then(|post| post.event.as_ref()) {
+            first.entry((&event.buyer, &event.offer, event.version, event.kind)).or_insert(id);
+        }
+    }
+    for (buyer, story) in stories {
+        let has_another_try = platform.redriven.contains(*buyer)
+            || platform.letters.iter().any(|aside| aside.letter.reason == "too-many-held");
+        let ids = story.facts.iter().filter_map(|fact| {
+            first.get(&(*buyer, fact.offer.as_str(), fact.version, fact.kind.as_str())).copied()
+        });
+        violations.must(has_another_try || ids.is_sorted(), || {
+            format!("{buyer}: out of order: not recorded as the queue had it: {:?}", story.facts)
+        });
+    }
+}
+
+/// Whether this offer version is recorded; and if so, with this content.
+fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
+    let fact = story?.facts.iter().find(|fact| fact.offer == event.offer && fact.version == event.version)?;
+    Some(fact.kind == event.kind && fact.email == event.email)
+}

@@ -1,0 +1,118 @@
+//! The checker: reads what was sent, what lies in the tables, what went out, and tells what must not be.
+//!
+//! It reads raw stored items by itself, and shares no code with the product.
+
+mod input;
+mod told;
+
+use std::collections::BTreeMap;
+
+use contract::stored::StoredCommit;
+use serde_json::Value;
+
+use crate::history::{Post, Sent};
+use crate::platform::Platform;
+use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
+
+/// One buyer's whole story, as the stored items tell it.
+pub(crate) struct Story {
+    pub(crate) facts: Vec<Fact>,
+    /// The buyer after so many facts.
+    pub(crate) after: Vec<Buyer>,
+    pub(crate) dues: Vec<Due>,
+}
+
+impl Story {
+    pub(crate) fn end(&self) -> &Buyer {
+        static NOBODY: Buyer = Buyer { offers: BTreeMap::new(), low: None, high: BTreeMap::new(), held: 0 };
+        self.after.last().unwrap_or(&NOBODY)
+    }
+}
+
+/// What must not be.
+#[derive(Debug, Default)]
+pub(crate) struct Violations(Vec<String>);
+
+impl Violations {
+    pub(crate) fn must(&mut self, holds: bool, words: impl FnOnce() -> String) {
+        if !holds {
+            self.0.push(words());
+        }
+    }
+}
+
+/// Everything that must not be in what happened.
+pub(crate) fn check(platform: &Platform, posts: &[Post]) -> Vec<String> {
+    let mut violations = Violations::default();
+    let mut stories = BTreeMap::new();
+    for (buyer, stream) in &platform.streams.buyers {
+        let commits: Vec<&StoredCommit> = stream.values().collect();
+        if let Some(story) = read(buyer, &commits, &mut violations) {
+            stories.insert(buyer.as_str(), story);
+        }
+    }
+    let sent: BTreeMap<(&str, &str, u32), Vec<&Sent>> =
+        posts.iter().filter_map(|post| post.event.as_ref()).fold(BTreeMap::new(), |mut sent, event| {
+            sent.entry((event.buyer.as_str(), event.offer.as_str(), event.version)).or_default().push(event);
+            sent
+        });
+    input::check(platform, posts, &sent, &stories, &mut violations);
+    told::check(platform, &stories, &mut violations);
+    violations
+        .must(platform.leaks.is_empty(), || format!("something personal in a reason: {:?}", platform.leaks));
+    violations.0
+}
+
+/// Sequence numbers without a gap, effects as the rules want them, snapshots that say what the facts say.
+fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> Option<Story> {
+    let mut story = Story { facts: Vec::new(), after: Vec::new(), dues: Vec::new() };
+    let mut buyer = Buyer::default();
+    for commit in commits {
+        let Some((facts, effects)) = facts_of(commit).zip(effects_of(commit)) else {
+            violations.must(false, || format!("{name}: commit {} cannot be read", commit.sequence));
+            return None;
+        };
+        let first = story.facts.len() as u64 + 1;
+        let last = first + facts.len() as u64 - 1;
+        violations.must(commit.sequence == first && commit.last == last && !facts.is_empty(), || {
+            format!("{name}: commit {}..{} stands at {first}..{last}", commit.sequence, commit.last)
+        });
+        let from = story.dues.len();
+        for fact in facts {
+            story.facts.push(fact);
+            let (after, dues) = buyer.after(&story.facts);
+            story.dues.extend(dues);
+            story.after.push(after.clone());
+            buyer = after;
+        }
+        let due = story.dues.iter().skip(from).map(|due| (due.sequence, due.key.clone())).collect();
+        violations.must(effects == due, || {
+            format!("{name}: commit {first} calls for {effects:?}, the rules for {due:?}")
+        });
+        if let Some(snapshot) = &commit.snapshot {
+            violations.must(says(snapshot, last, &buyer).is_some(), || {
+                format!("{name}: the snapshot at {last} says {snapshot}, the facts {buyer:?}")
+            });
+        }
+    }
+    Some(story)
+}
+
+/// Whether a snapshot says what the facts say.
+fn says(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
+    let snapshot: Value = serde_json::from_str(snapshot).ok()?;
+    let is = |holds: bool| holds.then_some(());
+    is(snapshot["sequence"] == last)?;
+    is(snapshot["low"].get(0).and_then(Value::as_u64) == buyer.low)?;
+    is(snapshot["held"].as_array().map_or(0, Vec::len) == buyer.held)?;
+    let offers = snapshot["offers"].as_object()?;
+    is(offers.len() == buyer.offers.len())?;
+    for (id, offer) in &buyer.offers {
+        let stored = offers.get(id)?;
+        is(stored["v"] == offer.version && stored["s"].as_str() == Some(offer.stage.to_string().as_str()))?;
+        is(stored["at"].as_u64() == buyer.high.get(id).map(|at| u64::from(*at)))?;
+        let contact = usize::try_from(stored["to"].as_u64()?).ok()?;
+        is(snapshot["contacts"].get(contact)?["email"] == offer.email.as_str())?;
+    }
+    Some(())
+}

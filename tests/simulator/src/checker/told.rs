@@ -1,0 +1,175 @@
+//! What the world was told: each e-mail at most once and never too late, each sales message at least once, and in the end
+//! everybody believes what is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use effects::leads::{LedgerEntry, Outcome, Status};
+use serde_json::Value;
+
+use super::{Story, Violations};
+use crate::platform::Platform;
+
+pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violations: &mut Violations) {
+    let mut mails: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    for mail in &platform.ses.mails {
+        *mails.entry((&mail.buyer, &mail.key)).or_default() += 1;
+    }
+    for (mail, times) in &mails {
+        violations.must(*times == 1, || format!("e-mail sent {times} times: {mail:?}"));
+    }
+    for granted in &platform.granted {
+        let seen = usize::try_from(granted.head).unwrap_or(0);
+        let story = stories.get(granted.buyer.as_str());
+        let then = story.and_then(|story| story.after.get(seen.checked_sub(1)?));
+        violations.must(then.is_some_and(|buyer| buyer.calls_for(&granted.key)), || {
+            format!("e-mail claimed after the fact that cancels it: {granted:?}")
+        });
+    }
+    let beliefs = beliefs(platform);
+    let mut open_doubts = 0;
+    for (buyer, story) in stories {
+        let Some(items) = platform.leads.buyers.get(*buyer) else {
+            violations.must(story.dues.is_empty(), || format!("{buyer}: nothing was ever told"));
+            continue;
+        };
+        let real = story.end().open();
+        let listed: BTreeSet<String> =
+            items.leads.iter().filter(|(_, lead)| lead.is_open).map(|(name, _)| name.clone()).collect();
+        violations.must(listed == real, || {
+            format!("{buyer}: the leads table has {listed:?} open, real are {real:?}")
+        });
+        let kept = items.leads.values().filter(|lead| lead.has_contact && !lead.is_open).count();
+        violations.must(kept == 0, || format!("{buyer}: {kept} closed leads keep a contact"));
+        let believed = beliefs.get(*buyer).cloned().unwrap_or_default();
+        violations.must(believed == real, || {
+            format!("{buyer}: the sales team believes {believed:?}, real are {real:?}")
+        });
+        let head = story.dues.last().map_or(0, |due| due.sequence);
+        violations.must(items.cursor.through.get() >= head, || {
+            format!("{buyer}: the cursor is at {}, the last effect at {head}", items.cursor.through)
+        });
+        open_doubts += items.ledger.values().filter(|entry| entry.status == Status::Unknown).count();
+        check_dues(platform, buyer, story, &mails, violations);
+        check_order(platform, buyer, story, violations);
+    }
+    violations.must(open_doubts <= platform.doubts, || {
+        format!("{open_doubts} e-mails in doubt, {} doubts injected", platform.doubts)
+    });
+}
+
+/// Each effect came to an end that the rules allow.
+fn check_dues(
+    platform: &Platform,
+    buyer: &str,
+    story: &Story,
+    mails: &BTreeMap<(&str, &str), usize>,
+    violations: &mut Violations,
+) {
+    let Some(items) = platform.leads.buyers.get(buyer) else { return };
+    let said: BTreeSet<&str> =
+        platform.sales.messages.iter().map(|message| message.effect_id.as_str()).collect();
+    let end = story.end();
+    for due in &story.dues {
+        let settled = items.settled.get(&(due.sequence, due.key.clone())).copied();
+        let is_overtaken = settled == Some(Outcome::Superseded);
+        if due.email.is_empty() {
+            let is_said = said.contains(format!("{buyer}/{}", due.key).as_str());
+            let may_be_dropped = match due.key.split_once('/') {
+                Some(("quote", offer)) => {
+                    end.offers.get(offer).is_none_or(|offer| offer.stage == 'c') || is_overtaken
+                }
+                Some(("opened", lead)) => !end.open().contains(lead),
+                _ => false,
+            };
+            violations.must(is_said || may_be_dropped && is_overtaken, || {
+                format!("{buyer}: never told: {due:?}, settled as {settled:?}")
+            });
+            continue;
+        }
+        let entry = items.ledger.get(&due.key);
+        let status = entry.map(|entry| entry.status);
+        let is_mailed = mails.contains_key(&(buyer, due.key.as_str()));
+        let is_right = match (settled, status) {
+            (Some(Outcome::Superseded), _) => {
+                !end.calls_for(&due.key) || is_mailed || due.key == "quote-email"
+            }
+            (Some(Outcome::Rejected), _) => due.email == "no address" || due.email.starts_with("refused"),
+            (_, Some(Status::Sent)) => is_mailed,
+            (_, Some(Status::Abandoned)) => platform.doubts > 0 || entry.is_some_and(was_tried_for_a_day),
+            // Another effect of this key may have gone to an address that is refused.
+            (_, Some(Status::Rejected)) => {
+                story.dues.iter().any(|other| other.key == due.key && other.email.starts_with("refused"))
+            }
+            (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
+            (_, Some(Status::Superseded)) => !end.calls_for(&due.key),
+            (_, None) => false,
+        };
+        violations.must(is_right, || {
+            format!("{buyer}: mail lost silently: {due:?}, settled as {settled:?}, ledger {status:?}, mailed {is_mailed}")
+        });
+    }
+}
+
+/// Definitely not sent, again and again, and then given up.
+fn was_tried_for_a_day(entry: &LedgerEntry) -> bool {
+    entry.since.duration_since(entry.first_tried_at).as_hours() >= 24
+}
+
+/// What was told for the first time was told in order, but for what had been overtaken when others went past it.
+fn check_order(platform: &Platform, buyer: &str, story: &Story, violations: &mut Violations) {
+    let sequences: BTreeMap<&str, u64> =
+        story.dues.iter().map(|due| (due.key.as_str(), due.sequence)).collect();
+    let mut seen = BTreeSet::new();
+    let mut furthest = 0;
+    for message in &platform.sales.messages {
+        let Some(key) = message.effect_id.strip_prefix(buyer).and_then(|key| key.strip_prefix('/')) else {
+            continue;
+        };
+        if !seen.insert(key) {
+            continue;
+        }
+        let Some(sequence) = sequences.get(key).copied() else {
+            violations.must(false, || format!("{buyer}: told of what nothing calls for: {key}"));
+            continue;
+        };
+        // Whoever went past it found it overtaken; it may have been called for again after that.
+        let since = usize::try_from(sequence).unwrap_or(0);
+        let was_over = || {
+            story.after.iter().skip(since).any(|buyer| match key.split_once('/') {
+                Some(("quote", offer)) => buyer.offers.get(offer).is_some_and(|offer| offer.stage == 'c'),
+                Some(("opened", lead)) => !buyer.open().contains(lead),
+                _ => false,
+            })
+        };
+        violations.must(sequence >= furthest || was_over(), || {
+            format!("{buyer}: {key} of {sequence} was first told after {furthest}")
+        });
+        furthest = furthest.max(sequence);
+    }
+}
+
+/// What a conforming consumer believes to be open in the end: the same id counts once, and a closed lead never reopens.
+fn beliefs(platform: &Platform) -> BTreeMap<String, BTreeSet<String>> {
+    let mut seen = BTreeSet::new();
+    let mut closed = BTreeSet::new();
+    let mut open: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for message in &platform.sales.messages {
+        let body: Value = serde_json::from_str(&message.body).unwrap_or_default();
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        if !seen.insert(text(&body["id"])) {
+            continue;
+        }
+        let (buyer, lead) = (text(&body["data"]["buyerId"]), text(&body["data"]["leadId"]));
+        match body["type"].as_str() {
+            Some("lead.opened.v1") if !closed.contains(&(buyer.clone(), lead.clone())) => {
+                open.entry(buyer).or_default().insert(lead);
+            }
+            Some("lead.closed.v1") => {
+                open.entry(buyer.clone()).or_default().remove(&lead);
+                closed.insert((buyer, lead));
+            }
+            _ => {}
+        }
+    }
+    open
+}

@@ -1,0 +1,200 @@
+//! How one step is made: a call gets its verdict, and the worker that waited for it goes on, or does not.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use crate::call::Verdict;
+use crate::chance::Chance;
+use crate::fault::{Fault, Faults, Site};
+use crate::world::{HOUR, MINUTE, World};
+
+/// Where the next fault comes from.
+pub(crate) struct FaultSource {
+    pub(crate) at: Option<Vec<(usize, Fault)>>,
+    pub(crate) left: usize,
+    per_mille: usize,
+    focus: Option<Site>,
+    pub(crate) sites: Vec<Site>,
+}
+
+impl FaultSource {
+    pub(crate) fn new(faults: &Faults, chance: &mut Chance) -> Self {
+        let at = if let Faults::At(at) = faults { Some(at.clone()) } else { None };
+        Self {
+            left: if at.is_none() { chance.pick(&[0, 2, 6, 12]) } else { 0 },
+            at,
+            per_mille: chance.pick(&[10, 30, 80]),
+            focus: chance.per_mille(700).then(|| chance.pick(&Site::ALL)),
+            sites: Vec::new(),
+        }
+    }
+}
+
+/// Set when a future wants to be polled again.
+#[derive(Debug, Default)]
+pub(crate) struct Woken(AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl World {
+    /// Somebody's call gets its verdict.
+    pub(crate) fn step(&mut self, now: i64) -> bool {
+        let awake = self.invocations.iter().filter(|invocation| invocation.wakes_at <= now).count();
+        if awake == 0 {
+            return false;
+        }
+        let chosen = self.chance.below(awake);
+        let found = self
+            .invocations
+            .iter()
+            .enumerate()
+            .filter(|(_, invocation)| invocation.wakes_at <= now)
+            .nth(chosen);
+        let Some((index, invocation)) = found else { return false };
+        let machine = Rc::clone(&invocation.machine);
+        let places = machine.places();
+        let first = self.chance.below(places);
+        let waiting = (0..places)
+            .map(|offset| (first + offset) % places)
+            .find_map(|place| machine.waiting(place).map(|(site, is_held)| (place, site, is_held)));
+        let Some((place, site, is_held)) = waiting else {
+            self.end(index, true);
+            return true;
+        };
+        let fault = if is_held { None } else { self.next_fault(site) };
+        let mut platform = self.platform.borrow_mut();
+        platform.calls[site as usize] += 1;
+        if platform.trace.is_some() {
+            platform.log(format_args!(
+                "{} {site:?} {}",
+                machine.name,
+                fault.map_or(String::new(), |fault| format!("{fault:?}"))
+            ));
+        }
+        let Some(fault) = fault else {
+            drop(platform);
+            machine.decide(place, Verdict::Proceed);
+            self.poll(index);
+            return true;
+        };
+        let is_end = matches!(
+            fault,
+            Fault::CrashBefore | Fault::CrashAfter | Fault::FreezeBefore | Fault::FreezeAfter
+        );
+        platform.doubts += usize::from(site.is_doubtful()) + if is_end { machine.doubtful() } else { 0 };
+        drop(platform);
+        self.strike(index, place, fault, now);
+        true
+    }
+
+    fn next_fault(&mut self, site: Site) -> Option<Fault> {
+        let fault = if let Some(at) = &self.faults.at {
+            let call = self.faults.sites.len();
+            self.faults.sites.push(site);
+            at.iter().find(|(planned, _)| *planned == call).map(|(_, fault)| *fault)?
+        } else {
+            if self.faults.left == 0 {
+                return None;
+            }
+            let per_mille = if self.faults.focus == Some(site) { 300 } else { self.faults.per_mille };
+            if !self.chance.per_mille(per_mille) {
+                return None;
+            }
+            self.faults.left -= 1;
+            self.chance.pick(&Fault::ALL)
+        };
+        // SES is asked once; nobody repeats the request.
+        Some(if fault == Fault::Again && site == Site::Email { Fault::FailAfter } else { fault })
+    }
+
+    fn strike(&mut self, index: usize, place: usize, fault: Fault, now: i64) {
+        let machine = Rc::clone(&self.invocations[index].machine);
+        let delay = |chance: &mut Chance| {
+            let longest = chance.pick(&[1_000, MINUTE, 2 * HOUR]);
+            chance.up_to(longest)
+        };
+        let verdict = match fault {
+            Fault::CrashBefore => return self.end(index, true),
+            Fault::FreezeBefore => return self.freeze(index, now),
+            Fault::CrashAfter | Fault::FreezeAfter => Verdict::Hold,
+            Fault::FailBefore => Verdict::FailBefore,
+            Fault::FailAfter => Verdict::FailAfter,
+            Fault::Late => Verdict::Late(delay(&mut self.chance)),
+            Fault::Again => Verdict::Again(delay(&mut self.chance)),
+            Fault::Panic => Verdict::Panic,
+        };
+        machine.decide(place, verdict);
+        if self.poll(index) {
+            return;
+        }
+        match fault {
+            Fault::CrashAfter => self.end(index, true),
+            Fault::FreezeAfter => self.freeze(index, now),
+            Fault::FailBefore
+            | Fault::FailAfter
+            | Fault::Late
+            | Fault::Again
+            | Fault::CrashBefore
+            | Fault::FreezeBefore
+            | Fault::Panic => {}
+        }
+    }
+
+    /// Polls until it waits for a verdict, or has ended: then it is gone, and the answer is `true`.
+    pub(crate) fn poll(&mut self, index: usize) -> bool {
+        let waker = Waker::from(Arc::clone(&self.waker));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.waker.0.store(false, Ordering::Relaxed);
+            let Some(invocation) = self.invocations.get_mut(index) else { return true };
+            let future = &mut invocation.future;
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+                Ok(Poll::Pending) if self.waker.0.load(Ordering::Relaxed) => {}
+                Ok(Poll::Pending) => return false,
+                Ok(Poll::Ready(())) => {
+                    let has_failed = *invocation.has_failed.borrow();
+                    self.end(index, has_failed);
+                    return true;
+                }
+                Err(_) => {
+                    self.end(index, true);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// An invocation is over. A failed one takes its execution environment with it, and its doorbells come again.
+    fn end(&mut self, index: usize, has_failed: bool) {
+        let invocation = self.invocations.swap_remove(index);
+        if let Some(slot) = invocation.slot.and_then(|slot| self.slots.get_mut(slot)) {
+            slot.2 = false;
+            if has_failed {
+                slot.1 = None;
+            }
+        }
+        if has_failed && invocation.slot.is_some() {
+            self.platform.borrow_mut().feed.give_back(&invocation.doorbells);
+        }
+    }
+
+    /// It stands still for longer than anybody waits, and then goes on. Its place is free, its batch comes again.
+    fn freeze(&mut self, index: usize, now: i64) {
+        let longest = self.chance.pick(&[20_000, 10 * MINUTE, 5 * HOUR, 5 * HOUR, 30 * HOUR]);
+        let wakes_at = now + self.chance.up_to(longest);
+        let Some(invocation) = self.invocations.get_mut(index) else { return };
+        invocation.wakes_at = wakes_at;
+        if let Some((_, warm, is_busy)) = invocation.slot.take().and_then(|slot| self.slots.get_mut(slot)) {
+            *warm = None;
+            *is_busy = false;
+            self.platform.borrow_mut().feed.give_back(&invocation.doorbells);
+        }
+    }
+}

@@ -1,0 +1,57 @@
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use crate::{Plan, Report};
+
+/// How many runs went well, and how the others ended.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// So many ended as they must.
+    pub passed: u64,
+    /// So many did not.
+    pub failed: u64,
+    /// The first of these, by number.
+    pub first: Vec<(u64, Report)>,
+    /// What was found in each of them.
+    pub found: Vec<Vec<String>>,
+}
+
+/// How many failures are kept.
+const KEPT: usize = 10;
+
+/// Runs plans by number, on all processors; `stops` at the first that fails.
+pub fn many(from: u64, count: u64, stops: bool, plan: impl Fn(u64) -> Plan + Sync) -> Summary {
+    let end = from.saturating_add(count);
+    let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));
+    let summary = Mutex::new(Summary::default());
+    let work = || {
+        let mut passed = 0;
+        while !is_over.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= end {
+                break;
+            }
+            let report = plan(number).run();
+            if report.violations.is_empty() {
+                passed += 1;
+                continue;
+            }
+            is_over.store(stops, Ordering::Relaxed);
+            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.failed += 1;
+            summary.found.push(report.violations.clone());
+            summary.first.push((number, report));
+            summary.first.sort_by_key(|(number, _)| *number);
+            summary.first.truncate(KEPT);
+        }
+        summary.lock().unwrap_or_else(PoisonError::into_inner).passed += passed;
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    summary.into_inner().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,87 @@
+//! What the systematic mode plays: short histories, one for each thing that can happen to a buyer.
+
+use crate::history::{Post, Sent};
+
+/// A history in a line, with what it shows.
+///
+/// A word is a change, an offer and perhaps a version: `m`ade, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
+/// version it is the offer's next. `B` before it makes it another buyer's, `x` after it a contradiction; `!` is poison.
+pub const SCENARIOS: [(&str, &str); 42] = [
+    ("an offer is made", "m0"),
+    ("accepted", "m0 a0"),
+    ("accepted, taken back", "m0 a0 t0"),
+    ("accepted, taken back, accepted again", "m0 a0 t0 a0"),
+    ("accepted, taken back, rejected", "m0 a0 t0 r0"),
+    ("accepted, taken back, withdrawn", "m0 a0 t0 w0"),
+    ("accepted twice", "m0 a0 a0"),
+    ("accepted, rejected", "m0 a0 r0"),
+    ("accepted, withdrawn", "m0 a0 w0"),
+    ("rejected", "m0 r0"),
+    ("withdrawn", "m0 w0"),
+    ("rejected, accepted after all", "m0 r0 a0"),
+    ("two offers", "m0 m1"),
+    ("two offers, one accepted", "m0 m1 a1"),
+    ("two offers, both accepted", "m0 m1 a0 a1"),
+    ("two offers, both accepted, one taken back", "m0 m1 a0 a1 t0"),
+    ("two offers, both accepted, both taken back", "m0 m1 a0 a1 t0 t1"),
+    ("two offers, both closed", "m0 m1 r0 w1"),
+    ("two offers, one accepted, the other closed", "m0 m1 a0 r1"),
+    ("two offers, the accepted one closed", "m0 m1 a0 w0"),
+    ("a second offer after an acceptance", "m0 a0 m1"),
+    ("a second offer after the end of the first", "m0 r0 m1"),
+    ("three offers, all accepted", "m0 m1 m2 a0 a1 a2"),
+    ("an acceptance comes before its offer", "a0.2 m0.1"),
+    ("all comes in reverse", "r0.3 a0.2 m0.1"),
+    ("a late event is undone by what waits for it", "m0 t0.3 a0.2"),
+    ("an early rejection overtakes", "m0 r0.3 a0.2"),
+    ("two chains at once", "a0.2 a1.2 m1.1 m0.1"),
+    ("a gap that stays", "m0 t0.3"),
+    ("a gap that stays beside another offer", "m0 t0.3 m1 a1"),
+    ("repeated", "m0 m0.1"),
+    ("repeated later", "m0 a0 m0.1 a0.2"),
+    ("an early event repeated", "a0.2 a0.2 m0.1"),
+    ("an offer contradicted", "m0 m0.1x"),
+    ("an acceptance contradicted", "m0 a0 a0.2x"),
+    ("the contradiction comes first", "m0 a0.2x a0.2"),
+    ("an early event contradicted", "a0.3 a0.3x m0.1 a0.2"),
+    ("poison", "!"),
+    ("poison before an offer", "! m0 a0"),
+    ("poison between", "m0 ! a0"),
+    ("two buyers", "m0 Bm0 a0 Ba0"),
+    ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
+];
+
+/// The messages of a scenario. A word that means nothing is left out.
+#[must_use]
+pub fn posts(scenario: &str) -> Vec<Post> {
+    let mut posts: Vec<Post> = Vec::new();
+    for word in scenario.split(' ') {
+        let buyer = if word.starts_with('B') { "b1" } else { "b0" };
+        let word = word.trim_start_matches('B');
+        if word == "!" {
+            let id = format!("poison-{}", posts.len());
+            posts.push(Post { group: buyer.to_owned(), id, event: None, body: "no event".to_owned() });
+            continue;
+        }
+        let is_odd = word.ends_with('x');
+        let (change, version) = word.trim_end_matches('x').split_once('.').unwrap_or((word, ""));
+        let offer = format!("o{}", change.get(1..2).unwrap_or("0"));
+        let known = posts.iter().filter_map(|post| post.event.as_ref());
+        let last = known
+            .filter(|event| event.buyer == buyer && event.offer == offer)
+            .map(|event| event.version)
+            .max();
+        let version = version.parse().unwrap_or(last.unwrap_or(0) + 1);
+        let (kind, email) = match (change.get(..1), is_odd) {
+            (Some("m"), false) => ("made", "ada@example.com"),
+            (Some("m"), true) => ("made", "other@example.com"),
+            (Some("a"), false) => ("accepted", ""),
+            (Some("t"), _) => ("acceptance-withdrawn", ""),
+            (Some("w"), _) => ("withdrawn", ""),
+            (Some("r" | "a"), _) => ("rejected", ""),
+            _ => continue,
+        };
+        posts.push(Sent { is_odd, ..Sent::new(buyer, &offer, version, kind, email) }.post());
+    }
+    posts
+}

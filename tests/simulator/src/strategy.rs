@@ -1,0 +1,84 @@
+//! Known ways to do the same work, in the same simulator, on the same seeds.
+
+use effects::leads::{Claim, Claimed, LedgerEntry, Status, Verdict};
+
+use crate::platform::{Leads, claimed};
+
+/// A known way to do things otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Looks whether the mail was sent, sends it, writes that down.
+    CheckThenSend,
+    /// An idempotency record: in progress until it expires, completed when done, deleted when failed; nobody's name on it.
+    IdempotencyRecord,
+    /// Our ledger, but a claim that has run out is taken over.
+    Takeover,
+    /// Our recorder, but each message of a batch on its own, all at once, and reported on its own.
+    PartialBatch,
+    /// Our effects, but of each record of the change feed as it comes: no cursor, no sweeper.
+    TrustFeed,
+}
+
+impl Strategy {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::CheckThenSend, Self::IdempotencyRecord, Self::Takeover, Self::PartialBatch, Self::TrustFeed];
+
+    /// How it is called.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CheckThenSend => "check, then send",
+            Self::IdempotencyRecord => "idempotency record, unfenced",
+            Self::Takeover => "stale claim taken over",
+            Self::PartialBatch => "partial batch, concurrent",
+            Self::TrustFeed => "change feed trusted",
+        }
+    }
+
+    /// Whether an attempt without an answer counts as failed, and is made again.
+    pub(crate) const fn repeats_doubts(self) -> bool {
+        matches!(self, Self::CheckThenSend | Self::IdempotencyRecord)
+    }
+
+    /// Claims as it does; `None` where it does as we do.
+    pub(crate) fn claim(self, leads: &mut Leads, claim: &Claim) -> Option<Claimed> {
+        let known = leads.entry(claim.buyer.as_str(), &claim.key);
+        let has_run_out = |entry: &LedgerEntry| {
+            entry.status == Status::Sending && entry.due.is_some_and(|due| due < claim.now)
+        };
+        let is_free = match self {
+            Self::CheckThenSend => known.is_none(),
+            Self::IdempotencyRecord => known.is_none_or(has_run_out),
+            Self::Takeover if known.is_some_and(has_run_out) => true,
+            Self::Takeover | Self::PartialBatch | Self::TrustFeed => return None,
+        };
+        if let Some(known) = known.filter(|_| !is_free) {
+            return Some(Claimed::Held(Box::new(known.clone())));
+        }
+        if self != Self::CheckThenSend {
+            leads.replace(claim.buyer.as_str(), &claim.key, Some(claimed(claim, None)));
+        }
+        Some(Claimed::Ours)
+    }
+
+    /// Settles as it does; `None` where it does as we do.
+    pub(crate) fn settle(
+        self,
+        leads: &mut Leads,
+        buyer: &str,
+        key: &str,
+        entry: LedgerEntry,
+        verdict: &Verdict,
+    ) -> Option<bool> {
+        match self {
+            Self::CheckThenSend | Self::IdempotencyRecord => {
+                let is_done = matches!(verdict.status, Status::Sent | Status::Rejected);
+                let entry = LedgerEntry { status: verdict.status, due: None, since: verdict.now, ..entry };
+                leads.replace(buyer, key, is_done.then_some(entry));
+                Some(true)
+            }
+            Self::Takeover | Self::PartialBatch | Self::TrustFeed => None,
+        }
+    }
+}

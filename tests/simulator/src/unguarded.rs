@@ -1,0 +1,122 @@
+//! What the product would do without safeguards that lie inside it: made by changing what passes to and fro.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::stored::StoredCommit;
+use event_store::Page;
+use serde_json::{Value, json};
+
+use crate::platform::{Platform, Received};
+use crate::rules::{Buyer, Due, Fact, facts_of};
+
+/// The facts of a buyer up to a sequence number.
+fn facts_before(platform: &Platform, buyer: &str, sequence: u64) -> Vec<Fact> {
+    let stream = platform.streams.buyers.get(buyer);
+    stream
+        .into_iter()
+        .flat_map(|stream| stream.range(..sequence))
+        .filter_map(|(_, commit)| facts_of(commit))
+        .flatten()
+        .collect()
+}
+
+/// Without effects per chain: each event of a chain has effects of its own, also those that its successor undoes.
+pub(crate) fn with_effects_per_step(platform: &Platform, commit: &StoredCommit) -> StoredCommit {
+    let mut facts = facts_before(platform, &commit.buyer, commit.sequence);
+    let mut buyer = Buyer::default();
+    for end in 1..=facts.len() {
+        buyer = buyer.after(&facts[..end]).0;
+    }
+    let mut effects = Vec::new();
+    for fact in facts_of(commit).unwrap_or_default() {
+        let arrived = fact.clone();
+        facts.push(fact);
+        let whole = buyer.after(&facts).0;
+        let applied = |buyer: &Buyer| buyer.offers.get(&arrived.offer).map_or(0, |offer| offer.version);
+        // One version after the other, as if its events had arrived in order.
+        for version in applied(&buyer) + 1..=applied(&whole) {
+            let so_far: Vec<Fact> = facts
+                .iter()
+                .filter(|fact| fact.offer != arrived.offer || fact.version <= version)
+                .map(|fact| Fact { sequence: fact.sequence.min(arrived.sequence), ..fact.clone() })
+                .chain([Fact { ..arrived.clone() }])
+                .collect();
+            let (after, dues) = buyer.after(&so_far);
+            effects.extend(dues.iter().map(|due| stored(due, &arrived.offer)));
+            buyer = after;
+        }
+    }
+    let effects = (!effects.is_empty()).then(|| Value::Array(effects).to_string());
+    StoredCommit { effects, ..commit.clone() }
+}
+
+fn stored(due: &Due, cause: &str) -> Value {
+    let sequence = due.sequence;
+    match due.key.split_once('/') {
+        Some(("quote", offer)) => json!({"type": "quote-request", "sequence": sequence, "offer": offer}),
+        Some(("closed", lead)) => {
+            json!({"type": "lead-closed", "sequence": sequence, "lead": lead, "reason": "offer-withdrawn"})
+        }
+        Some(("opened", lead)) if lead.starts_with("low") => {
+            json!({"type": "lead-opened", "sequence": sequence, "lead": lead, "offer": cause})
+        }
+        Some(("opened", lead)) => json!({"type": "lead-opened", "sequence": sequence, "lead": lead}),
+        Some((_, acceptance)) => {
+            let (offer, version) = acceptance.split_once('/').unwrap_or((acceptance, "1"));
+            let version: u32 = version.parse().unwrap_or(1);
+            json!({"type": "accepted-email", "sequence": sequence, "offer": offer, "version": version})
+        }
+        None => json!({"type": "quote-invitation", "sequence": sequence, "offer": cause}),
+    }
+}
+
+/// Without "closings are always announced": the closing of a lead is dropped with its opening.
+pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
+    let through = platform.leads.cursor(buyer).through.get();
+    let lead = |effect: &Value, kind: &str| {
+        let is_pending = effect["sequence"].as_u64().is_some_and(|sequence| sequence > through);
+        (effect["type"] == kind && is_pending).then(|| effect["lead"].as_str().unwrap_or_default().to_owned())
+    };
+    let read = |commit: &StoredCommit| -> Vec<Value> {
+        commit.effects.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    };
+    let opened: BTreeSet<String> =
+        page.commits.iter().flat_map(&read).filter_map(|effect| lead(&effect, "lead-opened")).collect();
+    for commit in &mut page.commits {
+        let mut effects = read(commit);
+        effects.retain(|effect| lead(effect, "lead-closed").is_none_or(|lead| !opened.contains(&lead)));
+        commit.effects = (!effects.is_empty()).then(|| Value::Array(effects).to_string());
+    }
+}
+
+/// Without holding: an early event is acknowledged and forgotten.
+pub(crate) fn ignore_early(platform: &mut Platform, batch: &mut Vec<Received>) {
+    let mut known: BTreeMap<(String, String), u64> = BTreeMap::new();
+    let mut early = Vec::new();
+    batch.retain(|message| {
+        let body: Value = serde_json::from_str(&message.body).unwrap_or_default();
+        let (Some(offer), Some(version)) =
+            (body["data"]["offerId"].as_str(), body["data"]["offerVersion"].as_u64())
+        else {
+            return true;
+        };
+        let slot = (message.group.clone(), offer.to_owned());
+        let last = *known.entry(slot.clone()).or_insert_with(|| {
+            let facts = facts_before(platform, &message.group, u64::MAX);
+            facts
+                .iter()
+                .filter(|fact| fact.offer == offer)
+                .map(|fact| u64::from(fact.version))
+                .max()
+                .unwrap_or(0)
+        });
+        if version > last + 1 {
+            early.push(message.clone());
+            return false;
+        }
+        known.insert(slot, last.max(version));
+        true
+    });
+    let now = platform.now;
+    platform.queue.delete(now, &early);
+}

@@ -1,0 +1,222 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use aws_lambda_events::event::{dynamodb, sqs};
+use effects::mail::Letterhead;
+use event_store::surroundings::Deadline;
+use futures::future::join_all;
+use reactor::Reactor;
+use recorder::Recorder;
+use serde_dynamo::AttributeValue;
+use sweeper::Sweeper;
+
+use crate::adapters::Aws;
+use crate::call::{Machine, timestamp};
+use crate::fault::Site;
+use crate::platform::{Doorbell, Platform, Received, message_id};
+use crate::safeguard::Safeguard;
+use crate::strategy::Strategy;
+use crate::unguarded;
+
+/// How long an invocation may take, as the template says.
+const RECORDER_TIME_OUT: i64 = 30_000;
+const REACTOR_TIME_OUT: i64 = 60_000;
+const SWEEPER_TIME_OUT: i64 = 300_000;
+
+/// The functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Recorder,
+    Reactor,
+    Sweeper,
+}
+
+/// A warm execution environment: what it remembers lives from one invocation to the next.
+#[derive(Debug, Clone)]
+pub(crate) enum Warm {
+    Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws>>),
+    Reactor(Rc<Machine>, Rc<Reactor<Aws, Aws, Aws, Aws>>),
+    Sweeper(Rc<Machine>, Rc<Sweeper<Aws, Aws, Aws, Aws>>),
+}
+
+/// One invocation.
+pub(crate) struct Invocation {
+    pub(crate) machine: Rc<Machine>,
+    pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
+    /// It stands still until then.
+    pub(crate) wakes_at: i64,
+    /// The place it runs in, until it is frozen there.
+    pub(crate) slot: Option<usize>,
+    /// What comes again if it fails.
+    pub(crate) doorbells: Vec<Doorbell>,
+    pub(crate) has_failed: Rc<RefCell<bool>>,
+}
+
+impl Warm {
+    pub(crate) fn start(
+        kind: Kind,
+        name: String,
+        platform: &Rc<RefCell<Platform>>,
+        skew: i64,
+        letterhead: &Letterhead,
+    ) -> Self {
+        let machine = Rc::new(Machine::new(name, Rc::clone(platform), skew));
+        let aws = || Aws(Rc::clone(&machine));
+        match kind {
+            Kind::Recorder => {
+                Self::Recorder(Rc::clone(&machine), Rc::new(Recorder::new(aws(), aws(), aws())))
+            }
+            Kind::Reactor => {
+                let reactor = Reactor::new(aws(), aws(), aws(), aws(), letterhead.clone());
+                Self::Reactor(Rc::clone(&machine), Rc::new(reactor))
+            }
+            Kind::Sweeper => {
+                let sweeper = Sweeper::new(aws(), aws(), aws(), aws(), letterhead.clone());
+                Self::Sweeper(Rc::clone(&machine), Rc::new(sweeper))
+            }
+        }
+    }
+
+    /// Starts an invocation, if there is something for it to do.
+    pub(crate) fn invoke(&self, platform: &mut Platform, slot: usize) -> Option<Invocation> {
+        let has_failed = Rc::new(RefCell::new(false));
+        let now = platform.now;
+        let mut chance = platform.chance.clone();
+        let (machine, future, doorbells): (_, Pin<Box<dyn Future<Output = ()>>>, _) = match self {
+            Self::Recorder(machine, recorder) => {
+                let mut batch = platform.queue.receive(now, &mut chance);
+                platform.chance = chance;
+                if platform.is_off(Safeguard::Holding) {
+                    unguarded::ignore_early(platform, &mut batch);
+                }
+                if batch.is_empty() {
+                    return None;
+                }
+                platform.log(format_args!("{} receives {}", machine.name, Ids(&batch)));
+                (machine, Box::pin(record(Rc::clone(machine), Rc::clone(recorder), batch, now)), Vec::new())
+            }
+            Self::Reactor(machine, reactor) => {
+                let trusts = platform.is(Strategy::TrustFeed);
+                let batch = platform.feed.receive(now, &mut chance, if trusts { 1 } else { 3 });
+                platform.chance = chance;
+                if batch.is_empty() {
+                    return None;
+                }
+                if let Some(doorbell) = batch.first().filter(|_| trusts) {
+                    machine.trust(&doorbell.buyer, doorbell.sequence);
+                }
+                platform.log(format_args!("{} hears {} doorbells", machine.name, batch.len()));
+                let work = react(
+                    Rc::clone(machine),
+                    Rc::clone(reactor),
+                    records(&batch),
+                    now,
+                    Rc::clone(&has_failed),
+                );
+                (machine, Box::pin(work), batch)
+            }
+            Self::Sweeper(machine, sweeper) => {
+                platform.log(format_args!("{} sweeps", machine.name));
+                (machine, Box::pin(sweep(Rc::clone(machine), Rc::clone(sweeper))), Vec::new())
+            }
+        };
+        let machine = Rc::clone(machine);
+        Some(Invocation { machine, future, wakes_at: 0, slot: Some(slot), doorbells, has_failed })
+    }
+}
+
+struct Ids<'a>(&'a [Received]);
+
+impl std::fmt::Display for Ids<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|message| write!(f, "{}/{} ", message.group, message_id(message.id)))
+    }
+}
+
+async fn record(
+    machine: Rc<Machine>,
+    recorder: Rc<Recorder<Aws, Aws, Aws>>,
+    batch: Vec<Received>,
+    began: i64,
+) {
+    let deadline = Deadline::at(deadline_of(&machine, RECORDER_TIME_OUT));
+    let each = if machine.platform.borrow().is(Strategy::PartialBatch) { 1 } else { batch.len() };
+    let answers = join_all(batch.chunks(each).map(|messages| {
+        let mut event = sqs::SqsEvent::default();
+        event.records = messages.iter().map(message).collect();
+        recorder.handle(event, deadline)
+    }));
+    let mut failed = BTreeSet::new();
+    for answer in answers.await {
+        let Ok(answer) = answer else { return };
+        failed.extend(answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier));
+    }
+    let is_stopped = !machine.platform.borrow().is_off(Safeguard::GroupStop);
+    let mut settled = Vec::new();
+    let mut stopped = BTreeSet::new();
+    for message in batch {
+        let is_failed = failed.contains(&message_id(message.id));
+        // Without the group stop, only the first of a buyer's messages comes back.
+        if is_failed && (is_stopped || stopped.insert(message.group.clone())) {
+            continue;
+        }
+        settled.push(message);
+    }
+    let delete = |platform: &mut Platform| {
+        // The answer of an invocation that ran out of time counts for nothing.
+        if platform.now <= began + RECORDER_TIME_OUT {
+            let now = platform.now;
+            platform.queue.delete(now, &settled);
+        }
+    };
+    machine.call(Site::Answer, delete, |_| (), || None).await;
+}
+
+async fn react(
+    machine: Rc<Machine>,
+    reactor: Rc<Reactor<Aws, Aws, Aws, Aws>>,
+    event: dynamodb::Event,
+    began: i64,
+    has_failed: Rc<RefCell<bool>>,
+) {
+    let deadline = Deadline::at(deadline_of(&machine, REACTOR_TIME_OUT));
+    let result = reactor.handle(event, deadline).await;
+    let is_late = machine.platform.borrow().now > began + REACTOR_TIME_OUT;
+    *has_failed.borrow_mut() = result.is_err() || is_late;
+}
+
+async fn sweep(machine: Rc<Machine>, sweeper: Rc<Sweeper<Aws, Aws, Aws, Aws>>) {
+    // What is left is for the next one; a failed one is not repeated.
+    drop(sweeper.handle(Deadline::at(deadline_of(&machine, SWEEPER_TIME_OUT))).await);
+}
+
+/// The invocation's deadline by the machine's own clock, as Lambda's runtime gives it.
+fn deadline_of(machine: &Rc<Machine>, time_out: i64) -> jiff::Timestamp {
+    use event_store::surroundings::Surroundings as _;
+    let now = Aws(Rc::clone(machine)).now();
+    now.saturating_add(jiff::SignedDuration::from_millis(time_out)).unwrap_or_else(|_| timestamp(0))
+}
+
+fn message(received: &Received) -> sqs::SqsMessage {
+    let mut message = sqs::SqsMessage::default();
+    message.message_id = Some(message_id(received.id));
+    message.body = Some(received.body.clone());
+    message.attributes.insert("MessageGroupId".to_owned(), received.group.clone());
+    message.attributes.insert("MessageDeduplicationId".to_owned(), received.dedup.clone());
+    message
+}
+
+fn records(batch: &[Doorbell]) -> dynamodb::Event {
+    let mut event = dynamodb::Event::default();
+    for doorbell in batch {
+        let mut record = dynamodb::EventRecord::default();
+        let keys = &mut record.change.keys;
+        keys.insert("buyer".to_owned(), AttributeValue::S(doorbell.buyer.clone()));
+        keys.insert("sequence".to_owned(), AttributeValue::N(doorbell.sequence.to_string()));
+        event.records.push(record);
+    }
+    event
+}

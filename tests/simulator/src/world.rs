@@ -1,0 +1,260 @@
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::mem;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use effects::leads::Walked;
+use effects::mail::Letterhead;
+
+use crate::Plan;
+use crate::call::timestamp;
+use crate::chance::Chance;
+use crate::executor::{FaultSource, Woken};
+use crate::fault::{Faults, Site};
+use crate::history::Post;
+use crate::platform::Platform;
+use crate::strategy::Strategy;
+use crate::worker::{Invocation, Kind, Warm};
+
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// How many sweeps may be needed until all is settled: a day and a half, for what waits longest waits a day.
+const ROUNDS: usize = 220;
+
+/// The executor: one thread that decides, step by step, who goes on and what goes wrong.
+pub(crate) struct World {
+    pub(crate) platform: Rc<RefCell<Platform>>,
+    pub(crate) posts: Vec<Post>,
+    outbox: VecDeque<usize>,
+    /// Where invocations run: what for, what is warm there, and whether one runs now.
+    pub(crate) slots: Vec<(Kind, Option<Warm>, bool)>,
+    pub(crate) invocations: Vec<Invocation>,
+    pub(crate) chance: Chance,
+    pub(crate) faults: FaultSource,
+    letterhead: Letterhead,
+    pub(crate) waker: Arc<Woken>,
+    machines: usize,
+    /// Sweeps that are due.
+    sweeps: usize,
+}
+
+impl World {
+    pub(crate) fn new(plan: &Plan, posts: Vec<Post>) -> Self {
+        let mut chance = Chance::of(plan.seed);
+        let is_random = plan.faults == Faults::Random;
+        let mut platform = Platform::new(Chance::of(!plan.seed), is_random, plan.off, plan.has_trace);
+        platform.strategy = plan.strategy;
+        // It has been sweeping all along.
+        let began = timestamp(-5 * MINUTE);
+        platform.leads.walked = Some(Walked { through: began, again_at: began });
+        if is_random {
+            platform.ses.back_at = chance.pick(&[0, 0, 0, HOUR, 9 * HOUR]);
+        }
+        let faults = FaultSource::new(&plan.faults, &mut chance);
+        let mut slots = vec![(Kind::Recorder, None, false), (Kind::Recorder, None, false)];
+        slots.extend([
+            (Kind::Reactor, None, false),
+            (Kind::Reactor, None, false),
+            (Kind::Sweeper, None, false),
+        ]);
+        if chance.per_mille(500) {
+            slots.extend([(Kind::Recorder, None, false), (Kind::Reactor, None, false)]);
+        }
+        Self {
+            platform: Rc::new(RefCell::new(platform)),
+            outbox: (0..posts.len()).collect(),
+            posts,
+            slots,
+            invocations: Vec::new(),
+            chance,
+            faults,
+            letterhead: Letterhead { site: "Cars".to_owned(), site_url: "https://cars.example".to_owned() },
+            waker: Arc::default(),
+            machines: 0,
+            sweeps: 0,
+        }
+    }
+
+    /// The calls that were made, where faults are planned.
+    pub(crate) fn sites(&mut self) -> Vec<Site> {
+        mem::take(&mut self.faults.sites)
+    }
+
+    /// The run: first with everything that can go wrong, then without, until nothing is left to do.
+    ///
+    /// # Errors
+    /// What does not come to an end.
+    pub(crate) fn run(&mut self) -> Result<(), String> {
+        if self.faults.at.is_none() {
+            for _ in 0..self.chance.pick(&[150, 400, 700]) {
+                self.tick();
+            }
+            self.faults.left = 0;
+            self.platform.borrow_mut().is_noisy = false;
+        }
+        self.log("the faults end");
+        for _ in 0..ROUNDS {
+            self.settle_down()?;
+            if self.is_settled() || !self.platform.borrow().has_sweeper() {
+                return Ok(());
+            }
+            self.platform.borrow_mut().now += 10 * MINUTE;
+            self.sweeps = 1;
+        }
+        Err("does not drain: a buyer stays behind, or an e-mail open".to_owned())
+    }
+
+    /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
+    fn settle_down(&mut self) -> Result<(), String> {
+        for _ in 0..20_000 {
+            if !self.tick() && !self.jump() {
+                return Ok(());
+            }
+        }
+        Err("does not drain: there is always something to do".to_owned())
+    }
+
+    /// To the next moment at which something can happen, if there is one.
+    fn jump(&mut self) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let now = platform.now;
+        let wakes = self.invocations.iter().map(|invocation| invocation.wakes_at).filter(|at| *at > now);
+        let lands = platform.late.iter().map(|(at, _)| *at);
+        let next =
+            [wakes.min(), lands.min(), platform.queue.next_visible(now), platform.feed.next_visible(now)];
+        let Some(next) = next.into_iter().flatten().min() else { return false };
+        platform.now = next.max(now + 1);
+        true
+    }
+
+    fn is_settled(&self) -> bool {
+        let platform = self.platform.borrow();
+        platform.streams.buyers.iter().all(|(buyer, stream)| {
+            let due =
+                stream.values().rev().find(|commit| commit.effects.is_some()).map_or(0, |commit| commit.last);
+            let Some(items) = platform.leads.buyers.get(buyer) else { return due == 0 };
+            items.cursor.through.get() >= due
+                && items.cursor.behind.is_none()
+                && items.ledger.values().all(|entry| entry.due.is_none())
+        })
+    }
+
+    fn log(&self, words: &str) {
+        self.platform.borrow_mut().log(format_args!("{words}"));
+    }
+
+    /// One step of somebody, or a beginning, or time. `false` if there was nothing to do.
+    fn tick(&mut self) -> bool {
+        let now = self.pass_time();
+        let is_random = self.platform.borrow().is_noisy;
+        let first = self.chance.below(100);
+        if first < 70 && self.step(now) {
+            return true;
+        }
+        let order = [self.chance.below(5), self.chance.below(5)];
+        for what in order.into_iter().chain(0..5) {
+            let is_done = match what {
+                0 => self.begin(Kind::Recorder, now),
+                1 => self.begin(Kind::Reactor, now),
+                2 => self.post(now),
+                3 => self.begin(Kind::Sweeper, now),
+                _ => is_random && self.misfortune(),
+            };
+            if is_done {
+                return true;
+            }
+        }
+        self.step(now)
+    }
+
+    fn pass_time(&mut self) -> i64 {
+        let mut platform = self.platform.borrow_mut();
+        platform.now += 1 + self.chance.up_to(100);
+        let now = platform.now;
+        while let Some(at) = platform.late.iter().position(|(at, _)| *at <= now) {
+            let (_, request) = platform.late.swap_remove(at);
+            platform.log(format_args!("late {request:?}"));
+            platform.land(&request);
+        }
+        now
+    }
+
+    fn misfortune(&mut self) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        match self.chance.below(12) {
+            0 => {
+                let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
+                platform.now += self.chance.up_to(longest);
+                // Whoever was at an e-mail stood still as well.
+                platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
+            }
+            1 => {
+                let at = self.chance.below(self.slots.len());
+                if let Some((_, warm, false)) = self.slots.get_mut(at) {
+                    *warm = None;
+                }
+            }
+            2 if !platform.letters.is_empty() => {
+                let at = self.chance.below(platform.letters.len());
+                let letter = platform.letters.swap_remove(at).letter;
+                let post = letter.message_id.trim_start_matches('m').parse::<usize>().ok();
+                let post = post.and_then(|id| platform.queue.posts.get(id).copied()).unwrap_or(usize::MAX);
+                let (now, dedup) = (platform.now, platform.nonce());
+                platform.log(format_args!("redrive of {}", letter.message_id));
+                platform.queue.send(now, &letter.group, &dedup, &letter.body, post);
+                platform.redriven.insert(letter.group);
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn post(&mut self, now: i64) -> bool {
+        let Some(at) = self.outbox.pop_front() else { return false };
+        let mut platform = self.platform.borrow_mut();
+        if let Some(post) = self.posts.get(at) {
+            platform.log(format_args!("posted {}", post.id));
+            platform.queue.send(now, &post.group, &post.id, &post.body, at);
+        }
+        true
+    }
+
+    fn begin(&mut self, kind: Kind, now: i64) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let has_work = match kind {
+            Kind::Recorder => platform.queue.has_ready(now),
+            Kind::Reactor => platform.feed.has_ready(now),
+            Kind::Sweeper => {
+                let is_time = self.sweeps > 0 || platform.is_noisy && self.chance.per_mille(20);
+                is_time && platform.has_sweeper()
+            }
+        };
+        let free = self.slots.iter().position(|(of, _, is_busy)| *of == kind && !is_busy);
+        let (true, Some(slot)) = (has_work, free) else { return false };
+        let Some((_, warm, is_busy)) = self.slots.get_mut(slot) else { return false };
+        if kind == Kind::Reactor && platform.is(Strategy::TrustFeed) {
+            *warm = None; // It remembers nothing: every record counts.
+        }
+        let warm = warm.get_or_insert_with(|| {
+            self.machines += 1;
+            let skew = if platform.is_noisy {
+                self.chance.pick(&[0, 0, -1, 1]) * self.chance.up_to(HOUR)
+            } else {
+                0
+            };
+            Warm::start(kind, format!("{kind:?}-{}", self.machines), &self.platform, skew, &self.letterhead)
+        });
+        let Some(invocation) = warm.invoke(&mut platform, slot) else { return false };
+        if kind == Kind::Sweeper {
+            self.sweeps = 0;
+        }
+        *is_busy = true;
+        drop(platform);
+        self.invocations.push(invocation);
+        let last = self.invocations.len() - 1;
+        self.poll(last);
+        true
+    }
+}

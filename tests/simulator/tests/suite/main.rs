@@ -1,0 +1,5 @@
+//! What must be true of every run.
+
+mod random;
+mod safeguards;
+mod systematic;

@@ -1,0 +1,69 @@
+//! Each safeguard is needed: without it the checker finds something within 10,000 seeds.
+
+use simulator::{Plan, Safeguard, many};
+
+#[track_caller]
+fn is_missed(safeguard: Safeguard) {
+    let summary = many(0, 10_000, true, |seed| Plan { off: Some(safeguard), ..Plan::of(seed) });
+    assert!(summary.failed > 0, "{safeguard:?} is switched off and nothing is found");
+}
+
+#[test]
+fn put_condition() {
+    is_missed(Safeguard::PutCondition);
+}
+
+#[test]
+fn claim_condition() {
+    is_missed(Safeguard::ClaimCondition);
+}
+
+#[test]
+fn head_check() {
+    is_missed(Safeguard::HeadCheck);
+}
+
+#[test]
+fn cursor_condition() {
+    is_missed(Safeguard::CursorCondition);
+}
+
+#[test]
+fn settle_nonce() {
+    is_missed(Safeguard::SettleNonce);
+}
+
+#[test]
+fn group_stop() {
+    is_missed(Safeguard::GroupStop);
+}
+
+#[test]
+fn one_attempt() {
+    is_missed(Safeguard::OneAttempt);
+}
+
+#[test]
+fn holding() {
+    is_missed(Safeguard::Holding);
+}
+
+#[test]
+fn chained_effects() {
+    is_missed(Safeguard::ChainedEffects);
+}
+
+#[test]
+fn closings() {
+    is_missed(Safeguard::Closings);
+}
+
+#[test]
+fn behind_mark() {
+    is_missed(Safeguard::BehindMark);
+}
+
+#[test]
+fn sweeper() {
+    is_missed(Safeguard::Sweeper);
+}
