@@ -215,10 +215,10 @@ impl Outside for Aws {
         let request = || Some(Request::Email(email.clone()));
         let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
         let repeats = self.0.platform.borrow().strategy.is_some_and(Strategy::repeats_doubts);
-        match delivery {
-            Delivery::Unknown { reason } if repeats => Delivery::NotSent { reason },
-            known => known,
+        if repeats && let Delivery::Unknown { reason } = delivery {
+            return Delivery::NotSent { reason };
         }
+        delivery
     }
 
     async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {

@@ -58,6 +58,8 @@ pub struct Report {
     pub trace: String,
     /// The calls to AWS, in order, where faults are planned.
     pub sites: Vec<Site>,
+    /// How often the message was received that was received most often.
+    pub most_receives: u32,
 }
 
 impl Plan {
@@ -76,11 +78,12 @@ impl Plan {
         let ended = world.run();
         let sites = world.sites();
         let mut platform = world.platform.borrow_mut();
+        let most_receives = platform.queue.receives.iter().copied().max().unwrap_or(0);
         let trace = platform.trace.take().unwrap_or_default();
         let mut violations: Vec<String> = ended.err().into_iter().collect();
         if violations.is_empty() {
             violations = checker::check(&platform, &world.posts);
         }
-        Report { violations, trace, sites }
+        Report { violations, trace, sites, most_receives }
     }
 }

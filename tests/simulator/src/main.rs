@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use simulator::scenarios::SCENARIOS;
-use simulator::{Coverage, Plan, Safeguard, many, systematic};
+use simulator::{Coverage, Plan, Safeguard, Strategy, many, systematic};
 
 /// Runs the product in a simulated AWS, one seed after the other.
 #[derive(Parser)]
@@ -19,6 +19,9 @@ struct Arguments {
     /// Switches a safeguard off: then seeds must fail.
     #[arg(long, value_parser = safeguard)]
     off: Option<Safeguard>,
+    /// Does the work in another way: then seeds must fail.
+    #[arg(long, value_parser = strategy)]
+    way: Option<Strategy>,
     /// Prints what happened, step by step; for one seed.
     #[arg(long)]
     trace: bool,
@@ -36,22 +39,31 @@ fn safeguard(name: &str) -> Result<Safeguard, String> {
     found.ok_or_else(|| format!("must be one of {:?}", Safeguard::ALL))
 }
 
+fn strategy(name: &str) -> Result<Strategy, String> {
+    let found = Strategy::ALL.into_iter().find(|strategy| format!("{strategy:?}").eq_ignore_ascii_case(name));
+    found.ok_or_else(|| format!("must be one of {:?}", Strategy::ALL))
+}
+
 fn main() -> ExitCode {
-    let Arguments { from, seeds, off, trace, pairs, compare } = Arguments::parse();
+    let Arguments { from, seeds, off, way, trace, pairs, compare } = Arguments::parse();
     if compare {
         print!("{}", simulator::compare(from, seeds));
         return ExitCode::SUCCESS;
     }
-    let (passed, failed) = if pairs { strike_pairs() } else { run_seeds(from, seeds, off, trace) };
+    let (passed, failed) = if pairs {
+        strike_pairs()
+    } else {
+        run_seeds(from, seeds, trace, &Plan { off, strategy: way, ..Plan::default() })
+    };
     println!("{passed} passed, {failed} failed");
     if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run_seeds(from: u64, seeds: u64, off: Option<Safeguard>, trace: bool) -> (u64, u64) {
+fn run_seeds(from: u64, seeds: u64, trace: bool, like: &Plan) -> (u64, u64) {
     if trace {
-        print!("{}", Plan { off, has_trace: true, ..Plan::of(from) }.run().trace);
+        print!("{}", Plan { seed: from, has_trace: true, ..like.clone() }.run().trace);
     }
-    let summary = many(from, seeds, false, |seed| Plan { off, ..Plan::of(seed) });
+    let summary = many(from, seeds, false, |seed| Plan { seed, ..like.clone() });
     for (seed, report) in &summary.first {
         println!(
             "seed {seed} fails; make sim FROM={seed} SEEDS=1 repeats it\n  {}",

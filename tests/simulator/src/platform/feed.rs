@@ -10,8 +10,7 @@ pub(crate) struct Doorbell {
     attempts: u32,
 }
 
-/// "All data in DynamoDB Streams is subject to a 24-hour lifetime." Source: Amazon DynamoDB Developer Guide, "Change data
-/// capture for DynamoDB Streams".
+/// A record lives for 24 hours. Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams".
 const TRIMMED_AFTER: i64 = 24 * 3_600_000;
 
 /// After so many attempts the mapping gives a batch up: `MaximumRetryAttempts`.
@@ -20,8 +19,8 @@ const ATTEMPTS: u32 = 10;
 /// The change feed with its Lambda mapping. Records of one item come in order, and each commit is an item of its own: so
 /// any order is possible, and repeats are.
 ///
-/// "For each item that is modified in a DynamoDB table, the stream records appear in the same sequence as the actual
-/// modifications to the item." Source: as above.
+/// Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams", which promises the order of the
+/// changes of each item, and no other.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     doorbells: Vec<Doorbell>,

@@ -8,10 +8,8 @@ use crate::chance::Chance;
 
 /// The sparse index of effectful commits.
 ///
-/// "When an item is added to a table or updated, the indexes are updated asynchronously: a write is seen there within a
-/// fraction of a second under normal conditions; in an unlikely failure scenario, longer delays might occur." Source: Amazon
-/// DynamoDB Developer Guide, "Using Global Secondary Indexes in DynamoDB", "Data synchronization between tables and Global
-/// Secondary Indexes".
+/// It follows the table asynchronously: within a fraction of a second as a rule, later when something fails. Source: Amazon
+/// DynamoDB Developer Guide, "Using Global Secondary Indexes in DynamoDB", on the synchronization with the table.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     partitions: BTreeMap<String, Vec<(i64, FeedEntry)>>,

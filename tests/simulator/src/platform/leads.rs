@@ -46,8 +46,7 @@ impl Leads {
         self.buyers.get(buyer).map(|items| items.cursor.clone()).unwrap_or_default()
     }
 
-    /// "`TransactWriteItems` is a synchronous write operation […]. The actions are completed atomically so that either all of
-    /// them succeed or none of them succeeds." Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it
+    /// The cursor, the leads and the outcomes in one transaction: all of it happens or nothing. Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it
     /// works".
     pub(crate) fn move_cursor(
         &mut self,

@@ -14,8 +14,7 @@ const MAX_RECEIVES: u32 = 20;
 
 /// A FIFO queue with its Lambda mapping.
 ///
-/// "When you receive a message with a message group ID, no more messages for the same message group ID are returned
-/// unless you delete the message or it becomes visible." Source: Amazon SQS Developer Guide, "FIFO queue delivery logic
+/// While a message of a group is received and neither deleted nor visible again, no other of that group is. Source: Amazon SQS Developer Guide, "FIFO queue delivery logic
 /// in Amazon SQS".
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
@@ -57,8 +56,7 @@ pub(crate) fn message_id(id: usize) -> String {
 }
 
 impl Queue {
-    /// "Any messages sent with the same message deduplication ID are accepted successfully but aren't delivered during
-    /// the 5-minute deduplication interval." Source: Amazon SQS Developer Guide, "Using the message deduplication ID".
+    /// For five minutes a message with a deduplication id already taken is accepted and not delivered. Source: Amazon SQS Developer Guide, "Using the message deduplication ID".
     pub(crate) fn send(&mut self, now: i64, group: &str, dedup: &str, body: &str, post: usize) {
         let until = self.taken.get(dedup).map_or(i64::MIN, |at| at + 300_000);
         if now <= until {
@@ -89,8 +87,8 @@ impl Queue {
 
     /// A batch of up to 10 messages of one to three groups, each group from its beginning.
     ///
-    /// Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings": "Lambda […] sends
-    /// messages to your function in the order that it receives them […]; a batch can hold several message groups".
+    /// Lambda keeps the order within a group and may put several groups into a batch. Source: AWS Lambda Developer Guide,
+    /// "Configuring scaling behavior for SQS event source mappings".
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Received> {
         let mut batch: Vec<Received> = Vec::new();
         let ready = self.groups.values().filter(|waiting| is_ready(waiting, now)).count();

@@ -31,7 +31,7 @@ impl Streams {
 
     /// A consistent `Query`, newest first. A page may be shorter than asked for, even empty, and yet not the last.
     ///
-    /// "The absence of `LastEvaluatedKey` is the only way to know that you have reached the end of the result set." Source:
+    /// Only an absent `LastEvaluatedKey` says that it is. Source:
     /// Amazon DynamoDB Developer Guide, "Paginating table query results".
     pub(crate) fn page(
         &self,

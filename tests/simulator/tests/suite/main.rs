@@ -1,5 +1,7 @@
 //! What must be true of every run.
 
+mod compare;
+mod poison;
 mod random;
 mod safeguards;
 mod systematic;
