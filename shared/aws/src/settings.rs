@@ -141,9 +141,12 @@ mod tests {
     #[test]
     fn a_log_level_is_a_level_or_absent() {
         use telemetry::LevelFilter;
-        assert_eq!(with(None, |settings| settings.log_level()), Ok(LevelFilter::INFO));
-        assert_eq!(with(Some("debug"), |settings| settings.log_level()), Ok(LevelFilter::DEBUG));
-        assert!(with(Some("verbose"), |settings| settings.log_level()).is_err());
+        fn log_level(settings: &Settings<'_>) -> Result<LevelFilter, BadSetting> {
+            settings.log_level()
+        }
+        assert_eq!(with(None, log_level), Ok(LevelFilter::INFO));
+        assert_eq!(with(Some("debug"), log_level), Ok(LevelFilter::DEBUG));
+        assert!(with(Some("verbose"), log_level).is_err());
     }
 
     #[test]
