@@ -1,7 +1,5 @@
 //! All pending effects of one buyer, in order, from the cursor on.
 
-use std::fmt;
-
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
@@ -309,11 +307,5 @@ impl From<LeadsUnavailable> for Stop {
 impl From<SalesUnavailable> for Stop {
     fn from(error: SalesUnavailable) -> Self {
         Self::later(chain(&error), None)
-    }
-}
-
-impl fmt::Debug for Look<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Look({} at {})", self.buyer, self.head.state.sequence)
     }
 }
