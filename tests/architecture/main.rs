@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -35,6 +35,7 @@ const MAY_KNOW: [(&str, &[&str]); 13] = [
             "testkit",
         ],
     ),
+    ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
 ];
 

@@ -1,7 +1,7 @@
 //! A wire one can see and cut: a loopback HTTP/1.1 endpoint that stands where AWS would, records every request that
 //! arrives, retries of the SDK among them, and answers each as a script says.
 
-mod message;
+pub mod message;
 
 use std::future::pending;
 use std::io;

@@ -2,15 +2,17 @@
 ///
 /// `SplitMix64`; written out here, because a library's generator may change with its version.
 #[derive(Debug, Clone)]
-pub(crate) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
     /// The chance of this seed. Neighbouring seeds have nothing in common.
-    pub(crate) const fn of(seed: u64) -> Self {
+    pub const fn of(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x9e6c_63d0_876a_3f6b)
     }
 
-    pub(crate) const fn next(&mut self) -> u64 {
+    /// The next number of all.
+    #[expect(clippy::should_implement_trait, reason = "it never ends")]
+    pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -20,17 +22,17 @@ impl Chance {
 
     /// A number below `end`; 0 if there is none.
     #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
-    pub(crate) const fn below(&mut self, end: usize) -> usize {
+    pub const fn below(&mut self, end: usize) -> usize {
         ((self.next() as u128 * end as u128) >> 64) as usize
     }
 
     /// A number from `first` to `last`.
-    pub(crate) const fn between(&mut self, first: usize, last: usize) -> usize {
+    pub const fn between(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last + 1 - first)
     }
 
     /// True so many times in a thousand.
-    pub(crate) const fn per_mille(&mut self, times: usize) -> bool {
+    pub const fn per_mille(&mut self, times: usize) -> bool {
         self.below(1000) < times
     }
 
@@ -41,12 +43,12 @@ impl Chance {
         clippy::cast_possible_wrap,
         reason = "days at most"
     )]
-    pub(crate) const fn up_to(&mut self, longest: i64) -> i64 {
+    pub const fn up_to(&mut self, longest: i64) -> i64 {
         self.below(longest as usize + 1) as i64
     }
 
     /// One of several; at least one.
-    pub(crate) fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+    pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
         among[self.below(among.len())]
     }
 }

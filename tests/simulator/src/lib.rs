@@ -23,6 +23,7 @@ mod unguarded;
 mod worker;
 mod world;
 
+pub use chance::Chance;
 pub use compare::compare;
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};

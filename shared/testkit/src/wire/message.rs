@@ -6,16 +6,22 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-pub(super) struct Message {
+/// A whole message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
     /// The first line.
-    pub(super) start: String,
+    pub start: String,
     /// Names in lower case.
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
 }
 
 /// One whole message; `None` where the peer has ended the connection instead of sending one.
-pub(super) async fn receive(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Message>> {
+///
+/// # Errors
+/// The connection broke in the middle, or what came is no HTTP.
+pub async fn receive(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Message>> {
     let Some(start) = line(stream).await? else {
         return Ok(None);
     };
@@ -56,7 +62,10 @@ async fn line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Str
 }
 
 /// Writes a whole message; the length is told by the body.
-pub(super) async fn send(
+///
+/// # Errors
+/// The connection is broken.
+pub async fn send(
     stream: &mut TcpStream,
     start: String,
     headers: Vec<(String, String)>,
@@ -72,6 +81,8 @@ pub(super) async fn send(
     stream.write_all(&[message.as_bytes(), body].concat()).await
 }
 
-pub(super) fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+/// The value of a header, named in lower case.
+#[must_use]
+pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())
 }

@@ -1,0 +1,148 @@
+//! Lambda's Runtime API for one process: hands it events, takes its answers.
+//!
+//! Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use serde_json::Value;
+use testkit::wire::message::{Message, receive, send};
+use tokio::io::BufReader;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{JoinHandle, JoinSet};
+
+/// How an invocation ended, as the process told it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    /// The handler's result.
+    Response(Value),
+    /// The handler's error.
+    Error(Value),
+}
+
+struct Call {
+    id: String,
+    event: Value,
+    deadline: i64,
+    answer: oneshot::Sender<Answered>,
+}
+
+struct Inner {
+    calls: tokio::sync::Mutex<mpsc::UnboundedReceiver<Call>>,
+    begun: Mutex<BTreeMap<String, oneshot::Sender<Answered>>>,
+    asked: watch::Sender<bool>,
+}
+
+/// A Runtime API on a free port. One process, one API: a killed one must not take its successor's event.
+#[derive(Debug)]
+pub struct RuntimeApi {
+    address: String,
+    calls: mpsc::UnboundedSender<Call>,
+    asked: watch::Receiver<bool>,
+    serving: JoinHandle<()>,
+}
+
+impl RuntimeApi {
+    /// Listens.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start() -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?.to_string();
+        let (calls, receiver) = mpsc::unbounded_channel();
+        let (asking, asked) = watch::channel(false);
+        let inner =
+            Arc::new(Inner { calls: receiver.into(), begun: Mutex::new(BTreeMap::new()), asked: asking });
+        let serving = tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                connections.spawn(converse(stream, Arc::clone(&inner)));
+            }
+        });
+        Ok(Self { address, calls, asked, serving })
+    }
+
+    /// What `AWS_LAMBDA_RUNTIME_API` must say.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until the process asks for its first event: its start is over then.
+    pub async fn asked_first(&self) {
+        let _ = self.asked.clone().wait_for(|asked| *asked).await;
+    }
+
+    /// Hands an event over, with its deadline in milliseconds since 1970. `None` if the API ended. A process that dies
+    /// never answers: whoever calls must watch it.
+    pub async fn invoke(&self, id: &str, event: Value, deadline: i64) -> Option<Answered> {
+        let (answer, answered) = oneshot::channel();
+        self.calls.send(Call { id: id.to_owned(), event, deadline, answer }).ok()?;
+        answered.await.ok()
+    }
+}
+
+impl Drop for RuntimeApi {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn converse(stream: TcpStream, inner: Arc<Inner>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(Message { start, body, .. }) = receive(&mut stream).await? {
+        let path = start.split_whitespace().nth(1).unwrap_or_default();
+        let steps: Vec<&str> = path.trim_start_matches("/2018-06-01/runtime/").split('/').collect();
+        let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+        match *steps.as_slice() {
+            ["invocation", "next"] => {
+                inner.asked.send_replace(true);
+                let Some(call) = inner.calls.lock().await.recv().await else { return Ok(()) };
+                next(&mut stream, &inner, call).await?;
+            }
+            ["invocation", id, "response"] => {
+                inner.end(id, Answered::Response(body));
+                accepted(&mut stream).await?;
+            }
+            ["invocation", id, "error"] => {
+                inner.end(id, Answered::Error(body));
+                accepted(&mut stream).await?;
+            }
+            // The process says why it does not start, and ends.
+            _ => accepted(&mut stream).await?,
+        }
+    }
+    Ok(())
+}
+
+async fn next(stream: &mut BufReader<TcpStream>, inner: &Inner, call: Call) -> io::Result<()> {
+    let Call { id, event, deadline, answer } = call;
+    let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let headers = vec![
+        header("content-type", "application/json"),
+        header("lambda-runtime-aws-request-id", &id),
+        header("lambda-runtime-deadline-ms", &deadline.to_string()),
+        header("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:000000000000:function:local"),
+        header("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0"),
+    ];
+    inner.begun.lock().unwrap_or_else(PoisonError::into_inner).insert(id, answer);
+    send(stream.get_mut(), "HTTP/1.1 200 OK\r\n".to_owned(), headers, event.to_string().as_bytes()).await
+}
+
+async fn accepted(stream: &mut BufReader<TcpStream>) -> io::Result<()> {
+    let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+    send(stream.get_mut(), "HTTP/1.1 202 Accepted\r\n".to_owned(), headers, b"{\"status\":\"OK\"}").await
+}
+
+impl Inner {
+    fn end(&self, id: &str, answered: Answered) {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        if let Some(answer) = begun {
+            // Nobody waits any more: the driver has given the process up.
+            let _ = answer.send(answered);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Both tables in this process, and what is read and changed in them past the functions.
+
+use contract::stored::{Commit, StoredCommit, decode};
+use dynoxide::Database;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+pub(crate) const STREAMS: &str = "streams";
+pub(crate) const LEADS: &str = "leads";
+
+/// Long ago: whatever is due then is due.
+const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
+
+/// The tables, empty, but for a sweeper's place as after a run a moment ago: the very first walk reads a day.
+pub(crate) fn create() -> Database {
+    let database = Database::memory().unwrap();
+    for definition in [streams(), leads()] {
+        database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
+    }
+    let place = Timestamp::now() - SignedDuration::from_mins(1);
+    let place = json!({ "S": format!("{place:.3}") });
+    let item = json!({
+        "buyer": { "S": "sweeper" }, "kind": { "S": "place" }, "walkedThrough": place, "walkedAgainAt": place,
+    });
+    let put = json!({ "TableName": LEADS, "Item": item });
+    database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+    database
+}
+
+/// Every commit, by buyer and sequence number.
+pub(crate) fn commits(database: &Database) -> Vec<Commit> {
+    let mut commits: Vec<Commit> =
+        scan(database, STREAMS).iter().map(|item| decode(&stored(item)).unwrap()).collect();
+    commits.sort_by(|one, other| (&one.buyer, one.first).cmp(&(&other.buyer, other.first)));
+    commits
+}
+
+/// Every item of the leads table.
+pub(crate) fn leads_items(database: &Database) -> Vec<Value> {
+    scan(database, LEADS)
+}
+
+/// Time passes: whatever waits for its time, a claim's end or a next attempt, is due. That is all that hours would do to
+/// a table, and nothing runs meanwhile. What is in doubt stays: its hour has not passed.
+pub(crate) fn let_time_pass(database: &Database) {
+    for item in leads_items(database) {
+        if item.get("due").is_some() && text(&item, "status") != "unknown" {
+            let update = json!({
+                "TableName": LEADS,
+                "Key": { "buyer": item["buyer"], "kind": item["kind"] },
+                "UpdateExpression": "SET due = :past",
+                "ConditionExpression": "due = :due",
+                "ExpressionAttributeValues": { ":past": { "S": LONG_AGO }, ":due": item["due"] },
+            });
+            // A condition that fails says that it is due no more.
+            let _ = database.update_item(serde_json::from_value(update).unwrap());
+        }
+    }
+}
+
+pub(crate) fn text<'a>(item: &'a Value, name: &str) -> &'a str {
+    item[name]["S"].as_str().unwrap_or_default()
+}
+
+pub(crate) fn number(item: &Value, name: &str) -> u64 {
+    item[name]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default()
+}
+
+fn scan(database: &Database, table: &str) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut from = Value::Null;
+    loop {
+        let mut request = json!({ "TableName": table });
+        if !from.is_null() {
+            request["ExclusiveStartKey"] = from;
+        }
+        let answer = database.scan(serde_json::from_value(request).unwrap()).unwrap();
+        let mut answer = serde_json::to_value(answer).unwrap();
+        items.extend(answer["Items"].as_array().cloned().unwrap_or_default());
+        from = answer["LastEvaluatedKey"].take();
+        if from.is_null() {
+            return items;
+        }
+    }
+}
+
+fn stored(item: &Value) -> StoredCommit {
+    let optional = |name: &str| item[name]["S"].as_str().map(str::to_owned);
+    StoredCommit {
+        buyer: text(item, "buyer").to_owned(),
+        sequence: number(item, "sequence"),
+        last: number(item, "last"),
+        format: u32::try_from(number(item, "format")).unwrap(),
+        facts: text(item, "facts").to_owned(),
+        effects: optional("effects"),
+        snapshot: optional("snapshot"),
+        recorded_at: text(item, "recordedAt").to_owned(),
+        feed: optional("feed"),
+    }
+}
+
+fn streams() -> Value {
+    let mut attributes = vec![attribute("sequence", "N")];
+    attributes.extend(["buyer", "feed", "recordedAt"].map(|name| attribute(name, "S")));
+    json!({
+        "TableName": STREAMS,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": attributes,
+        "KeySchema": keys("buyer", "sequence"),
+        "GlobalSecondaryIndexes": [index("feed", "feed", "recordedAt", "KEYS_ONLY")],
+    })
+}
+
+fn leads() -> Value {
+    let names = ["buyer", "kind", "openLeads", "openedAt", "openWork", "due"];
+    json!({
+        "TableName": LEADS,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": names.map(|name| attribute(name, "S")),
+        "KeySchema": keys("buyer", "kind"),
+        "GlobalSecondaryIndexes": [
+            index("open-leads", "openLeads", "openedAt", "ALL"),
+            index("open-work", "openWork", "due", "ALL"),
+        ],
+    })
+}
+
+fn attribute(name: &str, kind: &str) -> Value {
+    json!({ "AttributeName": name, "AttributeType": kind })
+}
+
+fn index(name: &str, partition: &str, sort: &str, projected: &str) -> Value {
+    json!({
+        "IndexName": name,
+        "KeySchema": keys(partition, sort),
+        "Projection": { "ProjectionType": projected },
+    })
+}
+
+fn keys(partition: &str, sort: &str) -> Value {
+    json!([
+        { "AttributeName": partition, "KeyType": "HASH" },
+        { "AttributeName": sort, "KeyType": "RANGE" },
+    ])
+}
