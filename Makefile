@@ -6,6 +6,7 @@ SAM_ARGS ?= --guided
 PYTHON ?= python3
 FROM ?= 0
 SEEDS ?= 10000
+KILLS ?= 10000
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
@@ -22,7 +23,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -56,6 +57,11 @@ sim-pairs: build-local ## Strikes every two calls of every scenario with every t
 
 sim-compare: build-local ## Compares with other ways to do the same work, on the same seeds (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --compare --from $(FROM) --seeds $(SEEDS)
+
+kills: build-local ## Kills the built functions at chosen requests, and makes answers of SES ambiguous (KILLS=10000 FROM=0)
+	$(LOCAL)/kills --kills $(KILLS) --from $(FROM) --report $(LOCAL)/kills.json
+	$(LOCAL)/kills --ses $(KILLS) --report $(LOCAL)/ses.json
+	$(LOCAL)/kills --add $(LOCAL)/kills.json $(LOCAL)/ses.json --report docs/kills.json
 
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check

@@ -24,10 +24,10 @@ pub(crate) fn check(world: &World, has_ended: bool) -> Report {
     }
     let kills = struck.iter().filter(|strike| strike.fault.kills()).count();
     if !has_ended {
-        report.violation("endless", "something stays open, however often it is called for".to_owned());
+        report.violation("endless", "something stays open, however often it is called for");
     }
     if world.deaths > kills {
-        report.violation("died", format!("{} processes ended by {kills} kills", world.deaths));
+        report.violation("died", &format!("{} processes ended by {kills} kills", world.deaths));
     }
 
     let mut streams: BTreeMap<BuyerId, Vec<Commit>> = BTreeMap::new();
@@ -47,11 +47,16 @@ pub(crate) fn check(world: &World, has_ended: bool) -> Report {
     check_dead_letters(world, &told, &mut report);
     // A kill may meet every buyer's claim at once; what is spoiled otherwise, only the mail that it was about.
     let at_claims = struck.iter().filter(|strike| strike.function != Function::Recorder);
-    let may_be = at_claims
-        .map(|strike| {
-            if strike.fault.kills() { streams.len() } else { usize::from(strike.operation == "SendEmail") }
-        })
-        .sum();
+    let may_be =
+        at_claims
+            .map(|strike| {
+                if strike.fault.kills() {
+                    streams.len()
+                } else {
+                    usize::from(strike.operation == "SendEmail")
+                }
+            })
+            .sum();
     check_doubt(&items, &told, may_be, &mut report);
     report
 }
@@ -62,7 +67,7 @@ fn check_stream(world: &World, buyer: &BuyerId, commits: &[Commit], report: &mut
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for commit in commits {
         if commit.first.get() != next {
-            report.violation("gaps", format!("{buyer}: {next} is followed by {}", commit.first));
+            report.violation("gaps", &format!("{buyer}: {next} is followed by {}", commit.first));
         }
         next = commit.last().get() + 1;
         for fact in &commit.facts {
@@ -76,12 +81,12 @@ fn check_stream(world: &World, buyer: &BuyerId, commits: &[Commit], report: &mut
     for id in &sent {
         match times.remove(id).unwrap_or_default() {
             1 => {}
-            0 => report.violation("lost", format!("{buyer}: event {id}")),
-            times => report.violation("doubled", format!("{buyer}: event {id} {times} times")),
+            0 => report.violation("lost", &format!("{buyer}: event {id}")),
+            times => report.violation("doubled", &format!("{buyer}: event {id} {times} times")),
         }
     }
     for id in times.keys() {
-        report.violation("invented", format!("{buyer}: event {id}"));
+        report.violation("invented", &format!("{buyer}: event {id}"));
     }
 }
 
@@ -92,7 +97,7 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
     for commit in commits {
         let effects: Vec<Effect> = commit.facts.iter().flat_map(|fact| state.fold(fact)).collect();
         if effects != commit.effects {
-            report.violation("effects", format!("{buyer}: {} was recorded with others", commit.first));
+            report.violation("effects", &format!("{buyer}: {} was recorded with others", commit.first));
         }
         due.extend(effects);
     }
@@ -101,10 +106,10 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
     let messages: BTreeMap<String, BTreeSet<&str>> = said_to(buyer, told);
     for (key, bodies) in &messages {
         if !keys.contains(key) {
-            report.violation("invented", format!("{buyer}: sales message {key}"));
+            report.violation("invented", &format!("{buyer}: sales message {key}"));
         }
         if bodies.len() > 1 {
-            report.violation("changed", format!("{buyer}: {key} was told in several ways"));
+            report.violation("changed", &format!("{buyer}: {key} was told in several ways"));
         }
     }
     let status: BTreeMap<&str, &str> = items
@@ -127,7 +132,7 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
             is_called_for && !messages.contains_key(&key)
         };
         if is_lost {
-            report.violation("lost", format!("{buyer}: {key}, ledger {:?}", status.get(key.as_str())));
+            report.violation("lost", &format!("{buyer}: {key}, ledger {:?}", status.get(key.as_str())));
         }
     }
     let listed: BTreeSet<&str> = items
@@ -137,11 +142,11 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
         .collect();
     let real: BTreeSet<String> = state.open_leads().map(|lead| lead.to_string()).collect();
     if !listed.iter().copied().eq(real.iter().map(String::as_str)) {
-        report.violation("leads", format!("{buyer}: the table has {listed:?}, real are {real:?}"));
+        report.violation("leads", &format!("{buyer}: the table has {listed:?}, real are {real:?}"));
     }
     let believed = believed(buyer, told);
     if believed != real {
-        report.violation("beliefs", format!("{buyer}: sales believe {believed:?}, real are {real:?}"));
+        report.violation("beliefs", &format!("{buyer}: sales believe {believed:?}, real are {real:?}"));
     }
 }
 
@@ -188,8 +193,8 @@ fn check_dead_letters(world: &World, told: &Told, report: &mut Report) {
         match (&post.event, is_dead) {
             (None, true) => report.count("dead-letters", 1),
             (Some(_), false) => {}
-            (None, false) => report.violation("lost", format!("dead letter m{number}")),
-            (Some(event), true) => report.violation("lost", format!("{} is a dead letter", event.id)),
+            (None, false) => report.violation("lost", &format!("dead letter m{number}")),
+            (Some(event), true) => report.violation("lost", &format!("{} is a dead letter", event.id)),
         }
     }
 }
@@ -202,19 +207,21 @@ pub(crate) fn check_doubt(items: &[Value], told: &Told, may_be: usize, report: &
     }
     report.count("mails/asked-for", asked.len());
     for (mail, times) in asked.iter().filter(|(_, times)| **times > 1) {
-        report.violation("doubled", format!("{mail:?} was asked for {times} times"));
+        report.violation("doubled", &format!("{mail:?} was asked for {times} times"));
     }
     let mut doubtful = 0;
     for item in items.iter().filter(|item| tables::text(item, "status") == "unknown") {
         let key = tables::text(item, "kind").trim_start_matches("email/");
-        let is_taken =
-            told.taken_mails.iter().any(|mail| mail.buyer == tables::text(item, "buyer") && mail.effect == key);
+        let is_taken = told
+            .taken_mails
+            .iter()
+            .any(|mail| mail.buyer == tables::text(item, "buyer") && mail.effect == key);
         report.count(if is_taken { "mails/doubtful/taken" } else { "mails/doubtful/not-taken" }, 1);
         doubtful += 1;
     }
     report.count("mails/doubtful", doubtful);
     if doubtful > may_be {
-        report.violation("doubt", format!("{doubtful} mails in doubt, faults explain {may_be}"));
+        report.violation("doubt", &format!("{doubtful} mails in doubt, faults explain {may_be}"));
     }
 }
 

@@ -37,12 +37,7 @@ pub(crate) async fn start(aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -
     Ok(url)
 }
 
-async fn converse(
-    stream: TcpStream,
-    aws: Arc<Aws>,
-    life: Arc<Life>,
-    script: Arc<Script>,
-) -> io::Result<()> {
+async fn converse(stream: TcpStream, aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {
         let operation = Operation::of(&request);
@@ -72,7 +67,8 @@ async fn converse(
                 send(stream.get_mut(), "HTTP/1.1 500 \r\n".to_owned(), headers, body).await?;
             }
             Some(Fault::Garbage) => {
-                send(stream.get_mut(), "HTTP/1.1 200 \r\n".to_owned(), vec![], b"<html>no JSON</html>").await?;
+                send(stream.get_mut(), "HTTP/1.1 200 \r\n".to_owned(), vec![], b"<html>no JSON</html>")
+                    .await?;
             }
             Some(Fault::Silence) => {
                 tokio::select! {

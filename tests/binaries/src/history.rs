@@ -54,7 +54,8 @@ fn track(chance: &mut Chance, offer: &str) -> Vec<Event> {
     for version in 2..=u32::try_from(chance.between(1, 5)).unwrap_or(1) {
         let event = match (is_accepted, chance.below(5)) {
             (_, 4) => {
-                events.push(if chance.per_mille(500) { rejected(offer) } else { withdrawn(offer) }.v(version));
+                events
+                    .push(if chance.per_mille(500) { rejected(offer) } else { withdrawn(offer) }.v(version));
                 break;
             }
             (false, _) => accepted(offer),

@@ -1,11 +1,7 @@
 //! The functions as they are deployed, as processes: Lambda's Runtime API, DynamoDB, SQS and SES are played on loopback,
 //! and between a process and AWS sits a front that kills the process, or spoils an answer, at a chosen request. What is
 //! promised is then read off the tables and the recorded requests alone.
-#![expect(
-    clippy::unwrap_used,
-    clippy::missing_panics_doc,
-    reason = "test code: what cannot be set up ends the run"
-)]
+#![expect(clippy::unwrap_used, reason = "test code: what cannot be set up ends the run")]
 
 mod aws;
 mod check;

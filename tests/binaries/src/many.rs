@@ -47,7 +47,7 @@ pub fn many(order: Order, begun: Report, keep: impl Fn(&Report, u64) + Sync) -> 
             let has_passed = report.violations().is_empty();
             report.count(if has_passed { "passed" } else { "failed" }, 1);
             if !has_passed {
-                report.violation("seed", seed.to_string());
+                report.violation("seed", &seed.to_string());
             }
             let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
             done.ahead.insert(number, report);

@@ -42,7 +42,8 @@ impl Function {
     #[must_use]
     pub fn path(self) -> PathBuf {
         let here = std::env::current_exe().unwrap();
-        let folder = here.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new(""));
+        let folder =
+            here.ancestors().skip(1).find(|folder| !folder.ends_with("deps")).unwrap_or(Path::new(""));
         let path = folder.join(self.name());
         assert!(path.exists(), "{} is not built", path.display());
         path

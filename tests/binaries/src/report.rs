@@ -28,7 +28,7 @@ impl Report {
     }
 
     /// What must not be.
-    pub fn violation(&mut self, name: &str, told: String) {
+    pub fn violation(&mut self, name: &str, told: &str) {
         self.count(name, 1);
         if self.violations.len() < KEPT {
             self.violations.push(format!("{name}: {told}"));

@@ -60,7 +60,7 @@ pub async fn doubtful_mails(mails: usize) -> io::Result<Report> {
     check_doubt(&items, &told, mails, &mut report);
     for (name, expected) in [("mails/asked-for", mails), ("mails/doubtful", mails)] {
         if report.of(name) != expected as u64 {
-            report.violation("lost", format!("{} {name} instead of {expected}", report.of(name)));
+            report.violation("lost", &format!("{} {name} instead of {expected}", report.of(name)));
         }
     }
     Ok(report)
@@ -70,9 +70,7 @@ async fn start(function: Function, aws: &Arc<Aws>) -> io::Result<Process> {
     let aws = Arc::clone(aws);
     let number = AtomicUsize::new(0);
     let script = Arc::new(move |operation: &Operation| match operation {
-        Operation::Mail(_) => {
-            ANSWERS.get(number.fetch_add(1, Ordering::Relaxed) % ANSWERS.len()).copied()
-        }
+        Operation::Mail(_) => ANSWERS.get(number.fetch_add(1, Ordering::Relaxed) % ANSWERS.len()).copied(),
         Operation::Table(_) | Operation::Sales(_) | Operation::DeadLetter(_) => None,
     });
     Process::start(function, |life| front::start(aws, life, script)).await

@@ -6,12 +6,12 @@ pub struct Chance(u64);
 
 impl Chance {
     /// The chance of this seed. Neighbouring seeds have nothing in common.
+    #[must_use]
     pub const fn of(seed: u64) -> Self {
         Self(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x9e6c_63d0_876a_3f6b)
     }
 
     /// The next number of all.
-    #[expect(clippy::should_implement_trait, reason = "it never ends")]
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
