@@ -15,7 +15,7 @@ DENY_VERSION := 0.20.2
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 LOCAL := $(TARGET)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
-FUNCTIONS := recorder reactor sweeper
+FUNCTIONS := recorder reactor sweeper receipts
 STACK := .venv/bin/python infra/local/stack.py
 ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS)
 

@@ -51,14 +51,17 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         "OFFER_EVENTS_QUEUE_URL": outputs["OfferEventsQueueUrl"],
         "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL": outputs["OfferEventsDeadLettersQueueUrl"],
         "SALES_TEAM_QUEUE_URL": outputs["SalesTeamQueueUrl"],
+        "EMAIL_RECEIPTS_QUEUE_URL": outputs["EmailReceiptsQueueUrl"],
         "STREAMS_TABLE": outputs["StreamsTableName"],
         "LEADS_TABLE": outputs["LeadsTableName"],
         "RECORDER_FUNCTION": f"{STACK}-recorder",
         "REACTOR_FUNCTION": f"{STACK}-reactor",
         "SWEEPER_FUNCTION": f"{STACK}-sweeper",
+        "RECEIPTS_FUNCTION": f"{STACK}-receipts",
         "RECORDER_LOG_GROUP": f"/aws/lambda/{STACK}-recorder",
         "REACTOR_LOG_GROUP": f"/aws/lambda/{STACK}-reactor",
         "SWEEPER_LOG_GROUP": f"/aws/lambda/{STACK}-sweeper",
+        "RECEIPTS_LOG_GROUP": f"/aws/lambda/{STACK}-receipts",
     }
 
 

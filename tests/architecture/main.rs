@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -19,6 +19,7 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("recorder", &["aws", "contract", "domain", "event-store", "telemetry"]),
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
+    ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
     ("cli", &["contract", "domain", "effects", "event-store", "telemetry"]),
     ("testkit", &["domain"]),
     (
@@ -84,7 +85,7 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const SHIPPED: [&str; 10] = [
+const SHIPPED: [&str; 11] = [
     "shared/domain/src",
     "shared/contract/src",
     "shared/event-store/src",
@@ -94,6 +95,7 @@ const SHIPPED: [&str; 10] = [
     "functions/recorder/src",
     "functions/reactor/src",
     "functions/sweeper/src",
+    "functions/receipts/src",
     "cli/src",
 ];
 
@@ -179,6 +181,7 @@ fn the_reactor_cannot_write_streams_and_the_recorder_knows_no_leads() {
     for (path, text) in sources("functions/reactor/src")
         .into_iter()
         .chain(sources("functions/sweeper/src"))
+        .chain(sources("functions/receipts/src"))
         .chain(sources("shared/effects/src"))
     {
         assert!(!text.contains(".append(") && !text.contains("Appending"), "{}", path.display());
@@ -197,7 +200,7 @@ fn a_commit_s_key_is_never_deleted() {
 
 #[test]
 fn main_wires_and_does_nothing_else() {
-    for function in ["recorder", "reactor", "sweeper"] {
+    for function in ["recorder", "reactor", "sweeper", "receipts"] {
         let text = fs::read_to_string(root().join(format!("functions/{function}/src/main.rs"))).unwrap();
         assert!(text.lines().count() <= 45, "{function}");
         assert!(text.contains("flavor = \"current_thread\""), "{function}");

@@ -3,6 +3,7 @@
 
 mod after;
 mod bad_input;
+mod receipts;
 mod repeats;
 mod scenarios;
 mod sweeper;

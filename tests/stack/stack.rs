@@ -33,7 +33,8 @@ pub struct Stack {
     input: String,
     dead_letters: String,
     sales: String,
-    log_groups: [String; 3],
+    receipts: String,
+    log_groups: [String; 4],
 }
 
 impl Stack {
@@ -55,7 +56,13 @@ impl Stack {
             input: var("OFFER_EVENTS_QUEUE_URL")?,
             dead_letters: var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             sales: var("SALES_TEAM_QUEUE_URL")?,
-            log_groups: [var("RECORDER_LOG_GROUP")?, var("REACTOR_LOG_GROUP")?, var("SWEEPER_LOG_GROUP")?],
+            receipts: var("EMAIL_RECEIPTS_QUEUE_URL")?,
+            log_groups: [
+                var("RECORDER_LOG_GROUP")?,
+                var("REACTOR_LOG_GROUP")?,
+                var("SWEEPER_LOG_GROUP")?,
+                var("RECEIPTS_LOG_GROUP")?,
+            ],
         })
     }
 
@@ -69,6 +76,12 @@ impl Stack {
             .message_body(body)
             .send()
             .await?;
+        Ok(())
+    }
+
+    /// Posts what SES would say of an e-mail, as its topic would deliver it.
+    pub async fn tell_of_email(&self, body: &str) -> Result<(), Failed> {
+        self.sqs.send_message().queue_url(&self.receipts).message_body(body).send().await?;
         Ok(())
     }
 

@@ -58,6 +58,7 @@ fn each_function_is_given_exactly_the_variables_that_it_reads() {
     assert_eq!(given_to("Recorder"), read_by("recorder"));
     assert_eq!(given_to("Reactor"), read_by("reactor"));
     assert_eq!(given_to("Sweeper"), read_by("sweeper"));
+    assert_eq!(given_to("Receipts"), read_by("receipts"));
 }
 
 #[test]
@@ -106,6 +107,45 @@ fn the_sweeper_may_what_the_reactor_may_and_ask_two_indexes() {
 }
 
 #[test]
+fn receipts_may_read_and_update_leads_and_take_from_their_queue_and_nothing_else() {
+    assert_eq!(allowed("ReceiptsRole", "LeadsTable"), allowed("ReactorRole", "LeadsTable"));
+    assert_eq!(allowed("ReceiptsRole", "EmailReceipts"), allowed("RecorderRole", "OfferEvents"));
+    let all = set(&["LeadsTable.Arn", "EmailReceipts.Arn", "ReceiptsLogs.Arn"]);
+    assert_eq!(all_resources("ReceiptsRole").into_iter().collect::<BTreeSet<_>>(), all);
+}
+
+#[test]
+fn what_ses_tells_of_mails_comes_to_the_receipts_function_and_nobody_else_can_post_it() {
+    let destination = properties("EmailEventDestination");
+    assert_eq!(destination.at("ConfigurationSetName").text(), "Emails");
+    let event = destination.at("EventDestination");
+    assert!(event.at("Enabled").is_true());
+    assert_eq!(
+        event.at("MatchingEventTypes").texts(),
+        ["send", "delivery", "bounce", "complaint", "reject", "renderingFailure", "deliveryDelay"]
+    );
+    assert_eq!(event.at("SnsDestination").at("TopicARN").text(), "EmailEvents");
+    let subscription = properties("EmailEventsToQueue");
+    assert_eq!(subscription.at("TopicArn").text(), "EmailEvents");
+    assert_eq!(subscription.at("Endpoint").text(), "EmailReceipts.Arn");
+    assert!(
+        subscription.at("RawMessageDelivery").is_true(),
+        "the body is what SES says, without an envelope"
+    );
+    let mapping = properties("EmailReceiptsToReceipts");
+    assert_eq!(mapping.at("EventSourceArn").text(), "EmailReceipts.Arn");
+    assert_eq!(mapping.at("FunctionResponseTypes").texts(), ["ReportBatchItemFailures"]);
+    let policy = properties("EmailReceiptsOverTlsFromTheTopic").at("PolicyDocument").at("Statement").list();
+    let allows: Vec<_> = policy.iter().filter(|statement| statement.at("Effect").text() == "Allow").collect();
+    assert_eq!(allows.len(), 1);
+    assert_eq!(allows[0].at("Condition").at("ArnEquals").at("aws:SourceArn").text(), "EmailEvents");
+    let topic = properties("EmailEventsFromSes").at("PolicyDocument").at("Statement").list();
+    assert_eq!(topic.len(), 1);
+    let only_ours = topic[0].at("Condition").at("StringEquals").at("AWS:SourceArn").text();
+    assert!(only_ours.ends_with(":configuration-set/${Emails}"), "{only_ours}");
+}
+
+#[test]
 fn mails_may_be_sent_by_the_identity_with_the_configuration_set_and_no_other() {
     for role in ["ReactorRole", "SweeperRole"] {
         let statement = statement(role, "SendEmails");
@@ -141,7 +181,7 @@ fn statement(role: &str, sid: &str) -> Place {
 
 #[test]
 fn no_role_is_allowed_anything_on_everything() {
-    for role in ["RecorderRole", "ReactorRole", "SweeperRole"] {
+    for role in ["RecorderRole", "ReactorRole", "SweeperRole", "ReceiptsRole"] {
         assert!(!all_resources(role).iter().any(|resource| resource == "*"), "{role}");
         assert!(properties(role).find("ManagedPolicyArns").is_none(), "{role}");
     }
@@ -173,11 +213,10 @@ fn the_change_feed_s_mapping_misses_nothing_and_never_blocks_for_ever() {
 
 #[test]
 fn logs_do_not_pile_up() {
-    for (function, logs) in
-        [("Recorder", "RecorderLogs"), ("Reactor", "ReactorLogs"), ("Sweeper", "SweeperLogs")]
-    {
-        assert_eq!(properties(function).at("LoggingConfig").at("LogGroup").text(), logs);
-        assert_eq!(properties(logs).at("RetentionInDays").text(), "LogRetention");
+    for function in ["Recorder", "Reactor", "Sweeper", "Receipts"] {
+        let logs = format!("{function}Logs");
+        assert_eq!(properties(function).at("LoggingConfig").at("LogGroup").text(), logs.as_str());
+        assert_eq!(properties(&logs).at("RetentionInDays").text(), "LogRetention");
     }
 }
 

@@ -37,6 +37,7 @@ fn the_outputs_are_those_that_everybody_reads() {
             "OfferEventsQueueUrl",
             "OfferEventsDeadLettersQueueUrl",
             "SalesTeamQueueUrl",
+            "EmailReceiptsQueueUrl",
             "StreamsTableName",
             "LeadsTableName"
         ]

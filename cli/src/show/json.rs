@@ -1,5 +1,6 @@
 use domain::{CarId, Contact, OfferId};
 use effects::leads::Behind;
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Standing, contact_of, stage};
@@ -39,6 +40,7 @@ impl Standing {
             });
             with(row, contact_of(&event.change))
         });
+        let text = |moment: Option<Timestamp>| moment.map(|moment| moment.to_string());
         let emails = self.about.ledger.iter().map(|(key, entry)| {
             json!({
                 "key": key,
@@ -46,6 +48,9 @@ impl Standing {
                 "since": entry.since.to_string(),
                 "sequence": entry.sequence.get(),
                 "reason": entry.reason,
+                "bouncedAt": text(entry.heard.bounced_at),
+                "passingBounceAt": text(entry.heard.passing_bounce_at),
+                "complainedAt": text(entry.heard.complained_at),
             })
         });
         json!({

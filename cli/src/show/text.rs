@@ -1,4 +1,5 @@
 use domain::Contact;
+use effects::leads::Heard;
 
 use super::{Standing, contact_of, stage};
 use crate::output::{count, harmless, moment, or_dash, table};
@@ -59,9 +60,10 @@ impl Standing {
                 moment(entry.since),
                 entry.sequence.to_string(),
                 reason,
+                heard_of(&entry.heard),
             ]
         });
-        part("E-mails", emails.collect(), &["key", "status", "since", "for event #", "reason"]);
+        part("E-mails", emails.collect(), &["key", "status", "since", "for event #", "reason", "then"]);
         parts.join("\n\n")
     }
 
@@ -78,6 +80,19 @@ impl Standing {
             None => text,
         }
     }
+}
+
+/// What was heard of a mail after it was sent; an address stopped by it gets no more.
+fn heard_of(heard: &Heard) -> String {
+    let Heard { bounced_at, passing_bounce_at, complained_at } = heard;
+    let words = [
+        ("stopped by a bounce", bounced_at),
+        ("bounced for now", passing_bounce_at),
+        ("stopped by a complaint", complained_at),
+    ];
+    let said = words.into_iter().filter_map(|(word, at)| at.map(|at| format!("{word}\n{}", moment(at))));
+    let said = said.collect::<Vec<_>>().join("\n");
+    or_dash(Some(said).filter(|said| !said.is_empty()))
 }
 
 fn contact_row(contact: Option<&Contact>) -> [String; 3] {

@@ -25,7 +25,10 @@ async fn every_page_about_a_buyer_is_read_and_unknown_kinds_are_passed_over() {
     .await;
     let about = tables(wire.url()).leads.about(&buyer("ada")).await.unwrap();
     let through = domain::Sequence::new(7);
-    assert_eq!(about, About { cursor: Cursor { through, behind: None }, ..About::default() });
+    assert_eq!(
+        about,
+        About { cursor: Cursor { through, behind: None, ..Cursor::default() }, ..About::default() }
+    );
     let starts: Vec<_> = wire
         .exchanges()
         .iter()

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use cli::{Exit, Tables};
+use contract::receipt::{Kind, Receipt};
 use domain::{BuyerId, CarId, CloseReason, Event, LeadId, OfferId, OfferVersion, Sequence};
 use dynoxide::Database;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, LeadTold, Ledger as _, Opening, Outcome,
-    Progress, Status, Verdict,
+    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
+    Ledger as _, Opening, Outcome, Progress, Receipts as _, Status, Verdict,
 };
 use event_store::{Appended, Appending, EventStore as _, load};
 use jiff::Timestamp;
@@ -86,6 +87,20 @@ impl World {
         assert!(self.tables.leads.settle(&self.buyer, key, key, &verdict).await.unwrap());
     }
 
+    /// What SES says later of the mail of this key.
+    async fn hear(&self, key: &str, kind: Kind) {
+        let receipt = Receipt {
+            buyer: self.buyer.clone(),
+            effect: key.to_owned(),
+            nonce: key.to_owned(),
+            kind,
+            message_id: "ses-1".to_owned(),
+        };
+        let client = aws_sdk_dynamodb::Client::new(&aws_at(&self.url));
+        let receipts = DynamoReceipts::new(client, "leads".to_owned());
+        assert_eq!(receipts.learn(&receipt, at("12:00:00")).await.unwrap(), Learned::Settled);
+    }
+
     async fn progress(&self, progress: Progress) {
         self.tables.leads.move_cursor(&self.buyer, &progress, None).await.unwrap();
     }
@@ -154,6 +169,8 @@ async fn story() -> World {
         not_before: at("10:13:00"),
     };
     world.tables.leads.mark_behind(&world.buyer, &behind).await.unwrap();
+    world.hear("quote-email", Kind::Bounced { at: at("11:00:00"), is_permanent: false }).await;
+    world.hear("quote-email", Kind::Complained { at: at("11:30:00") }).await;
     world
 }
 

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use cli::{Fate, Line, Settled, explain};
 use contract::stored::{self, Commit};
 use domain::{Event, LeadId, OfferVersion, Sequence};
-use effects::leads::{About, AddressDigest, Cursor, LedgerEntry, Outcome, Status};
+use effects::leads::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
 use event_store::{Appending, Head};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
@@ -25,7 +25,10 @@ fn stream(commits: &[&[Event]]) -> Vec<Commit> {
 }
 
 fn settled_through(through: u64) -> About {
-    About { cursor: Cursor { through: Sequence::new(through), behind: None }, ..About::default() }
+    About {
+        cursor: Cursor { through: Sequence::new(through), behind: None, ..Cursor::default() },
+        ..About::default()
+    }
 }
 
 fn entry(status: Status, sequence: u64, reason: Option<&str>) -> LedgerEntry {
@@ -39,6 +42,7 @@ fn entry(status: Status, sequence: u64, reason: Option<&str>) -> LedgerEntry {
         since: Timestamp::UNIX_EPOCH,
         message_id: None,
         reason: reason.map(str::to_owned),
+        heard: Heard::default(),
     }
 }
 

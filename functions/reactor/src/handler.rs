@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::dynamodb::Event;
@@ -7,10 +6,10 @@ use domain::{BuyerId, Sequence};
 use effects::leads::{Cursors, Ledger};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
-use effects::{Advance, Advanced, CannotMark};
+use effects::{Advance, CannotMark};
 use event_store::EventStore;
 use event_store::surroundings::{Deadline, Surroundings};
-use futures::{FutureExt as _, StreamExt as _, stream};
+use futures::{StreamExt as _, stream};
 use telemetry::{Metrics, chain};
 
 use crate::doorbells::doorbells;
@@ -89,15 +88,7 @@ where
             surroundings: &self.surroundings,
             letterhead: &self.letterhead,
         };
-        let advanced =
-            if let Ok(advanced) = AssertUnwindSafe(advance.advance(&buyer, deadline)).catch_unwind().await {
-                advanced
-            } else {
-                let reason = "a panic".to_owned();
-                let marked = advance.mark_behind(&buyer, reason.clone(), 0, None).await;
-                marked.map(|()| Advanced { behind: Some(reason), ..Advanced::default() })
-            };
-        match advanced {
+        match advance.advance(&buyer, deadline).await {
             Ok(advanced) => {
                 self.remember(&buyer, advanced.through);
                 let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);

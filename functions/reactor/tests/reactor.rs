@@ -285,7 +285,7 @@ fn one_look_settles_everything_that_has_piled_up() {
     stage.record("ada", &[made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)]);
     stage.ring(&[("ada", 1)]);
     let cursor = block_on(stage.leads.memory.cursor(&buyer("ada"))).unwrap();
-    assert_eq!(cursor, Cursor { through: Sequence::new(3), behind: None });
+    assert_eq!(cursor, Cursor { through: Sequence::new(3), behind: None, ..Cursor::default() });
 }
 
 #[test]

@@ -1,16 +1,20 @@
 //! All pending effects of one buyer, in order, from the cursor on.
 
+use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
+
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
 use event_store::{EventStore, Head, InTime, NEEDED, StoreError, tail_after};
+use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use telemetry::{Metrics, chain};
 
 use crate::deliver::{self, later};
 use crate::leads::{
-    Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
+    AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
 };
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage, SalesUnavailable};
@@ -99,6 +103,8 @@ pub(crate) struct Look<'a> {
     pub(crate) buyer: &'a BuyerId,
     pub(crate) head: Head,
     pub(crate) deadline: Deadline,
+    /// Addresses that no mail goes to any more.
+    pub(crate) stopped: &'a BTreeSet<AddressDigest>,
 }
 
 /// Why the work on a buyer stops here for now.
@@ -113,6 +119,15 @@ impl Stop {
     pub(crate) const fn later(reason: String, not_before: Option<Timestamp>) -> Self {
         Self::Later { reason, not_before }
     }
+}
+
+/// A panic is one buyer's trouble like any other: it is tried again later, and nobody waits for it. Nothing is left half
+/// done behind it that is not left so by a crash.
+pub(crate) fn unless_it_panics<T>(
+    work: impl Future<Output = Result<T, Stop>>,
+) -> impl Future<Output = Result<T, Stop>> {
+    let ended = AssertUnwindSafe(work).catch_unwind();
+    ended.map(|ended| ended.unwrap_or_else(|_| Err(Stop::later("a panic".to_owned(), None))))
 }
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
@@ -132,7 +147,7 @@ where
         let mut attempts = 0;
         let mut behind = ("facts were recorded faster than effects could be claimed".to_owned(), None);
         for _ in 0..LOOKS {
-            match self.look(buyer, deadline, &mut attempts, &mut advanced).await {
+            match unless_it_panics(self.look(buyer, deadline, &mut attempts, &mut advanced)).await {
                 Ok(()) => return Ok(advanced),
                 Err(Stop::HeadMoved) => {}
                 Err(Stop::Later { reason, not_before }) => {
@@ -185,7 +200,7 @@ where
         advanced.through = advanced.through.max(cursor.through);
         let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
         let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
-        let look = Look { buyer, head, deadline };
+        let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
         for commit in &pending {

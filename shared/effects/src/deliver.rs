@@ -68,12 +68,14 @@ where
 
         let ends =
             later(self.surroundings.now(), SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS));
-        let delivery =
-            if ends > claim.deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
-                Delivery::NotSent { reason: "no time left".to_owned() }
-            } else {
-                self.outside.send_email(&email).await
-            };
+        // Claimed all the same: then the ledger says why nothing went out, and another address may be written to.
+        let delivery = if look.stopped.contains(&claim.address) {
+            Delivery::Refused { reason: "address-stopped".to_owned() }
+        } else if ends > claim.deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
+            Delivery::NotSent { reason: "no time left".to_owned() }
+        } else {
+            self.outside.send_email(&email).await
+        };
         self.settle(&claim, delivery).await
     }
 

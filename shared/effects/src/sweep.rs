@@ -5,7 +5,7 @@ use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{EventStore, Feed, FeedEntry, InTime, NEEDED, load, slice};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::advance::{Advance, Advanced, CannotMark, Look, Stop};
+use crate::advance::{Advance, Advanced, CannotMark, Look, Stop, unless_it_panics};
 use crate::deliver::later;
 use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work};
 use crate::outside::Outside;
@@ -82,7 +82,7 @@ where
                 }
                 Open::Email { key, entry } => {
                     // One that cannot be worked off now is due again: it must not keep the others.
-                    let changed = self.email(&buyer, &key, &entry, deadline).await;
+                    let changed = unless_it_panics(self.email(&buyer, &key, &entry, deadline)).await;
                     if let Ok(Some(status)) = changed {
                         swept.emails.push((buyer, key, status));
                     }
@@ -119,7 +119,8 @@ where
                 let Some(effect) = effect_of(key, entry.sequence, &head.state) else {
                     return close(Status::Superseded).await;
                 };
-                let look = Look { buyer, head, deadline };
+                let cursor = self.leads.cursor(buyer).await?;
+                let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
                 Ok(match self.deliver(&look, &effect).await? {
                     Outcome::Sent => Some(Status::Sent),
                     Outcome::Rejected => Some(Status::Rejected),

@@ -1,11 +1,11 @@
 //! How far each buyer's effects are settled.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
-use super::{LeadTold, LeadsUnavailable, Outcome};
+use super::{AddressDigest, LeadTold, LeadsUnavailable, Outcome};
 
 /// How far a buyer's effects are settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Cursor {
     pub through: Sequence,
     /// Set while pending effects must be tried again later.
     pub behind: Option<Behind>,
+    /// Addresses that no mail goes to any more: it bounced for good, or the buyer complained.
+    pub stopped: BTreeSet<AddressDigest>,
 }
 
 /// The mark of a buyer whose pending effects must be tried again later.

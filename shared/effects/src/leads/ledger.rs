@@ -5,7 +5,7 @@ use std::fmt;
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 
-use super::LeadsUnavailable;
+use super::{Heard, LeadsUnavailable};
 use crate::sha256_hex;
 
 /// An e-mail's entry in the ledger.
@@ -29,6 +29,8 @@ pub struct LedgerEntry {
     pub message_id: Option<String>,
     /// Why it was rejected, is doubtful or must be tried again: an error code, nothing personal.
     pub reason: Option<String>,
+    /// What was heard of it after it was sent.
+    pub heard: Heard,
 }
 
 /// Where an e-mail stands.
@@ -83,7 +85,7 @@ impl Status {
 }
 
 /// The first 16 bytes of the SHA-256 of an e-mail address, in hexadecimal: tells whether two are the same, and no more.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddressDigest(pub String);
 
 impl AddressDigest {
@@ -128,7 +130,14 @@ pub enum Claimed {
     Held(Box<LedgerEntry>),
 }
 
-/// How a claimed e-mail is settled. Requires the claim's nonce, and that it is still `sending` or `unknown`.
+impl Verdict {
+    /// Whether this says what became of the mail for good. Only that is still taken of an entry that was given up.
+    pub(super) const fn is_final(&self) -> bool {
+        matches!(self.status, Status::Sent | Status::Rejected)
+    }
+}
+
+/// How a claimed e-mail is settled by who claimed it. See [`Ledger::settle`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Where it stands now.
@@ -153,8 +162,8 @@ pub trait Ledger {
     /// [`LeadsUnavailable`].
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable>;
 
-    /// Settles an attempt: if the nonce is still the entry's and it is `sending` or `unknown`. `true` also if it was settled
-    /// just so before; `false` if somebody, or time, was faster.
+    /// Settles an attempt: if the nonce is still the entry's and it is `sending` or `unknown`; as `sent` or `rejected` also
+    /// if it was `abandoned` meanwhile. `true` also if it was settled just so before; `false` if somebody, or time, was faster.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].

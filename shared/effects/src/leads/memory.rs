@@ -1,12 +1,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use contract::receipt::Receipt;
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
 use super::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadTold, LeadsUnavailable, Ledger, LedgerEntry, Moved, Open,
-    OpenWork, Outcome, Progress, Status, Verdict, Walked, Work, is_claimable,
+    Behind, Claim, Claimed, Cursor, Cursors, Heard, LeadTold, LeadsUnavailable, Learned, Ledger, LedgerEntry,
+    Moved, Open, OpenWork, Outcome, Progress, Receipts, Status, Verdict, Walked, Work, is_claimable,
+    receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -114,6 +116,7 @@ impl Ledger for MemoryLeads {
             since: claim.now,
             message_id: None,
             reason: None,
+            heard: Heard::default(),
         };
         tables.ledger.insert(place, entry);
         Ok(Claimed::Ours)
@@ -128,7 +131,11 @@ impl Ledger for MemoryLeads {
     ) -> Result<bool, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
-        let is_open = |entry: &LedgerEntry| matches!(entry.status, Status::Sending | Status::Unknown);
+        let is_open = |entry: &LedgerEntry| match entry.status {
+            Status::Sending | Status::Unknown => true,
+            Status::Abandoned => verdict.is_final(),
+            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded => false,
+        };
         let Some(entry) = entry.filter(|entry| entry.nonce == nonce) else {
             return Ok(false);
         };
@@ -144,6 +151,24 @@ impl Ledger for MemoryLeads {
             entry.first_tried_at = verdict.now;
         }
         Ok(true)
+    }
+}
+
+impl Receipts for MemoryLeads {
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let place = (receipt.buyer.clone(), receipt.effect.clone());
+        let Some(entry) = tables.ledger.get(&place) else { return Ok(Learned::NoSuchEmail) };
+        if entry.nonce != receipt.nonce {
+            return Ok(Learned::OtherAttempt);
+        }
+        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(Learned::Known) };
+        if receipts::stops(receipt.kind) {
+            let cursor = tables.cursors.entry(receipt.buyer.clone()).or_default();
+            cursor.stopped.insert(after.address.clone());
+        }
+        tables.ledger.insert(place, after);
+        Ok(Learned::Settled)
     }
 }
 
@@ -180,6 +205,7 @@ impl Work for MemoryLeads {
         entry.status = status;
         entry.due = None;
         entry.since = now;
+        entry.first_tried_at = now;
         Ok(true)
     }
 

@@ -4,16 +4,18 @@ mod cursor;
 mod dynamo;
 mod ledger;
 mod memory;
+mod receipts;
 mod told;
 mod work;
 
 use std::error::Error;
 
 pub use cursor::{Behind, Cursor, Cursors, Moved, Progress};
-pub use dynamo::{About, DynamoLeads, KnownLead};
+pub use dynamo::{About, DynamoLeads, DynamoReceipts, KnownLead};
 use ledger::is_claimable;
 pub use ledger::{AddressDigest, Claim, Claimed, Ledger, LedgerEntry, Status, Verdict};
 pub use memory::{MemoryLeads, Tables};
+pub use receipts::{Heard, Learned, Receipts};
 pub use told::{Closing, LeadTold, Opening, Outcome};
 pub use work::{Open, OpenWork, Walked, Work};
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 use aws_sdk_sesv2::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sesv2::operation::send_email::SendEmailError;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
-use base64::Engine as _;
-use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use contract::receipt::tag_value;
 
 use super::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use crate::mail::Email;
@@ -61,9 +60,7 @@ impl Outside for AwsOutside {
             email
                 .tags
                 .iter()
-                .map(|(name, value)| {
-                    MessageTag::builder().name(*name).value(BASE64_URL_SAFE_NO_PAD.encode(value)).build()
-                })
+                .map(|(name, value)| MessageTag::builder().name(*name).value(tag_value(value)).build())
                 .collect::<Result<Vec<_>, _>>()
         };
         let (Ok(content), Ok(tags)) = (content(), tags()) else {

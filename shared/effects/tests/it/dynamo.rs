@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use dynoxide::Database;
-use effects::leads::DynamoLeads;
+use effects::leads::{DynamoLeads, DynamoReceipts};
 use event_store::{DynamoStreams, RetryConflicts};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -113,4 +113,8 @@ pub(crate) fn streams_at(url: &str) -> DynamoStreams {
 
 pub(crate) fn leads_at(url: &str) -> DynamoLeads {
     DynamoLeads::new(client(url), LEADS.to_owned(), STREAMS.to_owned())
+}
+
+pub(crate) fn receipts_at(url: &str) -> DynamoReceipts {
+    DynamoReceipts::new(client(url), LEADS.to_owned())
 }

@@ -2,12 +2,15 @@
 
 use std::cell::Cell;
 
+use contract::stored::StoredCommit;
 use domain::Sequence;
 use effects::leads::{Behind, Cursors as _};
 use effects::outside::Delivery;
 use effects::{Advance, Swept};
 use event_store::surroundings::Surroundings as _;
-use event_store::{Feed, FeedEntry, FeedPartition, MemoryStreams, StoreError, slice};
+use event_store::{
+    Appended, EventStore, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice,
+};
 use jiff::{SignedDuration, Timestamp};
 use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
@@ -228,6 +231,72 @@ async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
     world.sweep().await;
     let walked = world.tables().walked.unwrap();
     assert_eq!(walked.through, world.clock.now() - minutes(2));
+}
+
+/// Streams that panic about one buyer.
+struct Faulty<'a>(&'a MemoryStreams, domain::BuyerId);
+
+impl EventStore for Faulty<'_> {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.0.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &domain::BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        assert_ne!(*buyer, self.1, "a fault of the test");
+        self.0.page(buyer, before, limit).await
+    }
+}
+
+impl Feed for Faulty<'_> {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        self.0.recorded(partition, after, until, limit).await
+    }
+}
+
+#[tokio::test]
+async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
+    let world = World::new();
+    // The very first run walks twice.
+    world.sweep().await;
+    for name in ["ada", "bob", "cem"] {
+        record(&*world.streams, &buyer(name), &[made("car-1")], world.clock.now()).await;
+        world.clock.pass(minutes(1));
+    }
+    world.clock.pass(minutes(3));
+    let sweep = async || {
+        let advance = Advance {
+            streams: &Faulty(&world.streams, buyer("bob")),
+            leads: &world.leads,
+            outside: &world.outside,
+            surroundings: &world.clock,
+            letterhead: &world.letterhead,
+        };
+        advance.sweep(world.clock.deadline()).await.unwrap().unfinished
+    };
+    assert_eq!(sweep().await, None);
+    assert_eq!(world.outside.emails().len(), 2, "ada and cem");
+    for (waits, attempts) in [(1, 1), (2, 2), (4, 3)] {
+        let behind = world.leads.cursor(&buyer("bob")).await.unwrap().behind.unwrap();
+        assert_eq!((behind.reason.as_str(), behind.attempts), ("a panic", attempts));
+        assert_eq!(
+            behind.not_before.duration_since(world.clock.now()).as_mins(),
+            waits,
+            "less and less often"
+        );
+        world.clock.set(behind.not_before);
+        assert_eq!(sweep().await, None);
+    }
 }
 
 /// A feed that counts how often it is asked.

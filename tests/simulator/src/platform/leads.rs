@@ -2,8 +2,8 @@ use std::collections::BTreeMap;
 
 use domain::BuyerId;
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Status, Verdict,
-    Walked,
+    Behind, Claim, Claimed, Cursor, Heard, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Status,
+    Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -183,7 +183,9 @@ impl Leads {
         off: Option<Safeguard>,
     ) -> bool {
         let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return false };
-        let is_open = matches!(entry.status, Status::Sending | Status::Unknown);
+        let is_final = matches!(verdict.status, Status::Sent | Status::Rejected);
+        let is_open = matches!(entry.status, Status::Sending | Status::Unknown)
+            || (is_final && entry.status == Status::Abandoned);
         if off != Some(Safeguard::SettleNonce) && (entry.nonce != nonce || !is_open) {
             return entry.nonce == nonce && entry.status == verdict.status;
         }
@@ -208,6 +210,7 @@ pub(crate) fn claimed(claim: &Claim, first_tried_at: Option<Timestamp>) -> Ledge
         since: claim.now,
         message_id: None,
         reason: None,
+        heard: Heard::default(),
     }
 }
 

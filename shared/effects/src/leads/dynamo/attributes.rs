@@ -1,13 +1,13 @@
 //! Items as DynamoDB has them: texts and numbers under names in camel case, times in RFC 3339.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::written;
 use domain::{Contact, Sequence};
 use jiff::Timestamp;
 
-use crate::leads::{AddressDigest, Behind, Cursor, LedgerEntry, Status};
+use crate::leads::{AddressDigest, Behind, Cursor, Heard, LedgerEntry, Status};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -56,7 +56,9 @@ pub(super) fn read_cursor(item: &Item) -> Cursor {
         attempts: read_number(item, "attempts").and_then(|count| u32::try_from(count).ok()).unwrap_or(1),
         not_before: read_time(item, "due").unwrap_or_default(),
     });
-    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind }
+    let stopped = item.get("stopped").and_then(|digests| digests.as_ss().ok()).into_iter().flatten();
+    let stopped: BTreeSet<AddressDigest> = stopped.cloned().map(AddressDigest).collect();
+    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind, stopped }
 }
 
 pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
@@ -70,5 +72,10 @@ pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
         since: read_time(item, "since")?,
         message_id: read_text(item, "messageId"),
         reason: read_text(item, "reason"),
+        heard: Heard {
+            bounced_at: read_time(item, "bouncedAt"),
+            passing_bounce_at: read_time(item, "passingBounceAt"),
+            complained_at: read_time(item, "complainedAt"),
+        },
     })
 }

@@ -13,7 +13,7 @@ use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Status, Verdict};
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
      OR (#status = :retry AND (attribute_not_exists(due) OR due <= :now)) OR (#status = :rejected AND address <> :address)";
 
-fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
+pub(super) fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
     key(buyer.as_str(), format!("email/{effect_key}"))
 }
 
@@ -31,7 +31,7 @@ impl Ledger for DynamoLeads {
             .update_expression(
                 "SET #status = :sending, nonce = :nonce, #sequence = :sequence, address = :address, due = :deadline, \
                  since = :now, openWork = :work, firstTriedAt = if_not_exists(firstTriedAt, :now) \
-                 REMOVE reason, messageId",
+                 REMOVE reason, messageId, bouncedAt, passingBounceAt, complainedAt",
             )
             .condition_expression(CLAIMABLE)
             .expression_attribute_names("#status", "status")
@@ -102,6 +102,11 @@ impl Ledger for DynamoLeads {
             ("openWork", due.is_some().then(|| open_work(buyer))),
             ("due", due),
         ];
+        let mut is_open = "#status = :sending OR #status = :unknown".to_owned();
+        if verdict.is_final() {
+            is_open.push_str(" OR #status = :abandoned");
+            values.insert(":abandoned".to_owned(), text(Status::Abandoned.name()));
+        }
         for (name, value) in fields {
             if let Some(value) = value {
                 set = format!("{set}, {name} = :{name}");
@@ -121,7 +126,7 @@ impl Ledger for DynamoLeads {
             .table_name(&self.table)
             .set_key(Some(entry_key(buyer, effect_key)))
             .update_expression(update)
-            .condition_expression("nonce = :nonce AND (#status = :sending OR #status = :unknown)")
+            .condition_expression(format!("nonce = :nonce AND ({is_open})"))
             .expression_attribute_names("#status", "status")
             .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)

@@ -4,6 +4,7 @@ mod about;
 mod attributes;
 mod claim;
 mod cursor;
+mod receipts;
 mod work;
 
 use std::error::Error;
@@ -15,6 +16,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 use domain::BuyerId;
 use event_store::shard_of;
+pub use receipts::DynamoReceipts;
 
 use super::LeadsUnavailable;
 

@@ -1,7 +1,10 @@
 //! E-mails: at most one attempt for each, every doubtful one visible.
 
+use contract::receipt::{Kind, Receipt};
 use domain::{Contact, Sequence};
-use effects::leads::{AddressDigest, Claim, Claimed, Ledger as _, LedgerEntry, Outcome, Status};
+use effects::leads::{
+    AddressDigest, Claim, Claimed, Heard, Ledger as _, LedgerEntry, Outcome, Receipts as _, Status,
+};
 use effects::outside::Delivery;
 use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
@@ -42,6 +45,7 @@ async fn a_mail_that_ses_took_is_sent_and_says_which_buyer_effect_and_attempt_it
         since: at("10:00:00"),
         message_id: Some("mail-1".to_owned()),
         reason: None,
+        heard: Heard::default(),
     };
     let ledger: Vec<_> = world.tables().ledger.into_iter().collect();
     assert_eq!(ledger, [((world.buyer.clone(), "quote-email".to_owned()), entry)]);
@@ -175,4 +179,47 @@ async fn a_zombie_that_wakes_after_its_deadline_makes_no_attempt() {
 
     world.clock.pass(SignedDuration::from_mins(2));
     assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email sent"]));
+}
+
+#[tokio::test]
+async fn an_address_that_bounced_for_good_gets_no_more_mail_and_another_one_does() {
+    let world = World::given(&[made("car-1")]).await;
+    bounces_for_good(&world, "quote-email").await;
+    world.record(&[accepted("car-1").v(2)]).await;
+    let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 rejected"];
+    assert_eq!(world.advance().await, settled(2, &performed));
+    assert_eq!(world.emails(), ["quote-email"], "nobody asked SES");
+    let ledger = world.tables().ledger;
+    let entry = &ledger[&(world.buyer.clone(), "accepted-email/car-1/2".to_owned())];
+    assert_eq!((entry.status, entry.reason.as_deref()), (Status::Rejected, Some("address-stopped")));
+
+    world.record(&[made_by("car-2", with_address("ada@elsewhere.example"))]).await;
+    world.record(&[accepted("car-2").v(2)]).await;
+    world.advance().await;
+    assert_eq!(world.emails(), ["quote-email", "accepted-email/car-2/2"]);
+}
+
+#[tokio::test]
+async fn a_mail_that_waits_for_its_next_attempt_is_not_sent_once_its_address_is_stopped() {
+    let world = World::given(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::NotSent { reason: "Throttling".to_owned() }]);
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.advance().await;
+    bounces_for_good(&world, "quote-email").await;
+    world.clock.pass(SignedDuration::from_mins(2));
+    world.advance().await;
+    assert_eq!(world.ledger()["accepted-email/car-1/2"], "rejected");
+    assert_eq!(world.emails().len(), 2, "the first attempts of both");
+}
+
+async fn bounces_for_good(world: &World, effect: &str) {
+    let entry = world.tables().ledger.remove(&(world.buyer.clone(), effect.to_owned())).unwrap();
+    let receipt = Receipt {
+        buyer: world.buyer.clone(),
+        effect: effect.to_owned(),
+        nonce: entry.nonce,
+        kind: Kind::Bounced { at: at("10:00:05"), is_permanent: true },
+        message_id: "mail-1".to_owned(),
+    };
+    world.leads.learn(&receipt, at("10:00:06")).await.unwrap();
 }

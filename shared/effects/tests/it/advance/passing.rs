@@ -30,11 +30,11 @@ async fn a_queue_that_takes_nothing_leaves_the_cursor_after_the_last_settled_com
         attempts: 1,
         not_before: at("10:01:00"),
     };
-    let cursor = Cursor { through: Sequence::new(1), behind: Some(mark) };
+    let cursor = Cursor { through: Sequence::new(1), behind: Some(mark), ..Cursor::default() };
     assert_eq!(world.leads.cursor(&world.buyer).await.unwrap(), cursor);
 
     assert_eq!(world.advance().await, settled(2, &["quote/car-2 sent"]));
-    let cursor = Cursor { through: Sequence::new(2), behind: None };
+    let cursor = Cursor { through: Sequence::new(2), behind: None, ..Cursor::default() };
     assert_eq!(world.leads.cursor(&world.buyer).await.unwrap(), cursor);
 }
 
@@ -176,6 +176,6 @@ async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_w
     advance.advance(&world.buyer, world.clock.deadline()).await.unwrap_err();
     let calls = ["cursor", "claim quote-email", "settle quote-email", "move_cursor", "mark_behind"];
     assert_eq!(leads.calls(), calls);
-    let cursor = Cursor { through: Sequence::new(1), behind: mark };
+    let cursor = Cursor { through: Sequence::new(1), behind: mark, ..Cursor::default() };
     assert_eq!(world.leads.cursor(&world.buyer).await.unwrap(), cursor);
 }

@@ -1,7 +1,7 @@
 //! The e-mail ledger: at most one attempt at a time, and none after the fact that cancels it.
 
 use domain::Sequence;
-use effects::leads::{AddressDigest, Claim, Claimed, Ledger as _, LedgerEntry, Status, Verdict};
+use effects::leads::{AddressDigest, Claim, Claimed, Heard, Ledger as _, LedgerEntry, Status, Verdict};
 use jiff::Timestamp;
 use testkit::{accepted, made};
 
@@ -46,6 +46,7 @@ fn sending(claim: &Claim, first_tried_at: &str) -> LedgerEntry {
         since: claim.now,
         message_id: None,
         reason: None,
+        heard: Heard::default(),
     }
 }
 
@@ -242,11 +243,30 @@ async fn the_same_verdict_again_is_fine_and_another_one_comes_too_late() {
         for table in both().await {
             let entry = table.settled(status, None).await;
             for other in statuses {
+                if status == Status::Abandoned && matches!(other, Status::Sent | Status::Rejected) {
+                    continue;
+                }
                 let again = verdict(other, None, "10:00:09");
                 let is_settled = table.settle(&buyer(), KEY, "first", &again).await.unwrap();
                 assert_eq!(is_settled, other == status, "{table}: {other:?} after {status:?}");
                 assert_eq!(table.entry().await, Some(entry.clone()), "{table}: untouched");
             }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mail_given_up_too_early_can_still_be_settled_for_good_by_its_attempt() {
+    for status in [Status::Sent, Status::Rejected] {
+        for table in both().await {
+            let abandoned = table.settled(Status::Abandoned, None).await;
+            let verdict = verdict(status, None, "10:00:09");
+            assert!(
+                !table.settle(&buyer(), KEY, "second", &verdict).await.unwrap(),
+                "{table}: another attempt"
+            );
+            assert!(table.settle(&buyer(), KEY, "first", &verdict).await.unwrap(), "{table}");
+            assert_eq!(table.entry().await, Some(after(abandoned, &verdict)), "{table}");
         }
     }
 }

@@ -45,7 +45,7 @@ fn closed_lead() -> KnownLead {
 fn with(through: u64, lead: KnownLead) -> Contents {
     let is_open = lead.closed.is_none();
     let about = About {
-        cursor: Cursor { through: Sequence::new(through), behind: None },
+        cursor: Cursor { through: Sequence::new(through), behind: None, ..Cursor::default() },
         leads: BTreeMap::from([(high(), lead)]),
         ..About::default()
     };

@@ -18,7 +18,7 @@ fn mark(name: &str) -> Behind {
 }
 
 fn cursor(through: u64, behind: Option<Behind>) -> Cursor {
-    Cursor { through: Sequence::new(through), behind }
+    Cursor { through: Sequence::new(through), behind, ..Cursor::default() }
 }
 
 /// Ways of moving, which are written in different requests: the cursor alone, and with an item.

@@ -4,35 +4,43 @@ mod claims;
 mod cursor;
 mod items;
 mod marks;
+mod receipts;
 
 use std::fmt;
 use std::rc::Rc;
 
+use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
-    About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, KnownLead, LeadsUnavailable, Ledger,
-    MemoryLeads, Moved, Progress, Tables, Verdict,
+    About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead, LeadsUnavailable,
+    Learned, Ledger, MemoryLeads, Moved, Progress, Receipts, Tables, Verdict,
 };
 use event_store::{DynamoStreams, MemoryStreams};
+use jiff::Timestamp;
 
-use crate::dynamo::{Engine, leads_at, streams_at};
+use crate::dynamo::{Engine, leads_at, receipts_at, streams_at};
 use crate::world::{World, at, record};
 
 /// A leads table beside a streams table.
 enum Table {
     Memory { leads: MemoryLeads, streams: Rc<MemoryStreams> },
-    Dynamo { leads: DynamoLeads, streams: DynamoStreams, engine: Engine },
+    Dynamo { leads: DynamoLeads, receipts: DynamoReceipts, streams: DynamoStreams, engine: Engine },
 }
 
 /// An empty table of each kind.
 async fn both() -> [Table; 2] {
+    [memory(), dynamo().await]
+}
+
+fn memory() -> Table {
     let World { leads, streams, .. } = World::new();
-    [Table::Memory { leads, streams }, dynamo().await]
+    Table::Memory { leads, streams }
 }
 
 async fn dynamo() -> Table {
     let engine = Engine::start().await;
-    Table::Dynamo { leads: leads_at(&engine.url), streams: streams_at(&engine.url), engine }
+    let (leads, receipts) = (leads_at(&engine.url), receipts_at(&engine.url));
+    Table::Dynamo { leads, receipts, streams: streams_at(&engine.url), engine }
 }
 
 fn buyer() -> BuyerId {
@@ -166,6 +174,15 @@ impl Ledger for Table {
         match self {
             Self::Memory { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
             Self::Dynamo { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
+        }
+    }
+}
+
+impl Receipts for Table {
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.learn(receipt, now).await,
+            Self::Dynamo { receipts, .. } => receipts.learn(receipt, now).await,
         }
     }
 }

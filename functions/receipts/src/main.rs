@@ -1,0 +1,26 @@
+//! Wires the receipts function.
+
+use aws::deadline_of;
+use aws_lambda_events::event::sqs::SqsEvent;
+use effects::leads::DynamoReceipts;
+use event_store::surroundings::Machine;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use receipts::{Config, Listener};
+use telemetry::{LevelFilter, chain};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    let config = Config::from_env();
+    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level));
+    let config = config
+        .inspect_err(|error| tracing::error!(error = chain(error), "the receipts function does not start"))?;
+
+    let ledger = DynamoReceipts::new(config.access.dynamodb(), config.leads_table);
+    let listener = &Listener::new(ledger, Machine);
+
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        Ok::<_, Error>(listener.handle(event.payload, deadline_of(event.context.deadline)).await)
+    }))
+    .await
+    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the receipts function ends"))
+}

@@ -1,0 +1,113 @@
+//! What SES tells of e-mails, as its developer guide shows it ("Examples of event data that Amazon SES publishes to Amazon
+//! SNS"), with our tags.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use std::fs;
+use std::path::Path;
+
+use contract::receipt::{Kind, Notice, Receipt, Unreadable, decode};
+use serde_json::{Value, json};
+
+fn sample(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/ses/{name}.json"));
+    fs::read_to_string(path).unwrap()
+}
+
+/// A sample with one place changed; `null` takes it out.
+fn changed(name: &str, place: &str, value: Value) -> String {
+    let mut json: Value = serde_json::from_str(&sample(name)).unwrap();
+    let (parent, field) = place.rsplit_once('/').unwrap();
+    let parent = json.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    if value.is_null() {
+        parent.remove(field)
+    } else {
+        parent.insert(field.to_owned(), value)
+    };
+    json.to_string()
+}
+
+fn receipt(kind: Kind) -> Notice {
+    Notice::Receipt(Receipt {
+        buyer: testkit::buyer("buyer-7"),
+        effect: "accepted-email/car-1/2".to_owned(),
+        nonce: "5f7cbd5c-3a1e-4b0e-9d5f-0d0c4a4b8f52".to_owned(),
+        kind,
+        message_id: "0100019a1b2c3d4e-61b59c11-9236-11e6-8f96-7be8aexample-000000".to_owned(),
+    })
+}
+
+#[test]
+fn every_event_type_says_what_became_of_which_attempt() {
+    let time = |time: &str| time.parse().unwrap();
+    for (name, kind) in [
+        ("send", Kind::Sent),
+        ("delivery", Kind::Delivered),
+        ("permanent-bounce", Kind::Bounced { at: time("2026-11-23T10:00:02.669Z"), is_permanent: true }),
+        ("passing-bounce", Kind::Bounced { at: time("2026-11-23T22:00:02.669Z"), is_permanent: false }),
+        ("complaint", Kind::Complained { at: time("2026-11-24T08:41:02.669Z") }),
+        ("reject", Kind::Rejected),
+        ("rendering-failure", Kind::NotRendered),
+        ("delivery-delay", Kind::Delayed),
+    ] {
+        assert_eq!(decode(&sample(name)), Ok(receipt(kind)), "{name}");
+        assert_eq!(kind.name(), name);
+    }
+}
+
+#[test]
+fn what_concerns_no_attempt_of_ours_is_told_apart_from_what_cannot_be_read() {
+    assert_eq!(decode(&sample("open")), Ok(Notice::OtherType));
+    assert_eq!(decode(&changed("send", "/eventType", json!("Forwarded"))), Ok(Notice::OtherType));
+    for tag in ["buyer", "effect", "nonce"] {
+        assert_eq!(decode(&changed("send", &format!("/mail/tags/{tag}"), Value::Null)), Ok(Notice::NotOurs));
+    }
+    assert_eq!(decode(&changed("send", "/mail/tags", Value::Null)), Ok(Notice::NotOurs));
+    let greeting = "Successfully validated SNS topic for Amazon SES event publishing.";
+    assert_eq!(decode(greeting), Ok(Notice::Greeting));
+}
+
+#[test]
+fn what_cannot_be_read_names_the_place_and_never_the_value() {
+    let ours = |text: &str| json!([text]);
+    for (body, place) in [
+        (changed("send", "/eventType", Value::Null), "eventType"),
+        (changed("send", "/eventType", json!(7)), "eventType"),
+        (changed("send", "/mail", Value::Null), "mail"),
+        (changed("send", "/mail/messageId", Value::Null), "mail.messageId"),
+        (changed("send", "/mail/messageId", json!("")), "mail.messageId"),
+        (changed("send", "/mail/messageId", json!("x".repeat(513))), "mail.messageId"),
+        (changed("send", "/mail/tags/buyer", ours("!")), "mail.tags.buyer"),
+        (changed("send", "/mail/tags/buyer", json!(["YQ", "YQ"])), "mail.tags.buyer"),
+        (changed("send", "/mail/tags/buyer", ours("YSBi")), "mail.tags.buyer"),
+        (changed("send", "/mail/tags/effect", ours("")), "mail.tags.effect"),
+        (changed("send", "/mail/tags/effect", ours("_w")), "mail.tags.effect"),
+        (changed("send", "/mail/tags/nonce", json!("YQ")), "mail.tags.nonce"),
+        (changed("send", "/mail/tags/nonce", ours(&"YWFh".repeat(129))), "mail.tags.nonce"),
+        (changed("permanent-bounce", "/bounce/timestamp", json!("yesterday")), "bounce.timestamp"),
+        (changed("permanent-bounce", "/bounce/bounceType", Value::Null), "bounce.bounceType"),
+        (changed("complaint", "/complaint", Value::Null), "complaint.timestamp"),
+    ] {
+        assert_eq!(decode(&body), Err(Unreadable::Field(place)), "{body}");
+    }
+    for body in ["", "{", "successfully", &"[".repeat(10_000)] {
+        assert_eq!(decode(body), Err(Unreadable::NotJson));
+    }
+    for body in ["null", "[]", "\"Send\"", "{}"] {
+        assert_eq!(decode(body), Err(Unreadable::Field("eventType")), "{body}");
+    }
+    let said = Unreadable::Field("mail.tags.buyer").to_string();
+    assert_eq!(said, "mail.tags.buyer: missing, or not as SES writes it");
+}
+
+#[test]
+fn the_tags_that_are_sent_are_the_tags_that_are_read() {
+    // The longest ids there are, in characters of four bytes where they may be.
+    let buyer = "b".repeat(128);
+    let mut body: Value = serde_json::from_str(&sample("send")).unwrap();
+    for (name, value) in [("buyer", buyer.as_str()), ("effect", "accepted-email/ö/1"), ("nonce", "n")] {
+        body["mail"]["tags"][name] = json!([contract::receipt::tag_value(value)]);
+    }
+    let Ok(Notice::Receipt(receipt)) = decode(&body.to_string()) else { unreachable!() };
+    let read = (receipt.buyer.as_str(), receipt.effect.as_str(), receipt.nonce.as_str());
+    assert_eq!(read, (buyer.as_str(), "accepted-email/ö/1", "n"));
+}

@@ -1,0 +1,65 @@
+use domain::Sequence;
+use effects::leads::Status;
+use tests::{Person, Stack};
+
+use crate::on_the_stack;
+
+/// What SES says of an attempt, with everything personal that it says.
+fn told_of(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
+    let tag = contract::receipt::tag_value;
+    serde_json::json!({
+        "eventType": kind,
+        "bounce": {
+            "bounceType": "Permanent",
+            "timestamp": "2026-11-23T10:00:02.669Z",
+            "bouncedRecipients": [{ "emailAddress": person.email() }],
+        },
+        "mail": {
+            "messageId": "from-ses",
+            "destination": [person.email()],
+            "tags": { "buyer": [tag(person.buyer.as_str())], "effect": [tag(effect)], "nonce": [tag(nonce)] },
+        },
+    })
+    .to_string()
+}
+
+async fn post(stack: &Stack, person: &Person, kind: &str, version: u64) {
+    let (id, body) = person.event(kind, "car-1", version);
+    stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
+    stack.settled(&person.buyer, version).await.unwrap();
+}
+
+#[test]
+fn a_mail_that_bounced_for_good_is_the_last_one_to_its_address() {
+    on_the_stack(async |stack| {
+        let person = Person::called("bounced").unwrap();
+        let buyer = &person.buyer;
+        post(&stack, &person, "offer.made.v1", 1).await;
+        let ledger = stack.explained(buyer).await.unwrap().about.ledger;
+        let entry = ledger["quote-email"].clone();
+        assert_eq!(entry.status, Status::Sent);
+
+        // A forged one is ignored.
+        stack.tell_of_email(&told_of(&person, "quote-email", "forged", "Reject")).await.unwrap();
+        stack.tell_of_email(&told_of(&person, "quote-email", &entry.nonce, "Bounce")).await.unwrap();
+        stack
+            .until("the receipt", async || {
+                let about = stack.explained(buyer).await?.about;
+                Ok((!about.cursor.stopped.is_empty()).then_some(()))
+            })
+            .await
+            .unwrap();
+
+        post(&stack, &person, "offer.accepted.v1", 2).await;
+        let about = stack.explained(buyer).await.unwrap().about;
+        assert_eq!(about.cursor.through, Sequence::new(2));
+        assert_eq!(about.ledger["quote-email"].status, Status::Sent, "it was");
+        assert!(about.ledger["quote-email"].heard.bounced_at.is_some());
+        let accepted = &about.ledger["accepted-email/car-1/2"];
+        assert_eq!(
+            (accepted.status, accepted.reason.as_deref()),
+            (Status::Rejected, Some("address-stopped"))
+        );
+        assert_eq!(stack.emails_to(&person.email()).await.unwrap().len(), 1);
+    });
+}
