@@ -30,6 +30,7 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "effects",
             "event-store",
             "reactor",
+            "receipts",
             "recorder",
             "sweeper",
             "telemetry",

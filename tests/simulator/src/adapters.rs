@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
+use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Moved, OpenWork,
-    Progress, Status, Verdict, Walked, Work,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Ledger, LedgerEntry, Moved, OpenWork,
+    Progress, Receipts, Status, Verdict, Walked, Work,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
@@ -76,6 +77,9 @@ impl DeadLetters for Aws {
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
         let lost =
             |_| Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source: LOST.into() });
+        if self.0.platform.borrow().is(Strategy::WholeBatch) {
+            return lost(Lost::NothingDone); // It has no dead letters of its own.
+        }
         let perform = |platform: &mut Platform| {
             platform.set_aside(letter);
             Ok(())
@@ -89,6 +93,7 @@ impl Cursors for Aws {
         let lost = |_| Err(leads_unavailable("GetItem", buyer));
         let perform = |platform: &mut Platform| {
             let mut cursor = platform.leads.cursor(buyer.as_str());
+            self.0.looks_at(buyer.as_str(), platform.step());
             if let Some(rang) = self.0.rang(buyer.as_str()) {
                 cursor.through = Sequence::new(rang - 1);
             }
@@ -212,6 +217,7 @@ impl Outside for Aws {
             Lost::NothingDone => Delivery::NotSent { reason: "connection refused".to_owned() },
             Lost::Unknown => Delivery::Unknown { reason: "timed out".to_owned() },
         };
+        self.never_in_spite(email);
         let request = || Some(Request::Email(email.clone()));
         let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
         let repeats = self.0.platform.borrow().strategy.is_some_and(Strategy::repeats_doubts);
@@ -229,6 +235,44 @@ impl Outside for Aws {
             Ok(())
         };
         self.0.call(Site::Sales, perform, lost, || Some(Request::Sales(message.clone()))).await
+    }
+}
+
+impl Aws {
+    /// Whoever looked at the cursor after an address was stopped asks for no mail to it.
+    fn never_in_spite(&self, email: &Email) {
+        let buyer = email.tags.iter().find(|(tag, _)| *tag == "buyer").map(|(_, buyer)| buyer.clone());
+        let asked = (buyer.unwrap_or_default(), email.to.clone());
+        let mut platform = self.0.platform.borrow_mut();
+        if platform.stops.get(&asked).is_some_and(|stopped| *stopped < self.0.last_look(&asked.0)) {
+            platform.asked_in_spite.push(asked);
+        }
+    }
+}
+
+impl Receipts for Aws {
+    /// In two writes, as the table has it: the stop first, so that an entry that says why never lies there without it.
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        let lost = |_| Err(leads_unavailable("UpdateItem", &receipt.buyer));
+        let entry = {
+            let platform = self.0.platform.borrow();
+            platform.leads.entry(receipt.buyer.as_str(), &receipt.effect).cloned()
+        };
+        let stops =
+            matches!(receipt.kind, Kind::Bounced { is_permanent: true, .. } | Kind::Complained { .. });
+        if let Some(entry) = entry.filter(|entry| stops && entry.nonce == receipt.nonce) {
+            let request =
+                || Some(Request::Stop(receipt.buyer.clone(), entry.address.clone(), receipt.clone()));
+            let perform = |platform: &mut Platform| {
+                platform.stop(&receipt.buyer, &entry.address, receipt);
+                Ok(())
+            };
+            self.0
+                .call(Site::Stop, perform, |_| Err(leads_unavailable("UpdateItem", &receipt.buyer)), request)
+                .await?;
+        }
+        let request = || Some(Request::Learn(receipt.clone(), now));
+        self.0.call(Site::Learn, |platform| Ok(platform.learn(receipt, now)), lost, request).await
     }
 }
 

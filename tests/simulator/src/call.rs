@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -60,11 +61,20 @@ pub(crate) struct Machine {
     skew: i64,
     /// The one record of the change feed that is looked at, where the feed is trusted.
     rang: RefCell<Option<(String, u64)>>,
+    /// In which step it last looked at each buyer's cursor.
+    looks: RefCell<BTreeMap<String, u64>>,
 }
 
 impl Machine {
-    pub(crate) const fn new(name: String, platform: Rc<RefCell<Platform>>, skew: i64) -> Self {
-        Self { name, platform, calls: RefCell::new(Vec::new()), skew, rang: RefCell::new(None) }
+    pub(crate) fn new(name: String, platform: Rc<RefCell<Platform>>, skew: i64) -> Self {
+        Self {
+            name,
+            platform,
+            calls: RefCell::new(Vec::new()),
+            skew,
+            rang: RefCell::new(None),
+            looks: RefCell::default(),
+        }
     }
 
     pub(crate) fn trust(&self, buyer: &str, sequence: u64) {
@@ -73,6 +83,15 @@ impl Machine {
 
     pub(crate) fn rang(&self, buyer: &str) -> Option<u64> {
         self.rang.borrow().as_ref().filter(|(of, _)| of == buyer).map(|(_, sequence)| *sequence)
+    }
+
+    pub(crate) fn looks_at(&self, buyer: &str, step: u64) {
+        self.looks.borrow_mut().insert(buyer.to_owned(), step);
+    }
+
+    /// The step of its last look at this buyer's cursor.
+    pub(crate) fn last_look(&self, buyer: &str) -> u64 {
+        self.looks.borrow().get(buyer).copied().unwrap_or_default()
     }
 
     /// How many places for calls there are; some are empty.

@@ -95,11 +95,17 @@ pub enum Site {
     Close,
     /// How far the sweeper has walked, read or written.
     Walked,
+    /// An address put among those that get no more mail.
+    Stop,
+    /// What SES tells of a mail, taken into the ledger.
+    Learn,
+    /// The answer of the receipts function to its queue.
+    Heard,
 }
 
 impl Site {
     /// Every kind of call.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Page,
         Self::Append,
         Self::Letter,
@@ -115,6 +121,9 @@ impl Site {
         Self::OpenWork,
         Self::Close,
         Self::Walked,
+        Self::Stop,
+        Self::Learn,
+        Self::Heard,
     ];
 
     /// Whether a fault here can leave an e-mail in doubt.

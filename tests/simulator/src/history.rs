@@ -78,7 +78,7 @@ const ADDRESSES: [&str; 6] = [
     "ada@example.com",
     "bob@example.com",
     "eve@example.com",
-    "ada@example.com",
+    "bounces@example.com",
     "refused@example.com",
     "no address",
 ];

@@ -26,11 +26,15 @@ pub enum Safeguard {
     BehindMark,
     /// What the doorbell missed is swept up.
     Sweeper,
+    /// An address that bounced for good gets no more mail.
+    Stop,
+    /// Receipts move a status forward only.
+    ForwardOnly,
 }
 
 impl Safeguard {
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
@@ -43,5 +47,7 @@ impl Safeguard {
         Self::Closings,
         Self::BehindMark,
         Self::Sweeper,
+        Self::Stop,
+        Self::ForwardOnly,
     ];
 }

@@ -4,9 +4,10 @@ use crate::history::{Post, Sent};
 
 /// A history in a line, with what it shows.
 ///
-/// A word is a change, an offer and perhaps a version: `m`ade, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
+/// A word is a change, an offer and perhaps a version: `m`ade, made by somebody whose mails
+/// `b`ounce, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
 /// version it is the offer's next. `B` before it makes it another buyer's, `x` after it a contradiction; `!` is poison.
-pub const SCENARIOS: [(&str, &str); 42] = [
+pub const SCENARIOS: [(&str, &str); 44] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
     ("accepted, taken back", "m0 a0 t0"),
@@ -49,6 +50,8 @@ pub const SCENARIOS: [(&str, &str); 42] = [
     ("poison between", "m0 ! a0"),
     ("two buyers", "m0 Bm0 a0 Ba0"),
     ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
+    ("a mail bounces", "b0"),
+    ("a mail bounces, and there is another address", "b0 m1 a1"),
 ];
 
 /// The messages of a scenario. A word that means nothing is left out.
@@ -74,6 +77,7 @@ pub fn posts(scenario: &str) -> Vec<Post> {
         let version = version.parse().unwrap_or(last.unwrap_or(0) + 1);
         let (kind, email) = match (change.get(..1), is_odd) {
             (Some("m"), false) => ("made", "ada@example.com"),
+            (Some("b"), _) => ("made", "bounces@example.com"),
             (Some("m"), true) => ("made", "other@example.com"),
             (Some("a"), false) => ("accepted", ""),
             (Some("t"), _) => ("acceptance-withdrawn", ""),

@@ -15,14 +15,22 @@ pub enum Strategy {
     Takeover,
     /// Our recorder, but each message of a batch on its own, all at once, and reported on its own.
     PartialBatch,
+    /// Our recorder, but a batch with a bad message comes back whole, until SQS sets aside what was received too often.
+    WholeBatch,
     /// Our effects, but of each record of the change feed as it comes: no cursor, no sweeper.
     TrustFeed,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::CheckThenSend, Self::IdempotencyRecord, Self::Takeover, Self::PartialBatch, Self::TrustFeed];
+    pub const ALL: [Self; 6] = [
+        Self::CheckThenSend,
+        Self::IdempotencyRecord,
+        Self::Takeover,
+        Self::PartialBatch,
+        Self::WholeBatch,
+        Self::TrustFeed,
+    ];
 
     /// How it is called.
     #[must_use]
@@ -32,6 +40,7 @@ impl Strategy {
             Self::IdempotencyRecord => "idempotency record, unfenced",
             Self::Takeover => "stale claim taken over",
             Self::PartialBatch => "partial batch, concurrent",
+            Self::WholeBatch => "whole batch comes back",
             Self::TrustFeed => "change feed trusted",
         }
     }
@@ -51,7 +60,7 @@ impl Strategy {
             Self::CheckThenSend => known.is_none(),
             Self::IdempotencyRecord => known.is_none_or(has_run_out),
             Self::Takeover if known.is_some_and(has_run_out) => true,
-            Self::Takeover | Self::PartialBatch | Self::TrustFeed => return None,
+            Self::Takeover | Self::PartialBatch | Self::WholeBatch | Self::TrustFeed => return None,
         };
         if let Some(known) = known.filter(|_| !is_free) {
             return Some(Claimed::Held(Box::new(known.clone())));
@@ -78,7 +87,7 @@ impl Strategy {
                 leads.replace(buyer, key, is_done.then_some(entry));
                 Some(true)
             }
-            Self::Takeover | Self::PartialBatch | Self::TrustFeed => None,
+            Self::Takeover | Self::PartialBatch | Self::WholeBatch | Self::TrustFeed => None,
         }
     }
 }

@@ -9,6 +9,7 @@ use effects::mail::Letterhead;
 use event_store::surroundings::Deadline;
 use futures::future::join_all;
 use reactor::Reactor;
+use receipts::Listener;
 use recorder::Recorder;
 use serde_dynamo::AttributeValue;
 use sweeper::Sweeper;
@@ -25,6 +26,7 @@ use crate::unguarded;
 const RECORDER_TIME_OUT: i64 = 30_000;
 const REACTOR_TIME_OUT: i64 = 60_000;
 const SWEEPER_TIME_OUT: i64 = 300_000;
+const RECEIPTS_TIME_OUT: i64 = 60_000;
 
 /// The functions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +34,7 @@ pub(crate) enum Kind {
     Recorder,
     Reactor,
     Sweeper,
+    Receipts,
 }
 
 /// A warm execution environment: what it remembers lives from one invocation to the next.
@@ -40,6 +43,7 @@ pub(crate) enum Warm {
     Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws>>),
     Reactor(Rc<Machine>, Rc<Reactor<Aws, Aws, Aws, Aws>>),
     Sweeper(Rc<Machine>, Rc<Sweeper<Aws, Aws, Aws, Aws>>),
+    Receipts(Rc<Machine>, Rc<Listener<Aws, Aws>>),
 }
 
 /// One invocation.
@@ -77,6 +81,7 @@ impl Warm {
                 let sweeper = Sweeper::new(aws(), aws(), aws(), aws(), letterhead.clone());
                 Self::Sweeper(Rc::clone(&machine), Rc::new(sweeper))
             }
+            Kind::Receipts => Self::Receipts(Rc::clone(&machine), Rc::new(Listener::new(aws(), aws()))),
         }
     }
 
@@ -122,6 +127,16 @@ impl Warm {
                 platform.log(format_args!("{} sweeps", machine.name));
                 (machine, Box::pin(sweep(Rc::clone(machine), Rc::clone(sweeper))), Vec::new())
             }
+            Self::Receipts(machine, listener) => {
+                let batch = platform.events.receive(now, &mut chance);
+                platform.chance = chance;
+                if batch.is_empty() {
+                    return None;
+                }
+                platform.log(format_args!("{} hears {} receipts", machine.name, batch.len()));
+                let work = hear(Rc::clone(machine), Rc::clone(listener), batch, now);
+                (machine, Box::pin(work), Vec::new())
+            }
         };
         let machine = Rc::clone(machine);
         Some(Invocation { machine, future, wakes_at: 0, slot: Some(slot), doorbells, has_failed })
@@ -153,6 +168,9 @@ async fn record(
     for answer in answers.await {
         let Ok(answer) = answer else { return };
         failed.extend(answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier));
+    }
+    if !failed.is_empty() && machine.platform.borrow().is(Strategy::WholeBatch) {
+        return;
     }
     let is_stopped = !machine.platform.borrow().is_off(Safeguard::GroupStop);
     let mut settled = Vec::new();
@@ -191,6 +209,36 @@ async fn react(
 async fn sweep(machine: Rc<Machine>, sweeper: Rc<Sweeper<Aws, Aws, Aws, Aws>>) {
     // What is left is for the next one; a failed one is not repeated.
     drop(sweeper.handle(Deadline::at(deadline_of(&machine, SWEEPER_TIME_OUT))).await);
+}
+
+async fn hear(
+    machine: Rc<Machine>,
+    listener: Rc<Listener<Aws, Aws>>,
+    batch: Vec<(String, String)>,
+    began: i64,
+) {
+    let deadline = Deadline::at(deadline_of(&machine, RECEIPTS_TIME_OUT));
+    let mut event = sqs::SqsEvent::default();
+    event.records = batch
+        .iter()
+        .map(|(id, body)| {
+            let mut message = sqs::SqsMessage::default();
+            message.message_id = Some(id.clone());
+            message.body = Some(body.clone());
+            message
+        })
+        .collect();
+    let answer = listener.handle(event, deadline).await;
+    let failed: BTreeSet<String> =
+        answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    let settled: Vec<String> =
+        batch.into_iter().map(|(id, _)| id).filter(|id| !failed.contains(id)).collect();
+    let delete = |platform: &mut Platform| {
+        if platform.now <= began + RECEIPTS_TIME_OUT {
+            platform.events.delete(&settled);
+        }
+    };
+    machine.call(Site::Heard, delete, |_| (), || None).await;
 }
 
 /// The invocation's deadline by the machine's own clock, as Lambda's runtime gives it.

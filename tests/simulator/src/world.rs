@@ -38,6 +38,10 @@ pub(crate) struct World {
     machines: usize,
     /// Sweeps that are due.
     sweeps: usize,
+    /// Whether nobody performs effects.
+    pub(crate) is_down: bool,
+    /// How many of the posts are not to be posted yet.
+    pub(crate) held_back: usize,
 }
 
 impl World {
@@ -58,6 +62,7 @@ impl World {
             (Kind::Reactor, None, false),
             (Kind::Reactor, None, false),
             (Kind::Sweeper, None, false),
+            (Kind::Receipts, None, false),
         ]);
         if chance.per_mille(500) {
             slots.extend([(Kind::Recorder, None, false), (Kind::Reactor, None, false)]);
@@ -74,6 +79,8 @@ impl World {
             waker: Arc::default(),
             machines: 0,
             sweeps: 0,
+            is_down: false,
+            held_back: 0,
         }
     }
 
@@ -107,8 +114,8 @@ impl World {
     }
 
     /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
-    fn settle_down(&mut self) -> Result<(), String> {
-        for _ in 0..20_000 {
+    pub(crate) fn settle_down(&mut self) -> Result<(), String> {
+        for _ in 0..20_000 + 200 * self.posts.len() {
             if !self.tick() && !self.jump() {
                 return Ok(());
             }
@@ -131,14 +138,18 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let platform = self.platform.borrow();
-        platform.streams.buyers.iter().all(|(buyer, stream)| {
-            let due =
-                stream.values().rev().find(|commit| commit.effects.is_some()).map_or(0, |commit| commit.last);
-            let Some(items) = platform.leads.buyers.get(buyer) else { return due == 0 };
-            items.cursor.through.get() >= due
-                && items.cursor.behind.is_none()
-                && items.ledger.values().all(|entry| entry.due.is_none())
-        })
+        platform.events.is_empty()
+            && platform.streams.buyers.iter().all(|(buyer, stream)| {
+                let due = stream
+                    .values()
+                    .rev()
+                    .find(|commit| commit.effects.is_some())
+                    .map_or(0, |commit| commit.last);
+                let Some(items) = platform.leads.buyers.get(buyer) else { return due == 0 };
+                items.cursor.through.get() >= due
+                    && items.cursor.behind.is_none()
+                    && items.ledger.values().all(|entry| entry.due.is_none())
+            })
     }
 
     fn log(&self, words: &str) {
@@ -153,13 +164,14 @@ impl World {
         if first < 70 && self.step(now) {
             return true;
         }
-        let order = [self.chance.below(5), self.chance.below(5)];
-        for what in order.into_iter().chain(0..5) {
+        let order = [self.chance.below(6), self.chance.below(6)];
+        for what in order.into_iter().chain(0..6) {
             let is_done = match what {
                 0 => self.begin(Kind::Recorder, now),
                 1 => self.begin(Kind::Reactor, now),
                 2 => self.post(now),
                 3 => self.begin(Kind::Sweeper, now),
+                4 => self.begin(Kind::Receipts, now),
                 _ => is_random && self.misfortune(),
             };
             if is_done {
@@ -212,6 +224,9 @@ impl World {
     }
 
     fn post(&mut self, now: i64) -> bool {
+        if self.outbox.len() <= self.held_back {
+            return false;
+        }
         let Some(at) = self.outbox.pop_front() else { return false };
         let mut platform = self.platform.borrow_mut();
         if let Some(post) = self.posts.get(at) {
@@ -225,10 +240,11 @@ impl World {
         let mut platform = self.platform.borrow_mut();
         let has_work = match kind {
             Kind::Recorder => platform.queue.has_ready(now),
-            Kind::Reactor => platform.feed.has_ready(now),
+            Kind::Reactor => !self.is_down && platform.feed.has_ready(now),
+            Kind::Receipts => platform.events.has_ready(now),
             Kind::Sweeper => {
                 let is_time = self.sweeps > 0 || platform.is_noisy && self.chance.per_mille(20);
-                is_time && platform.has_sweeper()
+                is_time && platform.has_sweeper() && !self.is_down
             }
         };
         let free = self.slots.iter().position(|(of, _, is_busy)| *of == kind && !is_busy);

@@ -60,6 +60,9 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> Vec<String> {
     told::check(platform, &stories, &mut violations);
     violations
         .must(platform.leaks.is_empty(), || format!("something personal in a reason: {:?}", platform.leaks));
+    violations.must(platform.asked_in_spite.is_empty(), || {
+        format!("a mail to an address that was stopped: {:?}", platform.asked_in_spite)
+    });
     violations.0
 }
 

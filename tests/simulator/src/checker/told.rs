@@ -7,15 +7,18 @@ use effects::leads::{LedgerEntry, Outcome, Status};
 use serde_json::Value;
 
 use super::{Story, Violations};
-use crate::platform::Platform;
+use crate::platform::{Fate, Mail, Platform};
+use crate::rules::Due;
 
 pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violations: &mut Violations) {
     let mut mails: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for mail in &platform.ses.mails {
-        *mails.entry((&mail.buyer, &mail.key)).or_default() += 1;
+        let times = mails.entry((&mail.buyer, &mail.key)).or_default();
+        // What SES throws away may be tried once more at another address.
+        *times += usize::from(mail.fate != Fate::ThrownAway);
     }
     for (mail, times) in &mails {
-        violations.must(*times == 1, || format!("e-mail sent {times} times: {mail:?}"));
+        violations.must(*times <= 1, || format!("e-mail sent {times} times: {mail:?}"));
     }
     for granted in &platform.granted {
         let seen = usize::try_from(granted.head).unwrap_or(0);
@@ -24,6 +27,14 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
         violations.must(then.is_some_and(|buyer| buyer.calls_for(&granted.key)), || {
             format!("e-mail claimed after the fact that cancels it: {granted:?}")
         });
+    }
+    let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for message in &platform.sales.messages {
+        let buyer = message.buyer.as_str();
+        let key = message.effect_id.strip_prefix(buyer).and_then(|key| key.strip_prefix('/'));
+        violations
+            .must(key.is_some(), || format!("{buyer}: told under a foreign name: {}", message.effect_id));
+        told.entry(buyer).or_default().extend(key);
     }
     let beliefs = beliefs(platform);
     let mut open_doubts = 0;
@@ -49,8 +60,10 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
             format!("{buyer}: the cursor is at {}, the last effect at {head}", items.cursor.through)
         });
         open_doubts += items.ledger.values().filter(|entry| entry.status == Status::Unknown).count();
-        check_dues(platform, buyer, story, &mails, violations);
-        check_order(platform, buyer, story, violations);
+        let told = told.get(buyer).map_or(&[][..], Vec::as_slice);
+        check_dues(platform, (buyer, story), told, &mails, violations);
+        check_order(buyer, story, told, violations);
+        check_heard(platform, buyer, violations);
     }
     violations.must(open_doubts <= platform.doubts, || {
         format!("{open_doubts} e-mails in doubt, {} doubts injected", platform.doubts)
@@ -60,20 +73,19 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
 /// Each effect came to an end that the rules allow.
 fn check_dues(
     platform: &Platform,
-    buyer: &str,
-    story: &Story,
+    (buyer, story): (&str, &Story),
+    told: &[&str],
     mails: &BTreeMap<(&str, &str), usize>,
     violations: &mut Violations,
 ) {
     let Some(items) = platform.leads.buyers.get(buyer) else { return };
-    let said: BTreeSet<&str> =
-        platform.sales.messages.iter().map(|message| message.effect_id.as_str()).collect();
+    let said: BTreeSet<&str> = told.iter().copied().collect();
     let end = story.end();
     for due in &story.dues {
         let settled = items.settled.get(&(due.sequence, due.key.clone())).copied();
         let is_overtaken = settled == Some(Outcome::Superseded);
         if due.email.is_empty() {
-            let is_said = said.contains(format!("{buyer}/{}", due.key).as_str());
+            let is_said = said.contains(due.key.as_str());
             let may_be_dropped = match due.key.split_once('/') {
                 Some(("quote", offer)) => {
                     end.offers.get(offer).is_none_or(|offer| offer.stage == 'c') || is_overtaken
@@ -93,12 +105,12 @@ fn check_dues(
             (Some(Outcome::Superseded), _) => {
                 !end.calls_for(&due.key) || is_mailed || due.key == "quote-email"
             }
-            (Some(Outcome::Rejected), _) => due.email == "no address" || due.email.starts_with("refused"),
+            (Some(Outcome::Rejected), _) => due.email == "no address" || may_be_refused(platform, buyer, due),
             (_, Some(Status::Sent)) => is_mailed,
             (_, Some(Status::Abandoned)) => platform.doubts > 0 || entry.is_some_and(was_tried_for_a_day),
             // Another effect of this key may have gone to an address that is refused.
             (_, Some(Status::Rejected)) => {
-                story.dues.iter().any(|other| other.key == due.key && other.email.starts_with("refused"))
+                story.dues.iter().any(|other| other.key == due.key && may_be_refused(platform, buyer, other))
             }
             (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
             (_, Some(Status::Superseded)) => !end.calls_for(&due.key),
@@ -110,21 +122,39 @@ fn check_dues(
     }
 }
 
+/// Whether SES, or an address that was stopped, is a reason not to send this.
+fn may_be_refused(platform: &Platform, buyer: &str, due: &Due) -> bool {
+    let is_thrown_away =
+        |mail: &Mail| mail.fate == Fate::ThrownAway && mail.buyer == buyer && mail.key == due.key;
+    due.email.starts_with("refused")
+        || platform.stops.contains_key(&(buyer.to_owned(), due.email.clone()))
+        || platform.ses.mails.iter().any(is_thrown_away)
+}
+
+/// What SES told of an attempt, its entry says, if it is still that of the attempt.
+fn check_heard(platform: &Platform, buyer: &str, violations: &mut Violations) {
+    let Some(items) = platform.leads.buyers.get(buyer) else { return };
+    for (key, entry) in &items.ledger {
+        let Some(is_thrown_away) = platform.heard.get(&entry.nonce) else { continue };
+        let expected = if *is_thrown_away { Status::Rejected } else { Status::Sent };
+        violations.must(entry.status == expected, || {
+            format!("{buyer}: {key} is {:?}, SES said {expected:?}", entry.status)
+        });
+    }
+}
+
 /// Definitely not sent, again and again, and then given up.
 fn was_tried_for_a_day(entry: &LedgerEntry) -> bool {
     entry.since.duration_since(entry.first_tried_at).as_hours() >= 24
 }
 
 /// What was told for the first time was told in order, but for what had been overtaken when others went past it.
-fn check_order(platform: &Platform, buyer: &str, story: &Story, violations: &mut Violations) {
+fn check_order(buyer: &str, story: &Story, told: &[&str], violations: &mut Violations) {
     let sequences: BTreeMap<&str, u64> =
         story.dues.iter().map(|due| (due.key.as_str(), due.sequence)).collect();
     let mut seen = BTreeSet::new();
     let mut furthest = 0;
-    for message in &platform.sales.messages {
-        let Some(key) = message.effect_id.strip_prefix(buyer).and_then(|key| key.strip_prefix('/')) else {
-            continue;
-        };
+    for &key in told {
         if !seen.insert(key) {
             continue;
         }

@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
+use contract::receipt::{Kind, Receipt};
 use domain::BuyerId;
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Heard, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Status,
-    Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Learned, LedgerEntry, Moved, Open, OpenWork,
+    Outcome, Progress, Status, Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -128,6 +129,42 @@ impl Leads {
         entry.due = None;
         entry.since = now;
         true
+    }
+
+    /// An address that no mail goes to any more: added to a set, which cannot be undone.
+    pub(crate) fn stop(&mut self, buyer: &str, address: &AddressDigest) {
+        self.of(buyer).cursor.stopped.insert(address.clone());
+    }
+
+    /// A receipt, under the condition that the entry is still that of its attempt and as it was read.
+    pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp, off: Option<Safeguard>) -> Learned {
+        let Some(entry) = self.of(receipt.buyer.as_str()).ledger.get_mut(&receipt.effect) else {
+            return Learned::NoSuchEmail;
+        };
+        if entry.nonce != receipt.nonce {
+            return Learned::OtherAttempt;
+        }
+        let told = match receipt.kind {
+            Kind::Delayed => return Learned::Known,
+            Kind::Rejected | Kind::NotRendered => Status::Rejected,
+            Kind::Sent | Kind::Delivered | Kind::Bounced { .. } | Kind::Complained { .. } => Status::Sent,
+        };
+        let is_forward = match entry.status {
+            Status::Rejected => off == Some(Safeguard::ForwardOnly),
+            Status::Sent => told == Status::Rejected,
+            Status::Sending | Status::Unknown | Status::Abandoned | Status::Retry | Status::Superseded => {
+                true
+            }
+        };
+        let is_new = entry.message_id.is_none() || is_forward;
+        if is_forward {
+            entry.status = told;
+            entry.due = None;
+            entry.since = now;
+            entry.reason = None;
+        }
+        entry.message_id.get_or_insert_with(|| receipt.message_id.clone());
+        if is_new { Learned::Settled } else { Learned::Known }
     }
 
     /// Each value moves forward only.

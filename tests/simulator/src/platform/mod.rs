@@ -1,6 +1,7 @@
 //! The AWS that the product runs on here: every rule that it relies on, each with its source, and everything that AWS is
 //! free to do within them.
 
+mod events;
 mod feed;
 mod index;
 mod leads;
@@ -11,17 +12,22 @@ mod streams;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use contract::receipt::Receipt;
 use contract::stored::StoredCommit;
 use domain::BuyerId;
-use effects::leads::{Behind, Claim, Claimed, LedgerEntry, Moved, Progress, Status, Verdict, Walked};
+use effects::leads::{
+    AddressDigest, Behind, Claim, Claimed, Learned, LedgerEntry, Moved, Progress, Status, Verdict, Walked,
+};
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, Page};
+use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
 use index::Index;
 use jiff::Timestamp;
 pub(crate) use leads::{Leads, claimed};
+pub(crate) use outside::{Fate, Mail};
 use outside::{Sales, Ses};
 use queue::Queue;
 pub(crate) use queue::{Received, message_id};
@@ -61,6 +67,8 @@ pub(crate) enum Request {
     Walked(Walked),
     Email(Email),
     Sales(SalesMessage),
+    Stop(BuyerId, AddressDigest, Receipt),
+    Learn(Receipt, Timestamp),
 }
 
 /// All of it.
@@ -84,6 +92,15 @@ pub(crate) struct Platform {
     pub(crate) index: Index,
     pub(crate) leads: Leads,
     pub(crate) ses: Ses,
+    /// What SES tells of mails.
+    pub(crate) events: Events,
+    /// What was learned of each attempt: whether SES threw it away.
+    pub(crate) heard: BTreeMap<String, bool>,
+    /// When each address of a buyer was stopped, in steps.
+    pub(crate) stops: BTreeMap<(String, String), u64>,
+    /// Mails that were asked for although their worker could have known better.
+    pub(crate) asked_in_spite: Vec<(String, String)>,
+    steps: u64,
     pub(crate) sales: Sales,
     pub(crate) late: Vec<(i64, Request)>,
     pub(crate) granted: Vec<Granted>,
@@ -113,6 +130,11 @@ impl Platform {
             index: Index::default(),
             leads: Leads::default(),
             ses: Ses::default(),
+            events: Events::default(),
+            heard: BTreeMap::new(),
+            stops: BTreeMap::new(),
+            asked_in_spite: Vec::new(),
+            steps: 0,
             sales: Sales::default(),
             late: Vec::new(),
             granted: Vec::new(),
@@ -215,7 +237,47 @@ impl Platform {
         self.leads.settle(buyer, key, nonce, verdict, self.off)
     }
 
+    /// Steps count what comes before what, which time does not.
+    pub(crate) const fn step(&mut self) -> u64 {
+        self.steps += 1;
+        self.steps
+    }
+
+    /// The address on the buyer's cursor item.
+    pub(crate) fn stop(&mut self, buyer: &BuyerId, address: &AddressDigest, receipt: &Receipt) {
+        let mail = self.ses.mails.iter().find(|mail| mail.nonce == receipt.nonce && mail.fate.stops());
+        if let Some(stopped) = mail.map(|mail| (mail.buyer.clone(), mail.to.clone())) {
+            let step = self.step();
+            self.stops.entry(stopped).or_insert(step);
+        }
+        if !self.is_off(Safeguard::Stop) {
+            self.leads.stop(buyer.as_str(), address);
+        }
+    }
+
+    pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp) -> Learned {
+        let learned = self.leads.learn(receipt, now, self.off);
+        if learned != Learned::OtherAttempt && learned != Learned::NoSuchEmail {
+            let is_thrown_away = receipt.kind == contract::receipt::Kind::Rejected;
+            *self.heard.entry(receipt.nonce.clone()).or_default() |= is_thrown_away;
+        }
+        learned
+    }
+
     pub(crate) fn send_email(&mut self, email: &Email) -> Delivery {
+        let known = self.ses.mails.len();
+        let delivery = self.attempt(email);
+        let is_told = self.strategy.is_none();
+        for mail in self.ses.mails.iter().skip(known).filter(|_| is_told) {
+            // Without noise only bounces are told: the rest says nothing new.
+            if self.is_noisy || mail.fate == Fate::Bounced {
+                self.events.tell(self.now, mail, self.is_noisy.then_some(&mut self.chance));
+            }
+        }
+        delivery
+    }
+
+    fn attempt(&mut self, email: &Email) -> Delivery {
         let mut delivery = self.ses.send(self.now, email, self.is_noisy.then_some(&mut self.chance));
         if matches!(delivery, Delivery::Unknown { .. }) {
             self.doubts += 1;
@@ -245,6 +307,10 @@ impl Platform {
             Request::Walked(walked) => self.leads.set_walked(*walked),
             Request::Email(email) => drop(self.send_email(email)),
             Request::Sales(message) => self.sales.send(self.now, message),
+            Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
+            Request::Learn(receipt, now) => {
+                self.learn(receipt, *now);
+            }
         }
     }
 

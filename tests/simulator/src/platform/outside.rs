@@ -10,6 +10,37 @@ use crate::chance::Chance;
 pub(crate) struct Mail {
     pub(crate) buyer: String,
     pub(crate) key: String,
+    pub(crate) nonce: String,
+    pub(crate) to: String,
+    pub(crate) fate: Fate,
+}
+
+/// What becomes of a mail that SES took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Delivered,
+    Bounced,
+    BouncedForNow,
+    Complained,
+    /// SES found a virus in it: nobody gets it.
+    ThrownAway,
+}
+
+impl Fate {
+    /// The event type that tells of it.
+    pub(crate) const fn event(self) -> &'static str {
+        match self {
+            Self::Delivered => "Delivery",
+            Self::Bounced | Self::BouncedForNow => "Bounce",
+            Self::Complained => "Complaint",
+            Self::ThrownAway => "Reject",
+        }
+    }
+
+    /// Whether no mail may go to this address any more.
+    pub(crate) const fn stops(self) -> bool {
+        matches!(self, Self::Bounced | Self::Complained)
+    }
 }
 
 /// SES: it takes a mail, refuses it, or cannot now; and sometimes nobody can tell.
@@ -24,22 +55,36 @@ impl Ses {
     /// One request. `SendEmail` has no idempotency token: each request that is taken is a mail.
     ///
     /// Source: Amazon SES API v2 Reference, `SendEmail`.
-    pub(crate) fn send(&mut self, now: i64, email: &Email, noise: Option<&mut Chance>) -> Delivery {
+    pub(crate) fn send(&mut self, now: i64, email: &Email, mut noise: Option<&mut Chance>) -> Delivery {
         if email.to.starts_with("refused") {
             return Delivery::Refused { reason: "MessageRejected".to_owned() };
         }
         if now < self.back_at {
             return Delivery::NotSent { reason: "SendingPausedException".to_owned() };
         }
-        let luck = noise.map_or(0, |chance| chance.below(20));
+        let luck = noise.as_deref_mut().map_or(0, |chance| chance.below(20));
         if luck >= 18 {
             return Delivery::NotSent { reason: "TooManyRequestsException".to_owned() };
         }
         if luck != 17 {
             let tag = |name| email.tags.iter().find(|(tag, _)| *tag == name).map(|(_, value)| value.clone());
+            let fate = noise.map_or(Fate::Delivered, |chance| {
+                chance.pick(&[
+                    Fate::Delivered,
+                    Fate::Delivered,
+                    Fate::Delivered,
+                    Fate::Delivered,
+                    Fate::BouncedForNow,
+                    Fate::Complained,
+                    Fate::ThrownAway,
+                ])
+            });
             self.mails.push(Mail {
                 buyer: tag("buyer").unwrap_or_default(),
                 key: tag("effect").unwrap_or_default(),
+                nonce: tag("nonce").unwrap_or_default(),
+                to: email.to.clone(),
+                fate: if email.to.starts_with("bounces") { Fate::Bounced } else { fate },
             });
         }
         if luck >= 16 {

@@ -9,8 +9,8 @@ const VISIBILITY: i64 = 180_000;
 
 /// After so many receives SQS moves a message to the dead-letter queue, whoever is to blame.
 ///
-/// Source: Amazon SQS Developer Guide, "Using dead-letter queues in Amazon SQS": `maxReceiveCount`.
-const MAX_RECEIVES: u32 = 20;
+/// Source: Amazon SQS Developer Guide, "Using dead-letter queues in Amazon SQS": `maxReceiveCount`; the template's number.
+const MAX_RECEIVES: u32 = 100;
 
 /// A FIFO queue with its Lambda mapping.
 ///
@@ -135,6 +135,7 @@ impl Queue {
                 });
             }
         }
+        self.groups.retain(|_, waiting| !waiting.is_empty());
     }
 }
 

@@ -1,6 +1,7 @@
 //! What must be true of every run.
 
 mod compare;
+mod outage;
 mod poison;
 mod random;
 mod safeguards;

@@ -1,7 +1,7 @@
 use simulator::{Plan, many};
 
 /// What runs every time; `make sim` runs more.
-const SEEDS: u64 = 20_000;
+const SEEDS: u64 = 100_000;
 
 #[test]
 fn whatever_goes_wrong_nothing_is_lost_nothing_is_doubled_and_all_comes_to_its_end() {

@@ -67,3 +67,13 @@ fn behind_mark() {
 fn sweeper() {
     is_missed(Safeguard::Sweeper);
 }
+
+#[test]
+fn stop() {
+    is_missed(Safeguard::Stop);
+}
+
+#[test]
+fn forward_only() {
+    is_missed(Safeguard::ForwardOnly);
+}

@@ -1,0 +1,88 @@
+//! Nobody performs effects for longer than the change feed remembers; then everybody is back.
+
+use std::collections::BTreeSet;
+
+use crate::history::{Post, Sent};
+use crate::rules::effects_of;
+use crate::world::{HOUR, World};
+use crate::{Faults, Plan, checker};
+
+/// An outage of reactor and sweeper, while events keep coming.
+#[derive(Debug, Clone, Copy)]
+pub struct Outage {
+    /// How many buyers come, evenly over the time.
+    pub buyers: usize,
+    /// How many offers each of them makes; all are accepted.
+    pub offers: u32,
+    /// How long it lasts.
+    pub hours: i64,
+}
+
+/// What was there at its end, and what became of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// Effects that were pending.
+    pub pending: usize,
+    /// E-mails that were sent.
+    pub mails: usize,
+    /// Messages that the sales team got, each id counted once.
+    pub told: usize,
+    /// How long it took until all was settled, in seconds of the simulated clock.
+    pub seconds: i64,
+    /// Everything that must not be.
+    pub violations: Vec<String>,
+}
+
+impl Outage {
+    /// Plays it.
+    #[must_use]
+    pub fn play(self) -> Drained {
+        let plan = Plan { faults: Faults::At(Vec::new()), ..Plan::default() };
+        let posts: Vec<Post> = (0..self.buyers).flat_map(|number| self.posts_of(number)).collect();
+        let total = posts.len();
+        let mut world = World::new(&plan, posts);
+        world.is_down = true;
+        for hour in 1..=self.hours {
+            world.held_back = total - total * index(hour) / index(self.hours);
+            if let Err(violation) = world.settle_down() {
+                return Drained { violations: vec![violation], ..Drained::default() };
+            }
+            world.platform.borrow_mut().now = hour * HOUR;
+        }
+        let (pending, before) = {
+            let platform = world.platform.borrow();
+            let commits = platform.streams.buyers.values().flat_map(|stream| stream.values());
+            let pending = commits.filter_map(effects_of).map(|effects| effects.len()).sum();
+            (pending, platform.sales.messages.len() + platform.ses.mails.len())
+        };
+        world.is_down = false;
+        let ended = world.run();
+        let platform = world.platform.borrow();
+        let mut violations: Vec<String> = ended.err().into_iter().collect();
+        violations.extend(checker::check(&platform, &world.posts));
+        if before > 0 {
+            violations.push(format!("{before} effects were performed during the outage"));
+        }
+        let told: BTreeSet<&str> =
+            platform.sales.messages.iter().map(|message| message.effect_id.as_str()).collect();
+        Drained {
+            pending,
+            mails: platform.ses.mails.len(),
+            told: told.len(),
+            seconds: (platform.now - self.hours * HOUR) / 1_000,
+            violations,
+        }
+    }
+
+    fn posts_of(self, number: usize) -> impl Iterator<Item = Post> {
+        let event = move |offer: u32, version, kind, email| {
+            Sent::new(&format!("b{number}"), &format!("o{offer}"), version, kind, email).post()
+        };
+        let made = (0..self.offers).map(move |offer| event(offer, 1, "made", "ada@example.com"));
+        made.chain((0..self.offers).map(move |offer| event(offer, 2, "accepted", "")))
+    }
+}
+
+fn index(hours: i64) -> usize {
+    usize::try_from(hours).unwrap_or(1)
+}

@@ -1,0 +1,92 @@
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+
+use super::outside::{Fate, Mail};
+use crate::chance::Chance;
+
+/// How long a received message stays invisible: the template's number.
+const VISIBILITY: i64 = 360_000;
+
+/// What SES tells of the mails it took, through a topic, in a plain queue: in any order, late, twice, or not at all.
+///
+/// Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS"; Amazon SQS
+/// Developer Guide, "Amazon SQS standard queues": at least once, best-effort order.
+#[derive(Debug, Default)]
+pub(crate) struct Events {
+    waiting: Vec<Waiting>,
+    posted: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: usize,
+    body: String,
+    visible_at: i64,
+}
+
+impl Events {
+    /// All that SES tells of this mail, each piece when its time has come.
+    pub(crate) fn tell(&mut self, now: i64, mail: &Mail, mut noise: Option<&mut Chance>) {
+        for kind in ["Send", mail.fate.event()] {
+            let body = body(mail, kind);
+            let times = noise.as_deref_mut().map_or(1, |chance| chance.pick(&[0, 1, 1, 1, 1, 1, 2]));
+            for _ in 0..times {
+                let late = noise.as_deref_mut().map_or(0, |chance| {
+                    let longest = chance.pick(&[0, 1_000, 60_000, 2 * 3_600_000]);
+                    chance.up_to(longest + 1)
+                });
+                self.posted += 1;
+                self.waiting.push(Waiting { id: self.posted, body: body.clone(), visible_at: now + late });
+            }
+        }
+    }
+
+    pub(crate) fn has_ready(&self, now: i64) -> bool {
+        self.waiting.iter().any(|message| message.visible_at <= now)
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// A batch of some that are ready, in no order; with their ids.
+    pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<(String, String)> {
+        let mut batch = Vec::new();
+        let longest = chance.between(1, 10);
+        let from = chance.below(self.waiting.len().max(1));
+        let (before, after) = self.waiting.split_at_mut(from);
+        let ready = after.iter_mut().chain(before).filter(|message| message.visible_at <= now);
+        for message in ready.take(longest) {
+            message.visible_at = now + VISIBILITY;
+            batch.push((message.id.to_string(), message.body.clone()));
+        }
+        batch
+    }
+
+    /// Deletes what was settled.
+    pub(crate) fn delete(&mut self, ids: &[String]) {
+        self.waiting.retain(|message| !ids.contains(&message.id.to_string()));
+    }
+}
+
+/// The event as SES writes it, as far as anybody reads it.
+fn body(mail: &Mail, kind: &str) -> String {
+    let tag = |text: &str| json!([BASE64_URL_SAFE_NO_PAD.encode(text)]);
+    let mut event = json!({
+        "eventType": kind,
+        "mail": {
+            "messageId": "from-ses",
+            "destination": [mail.to],
+            "tags": { "buyer": tag(&mail.buyer), "effect": tag(&mail.key), "nonce": tag(&mail.nonce) },
+        },
+    });
+    let at = Value::from("2026-11-23T00:00:00Z");
+    match mail.fate {
+        Fate::Bounced => event["bounce"] = json!({ "bounceType": "Permanent", "timestamp": at }),
+        Fate::BouncedForNow => event["bounce"] = json!({ "bounceType": "Transient", "timestamp": at }),
+        Fate::Complained => event["complaint"] = json!({ "timestamp": at }),
+        Fate::Delivered | Fate::ThrownAway => {}
+    }
+    event.to_string()
+}
