@@ -21,7 +21,7 @@ use args::{Arguments, Command};
 use aws_types::SdkConfig;
 use clap::Parser as _;
 pub use config::{Places, Tables};
-pub use explain::{Explained, Fate, Line, Settled, explain};
+pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
 pub use failure::Failure;
 use output::Output;
 use telemetry::chain;

@@ -9,14 +9,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
     ("telemetry", &[]),
     ("effects", &["aws", "contract", "domain", "event-store", "telemetry"]),
     ("aws", &["event-store", "telemetry"]),
-    ("recorder", &["aws", "contract", "domain", "event-store", "telemetry"]),
+    ("legacy", &["aws", "contract", "domain", "event-store"]),
+    ("recorder", &["aws", "contract", "domain", "event-store", "legacy", "telemetry"]),
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
     ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
@@ -86,13 +87,14 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const SHIPPED: [&str; 11] = [
+const SHIPPED: [&str; 12] = [
     "shared/domain/src",
     "shared/contract/src",
     "shared/event-store/src",
     "shared/effects/src",
     "shared/telemetry/src",
     "shared/aws/src",
+    "shared/legacy/src",
     "functions/recorder/src",
     "functions/reactor/src",
     "functions/sweeper/src",

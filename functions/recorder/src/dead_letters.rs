@@ -28,6 +28,8 @@ pub enum Reason {
     WrongGroup,
     /// Its offer version is recorded with other content.
     Contradiction,
+    /// Its offer version was declared void.
+    Voided,
     /// Too many early events of this buyer wait already.
     TooManyHeld,
 }
@@ -40,6 +42,7 @@ impl Reason {
             Self::Refused(refusal) => refusal.reason(),
             Self::WrongGroup => "wrong-group",
             Self::Contradiction => "contradiction",
+            Self::Voided => "voided",
             Self::TooManyHeld => "too-many-held",
         }
     }
@@ -52,6 +55,10 @@ impl Reason {
             Self::WrongGroup => "MessageGroupId must be data.buyerId".to_owned(),
             Self::Contradiction => {
                 "this version of the offer is recorded with another type or other data: send the change as the next version"
+                    .to_owned()
+            }
+            Self::Voided => {
+                "this version of the offer was declared void after it had not come: send the change as the next version"
                     .to_owned()
             }
             Self::TooManyHeld => {

@@ -121,14 +121,16 @@ where
                 };
                 let cursor = self.leads.cursor(buyer).await?;
                 let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
-                Ok(match self.deliver(&look, &effect).await? {
+                Ok(match self.deliver(&look, &effect, false).await? {
                     Outcome::Sent => Some(Status::Sent),
                     Outcome::Rejected => Some(Status::Rejected),
                     Outcome::Unknown => Some(Status::Unknown),
-                    Outcome::AlreadySent | Outcome::Superseded => None,
+                    Outcome::AlreadySent | Outcome::Superseded | Outcome::Suppressed => None,
                 })
             }
-            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded => Ok(None),
+            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded | Status::Suppressed => {
+                Ok(None)
+            }
         }
     }
 

@@ -10,14 +10,16 @@ mod head;
 mod in_time;
 mod load;
 mod memory;
+mod operate;
 mod store;
 pub mod surroundings;
 
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{DynamoStreams, RetryConflicts};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
-pub use head::Head;
+pub use head::{Head, Performing};
 pub use in_time::{InTime, NEEDED};
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;
-pub use store::{Appended, EventStore, Page, StoreError};
+pub use operate::{NotErased, NotReset, NotVoided, ResetGrounds, erase, reset, void};
+pub use store::{Appended, Emptying, EventStore, Page, StoreError};

@@ -107,11 +107,11 @@ impl Ledger for MemoryLeads {
             .filter(|entry| entry.status == Status::Retry)
             .map_or(claim.now, |entry| entry.first_tried_at);
         let entry = LedgerEntry {
-            status: Status::Sending,
+            status: claim.status(),
             nonce: claim.nonce.clone(),
             sequence: claim.sequence,
             address: claim.address.clone(),
-            due: Some(claim.deadline),
+            due: (!claim.is_shadow).then_some(claim.deadline),
             first_tried_at,
             since: claim.now,
             message_id: None,
@@ -134,7 +134,9 @@ impl Ledger for MemoryLeads {
         let is_open = |entry: &LedgerEntry| match entry.status {
             Status::Sending | Status::Unknown => true,
             Status::Abandoned => verdict.is_final(),
-            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded => false,
+            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded | Status::Suppressed => {
+                false
+            }
         };
         let Some(entry) = entry.filter(|entry| entry.nonce == nonce) else {
             return Ok(false);

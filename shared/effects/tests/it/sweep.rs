@@ -192,6 +192,7 @@ async fn a_claim_that_ran_out_is_doubtful_whoever_finds_it() {
         head: Sequence::START,
         now: world.clock.now(),
         deadline: world.clock.now() + SignedDuration::from_secs(30),
+        is_shadow: false,
     };
     assert_eq!(world.leads.claim(&claim).await.unwrap(), Claimed::Ours);
     world.sweep().await;

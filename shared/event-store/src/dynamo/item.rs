@@ -18,7 +18,6 @@ pub(super) fn write(commit: &StoredCommit) -> Item {
         ("sequence".to_owned(), number(commit.sequence)),
         ("last".to_owned(), number(commit.last)),
         ("format".to_owned(), number(u64::from(commit.format))),
-        ("facts".to_owned(), text(&commit.facts)),
         ("recordedAt".to_owned(), text(&commit.recorded_at)),
     ]);
     for (name, value) in
@@ -28,22 +27,32 @@ pub(super) fn write(commit: &StoredCommit) -> Item {
             item.insert(name.to_owned(), text(value));
         }
     }
+    match commit.emptied_by {
+        None => item.insert("facts".to_owned(), text(&commit.facts)),
+        Some(by) => item.insert("emptiedBy".to_owned(), number(by)),
+    };
+    if commit.shadow {
+        item.insert("shadow".to_owned(), AttributeValue::Bool(true));
+    }
     item
 }
 
 pub(super) fn read(item: &Item) -> Option<StoredCommit> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+    let emptied_by = number("emptiedBy");
     Some(StoredCommit {
         buyer: text("buyer")?,
         sequence: sequence_of(item)?,
         last: number("last")?,
         format: u32::try_from(number("format")?).ok()?,
-        facts: text("facts")?,
+        facts: if emptied_by.is_some() { String::new() } else { text("facts")? },
         effects: text("effects"),
         snapshot: text("snapshot"),
         recorded_at: text("recordedAt")?,
         feed: text("feed"),
+        shadow: item.get("shadow").is_some_and(|shadow| shadow.as_bool() == Ok(&true)),
+        emptied_by,
     })
 }
 

@@ -7,6 +7,7 @@ mod capacity;
 mod faults;
 mod heads;
 mod meter;
+mod operations;
 mod reading;
 mod retries;
 mod story;

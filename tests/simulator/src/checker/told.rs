@@ -114,6 +114,7 @@ fn check_dues(
             }
             (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
             (_, Some(Status::Superseded)) => !end.calls_for(&due.key),
+            (_, Some(Status::Suppressed)) => false,
             (_, None) => false,
         };
         violations.must(is_right, || {

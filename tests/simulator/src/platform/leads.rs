@@ -152,9 +152,12 @@ impl Leads {
         let is_forward = match entry.status {
             Status::Rejected => off == Some(Safeguard::ForwardOnly),
             Status::Sent => told == Status::Rejected,
-            Status::Sending | Status::Unknown | Status::Abandoned | Status::Retry | Status::Superseded => {
-                true
-            }
+            Status::Sending
+            | Status::Unknown
+            | Status::Abandoned
+            | Status::Retry
+            | Status::Superseded
+            | Status::Suppressed => true,
         };
         let is_new = entry.message_id.is_none() || is_forward;
         if is_forward {
@@ -238,11 +241,11 @@ impl Leads {
 /// The entry that a claim writes.
 pub(crate) fn claimed(claim: &Claim, first_tried_at: Option<Timestamp>) -> LedgerEntry {
     LedgerEntry {
-        status: Status::Sending,
+        status: if claim.is_shadow { Status::Suppressed } else { Status::Sending },
         nonce: claim.nonce.clone(),
         sequence: claim.sequence,
         address: claim.address.clone(),
-        due: Some(claim.deadline),
+        due: (!claim.is_shadow).then_some(claim.deadline),
         first_tried_at: first_tried_at.unwrap_or(claim.now),
         since: claim.now,
         message_id: None,
@@ -256,6 +259,6 @@ fn is_free(entry: &LedgerEntry, claim: &Claim) -> bool {
         Status::Superseded => true,
         Status::Retry => entry.due.is_none_or(|due| due <= claim.now),
         Status::Rejected => entry.address != claim.address,
-        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned => false,
+        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned | Status::Suppressed => false,
     }
 }

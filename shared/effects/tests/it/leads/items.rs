@@ -49,6 +49,7 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
             head: Sequence::START,
             now: at("10:00:00"),
             deadline: at("10:00:30"),
+            is_shadow: false,
         };
         table.claim(&claim).await.unwrap();
         let is_sent = status == Status::Sent;
