@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -34,6 +34,19 @@ const MAY_KNOW: [(&str, &[&str]); 15] = [
             "recorder",
             "sweeper",
             "telemetry",
+            "testkit",
+        ],
+    ),
+    (
+        "fuzz",
+        &[
+            "contract",
+            "domain",
+            "effects",
+            "event-store",
+            "reactor",
+            "receipts",
+            "recorder",
             "testkit",
         ],
     ),

@@ -88,7 +88,7 @@ impl Commit {
     /// The sequence number of the last fact.
     #[must_use]
     pub fn last(&self) -> Sequence {
-        Sequence::new(self.first.get() + self.facts.len() as u64 - 1)
+        Sequence::new(self.first.get() + (self.facts.len() as u64 - 1))
     }
 }
 
@@ -169,7 +169,9 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
         });
     }
     let facts = facts::decode(&stored.facts).ok_or_else(|| corrupt("facts"))?;
-    if stored.sequence == 0 || stored.sequence + facts.len() as u64 != stored.last + 1 || facts.is_empty() {
+    let after_first = (facts.len() as u64).checked_sub(1);
+    let last = after_first.and_then(|count| stored.sequence.checked_add(count));
+    if stored.sequence == 0 || last != Some(stored.last) {
         return Err(corrupt("last"));
     }
     Ok(Commit {
