@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -38,6 +38,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "testkit",
         ],
     ),
+    ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
 ];

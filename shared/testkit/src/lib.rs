@@ -5,6 +5,7 @@
     reason = "test code: a wrong builder call fails the test"
 )]
 
+pub mod clauses;
 mod events;
 pub mod wire;
 

@@ -240,6 +240,7 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
         snapshot: stored
             .snapshot
             .as_deref()
+            .filter(|_| emptied.is_none())
             .and_then(state::decode)
             .filter(|state| state.sequence.get() == stored.last),
         recorded_at: stored.recorded_at.parse().map_err(|_| corrupt("recordedAt"))?,

@@ -7,6 +7,7 @@ use dynoxide::Database;
 use effects::leads::{DynamoLeads, DynamoReceipts};
 use event_store::{DynamoStreams, RetryConflicts};
 use serde_json::{Value, json};
+use testkit::clauses::Front;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -17,6 +18,7 @@ const LEADS: &str = "leads";
 pub(crate) struct Engine {
     pub(crate) url: String,
     database: Database,
+    _front: Front,
     serving: JoinHandle<()>,
 }
 
@@ -27,9 +29,9 @@ impl Engine {
             database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let front = Front::before(format!("http://{}", listener.local_addr().unwrap())).await;
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        Self { url, database, serving }
+        Self { url: front.url().to_owned(), database, _front: front, serving }
     }
 
     /// Every item of the leads table as it lies there, past the code under test, by buyer and kind.

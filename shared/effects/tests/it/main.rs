@@ -3,6 +3,7 @@
 
 mod advance;
 mod around;
+mod clauses;
 mod dynamo;
 mod leads;
 mod mail;

@@ -4,6 +4,7 @@
 
 mod appending;
 mod capacity;
+mod clauses;
 mod faults;
 mod heads;
 mod meter;

@@ -10,6 +10,7 @@ use contract::stored::StoredCommit;
 use dynoxide::Database;
 use event_store::{DynamoStreams, RetryConflicts};
 use serde_json::{Value, json};
+use testkit::clauses::Front;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -19,6 +20,7 @@ pub(crate) const STREAMS: &str = "streams";
 pub(crate) struct Table {
     pub(crate) url: String,
     database: Database,
+    _front: Front,
     serving: JoinHandle<()>,
 }
 
@@ -49,9 +51,9 @@ impl Table {
         });
         database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let front = Front::before(format!("http://{}", listener.local_addr().unwrap())).await;
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        Self { url, database, serving }
+        Self { url: front.url().to_owned(), database, _front: front, serving }
     }
 
     /// Lays commits into the table past the code under test, and much faster.

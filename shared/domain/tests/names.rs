@@ -1,0 +1,151 @@
+//! Names and numbers: what they may be, and how they are written. They are stored and told, so they never change.
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+use domain::{
+    BuyerId, CarId, CloseReason, Effect, EffectKind, EventId, InvalidId, LeadId, OfferId, OfferVersion,
+    Priority, Sequence, Stage, State,
+};
+use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
+
+fn version(number: u32) -> OfferVersion {
+    OfferVersion::new(number).unwrap()
+}
+
+fn low(opened_at: u64) -> LeadId {
+    LeadId::Low { opened_at: Sequence::new(opened_at) }
+}
+
+fn high(name: &str, accepted_at: u32) -> LeadId {
+    LeadId::High { offer: offer(name), accepted_at: version(accepted_at) }
+}
+
+#[test]
+fn an_id_is_kept_and_shown_as_it_was_given() {
+    for text in ["a", "0", "!#$%&'()*+,-.:;<=>?@[\\]^_`{|}~\"", &"x".repeat(128)] {
+        let read = [
+            BuyerId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
+            OfferId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
+            CarId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
+            EventId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
+        ];
+        for id in read {
+            assert_eq!(id, Ok((text.to_owned(), text.to_owned())));
+        }
+    }
+}
+
+#[test]
+fn a_text_that_is_empty_too_long_or_not_visible_ascii_or_has_a_slash_is_no_id() {
+    for text in ["", "/", "a/b", "a b", "a\n", "\u{7f}", "ä", "\0", &"x".repeat(129)] {
+        assert_eq!(BuyerId::parse(text), Err(InvalidId), "{text:?}");
+        assert_eq!(OfferId::parse(text), Err(InvalidId), "{text:?}");
+        assert_eq!(CarId::parse(text), Err(InvalidId), "{text:?}");
+        assert_eq!(EventId::parse(text), Err(InvalidId), "{text:?}");
+    }
+}
+
+#[test]
+fn sequences_count_from_one_and_versions_too_and_neither_wraps_round() {
+    assert_eq!((Sequence::START.get(), Sequence::START.next().get()), (0, 1));
+    assert_eq!(Sequence::new(7).get(), 7);
+    assert_eq!(Sequence::new(7).next().to_string(), "8");
+    assert_eq!(Sequence::new(u64::MAX).next(), Sequence::new(u64::MAX));
+    assert_eq!(OfferVersion::new(0), None);
+    assert_eq!((OfferVersion::FIRST.get(), version(1).next().to_string()), (1, "2".to_owned()));
+    assert_eq!(version(u32::MAX).next(), version(u32::MAX));
+}
+
+#[test]
+fn a_lead_is_named_by_what_opened_it_and_read_back_from_its_name() {
+    for (lead, name, priority) in
+        [(low(3), "low/3", Priority::Low), (high("car-1", 2), "high/car-1/2", Priority::High)]
+    {
+        assert_eq!(lead.to_string(), name);
+        assert_eq!(LeadId::parse(name), Some(lead.clone()));
+        assert_eq!(lead.priority(), priority);
+    }
+    for text in ["", "low", "low/", "low/x", "low/-1", "high/car-1", "high/car-1/0", "high//2", "middle/3"] {
+        assert_eq!(LeadId::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn words_for_changes_reasons_and_priorities_are_those_of_the_stored_format_and_the_contract() {
+    let changes = [made("c"), accepted("c").v(2), acceptance_withdrawn("c").v(3), rejected("c").v(4)];
+    let names = changes.map(|event| event.change.name());
+    assert_eq!(names, ["made", "accepted", "acceptance-withdrawn", "rejected"]);
+    assert_eq!(withdrawn("c").v(2).change.name(), "withdrawn");
+    assert_eq!([Priority::Low.name(), Priority::High.name()], ["low", "high"]);
+    for (reason, name) in [
+        (CloseReason::OfferAccepted, "offer-accepted"),
+        (CloseReason::AcceptanceWithdrawn, "acceptance-withdrawn"),
+        (CloseReason::OfferRejected, "offer-rejected"),
+        (CloseReason::OfferWithdrawn, "offer-withdrawn"),
+    ] {
+        assert_eq!((reason.name(), CloseReason::parse(name)), (name, Some(reason)));
+    }
+    assert_eq!(CloseReason::parse("tired"), None);
+}
+
+#[test]
+fn an_effect_is_known_by_its_buyer_and_key_and_told_by_its_kind() {
+    let id = || offer("car-1");
+    for (kind, id, name, is_email) in [
+        (EffectKind::QuoteRequest { offer: id() }, "ada/quote/car-1", "quote-request", false),
+        (EffectKind::LeadOpened { lead: low(1), offer: id() }, "ada/opened/low/1", "lead-opened", false),
+        (
+            EffectKind::LeadClosed { lead: low(1), reason: CloseReason::OfferAccepted },
+            "ada/closed/low/1",
+            "lead-closed",
+            false,
+        ),
+        (
+            EffectKind::AcceptedEmail { offer: id(), accepted_at: version(2) },
+            "ada/accepted-email/car-1/2",
+            "accepted-email",
+            true,
+        ),
+        (EffectKind::QuoteInvitation { offer: id() }, "ada/quote-email", "quote-invitation", true),
+    ] {
+        let effect = Effect { sequence: Sequence::new(1), kind };
+        assert_eq!(effect.id(&testkit::buyer("ada")), id);
+        assert_eq!((effect.kind.name(), effect.kind.is_email()), (name, is_email));
+    }
+}
+
+/// FNV-1a over length-prefixed fields, worked out by hand and by another program.
+#[test]
+fn a_digest_is_what_it_was_when_it_was_stored() {
+    let digests = [
+        made("car-1").change.digest(),
+        accepted("car-1").v(2).change.digest(),
+        rejected("car-1").v(2).change.digest(),
+    ];
+    assert_eq!(
+        digests.map(|digest| format!("{:x}", digest.0)),
+        ["d0cbe6eb322dcb50", "588eb742890d36c8", "b7d1fad08335d90d"]
+    );
+}
+
+#[test]
+fn only_the_lead_of_that_very_name_is_open() {
+    let mut state = State::default();
+    state.fold(&made("car-1"));
+    assert!(state.is_open(&low(1)) && !state.is_open(&low(2)));
+    state.fold(&accepted("car-1").v(2));
+    assert!(state.is_open(&high("car-1", 2)));
+    assert!(
+        !state.is_open(&high("car-1", 3)) && !state.is_open(&high("car-2", 2)) && !state.is_open(&low(1))
+    );
+}
+
+#[test]
+fn an_offer_with_nobody_to_reach_is_no_lead() {
+    let mut state = State::default();
+    state.fold(&made("car-1"));
+    let offer = state.offers.get_mut(&offer("car-1")).unwrap();
+    offer.contact = None;
+    assert!(!offer.is_pending());
+    offer.stage = Stage::Accepted { at: version(2) };
+    assert_eq!(offer.accepted_at(), None);
+}

@@ -1,0 +1,11 @@
+//! Every clause of every condition is needed: without it, some test of this suite fails.
+
+use testkit::clauses::{clauses, table};
+
+#[test]
+fn every_clause_of_every_condition_is_needed() {
+    let clauses = clauses("clauses::", |_| true);
+    let table = table(&clauses);
+    println!("{table}");
+    assert!(!clauses.is_empty() && clauses.iter().all(|clause| !clause.caught_by.is_empty()), "{table}");
+}

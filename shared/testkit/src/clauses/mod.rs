@@ -1,0 +1,185 @@
+//! Is every clause of every condition needed? A suite runs itself again and again: once to learn which conditions it
+//! sends to the table, then once without each clause of each, and some test has to notice. Nothing is compiled anew: the
+//! clause is taken out of the request on its way.
+
+mod condition;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::{env, fs, thread};
+
+use serde_json::{Value, json};
+
+pub use condition::without_each_clause;
+
+use crate::wire::{Answer, Wire};
+
+/// Names the file in which every condition is noted that is sent.
+const NOTED_IN: &str = "NOTE_CONDITIONS_IN";
+
+/// Names a condition, and what to send in its place, as a JSON array of two texts.
+const SENT_IN_PLACE: &str = "SEND_IN_PLACE_OF_CONDITION";
+
+/// What stands between a test and its table.
+#[derive(Debug)]
+pub struct Front {
+    url: String,
+    /// Lives as long as the front.
+    _wire: Option<Wire>,
+}
+
+impl Front {
+    /// In front of the table at this URL. Changes nothing and costs nothing, but in the runs of [`undeleted`].
+    pub async fn before(table: String) -> Self {
+        let (noted_in, in_place) = (env::var_os(NOTED_IN), env::var(SENT_IN_PLACE).ok());
+        if noted_in.is_none() && in_place.is_none() {
+            return Self { url: table, _wire: None };
+        }
+        let in_place = in_place.map(|pair| serde_json::from_str::<(String, String)>(&pair).unwrap());
+        let forward = Answer::Forward(table);
+        let wire = Wire::start(move |request| {
+            let mut body = request.json();
+            for part in conditional_parts(&mut body) {
+                let condition = part["ConditionExpression"].as_str().unwrap().to_owned();
+                if let Some(file) = &noted_in {
+                    note(Path::new(file), &condition);
+                }
+                if let Some((_, instead)) = in_place.as_ref().filter(|(original, _)| *original == condition) {
+                    part["ConditionExpression"] = json!(instead);
+                    forget_what_is_not_used(part);
+                }
+            }
+            request.body = body.to_string().into_bytes();
+            forward.clone()
+        })
+        .await;
+        Self { url: wire.url().to_owned(), _wire: Some(wire) }
+    }
+
+    /// Where the table is reached.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+}
+
+/// Everything in a request that has a condition: itself, or parts of its transaction.
+fn conditional_parts(body: &mut Value) -> Vec<&mut Value> {
+    let parts: Vec<&mut Value> = if body["TransactItems"].is_array() {
+        let items = body["TransactItems"].as_array_mut().unwrap().iter_mut();
+        items.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()).collect()
+    } else {
+        vec![body]
+    };
+    parts.into_iter().filter(|part| part["ConditionExpression"].is_string()).collect()
+}
+
+/// DynamoDB refuses names and values that no expression mentions.
+fn forget_what_is_not_used(part: &mut Value) {
+    let fields = part.as_object_mut().unwrap();
+    let expressions: Vec<&str> = fields
+        .iter()
+        .filter(|(name, _)| name.ends_with("Expression"))
+        .filter_map(|(_, text)| text.as_str())
+        .collect();
+    let used: BTreeSet<String> = expressions
+        .iter()
+        .flat_map(|text| {
+            text.split(|character: char| !(character.is_alphanumeric() || "_:#".contains(character)))
+        })
+        .map(str::to_owned)
+        .collect();
+    for field in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
+        if let Some(given) = fields.get_mut(field).and_then(Value::as_object_mut) {
+            given.retain(|name, _| used.contains(name));
+            if given.is_empty() {
+                fields.remove(field);
+            }
+        }
+    }
+}
+
+/// One line for each condition that is sent: by which test, and its text. A test's thread has its name.
+fn note(file: &Path, condition: &str) {
+    let line = format!("{}\n", json!([thread::current().name(), condition]));
+    let mut file = fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
+    file.write_all(line.as_bytes()).unwrap();
+}
+
+/// One clause of one condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Clause {
+    /// The whole condition.
+    pub condition: String,
+    /// What is taken out of it.
+    pub clause: String,
+    /// The tests that fail without it.
+    pub caught_by: Vec<String>,
+}
+
+/// Runs the suite that calls this without each clause in turn, and tells of each which tests fail. `caller` is the calling
+/// test, which is left out, and `is_ours` tells the conditions of the code under test from others'.
+///
+/// # Panics
+/// If the suite fails by itself, or what is left of a condition is none.
+pub fn clauses(caller: &str, is_ours: impl Fn(&str) -> bool) -> Vec<Clause> {
+    let mut found = Vec::new();
+    for (condition, tests) in conditions(caller).into_iter().filter(|(condition, _)| is_ours(condition)) {
+        for (clause, rest) in without_each_clause(&condition) {
+            let run = this_suite(SENT_IN_PLACE, &json!([condition, rest]).to_string(), |command| {
+                command.arg("--exact").args(&tests)
+            });
+            let said = String::from_utf8_lossy(&run.stdout);
+            assert!(!said.contains("ValidationException"), "{condition}\n without {clause}: {rest}\n{said}");
+            let caught_by = said.lines().filter_map(|line| {
+                let (name, end) = line.strip_prefix("test ")?.split_once(" ... ")?;
+                (end == "FAILED").then(|| name.to_owned())
+            });
+            found.push(Clause { caught_by: caught_by.collect(), condition: condition.clone(), clause });
+        }
+    }
+    found
+}
+
+/// Every condition that the suite sends, and which tests send it.
+fn conditions(caller: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let file: PathBuf = env::temp_dir().join(format!("conditions-{}.jsonl", std::process::id()));
+    let run = this_suite(NOTED_IN, file.to_str().unwrap(), |command| command.args(["--skip", caller]));
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+    let mut conditions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in fs::read_to_string(&file).unwrap().lines() {
+        let (test, condition): (Option<String>, String) = serde_json::from_str(line).unwrap();
+        conditions.entry(condition).or_default().insert(test.unwrap());
+    }
+    fs::remove_file(file).unwrap();
+    conditions
+}
+
+fn this_suite(name: &str, value: &str, which: impl FnOnce(&mut Command) -> &mut Command) -> Output {
+    let mut command = Command::new(env::current_exe().unwrap());
+    which(&mut command).env(name, value).output().unwrap()
+}
+
+/// One line for each clause, and one for all of them together.
+#[must_use]
+pub fn table(clauses: &[Clause]) -> String {
+    use std::fmt::Write as _;
+    let mut table = String::new();
+    let mut condition = "";
+    for clause in clauses {
+        if clause.condition != condition {
+            condition = &clause.condition;
+            writeln!(table, "{condition}").unwrap();
+        }
+        let caught = match clause.caught_by.len() {
+            0 => "MISSED".to_owned(),
+            many => format!("caught by {many}"),
+        };
+        writeln!(table, "  {caught:<12} {}", clause.clause).unwrap();
+    }
+    let missed = clauses.iter().filter(|clause| clause.caught_by.is_empty()).count();
+    write!(table, "{} caught, {missed} missed", clauses.len() - missed).unwrap();
+    table
+}

@@ -1,0 +1,191 @@
+use std::cell::Cell;
+use std::collections::BTreeSet;
+
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use contract::incoming;
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Fact, Sequence};
+use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError, history};
+use futures::executor::block_on;
+use recorder::Recorder;
+use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
+
+use super::{buyer, event, parts};
+use crate::surroundings::{Still, deadline};
+
+/// A message of a batch.
+#[derive(Debug, Clone)]
+struct Sent {
+    id: String,
+    group: String,
+    receives: String,
+    body: String,
+}
+
+/// A whole batch. The first byte says which calls of the recorder fail and how; every part after it is a message: group and
+/// receives on its first line, then its body, or an event in short after an `@`.
+///
+/// Whatever comes back is the end of its group, and comes back only because a call failed. What is settled is recorded, or
+/// set aside with its reason. Given again, everything is settled; given once more, nothing changes.
+pub(crate) fn take(bytes: &[u8]) {
+    let (faults, messages) = bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest));
+    let messages: Vec<Sent> =
+        parts(messages).take(10).enumerate().map(|(at, part)| sent(at, &part)).collect();
+    let (streams, letters, still) = (Streams::default(), Letters::default(), Still::default());
+    streams.faults.set(faults);
+    letters.faults.set(faults >> 6);
+    let recorder = Recorder::new(&streams, &letters, &still);
+    let Ok(answer) = block_on(recorder.handle(batch(&messages), deadline())) else {
+        assert!(messages.iter().any(|message| message.group.is_empty()), "{messages:?}");
+        return;
+    };
+    let back: BTreeSet<String> =
+        answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
+    let failed = streams.failed.get() + letters.failed.get();
+    assert!(back.is_empty() || failed > 0, "{back:?} came back of {messages:?}");
+    assert_is_the_end_of_its_groups(&messages, &back);
+    assert_settled(&messages, &back, &streams, &letters);
+
+    streams.faults.set(0);
+    letters.faults.set(0);
+    let again: Vec<Sent> = messages.iter().filter(|message| back.contains(&message.id)).cloned().collect();
+    for _ in 0..2 {
+        let answer = block_on(recorder.handle(batch(&again), deadline())).unwrap();
+        assert_eq!(answer.batch_item_failures.len(), 0);
+    }
+    assert_settled(&messages, &BTreeSet::new(), &streams, &letters);
+
+    let commits = streams.memory.commits();
+    let cold = Recorder::new(&streams, &letters, &still);
+    let answer = block_on(cold.handle(batch(&messages), deadline())).unwrap();
+    assert_eq!(answer.batch_item_failures.len(), 0);
+    assert_eq!(streams.memory.commits(), commits);
+}
+
+fn sent(at: usize, part: &str) -> Sent {
+    let (head, body) = part.split_once('\n').unwrap_or((part, ""));
+    let (group, receives) = head.split_once('\t').unwrap_or((head, "1"));
+    let body = body
+        .strip_prefix('@')
+        .and_then(|short| Some(testkit::body(&buyer(group)?, &event(short)?)))
+        .unwrap_or_else(|| body.to_owned());
+    Sent { id: format!("m{at}"), group: group.to_owned(), receives: receives.to_owned(), body }
+}
+
+fn batch(messages: &[Sent]) -> SqsEvent {
+    let mut event = SqsEvent::default();
+    event.records = messages
+        .iter()
+        .map(|message| {
+            let mut record = SqsMessage::default();
+            record.message_id = Some(message.id.clone());
+            record.body = Some(message.body.clone());
+            for (name, value) in
+                [("MessageGroupId", &message.group), ("ApproximateReceiveCount", &message.receives)]
+            {
+                record.attributes.insert(name.to_owned(), value.clone());
+            }
+            record
+        })
+        .collect();
+    event
+}
+
+fn assert_is_the_end_of_its_groups(messages: &[Sent], back: &BTreeSet<String>) {
+    assert!(back.iter().all(|id| messages.iter().any(|message| message.id == *id)), "{back:?}");
+    let mut stopped = BTreeSet::new();
+    for message in messages {
+        if back.contains(&message.id) {
+            stopped.insert(&message.group);
+        } else {
+            assert!(!stopped.contains(&message.group), "{} is lost behind another: {back:?}", message.id);
+        }
+    }
+}
+
+fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams, letters: &Letters) {
+    let letters = letters.memory.letters();
+    for message in messages.iter().filter(|message| !back.contains(&message.id)) {
+        let reason =
+            letters.iter().find(|letter| letter.message_id == message.id).map(|letter| letter.reason);
+        match incoming::decode(&message.body) {
+            Ok(read) if read.buyer.as_str() == message.group => {
+                let recorded = block_on(history(&streams.memory, &read.buyer)).unwrap();
+                let lies_there =
+                    recorded.iter().flat_map(|commit| &commit.facts).filter_map(Fact::event).any(|event| {
+                        event.offer == read.event.offer
+                            && event.version == read.event.version
+                            && event.change == read.event.change
+                    });
+                assert!(lies_there || reason == Some("contradiction"), "{message:?} is nowhere");
+            }
+            Ok(_) => assert_eq!(reason, Some("wrong-group")),
+            Err(refusal) => assert_eq!(reason, Some(refusal.reason())),
+        }
+    }
+}
+
+/// Streams some of whose calls fail: two bits for each, from the lowest on; the first of them whether, the second whether it
+/// takes effect all the same.
+#[derive(Debug, Default)]
+struct Streams {
+    memory: MemoryStreams,
+    faults: Cell<u8>,
+    failed: Cell<usize>,
+}
+
+fn unavailable(operation: &'static str, buyer: &str) -> StoreError {
+    StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "the input says so".into() }
+}
+
+impl Streams {
+    /// Whether the next call fails, and whether it takes effect.
+    fn next(&self) -> (bool, bool) {
+        let faults = self.faults.get();
+        self.faults.set(faults >> 2);
+        let fails = faults & 1 == 1;
+        self.failed.set(self.failed.get() + usize::from(fails));
+        (fails, !fails || faults & 2 == 2)
+    }
+}
+
+impl EventStore for &Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let (fails, takes_effect) = self.next();
+        let appended = if takes_effect { self.memory.append(commit).await? } else { Appended::Written };
+        if fails { Err(unavailable("append", &commit.buyer)) } else { Ok(appended) }
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        if self.next().0 {
+            return Err(unavailable("page", buyer.as_str()));
+        }
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
+/// Dead letters of which the first one or two are not taken.
+#[derive(Debug, Default)]
+struct Letters {
+    memory: MemoryDeadLetters,
+    faults: Cell<u8>,
+    failed: Cell<usize>,
+}
+
+impl DeadLetters for &Letters {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        let faults = self.faults.get();
+        self.faults.set(faults >> 1);
+        if faults & 1 == 1 {
+            self.failed.set(self.failed.get() + 1);
+            let source = "the input says so".into();
+            return Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source });
+        }
+        self.memory.put(letter).await
+    }
+}

@@ -1,0 +1,197 @@
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use aws_lambda_events::event::dynamodb::Event as FeedEvent;
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Event, Sequence};
+use effects::leads::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
+};
+use effects::mail::{Email, Letterhead};
+use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use event_store::{Appended, Appending, EventStore, MemoryStreams, Page, Performing, StoreError, load};
+use futures::executor::block_on;
+use reactor::Reactor;
+use serde_json::{Value, json};
+
+use super::{buyer, event, parts};
+use crate::surroundings::{Still, deadline, now};
+
+const BUYERS: [&str; 2] = ["ada", "bob"];
+
+/// A change-feed batch, after some events were recorded. Each part is an event of Ada or Bob in short after `a` or `b`, a
+/// doorbell as in `!ada 1`, or a record of the change feed as JSON.
+///
+/// Whatever rings, each effect goes out once; and once a last doorbell has rung for everybody, everything is settled.
+pub(crate) fn take(bytes: &[u8]) {
+    let (streams, outside, still) = (Streams::default(), World::default(), Still::default());
+    let beside = Rc::clone(&streams.memory);
+    let leads = MemoryLeads::beside(move |buyer, sequence| {
+        let is_it =
+            |commit: &StoredCommit| commit.buyer == buyer.as_str() && commit.sequence == sequence.get();
+        beside.commits().iter().any(is_it)
+    });
+    let leads = Leads(leads);
+    let letterhead = Letterhead { site: "cars".to_owned(), site_url: "https://cars.example".to_owned() };
+    let reactor = Reactor::new(&streams, &leads, &outside, &still, letterhead);
+
+    let mut records = Vec::new();
+    for part in parts(bytes).take(24) {
+        let told = match part.split_at_checked(1) {
+            Some(("a", short)) => event(short).map(|event| (BUYERS[0], event)),
+            Some(("b", short)) => event(short).map(|event| (BUYERS[1], event)),
+            Some(("!", bell)) => {
+                records.extend(bell.split_once(' ').map(|(buyer, sequence)| record(buyer, sequence)));
+                None
+            }
+            _ => {
+                records.extend(serde_json::from_str::<Value>(&part));
+                None
+            }
+        };
+        if let Some((name, event)) = told {
+            streams.record(name, event);
+        } else if part.is_empty() {
+            ring(&reactor, &mut records);
+        }
+    }
+    ring(&reactor, &mut records);
+
+    let heads: Vec<(BuyerId, Sequence)> = BUYERS
+        .iter()
+        .map(|name| {
+            let buyer = buyer(name).unwrap();
+            let head = block_on(load(&&streams, &buyer)).unwrap();
+            (buyer, head.state.sequence)
+        })
+        .collect();
+    for (buyer, head) in &heads {
+        records.push(record(buyer.as_str(), &head.get().to_string()));
+    }
+    ring(&reactor, &mut records);
+    for (buyer, head) in &heads {
+        let cursor = block_on(leads.0.cursor(buyer)).unwrap();
+        assert_eq!((cursor.through, cursor.behind), (*head, None), "{buyer}");
+    }
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for id in outside.0.sales().into_iter().map(|message| message.effect_id) {
+        *count.entry(id).or_default() += 1;
+    }
+    for mail in outside.0.emails() {
+        *count.entry(format!("{}/{}", mail.tags[0].1, mail.tags[1].1)).or_default() += 1;
+    }
+    assert!(count.values().all(|times| *times == 1), "{count:?}");
+}
+
+fn record(buyer: &str, sequence: &str) -> Value {
+    json!({
+        "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
+        "eventVersion": "1.1", "eventSourceARN": "arn",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_764_000_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
+            "SequenceNumber": "1", "Keys": { "buyer": { "S": buyer }, "sequence": { "N": sequence } },
+        },
+    })
+}
+
+type Fuzzed<'a> = Reactor<&'a Streams, &'a Leads, &'a World, &'a Still>;
+
+/// Those records, as far as Lambda's own types can read them at all.
+fn ring(reactor: &Fuzzed<'_>, records: &mut Vec<Value>) {
+    let records = std::mem::take(records);
+    let batches = match serde_json::from_value::<FeedEvent>(json!({ "Records": records.clone() })) {
+        Ok(batch) => vec![batch],
+        Err(_) => records
+            .into_iter()
+            .filter_map(|record| serde_json::from_value(json!({ "Records": [record] })).ok())
+            .collect(),
+    };
+    for batch in batches {
+        block_on(reactor.handle(batch, deadline())).unwrap();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    memory: Rc<MemoryStreams>,
+}
+
+impl Streams {
+    /// In a commit of its own, if it is new.
+    fn record(&self, name: &str, event: Event) {
+        let buyer = buyer(name).unwrap();
+        let head = block_on(load(&self, &buyer)).unwrap();
+        let mut appending = Appending::onto(head);
+        if matches!(appending.state().arrival_of(&event), domain::Arrival::Next | domain::Arrival::Early) {
+            appending.take(event.into());
+        }
+        if let Some((commit, _)) = appending.commit(&buyer, Performing::Live, now()) {
+            assert_eq!(block_on(self.memory.append(&commit)).unwrap(), Appended::Written);
+        }
+    }
+}
+
+impl EventStore for &Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.memory.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
+struct Leads(MemoryLeads);
+
+impl Cursors for &Leads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        self.0.cursor(buyer).await
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        self.0.move_cursor(buyer, progress, mark).await
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        self.0.mark_behind(buyer, behind).await
+    }
+}
+
+impl Ledger for &Leads {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        self.0.claim(claim).await
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        nonce: &str,
+        verdict: &Verdict,
+    ) -> Result<bool, LeadsUnavailable> {
+        self.0.settle(buyer, key, nonce, verdict).await
+    }
+}
+
+#[derive(Debug, Default)]
+struct World(MemoryOutside);
+
+impl Outside for &World {
+    async fn send_email(&self, email: &Email) -> Delivery {
+        self.0.send_email(email).await
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        self.0.tell_sales(message).await
+    }
+}

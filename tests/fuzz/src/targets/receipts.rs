@@ -1,0 +1,149 @@
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use contract::receipt::{Kind, Notice, Receipt, decode, tag_value};
+use domain::Sequence;
+use effects::leads::{
+    AddressDigest, Claim, Claimed, LeadsUnavailable, Learned, Ledger as _, LedgerEntry, MemoryLeads,
+    Receipts, Status,
+};
+use futures::executor::block_on;
+use jiff::Timestamp;
+use receipts::Listener;
+use serde_json::json;
+
+use super::{buyer, parts};
+use crate::surroundings::{Still, deadline, now};
+
+const BUYERS: [&str; 2] = ["ada", "bob"];
+
+/// What SES tells: bodies of messages, to a ledger in which an invitation to Ada and one to Bob are under way.
+///
+/// What is a receipt is one when it is written again, and the same one. Exactly what cannot be read comes back, in words
+/// that repeat nothing of it. Statuses only move forward, entries of other attempts stay, and the same receipts in another
+/// order, and once more, leave the same ledger.
+pub(crate) fn take(bytes: &[u8]) {
+    let bodies: Vec<String> = parts(bytes).take(8).collect();
+    for body in &bodies {
+        check(body);
+    }
+    let unreadable: Vec<String> =
+        (0..bodies.len()).filter(|at| decode(&bodies[*at]).is_err()).map(|at| at.to_string()).collect();
+    let order: Vec<usize> = (0..bodies.len()).collect();
+    let ledger = ledger();
+    let before = ledger.0.tables();
+    assert_eq!(hear(&ledger, &bodies, &order), unreadable);
+    let after = ledger.0.tables();
+    assert!(after.ledger.keys().eq(before.ledger.keys()), "no entry comes out of nothing");
+    for (key, entry) in &after.ledger {
+        assert_moves_forward(&before.ledger[key], entry);
+    }
+    assert_eq!(hear(&ledger, &bodies, &order), unreadable);
+    assert_eq!(ledger.0.tables(), after, "once more");
+
+    let backwards = self::ledger();
+    let order: Vec<usize> = order.into_iter().rev().collect();
+    hear(&backwards, &bodies, &order);
+    let (there, back) = (after.ledger.into_values(), backwards.0.tables().ledger.into_values());
+    for (there, back) in there.zip(back) {
+        // Which message id and which of two reasons for a rejection came first may differ.
+        assert_eq!((there.status, there.heard), (back.status, back.heard));
+    }
+    assert_eq!(after.cursors, backwards.0.tables().cursors);
+}
+
+fn check(body: &str) {
+    match decode(body) {
+        Ok(Notice::Receipt(receipt)) => assert_eq!(decode(&written(&receipt)), Ok(Notice::Receipt(receipt))),
+        Ok(Notice::NotOurs | Notice::OtherType | Notice::Greeting) => {}
+        Err(error) => {
+            let words = error.to_string();
+            assert!(words.len() < 128 && !words.to_lowercase().contains("canary"), "{words}");
+        }
+    }
+}
+
+/// As SES would tell it.
+fn written(receipt: &Receipt) -> String {
+    let Receipt { buyer, effect, nonce, kind, message_id } = receipt;
+    let (event, detail) = match kind {
+        Kind::Sent => ("Send", json!({})),
+        Kind::Delivered => ("Delivery", json!({})),
+        Kind::Bounced { at, is_permanent } => {
+            let kind = if *is_permanent { "Permanent" } else { "Transient" };
+            ("Bounce", json!({ "timestamp": at.to_string(), "bounceType": kind }))
+        }
+        Kind::Complained { at } => ("Complaint", json!({ "timestamp": at.to_string() })),
+        Kind::Rejected => ("Reject", json!({})),
+        Kind::NotRendered => ("Rendering Failure", json!({})),
+        Kind::Delayed => ("DeliveryDelay", json!({})),
+    };
+    json!({
+        "eventType": event,
+        "mail": {
+            "messageId": message_id,
+            "tags": {
+                "buyer": [tag_value(buyer.as_str())], "effect": [tag_value(effect)], "nonce": [tag_value(nonce)],
+            },
+        },
+        event.to_lowercase(): detail,
+    })
+    .to_string()
+}
+
+struct Ledger(MemoryLeads);
+
+impl Receipts for &Ledger {
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        self.0.learn(receipt, now).await
+    }
+}
+
+fn ledger() -> Ledger {
+    let memory = MemoryLeads::beside(|_, _| false);
+    for name in BUYERS {
+        let claim = Claim {
+            buyer: buyer(name).unwrap(),
+            key: "quote-email".to_owned(),
+            sequence: Sequence::new(1),
+            nonce: "nonce-1".to_owned(),
+            address: AddressDigest::of("ada.canary@example.com"),
+            head: Sequence::START,
+            now: now(),
+            deadline: now(),
+            is_shadow: false,
+        };
+        assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
+    }
+    Ledger(memory)
+}
+
+/// The places of those that come back.
+fn hear(ledger: &Ledger, bodies: &[String], order: &[usize]) -> Vec<String> {
+    let mut event = SqsEvent::default();
+    event.records = order
+        .iter()
+        .map(|at| {
+            let mut message = SqsMessage::default();
+            message.message_id = Some(at.to_string());
+            message.body = Some(bodies[*at].clone());
+            message
+        })
+        .collect();
+    let still = Still::default();
+    let answer = block_on(Listener::new(ledger, &still).handle(event, deadline()));
+    answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+fn assert_moves_forward(before: &LedgerEntry, after: &LedgerEntry) {
+    assert_eq!(before.status, Status::Sending);
+    assert_eq!(
+        (&after.nonce, after.sequence, &after.address),
+        (&before.nonce, before.sequence, &before.address)
+    );
+    match after.status {
+        Status::Sending => assert_eq!(after, before),
+        Status::Sent | Status::Rejected => assert!(after.message_id.is_some() && after.due.is_none()),
+        Status::Retry | Status::Unknown | Status::Abandoned | Status::Superseded | Status::Suppressed => {
+            panic!("{after:?}")
+        }
+    }
+}
