@@ -19,7 +19,8 @@ const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// The longest `detail`, in bytes.
 const LONGEST_DETAIL: usize = 2048;
 
-/// Why a message can never be recorded. The same message is always refused for the same reason.
+/// Why a message can never be recorded. The same message is always refused for the same reason, by the same version of the
+/// recorder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// It is no event of the contract.
@@ -30,6 +31,8 @@ pub enum Reason {
     Contradiction,
     /// Too many early events of this buyer wait already.
     TooManyHeld,
+    /// The recorder panics over it, again and again.
+    BreaksTheRecorder,
 }
 
 impl Reason {
@@ -41,6 +44,7 @@ impl Reason {
             Self::WrongGroup => "wrong-group",
             Self::Contradiction => "contradiction",
             Self::TooManyHeld => "too-many-held",
+            Self::BreaksTheRecorder => "breaks-the-recorder",
         }
     }
 
@@ -52,6 +56,10 @@ impl Reason {
             Self::WrongGroup => "MessageGroupId must be data.buyerId".to_owned(),
             Self::Contradiction => {
                 "this version of the offer is recorded with another type or other data: send the change as the next version"
+                    .to_owned()
+            }
+            Self::BreaksTheRecorder => {
+                "the recorder panicked over it each time: mend the recorder, its log has the place, then redrive"
                     .to_owned()
             }
             Self::TooManyHeld => {
