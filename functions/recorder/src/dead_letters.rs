@@ -19,7 +19,8 @@ const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// The longest `detail`, in bytes.
 const LONGEST_DETAIL: usize = 2048;
 
-/// Why a message can never be recorded. The same message is always refused for the same reason.
+/// Why a message can never be recorded. The same message is always refused for the same reason, by the same version of the
+/// recorder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// It is no event of the contract.
@@ -32,6 +33,8 @@ pub enum Reason {
     Voided,
     /// Too many early events of this buyer wait already.
     TooManyHeld,
+    /// The recorder panics over it, again and again.
+    BreaksTheRecorder,
 }
 
 impl Reason {
@@ -44,6 +47,7 @@ impl Reason {
             Self::Contradiction => "contradiction",
             Self::Voided => "voided",
             Self::TooManyHeld => "too-many-held",
+            Self::BreaksTheRecorder => "breaks-the-recorder",
         }
     }
 
@@ -59,6 +63,10 @@ impl Reason {
             }
             Self::Voided => {
                 "this version of the offer was declared void after it had not come: send the change as the next version"
+                    .to_owned()
+            }
+            Self::BreaksTheRecorder => {
+                "the recorder panicked over it each time: mend the recorder, its log has the place, then redrive"
                     .to_owned()
             }
             Self::TooManyHeld => {

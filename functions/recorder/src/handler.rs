@@ -20,6 +20,10 @@ use crate::heads::Heads;
 /// neighbour with it into the dead letters.
 const SUSPICIOUS: u32 = 5;
 
+/// From this receive on, a message that breaks the recorder even by itself is set aside. In the end SQS would do so, and take
+/// along what came with it every time.
+const HOPELESS: u32 = 10;
+
 /// Records batches of offer events.
 #[derive(Debug)]
 pub struct Recorder<S, D, W, L = NoLegacy> {
@@ -114,13 +118,37 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         for messages in group.messages.chunks(at_once) {
             let recording = AssertUnwindSafe(self.record(group, messages, deadline, metrics));
             // The place of a panic is logged where it happens.
-            let recorded = recording.catch_unwind().await.unwrap_or(0);
+            let recorded = match (recording.catch_unwind().await, messages) {
+                (Ok(recorded), _) => recorded,
+                (Err(_), [message]) if message.receives >= HOPELESS => {
+                    let giving_up = AssertUnwindSafe(self.give_up(group, message, deadline, metrics));
+                    giving_up.catch_unwind().await.unwrap_or(0)
+                }
+                (Err(_), _) => 0,
+            };
             settled += recorded;
             if recorded < messages.len() {
                 break;
             }
         }
         settled
+    }
+
+    /// Sets a message aside that breaks the recorder; tells how many are settled.
+    async fn give_up(
+        &self,
+        group: &Group,
+        message: &Message,
+        deadline: Deadline,
+        metrics: &Mutex<Metrics>,
+    ) -> usize {
+        let reason = Reason::BreaksTheRecorder;
+        if let Err(error) = self.set_aside(group, message, &reason, deadline).await {
+            tracing::warn!(message = message.id, error = chain(&error), "this and what follows it come back");
+            return 0;
+        }
+        tell(message, None, &Decision::Dead(reason), metrics);
+        1
     }
 
     /// Records some messages of one buyer; tells how many, from the first on, are settled.

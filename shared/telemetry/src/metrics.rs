@@ -62,9 +62,14 @@ impl Metrics {
     }
 
     /// Writes the lines to standard output, where Lambda's log is. A metric that cannot be written is dropped: it must
-    /// not cost a message. Nothing is written where nothing is logged: before [`start`](crate::start).
+    /// not cost a message. Nothing is written before [`start`](crate::start).
     pub fn write(&self, now: i64) {
-        if !tracing::dispatcher::has_been_set() {
+        for dimensions in self.values.keys() {
+            // All of a line that is not ours by name or a number: for tests that listen for what must not be in it. At work
+            // this crate says no more than warnings.
+            tracing::trace!(?dimensions, "metrics");
+        }
+        if !crate::has_started() {
             return;
         }
         let mut out = io::stdout().lock();
