@@ -57,7 +57,8 @@ impl Appending {
         }
         let first = self.before.state.sequence.next();
         let mut commit = stored::encode(buyer, first, &self.events, &self.effects, recorded_at);
-        if !self.effects.is_empty() {
+        // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
+        if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = self.after.clone();

@@ -14,7 +14,7 @@ mod store;
 pub mod surroundings;
 
 pub use append::{Appending, LARGEST_ITEM};
-pub use dynamo::{DynamoStreams, RetryConflicts};
+pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace, RetryConflicts};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
 pub use head::Head;
 pub use in_time::{InTime, NEEDED};
