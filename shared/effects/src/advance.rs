@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use telemetry::{Metrics, chain};
 
 use crate::deliver::{self, later};
+use crate::held::held_at_head;
 use crate::leads::{
     AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
 };
@@ -214,6 +215,10 @@ where
             if progress.items() > LARGEST_TRANSACTION {
                 self.move_cursor(buyer, &mut progress, None, advanced).await?;
             }
+        }
+        if stopped.is_ok() {
+            let now = self.surroundings.now();
+            progress.held = Some(held_at_head(&look.head.state, &pending, cursor.holds, now));
         }
         // A mark is cleared only by who settled all: if this worker ends here, the next one must still be called.
         let mark = cursor.behind.as_ref().filter(|_| stopped.is_ok()).map(|behind| behind.mark.as_str());

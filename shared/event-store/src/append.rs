@@ -64,7 +64,8 @@ impl Appending {
         // Once live, for ever live: the former system has left this buyer to us.
         let is_shadow = performing == Performing::Shadow && !self.before.is_live;
         let mut commit = stored::encode(buyer, first, &self.facts, &self.effects, is_shadow, recorded_at);
-        if !self.effects.is_empty() {
+        // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
+        if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = Head { is_live: !is_shadow, ..self.after.clone() };

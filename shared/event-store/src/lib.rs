@@ -15,7 +15,7 @@ mod store;
 pub mod surroundings;
 
 pub use append::{Appending, LARGEST_ITEM};
-pub use dynamo::{DynamoStreams, RetryConflicts};
+pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace, RetryConflicts};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
 pub use head::{Head, Performing};
 pub use in_time::{InTime, NEEDED};

@@ -70,6 +70,18 @@ impl Status {
         }
     }
 
+    /// Whether a person may decide to have it sent again: it may have gone out, or not.
+    #[must_use]
+    pub const fn is_given_up_or_doubtful(self) -> bool {
+        matches!(self, Self::Unknown | Self::Abandoned)
+    }
+
+    /// Whether somebody still has something to do about it: such entries stand in the index of open work.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown | Self::Retry)
+    }
+
     /// Reads what [`Status::name`] writes.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
+use super::CommitKey;
 use crate::FeedEntry;
 
 type Item = HashMap<String, AttributeValue>;
@@ -63,6 +64,13 @@ pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
         sequence: Sequence::new(sequence_of(item)?),
         recorded_at: item.get("recordedAt")?.as_s().ok()?.parse().ok()?,
     })
+}
+
+/// What an audit asks for.
+pub(super) fn read_key(item: &Item) -> Option<CommitKey> {
+    let FeedEntry { buyer, sequence, recorded_at } = read_feed(item)?;
+    let last = item.get("last").and_then(|last| last.as_n().ok()?.parse().ok()).map(Sequence::new);
+    Some(CommitKey { buyer, first: sequence, last, recorded_at, is_in_feed: item.contains_key("feed") })
 }
 
 pub(super) fn sequence_of(item: &Item) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Streams in DynamoDB.
 
 mod item;
+mod keys;
 mod retry;
 
 use std::error::Error;
@@ -11,6 +12,7 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::stored::{self, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
+pub use keys::{CommitKey, KeysPage, KeysPlace};
 pub use retry::RetryConflicts;
 
 use jiff::{SignedDuration, Timestamp};

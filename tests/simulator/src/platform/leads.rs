@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use contract::receipt::{Kind, Receipt};
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Learned, LedgerEntry, Moved, Open, OpenWork,
-    Outcome, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved, Open,
+    OpenWork, Outcome, Progress, Status, Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -26,6 +26,7 @@ pub(crate) struct OfBuyer {
     pub(crate) leads: BTreeMap<String, Lead>,
     pub(crate) ledger: BTreeMap<String, LedgerEntry>,
     pub(crate) settled: BTreeMap<(u64, String), Outcome>,
+    pub(crate) held: Option<Held>,
 }
 
 /// A lead's item: whether it stands in the index of open leads, and holds a contact.
@@ -61,9 +62,20 @@ impl Leads {
         if is_move && items.cursor.through >= progress.through && off != Some(Safeguard::CursorCondition) {
             return Moved::Overtaken;
         }
+        if !is_move && progress.tells_of_held() && items.cursor.through != progress.through {
+            return Moved::Overtaken;
+        }
         let mark = items.cursor.behind.as_ref().map(|behind| behind.mark.as_str());
         if mark.is_some() && mark == mark_to_clear {
             items.cursor.behind = None;
+        }
+        if let Some(HeldAtHead { oldest, is_known }) = &progress.held {
+            // Where it is known and nothing moves, nothing is asked of the table.
+            let is_asked = is_move || !is_known;
+            if is_asked && (!is_known || items.cursor.holds != oldest.is_some()) {
+                items.cursor.holds = oldest.is_some();
+                items.held.clone_from(oldest);
+            }
         }
         if !is_move {
             return Moved::Done;
@@ -97,6 +109,13 @@ impl Leads {
             let Ok(buyer) = BuyerId::parse(buyer) else { continue };
             if let Some(behind) = &items.cursor.behind {
                 found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
+            }
+            if let Some(held) = &items.held {
+                found.push(OpenWork {
+                    buyer: buyer.clone(),
+                    due: held.due,
+                    what: Open::Held(held.clone()),
+                });
             }
             for (key, entry) in &items.ledger {
                 if let Some(due) = entry.due {
