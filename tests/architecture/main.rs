@@ -21,7 +21,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
     ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
-    ("cli", &["contract", "domain", "effects", "event-store", "telemetry"]),
+    ("cli", &["contract", "domain", "effects", "event-store", "legacy", "telemetry"]),
     ("testkit", &["domain"]),
     (
         "simulator",
