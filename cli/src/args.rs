@@ -95,7 +95,9 @@ pub(crate) enum Command {
     ///
     /// `sending`, `unknown` and `retry` stand in an index. For the others the whole leads table is read: it says what that
     /// cost.
-    #[command(after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes")]
+    #[command(
+        after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes"
+    )]
     #[command(group(clap::ArgGroup::new("what").args(["status", "resend"]).required(true)))]
     Emails {
         /// The status.
@@ -169,7 +171,9 @@ pub(crate) enum DeadLetters {
     ///
     /// One is deleted once the queue has it. One that cannot be sent stops those behind it of the same buyer. Safe to repeat:
     /// what is recorded already is recognised.
-    #[command(after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all")]
+    #[command(
+        after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all"
+    )]
     #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
     Redrive {
         #[command(flatten)]

@@ -122,7 +122,9 @@ pub enum Failure {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Dead letters would come back to where they are.
-    #[error("the queue of offer events and the dead-letter queue are the same one: redriving would never end")]
+    #[error(
+        "the queue of offer events and the dead-letter queue are the same one: redriving would never end"
+    )]
     SameQueue,
     /// A person must say that it is meant.
     #[error("nothing is done: {what} cannot be undone. Say --yes if that is meant")]

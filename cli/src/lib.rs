@@ -124,9 +124,7 @@ async fn obey<O: Write, E: Write>(
                 (None, None) => Ok(Exit::Good),
             }
         }
-        Command::DeadLetters(command) => {
-            dead_letters::command(command, places, connect, &mut output).await
-        }
+        Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
         Command::Audit { rate, repair } => {
             let tables = places.tables(connect).await?;
             audit::command(*rate, *repair, &tables, &mut output).await

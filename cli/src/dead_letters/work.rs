@@ -193,7 +193,11 @@ pub async fn find(queue: &DeadLetterQueue, id: &str) -> Result<Option<Letter>, F
     found
 }
 
-async fn look_for(queue: &DeadLetterQueue, id: &str, held_back: &mut HeldBack) -> Result<Option<Letter>, Failure> {
+async fn look_for(
+    queue: &DeadLetterQueue,
+    id: &str,
+    held_back: &mut HeldBack,
+) -> Result<Option<Letter>, Failure> {
     loop {
         let letters = queue.receive().await?;
         let mut is_new = false;

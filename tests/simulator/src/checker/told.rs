@@ -140,7 +140,8 @@ fn check_held(platform: &Platform, buyer: &str, story: &Story, violations: &mut 
     }
     let (is_held, is_listed) = (story.end().held > 0, items.held.is_some());
     let is_settled = items.cursor.through.get() == story.facts.len() as u64;
-    violations.must(is_listed || !is_held, || format!("{buyer}: events are held, and the table does not say so"));
+    violations
+        .must(is_listed || !is_held, || format!("{buyer}: events are held, and the table does not say so"));
     violations.must(is_held || !is_listed || !is_settled, || {
         format!("{buyer}: nothing is held, and the table says since when: {:?}", items.held)
     });

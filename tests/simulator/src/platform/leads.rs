@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use contract::receipt::{Kind, Receipt};
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved, Open,
-    OpenWork, Outcome, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved,
+    Open, OpenWork, Outcome, Progress, Status, Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -111,11 +111,7 @@ impl Leads {
                 found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
             }
             if let Some(held) = &items.held {
-                found.push(OpenWork {
-                    buyer: buyer.clone(),
-                    due: held.due,
-                    what: Open::Held(held.clone()),
-                });
+                found.push(OpenWork { buyer: buyer.clone(), due: held.due, what: Open::Held(held.clone()) });
             }
             for (key, entry) in &items.ledger {
                 if let Some(due) = entry.due {

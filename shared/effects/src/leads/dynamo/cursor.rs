@@ -238,9 +238,7 @@ impl DynamoLeads {
             .expression_attribute_names("#sequence", "sequence");
         match oldest {
             Some(Held { sequence, since, due }) => update
-                .update_expression(
-                    "SET #sequence = :sequence, since = :since, due = :due, openWork = :work",
-                )
+                .update_expression("SET #sequence = :sequence, since = :since, due = :due, openWork = :work")
                 .expression_attribute_values(":sequence", number(sequence.get()))
                 .expression_attribute_values(":since", time(*since))
                 .expression_attribute_values(":due", time(*due))
