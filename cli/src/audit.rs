@@ -204,17 +204,16 @@ impl Audit {
     /// What was found, for people.
     #[must_use]
     pub fn text(&self) -> String {
+        let found = match self.findings.len() {
+            0 => "nothing found".to_owned(),
+            number => count(number as u64, "finding"),
+        };
         let read = format!(
-            "{}, {}: {} for {} read units, and {}.",
+            "{}, {}: {found}. Read units: {} for the streams, {} for the cursors.",
             count(self.streams, "stream"),
             count(self.commits, "commit"),
-            if self.findings.is_empty() {
-                "nothing found".to_owned()
-            } else {
-                count(self.findings.len() as u64, "finding")
-            },
             self.read_units,
-            count(self.streams, "cursor"),
+            self.streams,
         );
         if self.findings.is_empty() {
             return read;

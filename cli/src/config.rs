@@ -75,14 +75,14 @@ impl Places {
         let (what, output) = ("the URL of the queue of offer events", "OfferEventsQueueUrl");
         let (option, variable) = ("--queue-url", "OFFER_EVENTS_QUEUE_URL");
         let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.queue_url.as_deref(), missing)?, what, output)
+        fifo_queue(given(self.queue_url.as_deref(), missing)?, "the queue of offer events", output)
     }
 
     pub(crate) fn dead_letters_url(&self) -> Result<&str, Failure> {
         let (what, output) = ("the URL of the dead-letter queue", "OfferEventsDeadLettersQueueUrl");
         let (option, variable) = ("--dead-letters-url", "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL");
         let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, what, output)
+        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, "the dead-letter queue", output)
     }
 
     pub(crate) async fn tables(

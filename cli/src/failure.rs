@@ -25,7 +25,7 @@ pub enum Failure {
         output: &'static str,
     },
     /// The queue URL is none.
-    #[error("{what} must be that of an SQS FIFO queue, as in the stack's output {output}")]
+    #[error("{what} must be the URL of an SQS FIFO queue, as in the stack's output {output}")]
     NotAFifoQueue {
         /// What it should be.
         what: &'static str,

@@ -288,6 +288,19 @@ async fn what_is_not_picked_stays_and_only_ten_of_a_buyer_can_hide_others() {
 }
 
 #[tokio::test]
+async fn a_buyer_whose_letters_a_batch_cuts_off_is_asked_for_again_whole() {
+    // The first batch has nine of one buyer and one of the other, behind which is the one that is meant.
+    let mut letters: Vec<Letter> = (0..10).map(|number| letter(number, "ada", "not-json")).collect();
+    letters[9].group = "bob".to_owned();
+    letters.push(letter(10, "bob", "unknown-type"));
+    let world = World::of(letters).await;
+    assert_eq!(world.leads(&["list", "--json"]).await.json()["deadLetters"].as_array().unwrap().len(), 11);
+    assert_eq!(world.leads(&["show", "letter-10"]).await.exit, Exit::Good);
+    assert_eq!(world.leads(&["redrive", "--reason", "unknown-type"]).await.exit, Exit::Good);
+    assert_eq!((world.redriven("bob"), world.left().len()), (vec![10], 10));
+}
+
+#[tokio::test]
 async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nobody_else() {
     let letters: Vec<Letter> =
         (0..8).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();

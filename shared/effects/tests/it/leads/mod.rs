@@ -6,6 +6,7 @@ mod held;
 mod items;
 mod marks;
 mod receipts;
+mod resend;
 
 use std::fmt;
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
     About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead, LeadsUnavailable,
-    Learned, Ledger, MemoryLeads, Moved, Progress, Receipts, Tables, Verdict,
+    Learned, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Tables, Verdict,
 };
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
@@ -54,6 +55,14 @@ impl Table {
             Self::Memory { streams, .. } => record(&**streams, &buyer(), &[event], at("10:00:00")).await,
             Self::Dynamo { streams, .. } => record(streams, &buyer(), &[event], at("10:00:00")).await,
         };
+    }
+
+    /// Has an e-mail sent again, if it is as it was found.
+    async fn resend(&self, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+        match self {
+            Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
+            Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now).await.unwrap(),
+        }
     }
 
     /// Everything in it.
