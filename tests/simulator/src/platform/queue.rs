@@ -142,7 +142,7 @@ impl Queue {
 
     /// Deletes what the answer does not report as failed.
     ///
-    /// "The ReceiptHandle is associated with a specific instance of receiving a message." Source: Amazon SQS API Reference,
+    /// "The `ReceiptHandle` is associated with a specific instance of receiving a message." Source: Amazon SQS API Reference,
     /// `DeleteMessage`. Which are deleted: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda",
     /// "Implementing partial batch responses": "make only the failed messages visible again".
     pub(crate) fn delete(&mut self, now: i64, settled: &[Received]) {
