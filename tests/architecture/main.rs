@@ -1,6 +1,8 @@
 //! Who may know whom, as the manifests say it: `functions, cli → event-store, effects → contract → domain`.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

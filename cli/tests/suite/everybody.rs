@@ -11,7 +11,7 @@ use effects::leads::{
     AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
     Learned, Ledger as _, Opening, Progress, Receipts as _, Status, Verdict, Work as _,
 };
-use event_store::{Appended, Appending, EventStore as _, Head, load};
+use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{accepted, buyer, contact, made, offer, withdrawn};
@@ -86,9 +86,9 @@ impl World {
         let buyer = buyer(name);
         let mut appending = Appending::onto(load(&self.tables.streams, &buyer).await.unwrap());
         for event in events {
-            appending.take(event.clone());
+            appending.take(event.clone().into());
         }
-        let (commit, _) = appending.commit(&buyer, at(time)).unwrap();
+        let (commit, _) = appending.commit(&buyer, Performing::Live, at(time)).unwrap();
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
     }
 
@@ -98,9 +98,9 @@ impl World {
         let commit = |events: &&[Event]| {
             let mut appending = Appending::onto(head.clone());
             for event in *events {
-                appending.take(event.clone());
+                appending.take(event.clone().into());
             }
-            let (commit, after) = appending.commit(&buyer(name), at("10:00:00")).unwrap();
+            let (commit, after) = appending.commit(&buyer(name), Performing::Live, at("10:00:00")).unwrap();
             head = after;
             commit
         };
@@ -134,6 +134,7 @@ impl World {
             head: Sequence::START,
             now: at("10:00:00"),
             deadline: at("10:00:30"),
+            is_shadow: false,
         };
         assert_eq!(self.tables.leads.claim(&claim).await.unwrap(), Claimed::Ours);
         let verdict = Verdict {

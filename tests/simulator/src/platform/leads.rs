@@ -48,8 +48,10 @@ impl Leads {
         self.buyers.get(buyer).map(|items| items.cursor.clone()).unwrap_or_default()
     }
 
-    /// The cursor, the leads and the outcomes in one transaction: all of it happens or nothing. Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it
-    /// works".
+    /// The cursor, the leads and the outcomes in one transaction.
+    ///
+    /// "The actions are completed atomically so that either all of them succeed or none of them succeeds." Source: Amazon
+    /// DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
     pub(crate) fn move_cursor(
         &mut self,
         buyer: &str,
@@ -97,7 +99,8 @@ impl Leads {
         Moved::Done
     }
 
-    /// The sparse index of what is open. It is late by a moment: with noise, some of it is not found.
+    /// The sparse index of what is open. It is late by a moment, as [`Index`](super::index::Index) is: with noise, some of it
+    /// is not found.
     pub(crate) fn open_work(
         &self,
         now: Timestamp,
