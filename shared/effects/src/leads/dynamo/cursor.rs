@@ -74,7 +74,7 @@ impl Cursors for DynamoLeads {
             .expression_attribute_values(":work", open_work(buyer))
             .expression_attribute_values(":start", number(Sequence::START.get()))
             // Our own mark, sent twice by the SDK, is no newer mark.
-            .condition_expression("attribute_not_exists(mark) OR mark <> :mark")
+            .condition_expression("NOT mark = :mark")
             .send()
             .await
             .map(|_| ())
@@ -237,15 +237,17 @@ impl DynamoLeads {
     }
 }
 
-fn cursor_update(through: Sequence, mark: Option<&str>) -> (String, String, Item) {
+fn cursor_update(through: Sequence, mark: Option<&str>) -> (String, &'static str, Item) {
     let mut update = "SET through = :through".to_owned();
-    let mut condition = "(attribute_not_exists(through) OR through < :through)".to_owned();
     let mut values = Item::from([(":through".to_owned(), number(through.get()))]);
-    if let Some(mark) = mark {
+    let condition = if let Some(mark) = mark {
         update = format!("{update} REMOVE {REMOVE_MARK}");
-        condition.push_str(" AND mark = :mark");
         values.insert(":mark".to_owned(), text(mark));
-    }
+        // A cursor that is marked stands somewhere.
+        "through < :through AND mark = :mark"
+    } else {
+        "attribute_not_exists(through) OR through < :through"
+    };
     (update, condition, values)
 }
 
