@@ -1,11 +1,15 @@
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
-use domain::BuyerId;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Parser, Subcommand};
+use domain::{BuyerId, Priority};
+use effects::leads::Status;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 
 use crate::Places;
+use crate::emails::EmailId;
 
-/// Checks and posts offer events, and tells what Leadstream knows of a buyer.
+/// Checks and posts offer events, tells what Leadstream knows, and repairs what people must decide.
 #[derive(Debug, Parser)]
 #[command(name = "leads", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -65,6 +69,68 @@ pub(crate) enum Command {
         contact: bool,
     },
 
+    /// List the open leads, oldest first, as the sales team was told of them.
+    #[command(after_help = "Example:\n  leads list --priority high")]
+    List {
+        /// Only those of this priority.
+        #[arg(long, value_parser = priority())]
+        priority: Option<Priority>,
+
+        /// Show names, e-mail addresses and phone numbers too.
+        #[arg(long)]
+        contact: bool,
+    },
+
+    /// List events that wait for earlier ones of their offer, longest waiting first.
+    ///
+    /// Exit code 1 if there are any.
+    #[command(after_help = "Example:\n  leads held\n  leads held --buyer buyer-7")]
+    Held {
+        /// Only those of this buyer, read from its stream without asking the index.
+        #[arg(long, value_parser = buyer_id)]
+        buyer: Option<BuyerId>,
+    },
+
+    /// List e-mails by where they stand, or have a doubtful one sent again.
+    ///
+    /// `sending`, `unknown` and `retry` stand in an index. For the others the whole leads table is read: it says what that
+    /// cost.
+    #[command(after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes")]
+    #[command(group(clap::ArgGroup::new("what").args(["status", "resend"]).required(true)))]
+    Emails {
+        /// The status.
+        #[arg(long, value_parser = status())]
+        status: Option<Status>,
+
+        /// Send one again that is `unknown` or `abandoned`. The buyer may get it twice.
+        ///
+        /// It becomes `retry`, due now; the next sweep sends it if its reason still holds.
+        #[arg(long, value_name = "BUYER/KEY", value_parser = email_id)]
+        resend: Option<EmailId>,
+
+        /// Yes, the buyer may get it twice.
+        #[arg(long, requires = "resend")]
+        yes: bool,
+    },
+
+    /// Look at offer events that were set aside, give them another try, or drop them.
+    #[command(subcommand)]
+    DeadLetters(DeadLetters),
+
+    /// Compare every stream with its cursor: effects that nobody is called to settle, buyers behind, missing commits.
+    ///
+    /// Reads the keys of the whole streams table, which costs as much as reading all of it. Exit code 1 if something is found.
+    #[command(after_help = "Example:\n  leads audit --rate 500\n  leads audit --repair")]
+    Audit {
+        /// Read units of the streams table a second, at most.
+        #[arg(long, default_value_t = 200, value_name = "UNITS")]
+        rate: u32,
+
+        /// Mark those behind and due that nobody is called to settle; the next sweep goes on with them.
+        #[arg(long)]
+        repair: bool,
+    },
+
     /// Tell a buyer's history: each event, the leads open after it, its effects and how each was settled.
     #[command(after_help = "Example:\n  leads history buyer-7")]
     History {
@@ -72,6 +138,112 @@ pub(crate) enum Command {
         #[arg(value_name = "BUYER", value_parser = buyer_id)]
         buyer: BuyerId,
     },
+}
+
+/// What can be done with dead letters.
+///
+/// While SQS has handed out letters of a buyer, it hands out no further ones of that buyer. So a look sees the first ten of
+/// each at most; `redrive` and `drop` get further by what they delete.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeadLetters {
+    /// List dead letters with their reasons, the first ten of each buyer at most.
+    #[command(after_help = "Example:\n  leads dead-letters list --reason contradiction")]
+    List {
+        #[command(flatten)]
+        picked: Picked,
+    },
+
+    /// Show one dead letter.
+    #[command(after_help = "Example:\n  leads dead-letters show 0f1c… --body")]
+    Show {
+        /// The id, as `list` tells it.
+        #[arg(value_name = "ID")]
+        id: String,
+
+        /// Show the message itself too, with the personal data in it.
+        #[arg(long)]
+        body: bool,
+    },
+
+    /// Send dead letters to the queue of offer events again, in order within each buyer.
+    ///
+    /// One is deleted once the queue has it. One that cannot be sent stops those behind it of the same buyer. Safe to repeat:
+    /// what is recorded already is recognised.
+    #[command(after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all")]
+    #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
+    Redrive {
+        #[command(flatten)]
+        picked: Picked,
+
+        /// All that there are.
+        #[arg(long, conflicts_with_all = PICKED)]
+        all: bool,
+    },
+
+    /// Delete dead letters, for good.
+    #[command(after_help = "Example:\n  leads dead-letters drop --reason not-json --older-than 7d --yes")]
+    #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
+    Drop {
+        #[command(flatten)]
+        picked: Picked,
+
+        /// All that there are.
+        #[arg(long, conflicts_with_all = PICKED)]
+        all: bool,
+
+        /// Yes, for good. Without it they are only listed.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+const WHICH: [&str; 6] = ["all", "reason", "buyer", "id", "older_than", "newer_than"];
+const PICKED: [&str; 5] = ["reason", "buyer", "id", "older_than", "newer_than"];
+
+/// Which dead letters are meant: those of which all of this is true.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Picked {
+    /// Set aside for this reason; `too-many-receives` if SQS did it. Several are alternatives.
+    #[arg(long)]
+    pub(crate) reason: Vec<String>,
+
+    /// Of this buyer, by message group. Several are alternatives.
+    #[arg(long)]
+    pub(crate) buyer: Vec<String>,
+
+    /// With this id. Several are alternatives.
+    #[arg(long)]
+    pub(crate) id: Vec<String>,
+
+    /// Sent at least this long ago, as in `90m` or `2d`.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) older_than: Option<SignedDuration>,
+
+    /// Sent at most this long ago.
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    pub(crate) newer_than: Option<SignedDuration>,
+}
+
+fn age(text: &str) -> Result<SignedDuration, &'static str> {
+    let span: Result<Span, _> = text.parse();
+    let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
+    age.ok().filter(|age| !age.is_negative()).ok_or("an age is a number and a unit, as in 90m, 12h or 2d")
+}
+
+fn priority() -> impl TypedValueParser<Value = Priority> {
+    PossibleValuesParser::new(["high", "low"])
+        .map(|name| if name == Priority::High.name() { Priority::High } else { Priority::Low })
+}
+
+fn status() -> impl TypedValueParser<Value = Status> {
+    PossibleValuesParser::new(["sending", "unknown", "retry", "sent", "rejected", "abandoned", "superseded"])
+        .try_map(|name| Status::parse(&name).ok_or("no status"))
+}
+
+fn email_id(text: &str) -> Result<EmailId, &'static str> {
+    let parts = text.split_once('/').filter(|(_, key)| !key.is_empty());
+    let (buyer, key) = parts.ok_or("an e-mail's id is BUYER/KEY, as in buyer-7/quote-email")?;
+    Ok(EmailId { buyer: buyer_id(buyer)?, key: key.to_owned() })
 }
 
 fn buyer_id(text: &str) -> Result<BuyerId, &'static str> {

@@ -12,12 +12,22 @@ use event_store::{DynamoStreams, RetryConflicts};
 
 use crate::Failure;
 
-/// The stack's queue and tables. All are outputs of the stack.
+/// The stack's queues and tables. All are outputs of the stack.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Places {
     /// URL of the queue of offer events; the stack's output `OfferEventsQueueUrl`.
     #[arg(long, global = true, env = "OFFER_EVENTS_QUEUE_URL", value_name = "URL", hide_env_values = true)]
     pub queue_url: Option<String>,
+
+    /// URL of its dead-letter queue; the stack's output `OfferEventsDeadLettersQueueUrl`.
+    #[arg(
+        long,
+        global = true,
+        env = "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL",
+        value_name = "URL",
+        hide_env_values = true
+    )]
+    pub dead_letters_url: Option<String>,
 
     /// Name of the streams table; the stack's output `StreamsTableName`.
     #[arg(long, global = true, env = "STREAMS_TABLE", value_name = "TABLE", hide_env_values = true)]
@@ -52,15 +62,17 @@ impl Tables {
 
 impl Places {
     pub(crate) fn queue_url(&self) -> Result<&str, Failure> {
-        let missing = Failure::Missing {
-            what: "the URL of the queue of offer events",
-            option: "--queue-url",
-            variable: "OFFER_EVENTS_QUEUE_URL",
-            output: "OfferEventsQueueUrl",
-        };
-        let url = given(self.queue_url.as_deref(), missing)?;
-        let is_url = url.starts_with("https://") || url.starts_with("http://");
-        if is_url && url.strip_suffix(".fifo").is_some() { Ok(url) } else { Err(Failure::NotAFifoQueue) }
+        let (what, output) = ("the URL of the queue of offer events", "OfferEventsQueueUrl");
+        let (option, variable) = ("--queue-url", "OFFER_EVENTS_QUEUE_URL");
+        let missing = Failure::Missing { what, option, variable, output };
+        fifo_queue(given(self.queue_url.as_deref(), missing)?, what, output)
+    }
+
+    pub(crate) fn dead_letters_url(&self) -> Result<&str, Failure> {
+        let (what, output) = ("the URL of the dead-letter queue", "OfferEventsDeadLettersQueueUrl");
+        let (option, variable) = ("--dead-letters-url", "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL");
+        let missing = Failure::Missing { what, option, variable, output };
+        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, what, output)
     }
 
     pub(crate) async fn tables(
@@ -77,6 +89,15 @@ impl Places {
             missing("the leads table", "--leads-table", "LEADS_TABLE", "LeadsTableName"),
         )?;
         Ok(Tables::on(&connect().await?, streams, leads))
+    }
+}
+
+fn fifo_queue<'a>(url: &'a str, what: &'static str, output: &'static str) -> Result<&'a str, Failure> {
+    let is_url = url.starts_with("https://") || url.starts_with("http://");
+    if is_url && url.strip_suffix(".fifo").is_some() {
+        Ok(url)
+    } else {
+        Err(Failure::NotAFifoQueue { what, output })
     }
 }
 

@@ -1,17 +1,17 @@
 //! Why things are as they are: a stream and what the world was told, put side by side. Pure.
 
-use contract::stored::Commit;
-use domain::{Effect, Event, LeadId, OfferVersion, Sequence, State};
+use contract::stored::{Commit, Emptied};
+use domain::{Effect, Event, Fact, LeadId, OfferVersion, Sequence, State};
 use effects::leads::{About, Outcome, Status};
 use jiff::Timestamp;
 
-/// One event of a buyer's history.
+/// One fact of a buyer's history, or what is left of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     /// Its place in the stream.
     pub sequence: Sequence,
     /// What happened.
-    pub event: Event,
+    pub entry: Entry,
     /// When it was recorded.
     pub recorded_at: Timestamp,
     /// What became of it on arrival.
@@ -20,6 +20,35 @@ pub struct Line {
     pub open_leads: Vec<LeadId>,
     /// What it called for, in order.
     pub effects: Vec<Explained>,
+}
+
+/// What a place in the stream holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// A fact.
+    Fact(Fact),
+    /// Nothing any more: the facts from here to `last` were taken out.
+    Emptied(Emptied),
+}
+
+impl Entry {
+    /// The word for it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Fact(fact) => fact.name(),
+            Self::Emptied(_) => "emptied",
+        }
+    }
+
+    /// The event, if it is one.
+    #[must_use]
+    pub const fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Fact(fact) => fact.event(),
+            Self::Emptied(_) => None,
+        }
+    }
 }
 
 /// What became of an event on arrival.
@@ -34,16 +63,19 @@ pub enum Fate {
     Held,
     /// It was recorded already, and changed nothing.
     Duplicate,
+    /// It was no event.
+    Taken,
 }
 
 impl Fate {
-    /// `applied`, `held` or `duplicate`.
+    /// `applied`, `held`, `duplicate` or `taken`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Applied { .. } => "applied",
             Self::Held => "held",
             Self::Duplicate => "duplicate",
+            Self::Taken => "taken",
         }
     }
 }
@@ -80,6 +112,8 @@ pub enum Settled {
     Unknown,
     /// An e-mail that was given up.
     Abandoned,
+    /// Another system performed it.
+    Suppressed,
 }
 
 impl Settled {
@@ -96,6 +130,7 @@ impl Settled {
             Self::Rejected => Outcome::Rejected.name(),
             Self::Unknown => Outcome::Unknown.name(),
             Self::Abandoned => Status::Abandoned.name(),
+            Self::Suppressed => Outcome::Suppressed.name(),
         }
     }
 }
@@ -108,6 +143,7 @@ impl From<Outcome> for Settled {
             Outcome::Unknown => Self::Unknown,
             Outcome::Rejected => Self::Rejected,
             Outcome::Superseded => Self::Superseded,
+            Outcome::Suppressed => Self::Suppressed,
         }
     }
 }
@@ -122,6 +158,7 @@ impl From<Status> for Settled {
             Status::Unknown => Self::Unknown,
             Status::Abandoned => Self::Abandoned,
             Status::Superseded => Self::Superseded,
+            Status::Suppressed => Self::Suppressed,
         }
     }
 }
@@ -132,23 +169,22 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
     let mut state = State::default();
     let mut lines = Vec::new();
     for commit in commits {
-        for event in &commit.facts {
-            let is_held = state.held.get(&event.offer).is_some_and(|held| held.contains_key(&event.version));
-            let next = state.next_version_of(&event.offer);
-            // The effects that count are those decided then, not those that this fold would decide.
-            drop(state.fold(event));
-            let fate = if event.version == next {
-                let through = state.version_of(&event.offer).unwrap_or(event.version);
-                Fate::Applied { released: versions_after(event.version, through) }
-            } else if event.version < next || is_held {
-                Fate::Duplicate
-            } else {
-                Fate::Held
-            };
+        if let Some(emptied) = commit.emptied {
+            lines.push(Line {
+                sequence: commit.first,
+                entry: Entry::Emptied(emptied),
+                recorded_at: commit.recorded_at,
+                fate: Fate::Taken,
+                open_leads: Vec::new(),
+                effects: commit.effects.iter().map(|effect| explained(effect, about)).collect(),
+            });
+        }
+        for fact in &commit.facts {
+            let fate = fold(&mut state, fact);
             let effects = commit.effects.iter().filter(|effect| effect.sequence == state.sequence);
             lines.push(Line {
                 sequence: state.sequence,
-                event: event.clone(),
+                entry: Entry::Fact(fact.clone()),
                 recorded_at: commit.recorded_at,
                 fate,
                 open_leads: state.open_leads().collect(),
@@ -157,6 +193,26 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Folds a fact and tells what became of it. The effects that count are those decided then, not those that this fold would
+/// decide.
+fn fold(state: &mut State, fact: &Fact) -> Fate {
+    let Some(event) = fact.event() else {
+        drop(state.fold_fact(fact));
+        return Fate::Taken;
+    };
+    let is_held = state.held.get(&event.offer).is_some_and(|held| held.contains_key(&event.version));
+    let next = state.next_version_of(&event.offer);
+    drop(state.fold(event));
+    if event.version == next {
+        let through = state.version_of(&event.offer).unwrap_or(event.version);
+        Fate::Applied { released: versions_after(event.version, through) }
+    } else if event.version < next || is_held {
+        Fate::Duplicate
+    } else {
+        Fate::Held
+    }
 }
 
 fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> {

@@ -24,10 +24,13 @@ pub enum Failure {
         output: &'static str,
     },
     /// The queue URL is none.
-    #[error(
-        "the queue of offer events must be the URL of an SQS FIFO queue, as in the stack's output OfferEventsQueueUrl"
-    )]
-    NotAFifoQueue,
+    #[error("{what} must be that of an SQS FIFO queue, as in the stack's output {output}")]
+    NotAFifoQueue {
+        /// What it should be.
+        what: &'static str,
+        /// The stack's output that it is.
+        output: &'static str,
+    },
     /// Neither environment nor profile name a region.
     #[error("no AWS region is given: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
     NoRegion,
@@ -84,6 +87,48 @@ pub enum Failure {
         /// Why.
         #[source]
         source: LeadsUnavailable,
+    },
+    /// The leads table cannot be read.
+    #[error("cannot tell what the world was told")]
+    Everybody(#[source] LeadsUnavailable),
+    /// The streams table cannot be read.
+    #[error("cannot tell what happened")]
+    Streams(#[source] StoreError),
+    /// The dead-letter queue did not answer.
+    #[error("the dead-letter queue did not answer {operation}")]
+    DeadLetters {
+        /// What was asked.
+        operation: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A dead letter could not be given another try. It is still there.
+    #[error("dead letter {id} could not be redriven")]
+    NotRedriven {
+        /// Which.
+        id: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// A dead letter could not be deleted. Redriving it again is safe: repeats are recognised.
+    #[error("dead letter {id} could not be deleted")]
+    NotDeleted {
+        /// Which.
+        id: String,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// Dead letters would come back to where they are.
+    #[error("the queue of offer events and the dead-letter queue are the same one: redriving would never end")]
+    SameQueue,
+    /// A person must say that it is meant.
+    #[error("nothing is done: {what} cannot be undone. Say --yes if that is meant")]
+    NotConfirmed {
+        /// What would be done.
+        what: String,
     },
     /// The answer cannot be written.
     #[error("cannot write the answer")]

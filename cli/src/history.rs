@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use domain::BuyerId;
+use domain::{BuyerId, Fact, OfferId, OfferVersion};
 use effects::leads::About;
 use serde_json::{Value, json};
 
 use crate::Tables;
 use crate::output::{Output, count, moment, or_dash, table};
 use crate::show::{behind_json, unknown};
-use crate::{Exit, Explained, Failure, Fate, Line, explain};
+use crate::{Entry, Exit, Explained, Failure, Fate, Line, explain};
 
 /// A buyer's history, and how far it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,8 +62,8 @@ impl History {
             let effects: Vec<String> = line.effects.iter().map(effect_text).collect();
             [
                 line.sequence.to_string(),
-                format!("{}\n{} v{}", line.event.change.name(), line.event.offer, line.event.version),
-                format!("{}\n{}", or_dash(line.event.time.as_deref()), moment(line.recorded_at)),
+                entry_text(&line.entry),
+                format!("{}\n{}", or_dash(time_of(&line.entry)), moment(line.recorded_at)),
                 fate_text(&line.fate),
                 if leads.is_empty() { "-".to_owned() } else { leads.join("\n") },
                 if effects.is_empty() { "-".to_owned() } else { effects.join("\n") },
@@ -103,6 +103,23 @@ impl History {
     }
 }
 
+fn entry_text(entry: &Entry) -> String {
+    let name = entry.name();
+    match entry {
+        Entry::Fact(Fact::Event(event)) => format!("{name}\n{} v{}", event.offer, event.version),
+        Entry::Fact(Fact::Voided { offer, through }) => format!("{name}\n{offer} to v{through}"),
+        Entry::Fact(Fact::Migrated(known)) => {
+            format!("{name}\n{}", count(known.offers.len() as u64, "offer"))
+        }
+        Entry::Fact(Fact::Reset(_) | Fact::Erased(_)) => name.to_owned(),
+        Entry::Emptied(emptied) => format!("{name}\nto {} by {}", emptied.last, emptied.by),
+    }
+}
+
+fn time_of(entry: &Entry) -> Option<&str> {
+    entry.event()?.time.as_deref()
+}
+
 fn effect_text(explained: &Explained) -> String {
     let Explained { effect, settled, reason } = explained;
     match reason {
@@ -117,14 +134,14 @@ fn fate_text(fate: &Fate) -> String {
             let released: Vec<String> = released.iter().map(|version| format!("v{version}")).collect();
             format!("applied, with held {}", released.join(", "))
         }
-        Fate::Applied { .. } | Fate::Held | Fate::Duplicate => fate.name().to_owned(),
+        Fate::Applied { .. } | Fate::Held | Fate::Duplicate | Fate::Taken => fate.name().to_owned(),
     }
 }
 
 fn line_json(line: &Line) -> Value {
     let released = match &line.fate {
         Fate::Applied { released } => released.iter().map(|version| version.get()).collect(),
-        Fate::Held | Fate::Duplicate => Vec::new(),
+        Fate::Held | Fate::Duplicate | Fate::Taken => Vec::new(),
     };
     let leads: Vec<String> = line.open_leads.iter().map(ToString::to_string).collect();
     let effects = line.effects.iter().map(|explained| {
@@ -135,13 +152,20 @@ fn line_json(line: &Line) -> Value {
             "reason": explained.reason,
         })
     });
+    let event = line.entry.event();
+    let name = line.entry.name();
+    let (offer, version) = match &line.entry {
+        Entry::Fact(Fact::Event(event)) => (Some(&event.offer), Some(event.version)),
+        Entry::Fact(Fact::Voided { offer, through }) => (Some(offer), Some(*through)),
+        Entry::Fact(Fact::Migrated(_) | Fact::Reset(_) | Fact::Erased(_)) | Entry::Emptied(_) => (None, None),
+    };
     json!({
         "sequence": line.sequence.get(),
-        "id": line.event.id.as_str(),
-        "type": format!("offer.{}.v1", line.event.change.name()),
-        "offerId": line.event.offer.as_str(),
-        "offerVersion": line.event.version.get(),
-        "time": line.event.time,
+        "id": event.map(|event| event.id.as_str()),
+        "type": if event.is_some() { format!("offer.{name}.v1") } else { name.to_owned() },
+        "offerId": offer.map(OfferId::as_str),
+        "offerVersion": version.map(OfferVersion::get),
+        "time": time_of(&line.entry),
         "recordedAt": line.recorded_at.to_string(),
         "fate": line.fate.name(),
         "releasedVersions": released,

@@ -1,13 +1,18 @@
-//! `leads`: what operators ask of Leadstream, and what the offer system's developers check and post their events with.
+//! `leads`: what operators ask and decide, and what the offer system's developers check and post their events with.
 //!
 //! Every command is a library function that returns what it found, and a page that writes it, for people or as JSON.
 
 mod args;
+pub mod audit;
 pub mod check;
 mod config;
+pub mod dead_letters;
+pub mod emails;
 mod explain;
 mod failure;
+pub mod held;
 pub mod history;
+pub mod list;
 mod output;
 mod progress;
 pub mod send;
@@ -21,7 +26,7 @@ use args::{Arguments, Command};
 use aws_types::SdkConfig;
 use clap::Parser as _;
 pub use config::{Places, Tables};
-pub use explain::{Explained, Fate, Line, Settled, explain};
+pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
 pub use failure::Failure;
 use output::Output;
 use telemetry::chain;
@@ -101,6 +106,30 @@ async fn obey<O: Write, E: Write>(
         Command::Show { buyer, contact } => {
             let tables = places.tables(connect).await?;
             show::command(buyer, *contact, &tables, &mut output).await
+        }
+        Command::List { priority, contact } => {
+            let tables = places.tables(connect).await?;
+            list::command(*priority, *contact, &tables, &mut output).await
+        }
+        Command::Held { buyer } => {
+            let tables = places.tables(connect).await?;
+            held::command(buyer.as_ref(), &tables, &mut output).await
+        }
+        Command::Emails { status, resend, yes } => {
+            let tables = places.tables(connect).await?;
+            match (status, resend) {
+                (_, Some(id)) => emails::resend(id, *yes, &tables, &mut output).await,
+                (Some(status), None) => emails::command(*status, &tables, &mut output).await,
+                // The arguments ask for one of the two.
+                (None, None) => Ok(Exit::Good),
+            }
+        }
+        Command::DeadLetters(command) => {
+            dead_letters::command(command, places, connect, &mut output).await
+        }
+        Command::Audit { rate, repair } => {
+            let tables = places.tables(connect).await?;
+            audit::command(*rate, *repair, &tables, &mut output).await
         }
         Command::History { buyer } => {
             let tables = places.tables(connect).await?;

@@ -2,8 +2,9 @@ use std::io::Write;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
+use domain::Contact;
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::Failure;
 
@@ -67,6 +68,23 @@ pub(crate) fn harmless(text: &str) -> String {
         }
     }
     seen
+}
+
+/// Whom to phone, in the columns name, e-mail, phone.
+pub(crate) fn contact_row(contact: Option<&Contact>) -> [String; 3] {
+    let text = |text: Option<&str>| or_dash(text.map(harmless));
+    [
+        text(contact.map(|contact| contact.name.as_str())),
+        text(contact.map(|contact| contact.email.as_str())),
+        text(contact.and_then(|contact| contact.phone.as_deref())),
+    ]
+}
+
+pub(crate) fn contact_json(contact: Option<&Contact>) -> Value {
+    contact.map_or(
+        Value::Null,
+        |Contact { name, email, phone }| json!({ "name": name, "email": email, "phone": phone }),
+    )
 }
 
 #[cfg(test)]

@@ -9,14 +9,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
     ("telemetry", &[]),
     ("effects", &["aws", "contract", "domain", "event-store", "telemetry"]),
     ("aws", &["event-store", "telemetry"]),
-    ("recorder", &["aws", "contract", "domain", "event-store", "telemetry"]),
+    ("legacy", &["aws", "contract", "domain", "event-store"]),
+    ("recorder", &["aws", "contract", "domain", "event-store", "legacy", "telemetry"]),
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
     ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
@@ -37,19 +38,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "testkit",
         ],
     ),
-    (
-        "fuzz",
-        &[
-            "contract",
-            "domain",
-            "effects",
-            "event-store",
-            "reactor",
-            "receipts",
-            "recorder",
-            "testkit",
-        ],
-    ),
+    ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
 ];
@@ -99,13 +88,14 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const SHIPPED: [&str; 11] = [
+const SHIPPED: [&str; 12] = [
     "shared/domain/src",
     "shared/contract/src",
     "shared/event-store/src",
     "shared/effects/src",
     "shared/telemetry/src",
     "shared/aws/src",
+    "shared/legacy/src",
     "functions/recorder/src",
     "functions/reactor/src",
     "functions/sweeper/src",

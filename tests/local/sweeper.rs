@@ -28,6 +28,7 @@ fn the_schedule_calls_the_sweeper_and_it_works_off_what_is_due() {
             head: Sequence::new(1),
             now: past,
             deadline: past,
+            is_shadow: false,
         };
         assert_eq!(stack.leads().claim(&claim).await.unwrap(), Claimed::Ours);
 

@@ -127,7 +127,8 @@ impl Guest {
         let recorded: Vec<(String, u64)> = history
             .lines
             .iter()
-            .map(|line| (line.event.offer.to_string(), line.event.version.get().into()))
+            .filter_map(|line| line.entry.event())
+            .map(|event| (event.offer.to_string(), event.version.get().into()))
             .collect();
         let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
         must(recorded.len() == distinct.len(), format!("an event is recorded twice: {recorded:?}"));

@@ -80,15 +80,16 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
     let mut held: Vec<(String, u64)> = Vec::new();
     let mut seen = Vec::new();
     for line in lines {
-        let offer = line.event.offer.to_string();
+        let Some(event) = line.entry.event() else { continue };
+        let offer = event.offer.to_string();
         match &line.fate {
-            Fate::Held => held.push((offer, line.event.version.get().into())),
+            Fate::Held => held.push((offer, event.version.get().into())),
             Fate::Applied { released } => {
                 held.retain(|(held, version)| {
                     *held != offer || !released.iter().any(|one| u64::from(one.get()) == *version)
                 });
             }
-            Fate::Duplicate => {}
+            Fate::Duplicate | Fate::Taken => {}
         }
         held.sort();
         let high = line.open_leads.iter().filter_map(|lead| match lead {

@@ -1,6 +1,7 @@
 //! What `template.yaml` promises and what the code assumes, side by side.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod alarms;
 mod functions;
 mod queues;
 mod tables;

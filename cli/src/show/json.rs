@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::{Standing, contact_of, stage};
+use crate::output::contact_json;
 
 impl Standing {
     /// For programs.
@@ -70,11 +71,4 @@ impl Standing {
 
 pub(crate) fn behind_json(behind: &Behind) -> Value {
     json!({ "reason": behind.reason, "attempts": behind.attempts, "due": behind.not_before.to_string() })
-}
-
-fn contact_json(contact: Option<&Contact>) -> Value {
-    contact.map_or(
-        Value::Null,
-        |Contact { name, email, phone }| json!({ "name": name, "email": email, "phone": phone }),
-    )
 }

@@ -94,7 +94,7 @@ fn stage(offer: &Offer) -> String {
 
 const fn contact_of(change: &OfferChange) -> Option<&Contact> {
     match change {
-        OfferChange::Made { contact, .. } => Some(contact),
+        OfferChange::Made { contact, .. } => contact.as_ref(),
         OfferChange::Accepted
         | OfferChange::AcceptanceWithdrawn
         | OfferChange::Rejected { .. }

@@ -1,8 +1,7 @@
-use domain::Contact;
 use effects::leads::Heard;
 
 use super::{Standing, contact_of, stage};
-use crate::output::{count, harmless, moment, or_dash, table};
+use crate::output::{contact_row, count, moment, or_dash, table};
 
 impl Standing {
     /// For people.
@@ -93,13 +92,4 @@ fn heard_of(heard: &Heard) -> String {
     let said = words.into_iter().filter_map(|(word, at)| at.map(|at| format!("{word}\n{}", moment(at))));
     let said = said.collect::<Vec<_>>().join("\n");
     or_dash(Some(said).filter(|said| !said.is_empty()))
-}
-
-fn contact_row(contact: Option<&Contact>) -> [String; 3] {
-    let text = |text: Option<&str>| or_dash(text.map(harmless));
-    [
-        text(contact.map(|contact| contact.name.as_str())),
-        text(contact.map(|contact| contact.email.as_str())),
-        text(contact.and_then(|contact| contact.phone.as_deref())),
-    ]
 }

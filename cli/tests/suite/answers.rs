@@ -10,7 +10,7 @@ use effects::leads::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
     Ledger as _, Opening, Outcome, Progress, Receipts as _, Status, Verdict,
 };
-use event_store::{Appended, Appending, EventStore as _, load};
+use event_store::{Appended, Appending, EventStore as _, Performing, load};
 use jiff::Timestamp;
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, buyer, contact, made, made_by, rejected};
@@ -64,9 +64,9 @@ impl World {
     async fn record(&self, events: &[Event], time: &str) {
         let mut appending = Appending::onto(load(&self.tables.streams, &self.buyer).await.unwrap());
         for event in events {
-            appending.take(event.clone());
+            appending.take(event.clone().into());
         }
-        let (commit, _) = appending.commit(&self.buyer, at(time)).unwrap();
+        let (commit, _) = appending.commit(&self.buyer, Performing::Live, at(time)).unwrap();
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
     }
 
@@ -80,6 +80,7 @@ impl World {
             head: load(&self.tables.streams, &self.buyer).await.unwrap().state.sequence,
             now: at(time),
             deadline: at("23:00:00"),
+            is_shadow: false,
         };
         assert_eq!(self.tables.leads.claim(&claim).await.unwrap(), Claimed::Ours);
         let verdict =
@@ -154,6 +155,7 @@ async fn story() -> World {
             (high, opened("car-1", "10:05:00.25")),
         ]),
         settled: BTreeMap::from([(Sequence::new(3), quote)]),
+        held: None,
     };
     world.progress(progress).await;
 

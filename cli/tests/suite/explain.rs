@@ -4,7 +4,7 @@ use cli::{Fate, Line, Settled, explain};
 use contract::stored::{self, Commit};
 use domain::{Event, LeadId, OfferVersion, Sequence};
 use effects::leads::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
-use event_store::{Appending, Head};
+use event_store::{Appending, Head, Performing};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
 
@@ -15,9 +15,10 @@ fn stream(commits: &[&[Event]]) -> Vec<Commit> {
     for events in commits {
         let mut appending = Appending::onto(head);
         for event in *events {
-            appending.take(event.clone());
+            appending.take(event.clone().into());
         }
-        let (commit, next) = appending.commit(&buyer("ada"), Timestamp::UNIX_EPOCH).unwrap();
+        let (commit, next) =
+            appending.commit(&buyer("ada"), Performing::Live, Timestamp::UNIX_EPOCH).unwrap();
         stream.push(stored::decode(&commit).unwrap());
         head = next;
     }

@@ -4,6 +4,7 @@
 mod about;
 mod answers;
 mod check;
+mod dead_letters;
 mod explain;
 mod send;
 mod usage;

@@ -4,10 +4,24 @@ use crate::world::{TestFile, offline, run};
 
 #[tokio::test]
 async fn help_is_an_answer_and_gives_an_example_of_each_command() {
-    for command in ["check", "send", "show", "history"] {
-        let ended = offline(&[command, "--help"]).await;
+    for command in [
+        "check",
+        "send",
+        "show",
+        "history",
+        "list",
+        "held",
+        "emails",
+        "audit",
+        "dead-letters list",
+        "dead-letters show",
+        "dead-letters redrive",
+        "dead-letters drop",
+    ] {
+        let arguments: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        let ended = offline(&arguments).await;
         assert_eq!((ended.exit, ended.err.as_str()), (Exit::Good, ""));
-        assert!(ended.out.contains(&format!("Example:\n  leads {command} ")), "{}", ended.out);
+        assert!(ended.out.contains(&format!("Example:\n  leads {command}")), "{}", ended.out);
     }
     assert!(offline(&["--help"]).await.out.contains("Exit codes: 0 good"));
 }
@@ -25,6 +39,13 @@ async fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (&["send", "--queue-url", "https://sqs/1/q.fifo", "/does/not/exist"], "error: cannot read"),
         (&["send", "--queue-url", "https://sqs/1/q.fifo", "/"], "error: / is not a plain file"),
         (&["send", "--queue-url", "https://sqs/1/q", file], "must be the URL of an SQS FIFO queue"),
+        (&["dead-letters", "list", "--dead-letters-url", ""], "set OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL"),
+        (&["dead-letters", "list", "--older-than", "soon"], "a number and a unit"),
+        (&["dead-letters", "drop", "--yes"], "--all"),
+        (&["emails"], "--status"),
+        (&["emails", "--status", "lost"], "possible values: sending, unknown, retry"),
+        (&["emails", "--resend", "ada"], "BUYER/KEY"),
+        (&["list", "--priority", "middle"], "possible values: high, low"),
         (&["send", "--queue-url", "", file], "use --queue-url or set OFFER_EVENTS_QUEUE_URL"),
         (
             &["show", "--streams-table", "", "ada"],

@@ -39,6 +39,8 @@ pub(crate) async fn online(url: &str, arguments: &[&str]) -> Ended {
     let places = [
         "--queue-url",
         "http://127.0.0.1/1/events.fifo",
+        "--dead-letters-url",
+        "http://127.0.0.1/1/letters.fifo",
         "--streams-table",
         "streams",
         "--leads-table",

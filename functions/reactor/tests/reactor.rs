@@ -13,7 +13,7 @@ use effects::leads::{
 use effects::mail::Letterhead;
 use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, StoreError, load};
+use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use reactor::Reactor;
@@ -192,8 +192,8 @@ impl Stage {
         for event in events {
             let head: Head = block_on(load(&self.streams, &buyer(name))).unwrap();
             let mut appending = Appending::onto(head);
-            appending.take(event.clone());
-            let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
+            appending.take(event.clone().into());
+            let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
             assert_eq!(block_on(self.streams.append(&commit)).unwrap(), Appended::Written);
         }
         self.requests();
@@ -294,8 +294,8 @@ fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
     for name in ["ada", "bob", "cem"] {
         let head = Head::default();
         let mut appending = Appending::onto(head);
-        appending.take(made("car-1"));
-        let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
+        appending.take(made("car-1").into());
+        let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
         block_on(stage.streams.append(&commit)).unwrap();
     }
     stage.ring(&[("ada", 1), ("bob", 1), ("cem", 1)]);

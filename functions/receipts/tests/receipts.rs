@@ -61,6 +61,7 @@ fn ledger(buyers: &[&str]) -> Ledger {
             head: Sequence::START,
             now: Still.now(),
             deadline: Still.now(),
+            is_shadow: false,
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }

@@ -1,4 +1,6 @@
 use aws::{Access, BadSetting, Settings};
+use event_store::Performing;
+use legacy::HttpLegacy;
 use telemetry::LevelFilter;
 
 /// What the recorder is told by its environment.
@@ -10,6 +12,10 @@ pub struct Config {
     pub streams_table: String,
     /// `OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL`.
     pub dead_letters_url: String,
+    /// The system that recorded buyers before, at `LEGACY_URL`; `None` if there was none.
+    pub legacy: Option<HttpLegacy>,
+    /// Whether effects are to be performed, by `EFFECTS`.
+    pub performing: Performing,
     /// How much is logged.
     pub log_level: LevelFilter,
 }
@@ -29,6 +35,8 @@ impl Config {
             access: Access::from_settings(&settings)?,
             streams_table: settings.table("STREAMS_TABLE")?,
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
+            legacy: HttpLegacy::from_settings(&settings)?,
+            performing: settings.performing()?,
             log_level: settings.log_level()?,
         })
     }
@@ -36,6 +44,8 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
+    use event_store::Performing;
+
     use super::Config;
 
     const GOOD: [(&str, &str); 5] = [
@@ -47,8 +57,13 @@ mod tests {
     ];
 
     fn config(without: &str) -> Result<Config, String> {
+        config_with(("", ""), without)
+    }
+
+    fn config_with(more: (&str, &str), without: &str) -> Result<Config, String> {
         let lookup = |name: &str| {
             GOOD.iter()
+                .chain([&more])
                 .find(|(known, _)| *known == name && name != without)
                 .map(|(_, value)| (*value).to_owned())
         };
@@ -60,6 +75,26 @@ mod tests {
         assert!(config("").is_ok());
         for (name, _) in GOOD {
             assert!(config(name).expect_err(name).contains(name));
+        }
+    }
+
+    #[test]
+    fn effects_are_performed_unless_said_otherwise() {
+        let performing = |value| config_with(("EFFECTS", value), "").map(|config| config.performing);
+        assert_eq!(performing(""), Ok(Performing::Live));
+        assert_eq!(performing("live"), Ok(Performing::Live));
+        assert_eq!(performing("shadow"), Ok(Performing::Shadow));
+        assert!(performing("Shadow").is_err_and(|error| error.contains("EFFECTS")));
+    }
+
+    #[test]
+    fn a_former_system_is_asked_over_a_safe_line_only() {
+        let legacy = |url| config_with(("LEGACY_URL", url), "").map(|config| config.legacy.is_some());
+        assert_eq!(legacy(""), Ok(false));
+        assert_eq!(legacy("https://old.example.com/leads"), Ok(true));
+        assert_eq!(legacy("http://127.0.0.1:8080"), Ok(true));
+        for unsafe_one in ["http://old.example.com", "http://127.0.0.1.example.com", "old.example.com"] {
+            assert!(legacy(unsafe_one).is_err_and(|error| error.contains("LEGACY_URL")), "{unsafe_one}");
         }
     }
 }

@@ -19,7 +19,8 @@ const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// The longest `detail`, in bytes.
 const LONGEST_DETAIL: usize = 2048;
 
-/// Why a message can never be recorded. The same message is always refused for the same reason.
+/// Why a message can never be recorded. The same message is always refused for the same reason, by the same version of the
+/// recorder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
     /// It is no event of the contract.
@@ -28,8 +29,12 @@ pub enum Reason {
     WrongGroup,
     /// Its offer version is recorded with other content.
     Contradiction,
+    /// Its offer version was declared void.
+    Voided,
     /// Too many early events of this buyer wait already.
     TooManyHeld,
+    /// The recorder panics over it, again and again.
+    BreaksTheRecorder,
 }
 
 impl Reason {
@@ -40,7 +45,9 @@ impl Reason {
             Self::Refused(refusal) => refusal.reason(),
             Self::WrongGroup => "wrong-group",
             Self::Contradiction => "contradiction",
+            Self::Voided => "voided",
             Self::TooManyHeld => "too-many-held",
+            Self::BreaksTheRecorder => "breaks-the-recorder",
         }
     }
 
@@ -52,6 +59,14 @@ impl Reason {
             Self::WrongGroup => "MessageGroupId must be data.buyerId".to_owned(),
             Self::Contradiction => {
                 "this version of the offer is recorded with another type or other data: send the change as the next version"
+                    .to_owned()
+            }
+            Self::Voided => {
+                "this version of the offer was declared void after it had not come: send the change as the next version"
+                    .to_owned()
+            }
+            Self::BreaksTheRecorder => {
+                "the recorder panicked over it each time: mend the recorder, its log has the place, then redrive"
                     .to_owned()
             }
             Self::TooManyHeld => {

@@ -1,7 +1,9 @@
 //! What becomes of one buyer's events: decided against a head, all of a batch in one commit.
 
+use std::borrow::Cow;
+
 use contract::stored::Commit;
-use domain::{Arrival, Event, Sequence};
+use domain::{Arrival, Event, Fact, Sequence, State};
 use event_store::{Appending, Head};
 
 use crate::dead_letters::Reason;
@@ -35,26 +37,35 @@ impl Decided {
     }
 }
 
-/// Decides events one after the other. `history` is the whole stream, if it was read.
+/// Decides events one after the other. `history` is the whole stream, if it was read; `known` what a former system knows of
+/// the buyer, who is seen for the first time.
 pub(crate) fn decide<'a>(
     head: Head,
     history: Option<&[Commit]>,
+    known: Option<&State>,
     events: impl IntoIterator<Item = &'a Event>,
 ) -> Decided {
     let mut appending = Appending::onto(head);
+    // Written even if it contains all of these events already: the former system has handed the buyer over by answering.
+    if let Some(known) = known {
+        appending.take(Fact::Migrated(Box::new(known.clone())));
+    }
     let mut needs_history = false;
     let mut decisions = Vec::new();
     for event in events {
+        let event = &as_recordable(event, appending.state());
         let sequence = appending.state().sequence.next();
         let decision = match appending.state().arrival_of(event) {
             Arrival::Next => Decision::Recorded(sequence),
             Arrival::Early => Decision::Held(sequence),
             Arrival::Duplicate => Decision::Duplicate,
             Arrival::Contradiction => Decision::Dead(Reason::Contradiction),
+            Arrival::Voided => Decision::Dead(Reason::Voided),
             Arrival::TooManyHeld => Decision::Dead(Reason::TooManyHeld),
             Arrival::OldRepeat => {
                 if let Some(history) = history {
-                    compare(event, history.iter().flat_map(|commit| &commit.facts).chain(appending.events()))
+                    let facts = history.iter().flat_map(|commit| &commit.facts).chain(appending.facts());
+                    compare(event, facts.filter_map(Fact::event))
                 } else {
                     needs_history = true;
                     Decision::Duplicate
@@ -62,11 +73,16 @@ pub(crate) fn decide<'a>(
             }
         };
         if matches!(decision, Decision::Recorded(_) | Decision::Held(_)) {
-            appending.take(event.clone());
+            appending.take(Event::clone(event).into());
         }
         decisions.push(decision);
     }
     Decided { decisions, appending, needs_history }
+}
+
+/// The event as it may be recorded of this buyer.
+fn as_recordable<'a>(event: &'a Event, state: &State) -> Cow<'a, Event> {
+    if state.is_erased { Cow::Owned(event.without_personal_data()) } else { Cow::Borrowed(event) }
 }
 
 /// Compares an old repeat with what was recorded of its offer version.

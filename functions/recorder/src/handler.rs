@@ -3,12 +3,12 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
-use contract::stored::Undecodable;
-use domain::{BuyerId, Event};
+use domain::{BuyerId, Event, State};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
-use event_store::{Appended, EventStore, Head, InTime, NEEDED, StoreError, history, load};
+use event_store::{Appended, EventStore, InTime, NEEDED, Performing, StoreError, history, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
+use legacy::{Legacy, LegacyUnavailable, NoLegacy};
 use telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
@@ -20,12 +20,18 @@ use crate::heads::Heads;
 /// neighbour with it into the dead letters.
 const SUSPICIOUS: u32 = 5;
 
+/// From this receive on, a message that breaks the recorder even by itself is set aside. In the end SQS would do so, and take
+/// along what came with it every time.
+const HOPELESS: u32 = 10;
+
 /// Records batches of offer events.
 #[derive(Debug)]
-pub struct Recorder<S, D, W> {
+pub struct Recorder<S, D, W, L = NoLegacy> {
     streams: S,
     dead_letters: D,
     surroundings: W,
+    legacy: L,
+    performing: Performing,
     heads: Heads,
 }
 
@@ -36,17 +42,35 @@ enum GiveBack {
     OutOfTime(#[source] OutOfTime),
     #[error("the stream cannot be read or written now")]
     Store(#[source] StoreError),
+    #[error("the former system cannot be asked about this buyer now")]
+    Legacy(#[source] LegacyUnavailable),
     #[error("a message cannot be set aside now")]
     DeadLetters(#[source] DeadLettersUnavailable),
     #[error("a message cannot be set aside by us")]
     NoRoom(#[source] NoRoom),
 }
 
-impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
-    /// A recorder that remembers nothing yet.
+impl<S, D, W> Recorder<S, D, W> {
+    /// A recorder that remembers nothing yet. Nobody recorded these buyers before, and effects are to be performed.
     #[must_use]
     pub fn new(streams: S, dead_letters: D, surroundings: W) -> Self {
-        Self { streams, dead_letters, surroundings, heads: Heads::default() }
+        let performing = Performing::Live;
+        Self { streams, dead_letters, surroundings, legacy: NoLegacy, performing, heads: Heads::default() }
+    }
+}
+
+impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W, L> {
+    /// The same, asking this former system about buyers who are seen for the first time.
+    #[must_use]
+    pub fn taking_over_from<F: Legacy>(self, legacy: F) -> Recorder<S, D, W, F> {
+        let Self { streams, dead_letters, surroundings, performing, heads, .. } = self;
+        Recorder { streams, dead_letters, surroundings, legacy, performing, heads }
+    }
+
+    /// The same, with effects to be performed or not.
+    #[must_use]
+    pub fn performing(self, performing: Performing) -> Self {
+        Self { performing, ..self }
     }
 
     /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
@@ -94,13 +118,37 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
         for messages in group.messages.chunks(at_once) {
             let recording = AssertUnwindSafe(self.record(group, messages, deadline, metrics));
             // The place of a panic is logged where it happens.
-            let recorded = recording.catch_unwind().await.unwrap_or(0);
+            let recorded = match (recording.catch_unwind().await, messages) {
+                (Ok(recorded), _) => recorded,
+                (Err(_), [message]) if message.receives >= HOPELESS => {
+                    let giving_up = AssertUnwindSafe(self.give_up(group, message, deadline, metrics));
+                    giving_up.catch_unwind().await.unwrap_or(0)
+                }
+                (Err(_), _) => 0,
+            };
             settled += recorded;
             if recorded < messages.len() {
                 break;
             }
         }
         settled
+    }
+
+    /// Sets a message aside that breaks the recorder; tells how many are settled.
+    async fn give_up(
+        &self,
+        group: &Group,
+        message: &Message,
+        deadline: Deadline,
+        metrics: &Mutex<Metrics>,
+    ) -> usize {
+        let reason = Reason::BreaksTheRecorder;
+        if let Err(error) = self.set_aside(group, message, &reason, deadline).await {
+            tracing::warn!(message = message.id, error = chain(&error), "this and what follows it come back");
+            return 0;
+        }
+        tell(message, None, &Decision::Dead(reason), metrics);
+        1
     }
 
     /// Records some messages of one buyer; tells how many, from the first on, are settled.
@@ -156,6 +204,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
         let mut past = None;
+        let mut asked = None;
         loop {
             let head = if let Some(head) = known.take() {
                 head
@@ -163,18 +212,27 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
                 is_fresh = true;
                 load(streams, buyer).await.map_err(GiveBack::Store)?
             };
+            let former = match asked.take().filter(|_| head.state.is_first_sight()) {
+                None if head.state.is_first_sight() => self.ask(buyer, deadline).await?,
+                asked => asked.flatten(),
+            };
             let Decided { decisions, appending, needs_history } =
-                match decide(head.clone(), past.as_deref(), events.iter().copied()) {
+                match decide(head.clone(), past.as_deref(), former.as_ref(), events.iter().copied()) {
                     // Never on a remembered head: it may be stale.
-                    decided if decided.has_dead() && !is_fresh => continue,
+                    decided if decided.has_dead() && !is_fresh => {
+                        asked = Some(former);
+                        continue;
+                    }
                     decided => decided,
                 };
             if needs_history {
                 past = Some(history(streams, buyer).await.map_err(GiveBack::Store)?);
                 known = Some(head);
+                asked = Some(former);
                 continue;
             }
-            let Some((commit, after)) = appending.commit(buyer, self.surroundings.now()) else {
+            let now = self.surroundings.now();
+            let Some((commit, after)) = appending.commit(buyer, self.performing, now) else {
                 self.heads.remember(buyer, head);
                 return Ok(decisions);
             };
@@ -187,13 +245,18 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
                 Appended::Conflict(stored) => {
                     past = None;
                     is_fresh = false;
-                    known = Some(
-                        adopt(head, &stored)
-                            .map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?,
-                    );
+                    // What lies at the next sequence number directly follows our head, unless it was emptied since.
+                    let followed = head.followed_by(&stored);
+                    known = followed.map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?;
                 }
             }
         }
+    }
+
+    /// Asks the former system about a buyer. Once it has answered, it has handed the buyer over.
+    async fn ask(&self, buyer: &BuyerId, deadline: Deadline) -> Result<Option<State>, GiveBack> {
+        deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
+        self.legacy.known_of(buyer).await.map_err(GiveBack::Legacy)
     }
 
     async fn set_aside(
@@ -207,12 +270,6 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings> Recorder<S, D, W> {
         deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
     }
-}
-
-/// What lies at the next sequence number directly follows our head.
-fn adopt(mut head: Head, stored: &contract::stored::StoredCommit) -> Result<Head, Undecodable> {
-    head.follow(stored)?;
-    Ok(head)
 }
 
 fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Reason> {

@@ -19,7 +19,9 @@ async fn main() -> Result<(), Error> {
     let streams = DynamoStreams::new(config.access.dynamodb(), config.streams_table);
     let dead_letters =
         SqsDeadLetters::new(aws_sdk_sqs::Client::new(config.access.config()), config.dead_letters_url);
-    let recorder = &Recorder::new(streams, dead_letters, Machine);
+    let recorder = &Recorder::new(streams, dead_letters, Machine)
+        .taking_over_from(config.legacy)
+        .performing(config.performing);
     recorder.warm_up().await;
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -60,6 +60,12 @@ where
             metrics.count("EmailsSwept", vec![("status", status.to_owned())], 1);
             tracing::info!(%buyer, effect = key, status, "e-mail");
         }
+        for (buyer, held) in &swept.held {
+            let age = now.duration_since(held.since).as_secs();
+            metrics.oldest("HeldOldest", u64::try_from(age).unwrap_or_default());
+            let (sequence, since) = (held.sequence.get(), held.since.to_string());
+            tracing::info!(%buyer, sequence, since, "waits for an earlier event");
+        }
         match &swept.unfinished {
             None => tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept"),
             Some(reason) => {

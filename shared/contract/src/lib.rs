@@ -1,9 +1,10 @@
 //! What crosses a border as text, and nothing else: the events that come in, the messages that go out, what SES
-//! tells of e-mails, the commits and snapshots that are stored. The only crate that derives `Serialize` and `Deserialize`.
+//! tells of e-mails, what a former system knows of a buyer, the commits and snapshots that are stored. The only crate that derives `Serialize` and `Deserialize`.
 //!
 //! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
 
 pub mod incoming;
+pub mod legacy;
 pub mod outgoing;
 pub mod receipt;
 pub mod stored;

@@ -2,26 +2,26 @@
 //! To add one for a new format, write it with the code that first writes that format.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use contract::stored::{self, StoredCommit, Undecodable};
-use domain::{Effect, Event, Sequence, State};
+use contract::stored::{self, Emptied, StoredCommit, Undecodable};
+use domain::{Effect, Event, Fact, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use serde_json::Value;
-use testkit::{acceptance_withdrawn, accepted, buyer, made, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, buyer, made, offer, rejected, withdrawn};
 
 fn moment() -> Timestamp {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
 }
 
-fn commit(events: &[Event]) -> (StoredCommit, State, Vec<Effect>) {
+fn commit(facts: &[Fact]) -> (StoredCommit, State, Vec<Effect>) {
     let mut state = State::default();
-    let effects: Vec<Effect> = events.iter().flat_map(|event| state.fold(event)).collect();
-    let mut stored = stored::encode(&buyer("buyer-7"), Sequence::new(1), events, &effects, moment());
+    let effects: Vec<Effect> = facts.iter().flat_map(|fact| state.fold_fact(fact)).collect();
+    let mut stored = stored::encode(&buyer("buyer-7"), Sequence::new(1), facts, &effects, false, moment());
     stored.snapshot = Some(stored::encode_snapshot(&state));
     stored.feed = Some("2026-11-23T10#3".to_owned());
     (stored, state, effects)
 }
 
-fn every_kind() -> Vec<Event> {
+fn every_kind() -> Vec<Fact> {
     let mut with_reason = rejected("car-2").v(2);
     with_reason.change = domain::OfferChange::Rejected { reason: Some("too low".to_owned()) };
     with_reason.time = None;
@@ -35,9 +35,34 @@ fn every_kind() -> Vec<Event> {
         accepted("car-3").v(2),
         withdrawn("car-4").v(2),
     ]
+    .into_iter()
+    .map(Fact::from)
+    .collect()
+}
+
+/// What format 2 adds: every other kind of fact, and an event of a buyer who is erased.
+fn every_other_kind() -> Vec<Fact> {
+    let mut known = State { was_invited: true, ..State::default() };
+    known.fold(&made("car-1"));
+    known.fold(&accepted("car-1").v(2));
+    let mut state = State::default();
+    let mut facts = Vec::new();
+    let mut take = |fact: Option<Fact>| {
+        let fact = fact.unwrap_or_else(|| if state.is_reset { state.erased() } else { state.reset() });
+        state.fold_fact(&fact);
+        facts.push(fact);
+    };
+    take(Some(Fact::Migrated(Box::new(State { low_lead: None, sequence: Sequence::START, ..known }))));
+    take(Some(rejected("car-2").v(3).into()));
+    take(Some(Fact::Voided { offer: offer("car-2"), through: OfferVersion::new(2).unwrap() }));
+    take(None);
+    take(None);
+    take(Some(made("car-3").without_personal_data().into()));
+    facts
 }
 
 const COMMIT_V1: &str = include_str!("golden/commit-v1.json");
+const COMMIT_V2: &str = include_str!("golden/commit-v2.json");
 
 fn golden(text: &str) -> StoredCommit {
     let json: Value = serde_json::from_str(text).unwrap();
@@ -52,6 +77,8 @@ fn golden(text: &str) -> StoredCommit {
         snapshot: json.get("snapshot").map(Value::to_string),
         recorded_at: text("recordedAt").unwrap(),
         feed: text("feed"),
+        shadow: json["shadow"] == true,
+        emptied_by: json["emptiedBy"].as_u64(),
     }
 }
 
@@ -67,9 +94,56 @@ fn format_1_reads_as_it_was_meant() {
 }
 
 #[test]
-fn what_is_written_today_is_format_1() {
-    let (stored, ..) = commit(&every_kind());
-    let golden = golden(COMMIT_V1);
+fn format_2_reads_as_it_was_meant() {
+    let (_, state, effects) = commit(&every_other_kind());
+    let read = stored::decode(&golden(COMMIT_V2)).unwrap();
+    assert_eq!(read.facts, every_other_kind());
+    assert_eq!(read.effects, effects);
+    assert_eq!(read.snapshot, Some(state));
+    assert!(read.is_fresh_start());
+}
+
+#[test]
+fn what_is_written_today_is_the_oldest_format_that_can_hold_it() {
+    is_written_as(&every_kind(), COMMIT_V1);
+    is_written_as(&every_other_kind(), COMMIT_V2);
+}
+
+#[test]
+fn an_older_version_reads_only_what_it_would_do_right_by() {
+    let events = [Fact::from(made("car-1"))];
+    let format = |facts: &[Fact], is_shadow| {
+        stored::encode(&buyer("b"), Sequence::new(1), facts, &[], is_shadow, moment()).format
+    };
+    assert_eq!((format(&events, false), format(&events, true)), (1, 2));
+    for fact in every_other_kind() {
+        let is_plain = fact.event().is_some_and(|event| event.change.name() == "rejected");
+        assert_eq!(format(&[fact], false), if is_plain { 1 } else { 2 });
+    }
+    // A state that it knows no words for is no snapshot to it.
+    let (stored, ..) = commit(&every_other_kind());
+    assert!(stored.snapshot.unwrap().starts_with("{\"fold\":2,"));
+}
+
+#[test]
+fn an_emptied_commit_keeps_its_key_its_effects_and_a_pointer() {
+    let (mut stored, _, effects) = commit(&every_kind());
+    stored.empty(Sequence::new(9));
+    let read = stored::decode(&stored).unwrap();
+    assert_eq!((read.facts, read.snapshot, read.effects), (Vec::new(), None, effects));
+    assert_eq!(read.emptied, Some(Emptied { last: Sequence::new(8), by: Sequence::new(9) }));
+    let text = format!("{stored:?}").to_lowercase();
+    assert!(!text.contains("canary") && !text.contains("+61"), "{text}");
+    for broken in [StoredCommit { emptied_by: Some(8), ..stored.clone() }, StoredCommit { last: 0, ..stored }]
+    {
+        assert!(matches!(stored::decode(&broken), Err(Undecodable::Corrupt { part: "last", .. })));
+    }
+}
+
+#[track_caller]
+fn is_written_as(facts: &[Fact], golden_text: &str) {
+    let (stored, ..) = commit(facts);
+    let golden = golden(golden_text);
     let same = |one: &str, other: &str| {
         let [one, other]: [Value; 2] = [one, other].map(|text| serde_json::from_str(text).unwrap());
         assert_eq!(one, other);
@@ -104,7 +178,8 @@ fn a_snapshot_that_cannot_be_used_is_left_out_and_the_facts_stay() {
         "",
         "{}",
         "not json",
-        &text.replace("\"fold\":1", "\"fold\":2"),
+        &text.replace("\"fold\":1", "\"fold\":3"),
+        &text.replace("\"fold\":1", "\"fold\":0"),
         &text.replace("\"sequence\":8", "\"sequence\":7"),
     ] {
         let read = stored::decode(&with(broken)).unwrap();
@@ -115,8 +190,8 @@ fn a_snapshot_that_cannot_be_used_is_left_out_and_the_facts_stay() {
 #[test]
 fn facts_that_cannot_be_read_are_an_error_and_never_guessed() {
     let (good, ..) = commit(&every_kind());
-    let newer = StoredCommit { format: 2, ..good.clone() };
-    assert!(matches!(stored::decode(&newer), Err(Undecodable::NewerFormat { format: 2, .. })));
+    let newer = StoredCommit { format: 3, ..good.clone() };
+    assert!(matches!(stored::decode(&newer), Err(Undecodable::NewerFormat { format: 3, .. })));
     for broken in [
         StoredCommit { facts: "[]".to_owned(), ..good.clone() },
         StoredCommit { facts: good.facts.replace("accepted", "approved"), ..good.clone() },
@@ -141,13 +216,14 @@ fn the_largest_batch_of_the_largest_events_fits_an_item_many_times() {
     let escaped = |count: usize| "\u{1}".repeat(count);
     largest.change = domain::OfferChange::Made {
         car: domain::CarId::parse(&id).unwrap(),
-        contact: domain::Contact { name: escaped(256), email: escaped(320), phone: Some(escaped(64)) },
+        contact: Some(domain::Contact { name: escaped(256), email: escaped(320), phone: Some(escaped(64)) }),
     };
     let mut talkative = rejected("car-1").v(2);
     talkative.change = domain::OfferChange::Rejected { reason: Some(escaped(1024)) };
-    let batch: Vec<Event> = std::iter::repeat_n(talkative, 10).collect();
-    let bytes =
-        |events: &[Event]| stored::encode(&buyer("b"), Sequence::new(1), events, &[], moment()).bytes();
-    assert!(bytes(&batch) < 400_000 / 4, "{}", bytes(&batch));
-    assert!(bytes(&std::iter::repeat_n(largest, 10).collect::<Vec<_>>()) < 400_000 / 4);
+    let bytes = |event: Event| {
+        let batch: Vec<Fact> = std::iter::repeat_n(Fact::from(event), 10).collect();
+        stored::encode(&buyer("b"), Sequence::new(1), &batch, &[], false, moment()).bytes()
+    };
+    let largest = bytes(largest).max(bytes(talkative));
+    assert!(largest < 400_000 / 4, "{largest}");
 }

@@ -110,4 +110,8 @@ fn the_tags_that_are_sent_are_the_tags_that_are_read() {
     let Ok(Notice::Receipt(receipt)) = decode(&body.to_string()) else { unreachable!() };
     let read = (receipt.buyer.as_str(), receipt.effect.as_str(), receipt.nonce.as_str());
     assert_eq!(read, (buyer.as_str(), "accepted-email/ö/1", "n"));
+    // "Can contain no more than 256 characters." Source: Amazon SES API v2 Reference, `MessageTag`.
+    let longest = format!("accepted-email/{}/{}", "o".repeat(128), u32::MAX);
+    assert!(contract::receipt::tag_value(&longest).len() <= 256);
+    assert!(contract::receipt::tag_value(&buyer).len() <= 256);
 }

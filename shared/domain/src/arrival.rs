@@ -16,6 +16,8 @@ pub enum Arrival {
     OldRepeat,
     /// Already applied or held with other content: the sender contradicts itself.
     Contradiction,
+    /// It was declared void: somebody decided that it would never come.
+    Voided,
     /// A later version while [`HELD_LIMIT`] events wait.
     TooManyHeld,
 }
@@ -26,7 +28,11 @@ impl State {
     pub fn arrival_of(&self, event: &Event) -> Arrival {
         let next = self.next_version_of(&event.offer);
         let remembered = if event.version < next {
-            match self.offers.get(&event.offer).and_then(|offer| offer.digests.get(&event.version)) {
+            let offer = self.offers.get(&event.offer);
+            if offer.is_some_and(|offer| offer.is_void(event.version)) {
+                return Arrival::Voided;
+            }
+            match offer.and_then(|offer| offer.digests.get(&event.version)) {
                 Some(digest) => *digest,
                 None => return Arrival::OldRepeat,
             }

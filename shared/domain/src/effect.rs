@@ -1,7 +1,5 @@
 use crate::fold::Before;
-use crate::{
-    BuyerId, CloseReason, Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage, State,
-};
+use crate::{BuyerId, CloseReason, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage, State};
 
 /// Something to do outside, as a value.
 ///
@@ -125,36 +123,38 @@ fn wants_quote(offer: &Offer) -> bool {
 /// The effects of one arrival: the difference between before it and after its whole chain.
 ///
 /// Closings come before openings, so that whoever reads in order never sees a low lead beside a high one.
-pub(crate) fn effects_of(before: &Before, after: &State, last: &Event) -> Vec<Effect> {
-    let Some(offer) = after.offers.get(&last.offer) else {
-        return Vec::new();
-    };
-    let id = || last.offer.clone();
-    let high = |accepted_at| LeadId::High { offer: id(), accepted_at };
-    let reason = CloseReason::of(&last.change);
+pub(crate) fn effects_of(before: &Before, after: &State, reason: CloseReason) -> Vec<Effect> {
     let mut kinds = Vec::new();
+    let accepted_at = |id| after.offers.get(id).and_then(Offer::accepted_at);
 
-    if !before.was_known && wants_quote(offer) {
-        kinds.push(EffectKind::QuoteRequest { offer: id() });
+    for (id, was) in &before.offers {
+        if !was.is_known && after.offers.get(id).is_some_and(wants_quote) {
+            kinds.push(EffectKind::QuoteRequest { offer: id.clone() });
+        }
     }
-    let accepted_at = offer.accepted_at();
-    if let Some(was) = before.was_accepted_at.filter(|_| accepted_at.is_none()) {
-        kinds.push(EffectKind::LeadClosed { lead: high(was), reason });
+    for (id, was) in &before.offers {
+        if let Some(was_accepted_at) = was.accepted_at.filter(|_| accepted_at(id).is_none()) {
+            let lead = LeadId::High { offer: id.clone(), accepted_at: was_accepted_at };
+            kinds.push(EffectKind::LeadClosed { lead, reason });
+        }
     }
     if let Some(low) = before.low_lead.as_ref().filter(|_| after.low_lead.is_none()) {
         kinds.push(EffectKind::LeadClosed { lead: low.id(), reason });
     }
-    if let Some(now) = accepted_at.filter(|_| before.was_accepted_at.is_none()) {
-        kinds.push(EffectKind::LeadOpened { lead: high(now), offer: id() });
-        kinds.push(EffectKind::AcceptedEmail { offer: id(), accepted_at: now });
+    for (id, was) in &before.offers {
+        if let Some(now) = accepted_at(id).filter(|_| was.accepted_at.is_none()) {
+            let lead = LeadId::High { offer: id.clone(), accepted_at: now };
+            kinds.push(EffectKind::LeadOpened { lead, offer: id.clone() });
+            kinds.push(EffectKind::AcceptedEmail { offer: id.clone(), accepted_at: now });
+        }
     }
     if let Some(LowLead { opened_at, offer }) = after.low_lead.as_ref().filter(|_| before.low_lead.is_none())
     {
-        kinds.push(EffectKind::LeadOpened {
-            lead: LeadId::Low { opened_at: *opened_at },
-            offer: offer.clone(),
-        });
-        kinds.push(EffectKind::QuoteInvitation { offer: offer.clone() });
+        let lead = LeadId::Low { opened_at: *opened_at };
+        kinds.push(EffectKind::LeadOpened { lead, offer: offer.clone() });
+        if !after.was_invited {
+            kinds.push(EffectKind::QuoteInvitation { offer: offer.clone() });
+        }
     }
     kinds.into_iter().map(|kind| Effect { sequence: after.sequence, kind }).collect()
 }

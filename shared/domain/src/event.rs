@@ -15,6 +15,21 @@ pub struct Event {
     pub time: Option<String>,
 }
 
+impl Event {
+    /// The same event as it may be recorded of a buyer who is to be forgotten: without contact and free text.
+    #[must_use]
+    pub fn without_personal_data(&self) -> Self {
+        let change = match &self.change {
+            OfferChange::Made { car, .. } => OfferChange::Made { car: car.clone(), contact: None },
+            OfferChange::Rejected { .. } => OfferChange::Rejected { reason: None },
+            unchanged @ (OfferChange::Accepted
+            | OfferChange::AcceptanceWithdrawn
+            | OfferChange::Withdrawn) => unchanged.clone(),
+        };
+        Self { change, ..self.clone() }
+    }
+}
+
 /// What can happen to an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OfferChange {
@@ -22,8 +37,8 @@ pub enum OfferChange {
     Made {
         /// The car.
         car: CarId,
-        /// How to reach the buyer about this offer.
-        contact: Contact,
+        /// How to reach the buyer about this offer. An event of an erased buyer is recorded without it.
+        contact: Option<Contact>,
     },
     /// The seller accepted it.
     Accepted,
@@ -56,11 +71,12 @@ impl OfferChange {
     pub fn digest(&self) -> Digest {
         let digest = Digest::EMPTY.and(self.name());
         match self {
-            Self::Made { car, contact } => digest
+            Self::Made { car, contact: Some(contact) } => digest
                 .and(car.as_str())
                 .and(&contact.name)
                 .and(&contact.email)
                 .and_option(contact.phone.as_deref()),
+            Self::Made { car, contact: None } => digest.and(car.as_str()),
             Self::Rejected { reason } => digest.and_option(reason.as_deref()),
             Self::Accepted | Self::AcceptanceWithdrawn | Self::Withdrawn => digest,
         }

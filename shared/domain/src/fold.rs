@@ -1,7 +1,31 @@
+use std::collections::BTreeMap;
+
 use crate::effect::effects_of;
-use crate::{Effect, Event, LowLead, Offer, OfferId, OfferVersion, Stage, State};
+use crate::{
+    CloseReason, Effect, Event, Fact, LowLead, Offer, OfferChange, OfferId, OfferVersion, Stage, State,
+};
 
 impl State {
+    /// The state after one more recorded fact, with the effects that it calls for. See [`State::fold`].
+    ///
+    /// A fact that carries all that was known carries its place as well: it is folded onto nothing just as onto what came before.
+    pub fn fold_fact(&mut self, fact: &Fact) -> Vec<Effect> {
+        match fact {
+            Fact::Event(event) => self.fold(event),
+            Fact::Migrated(known) => self.fold_migrated(known),
+            Fact::Voided { offer, through } => self.fold_voided(offer, *through),
+            Fact::Reset(kept) => {
+                *self = State { sequence: kept.sequence.next(), is_reset: true, ..State::clone(kept) };
+                Vec::new()
+            }
+            Fact::Erased(kept) => {
+                let before = Before::of(self, self.offers.keys());
+                *self = State { sequence: kept.sequence.next(), is_reset: false, ..State::clone(kept) };
+                effects_of(&before, self, CloseReason::Erased)
+            }
+        }
+    }
+
     /// The state after one more recorded event, with the effects that its arrival calls for.
     ///
     /// The event takes the next sequence number. If it is its offer's next version it is applied, then every
@@ -11,7 +35,7 @@ impl State {
     /// Total and silent: history is not argued with. An event that is already contained only takes its number.
     /// Nothing is performed here; whoever folds again simply drops the effects.
     pub fn fold(&mut self, event: &Event) -> Vec<Effect> {
-        self.sequence = self.sequence.next();
+        self.begin_fact();
         let next = self.next_version_of(&event.offer);
         if event.version < next {
             return Vec::new();
@@ -24,20 +48,48 @@ impl State {
                 .or_insert_with(|| event.clone());
             return Vec::new();
         }
-        let was_known = self.offers.contains_key(&event.offer);
-        let was_accepted_at = self.offers.get(&event.offer).and_then(Offer::accepted_at);
-        let low_before = self.low_lead.clone();
-
+        let before = Before::of(self, [&event.offer]);
         self.apply(event);
-        let chain = self.take_chain(&event.offer);
-        for successor in &chain {
-            self.apply(successor);
-        }
-        let last = chain.last().unwrap_or(event);
+        let last = self.apply_chain(&event.offer).unwrap_or_else(|| event.change.clone());
+        self.name_leads(&before, Some(&event.offer));
+        effects_of(&before, self, CloseReason::of(&last))
+    }
 
-        self.keep_open_leads_named(&event.offer, was_accepted_at);
-        self.name_low_lead(&event.offer);
-        effects_of(&Before { was_known, was_accepted_at, low_lead: low_before }, self, last)
+    /// What a former system knew takes the place of what is known here. It has announced all of that, so nothing is
+    /// announced anew; but after a reset it was us who announced what was known before: then the difference is.
+    fn fold_migrated(&mut self, known: &State) -> Vec<Effect> {
+        let was_reset = self.is_reset;
+        self.begin_fact();
+        let before = Before::of(self, self.offers.keys().chain(known.offers.keys()));
+        self.offers.clone_from(&known.offers);
+        self.held.clear();
+        self.was_invited |= known.was_invited;
+        self.name_leads(&before, None);
+        let effects = effects_of(&before, self, CloseReason::Reset);
+        if was_reset { effects } else { Vec::new() }
+    }
+
+    /// A gap is closed: held events in it are applied, what is missing is void, and the chain goes on behind it.
+    fn fold_voided(&mut self, offer: &OfferId, through: OfferVersion) -> Vec<Effect> {
+        self.begin_fact();
+        let before = Before::of(self, [offer]);
+        let mut last = self.apply_chain(offer);
+        while self.next_version_of(offer) <= through && self.version_of(offer) != Some(through) {
+            let from = self.next_version_of(offer);
+            let next_held = self.held.get(offer).and_then(|held| held.keys().next().copied());
+            let to = next_held.and_then(OfferVersion::previous).map_or(through, |to| to.min(through));
+            let known = self.offers.entry(offer.clone()).or_insert_with(|| Offer::unknown(to));
+            known.version = to;
+            known.voided.insert(from, to);
+            last = self.apply_chain(offer).or(last);
+        }
+        self.name_leads(&before, Some(offer));
+        effects_of(&before, self, last.as_ref().map_or(CloseReason::OfferWithdrawn, CloseReason::of))
+    }
+
+    fn begin_fact(&mut self) {
+        self.sequence = self.sequence.next();
+        self.is_reset = false;
     }
 
     fn apply(&mut self, event: &Event) {
@@ -47,44 +99,61 @@ impl State {
             .or_insert_with(|| Offer::begun_by(event));
     }
 
-    /// Takes out of the held events those that follow the offer's version without a gap.
-    fn take_chain(&mut self, offer: &OfferId) -> Vec<Event> {
+    /// Applies the held events that follow the offer's version without a gap; tells the last one's change.
+    fn apply_chain(&mut self, offer: &OfferId) -> Option<OfferChange> {
+        let mut last = None;
         let mut next = self.next_version_of(offer);
-        let mut chain = Vec::new();
-        let Some(held) = self.held.get_mut(offer) else {
-            return chain;
-        };
-        while let Some(event) = held.remove(&next) {
-            chain.push(event);
+        while let Some(event) = self.held.get_mut(offer).and_then(|held| held.remove(&next)) {
+            self.apply(&event);
             next = next.next();
+            last = Some(event.change);
         }
-        if held.is_empty() {
+        if self.held.get(offer).is_some_and(BTreeMap::is_empty) {
             self.held.remove(offer);
         }
-        chain
+        last
     }
 
-    /// A lead open before and after an arrival keeps its name, whatever the chain did in between.
-    fn keep_open_leads_named(&mut self, offer: &OfferId, was_accepted_at: Option<OfferVersion>) {
-        if let (Some(named), Some(offer)) = (was_accepted_at, self.offers.get_mut(offer))
-            && let Stage::Accepted { at } = &mut offer.stage
-        {
-            *at = named;
+    /// A lead open before and after an arrival keeps its name, whatever the chain did in between; a new one gets its own.
+    fn name_leads(&mut self, before: &Before, cause: Option<&OfferId>) {
+        for (id, was) in &before.offers {
+            if let (Some(named), Some(offer)) = (was.accepted_at, self.offers.get_mut(id))
+                && let Stage::Accepted { at } = &mut offer.stage
+            {
+                *at = named;
+            }
         }
-    }
-
-    fn name_low_lead(&mut self, cause: &OfferId) {
-        if !self.has_low_lead() {
-            self.low_lead = None;
-        } else if self.low_lead.is_none() {
-            self.low_lead = Some(LowLead { opened_at: self.sequence, offer: cause.clone() });
+        let named = self.low_lead.take();
+        if self.has_low_lead() {
+            let has_contact =
+                |id: &&OfferId| self.offers.get(*id).is_some_and(|offer| offer.contact.is_some());
+            let pending = || self.offers.iter().find(|(_, offer)| offer.is_pending()).map(|(id, _)| id);
+            let opener = named.as_ref().map(|low| &low.offer).or(cause);
+            let opened_at = named.as_ref().map_or(self.sequence, |low| low.opened_at);
+            let offer = opener.filter(has_contact).or_else(pending).cloned();
+            self.low_lead = offer.map(|offer| LowLead { opened_at, offer });
         }
     }
 }
 
-/// What effects need to know of the state before an arrival. An arrival changes one offer and the low lead, no more.
+/// What effects need to know of the state before an arrival: the offers that it may change, and the low lead.
 pub(crate) struct Before {
-    pub(crate) was_known: bool,
-    pub(crate) was_accepted_at: Option<OfferVersion>,
+    pub(crate) offers: BTreeMap<OfferId, OfferBefore>,
     pub(crate) low_lead: Option<LowLead>,
+}
+
+pub(crate) struct OfferBefore {
+    pub(crate) is_known: bool,
+    pub(crate) accepted_at: Option<OfferVersion>,
+}
+
+impl Before {
+    fn of<'a>(state: &State, offers: impl IntoIterator<Item = &'a OfferId>) -> Self {
+        let before = |id: &OfferId| {
+            let offer = state.offers.get(id);
+            let accepted_at = offer.and_then(Offer::accepted_at);
+            (id.clone(), OfferBefore { is_known: offer.is_some(), accepted_at })
+        };
+        Self { offers: offers.into_iter().map(before).collect(), low_lead: state.low_lead.clone() }
+    }
 }

@@ -124,6 +124,12 @@ impl OfferVersion {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
+
+    /// The version before this one, if there is one.
+    #[must_use]
+    pub const fn previous(self) -> Option<Self> {
+        Self::new(self.0.saturating_sub(1))
+    }
 }
 
 /// A position in a buyer's stream, from 1 without gaps. 0 is the position before the first fact.

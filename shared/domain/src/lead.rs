@@ -105,6 +105,10 @@ pub enum CloseReason {
     OfferRejected,
     /// The buyer withdrew the offer.
     OfferWithdrawn,
+    /// The buyer is to be forgotten.
+    Erased,
+    /// The former system handed the buyer over anew, and knows nothing of what the lead was about.
+    Reset,
 }
 
 impl CloseReason {
@@ -126,14 +130,23 @@ impl CloseReason {
             Self::AcceptanceWithdrawn => "acceptance-withdrawn",
             Self::OfferRejected => "offer-rejected",
             Self::OfferWithdrawn => "offer-withdrawn",
+            Self::Erased => "erased",
+            Self::Reset => "reset",
         }
     }
 
     /// Reads what [`CloseReason::name`] writes.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::OfferAccepted, Self::AcceptanceWithdrawn, Self::OfferRejected, Self::OfferWithdrawn]
-            .into_iter()
-            .find(|reason| reason.name() == name)
+        [
+            Self::OfferAccepted,
+            Self::AcceptanceWithdrawn,
+            Self::OfferRejected,
+            Self::OfferWithdrawn,
+            Self::Erased,
+            Self::Reset,
+        ]
+        .into_iter()
+        .find(|reason| reason.name() == name)
     }
 }

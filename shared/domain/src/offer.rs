@@ -33,20 +33,35 @@ pub struct Offer {
     pub contact: Option<Contact>,
     /// Digests of the latest [`REMEMBERED_DIGESTS`] versions.
     pub digests: BTreeMap<OfferVersion, Digest>,
+    /// Versions that were declared void: first and last of each gap.
+    pub voided: BTreeMap<OfferVersion, OfferVersion>,
 }
 
 impl Offer {
     /// The offer that a first version begins.
     pub(crate) fn begun_by(event: &Event) -> Self {
-        let mut offer = Self {
+        let mut offer = Self::unknown(event.version);
+        offer.apply(event);
+        offer
+    }
+
+    /// An offer of which this is the last version so far, and no more is known: as when its first versions are void.
+    #[must_use]
+    pub const fn unknown(version: OfferVersion) -> Self {
+        Self {
             stage: Stage::Closed,
-            version: event.version,
+            version,
             car: None,
             contact: None,
             digests: BTreeMap::new(),
-        };
-        offer.apply(event);
-        offer
+            voided: BTreeMap::new(),
+        }
+    }
+
+    /// Whether this version was declared void.
+    #[must_use]
+    pub fn is_void(&self, version: OfferVersion) -> bool {
+        self.voided.range(..=version).next_back().is_some_and(|(_, last)| version <= *last)
     }
 
     /// The offer after one more of its events.
@@ -62,7 +77,7 @@ impl Offer {
         };
         if let OfferChange::Made { car, contact } = &event.change {
             self.car = Some(car.clone());
-            self.contact = Some(contact.clone());
+            self.contact.clone_from(contact);
         }
         self.version = event.version;
         self.digests.insert(event.version, event.change.digest());

@@ -13,6 +13,12 @@ pub struct State {
     pub held: BTreeMap<OfferId, BTreeMap<OfferVersion, Event>>,
     /// The name of the low lead while it is open; whether it is open is asked of the offers.
     pub low_lead: Option<LowLead>,
+    /// Whether a former system has invited this buyer to a quote already.
+    pub was_invited: bool,
+    /// Whether this buyer is to be forgotten: nothing personal is recorded any more.
+    pub is_erased: bool,
+    /// Whether the last fact gave the buyer back to the former system.
+    pub is_reset: bool,
 }
 
 impl State {
@@ -59,6 +65,12 @@ impl State {
     #[must_use]
     pub fn next_version_of(&self, offer: &OfferId) -> OfferVersion {
         self.version_of(offer).map_or(OfferVersion::FIRST, OfferVersion::next)
+    }
+
+    /// Whether a former system has to be asked first what it knows of this buyer.
+    #[must_use]
+    pub fn is_first_sight(&self) -> bool {
+        self.sequence == Sequence::START || self.is_reset
     }
 
     /// How many early events wait.

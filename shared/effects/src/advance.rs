@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use telemetry::{Metrics, chain};
 
 use crate::deliver::{self, later};
+use crate::held::held_at_head;
 use crate::leads::{
     AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
 };
@@ -215,6 +216,10 @@ where
                 self.move_cursor(buyer, &mut progress, None, advanced).await?;
             }
         }
+        if stopped.is_ok() {
+            let now = self.surroundings.now();
+            progress.held = Some(held_at_head(&look.head.state, &pending, cursor.holds, now));
+        }
         // A mark is cleared only by who settled all: if this worker ends here, the next one must still be called.
         let mark = cursor.behind.as_ref().filter(|_| stopped.is_ok()).map(|behind| behind.mark.as_str());
         self.move_cursor(buyer, &mut progress, mark, advanced).await?;
@@ -244,13 +249,15 @@ where
     ) -> Result<Progress, Stop> {
         let mut progress = Progress { through: commit.last(), ..Progress::default() };
         for effect in commit.effects.iter().filter(|effect| effect.sequence > settled_through) {
-            let outcome = self.perform(look, effect, commit.recorded_at).await?;
-            if outcome == Outcome::Sent {
-                if let Some((lead, told)) = told_by(effect, look, commit.recorded_at) {
-                    progress.leads.entry(lead).or_default().merge(told);
-                }
-            } else if outcome != Outcome::Unknown {
-                // How a doubtful mail ends is the ledger's to say.
+            let outcome = self.perform(look, effect, commit).await?;
+            // What another system told is so all the same.
+            if matches!(outcome, Outcome::Sent | Outcome::Suppressed)
+                && let Some((lead, told)) = told_by(effect, look, commit.recorded_at)
+            {
+                progress.leads.entry(lead).or_default().merge(told);
+            }
+            // How a doubtful mail ends is the ledger's to say.
+            if !matches!(outcome, Outcome::Sent | Outcome::Unknown) {
                 progress.settled.entry(effect.sequence).or_default().insert(effect.key(), outcome);
             }
             performed.push(Performed { effect: effect.clone(), outcome, recorded_at: commit.recorded_at });
@@ -258,22 +265,20 @@ where
         Ok(progress)
     }
 
-    /// Performs one effect if a later fact has not overtaken it.
-    async fn perform(
-        &self,
-        look: &Look<'_>,
-        effect: &Effect,
-        recorded_at: Timestamp,
-    ) -> Result<Outcome, Stop> {
+    /// Performs one effect if a later fact has not overtaken it, and if it is ours to perform.
+    async fn perform(&self, look: &Look<'_>, effect: &Effect, commit: &Commit) -> Result<Outcome, Stop> {
         if !look.head.state.still_calls_for(&effect.kind) {
             return Ok(Outcome::Superseded);
         }
         if effect.kind.is_email() {
             look.deadline.leaves(deliver::NEEDED, self.surroundings)?;
-            return self.deliver(look, effect).await;
+            return self.deliver(look, effect, commit.is_shadow).await;
+        }
+        if commit.is_shadow {
+            return Ok(Outcome::Suppressed);
         }
         look.deadline.leaves(NEEDED, self.surroundings)?;
-        let Some(body) = sales_message(look.buyer, effect, &look.head.state, recorded_at) else {
+        let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {
             return Ok(Outcome::Superseded);
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };

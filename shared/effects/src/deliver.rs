@@ -32,7 +32,13 @@ where
     O: Outside,
     W: Surroundings,
 {
-    pub(crate) async fn deliver(&self, look: &Look<'_>, effect: &Effect) -> Result<Outcome, Stop> {
+    /// Takes an e-mail to send and sends it, or, `is_shadow`, takes it so that nobody ever does.
+    pub(crate) async fn deliver(
+        &self,
+        look: &Look<'_>,
+        effect: &Effect,
+        is_shadow: bool,
+    ) -> Result<Outcome, Stop> {
         let mut email = match mail::render(&effect.kind, &look.head.state, self.letterhead) {
             Ok(Some(email)) => email,
             Ok(None) => return Ok(Outcome::Superseded),
@@ -48,6 +54,7 @@ where
             head: look.head.state.sequence,
             now,
             deadline: later(now, CLAIM_LASTS),
+            is_shadow,
         };
         let claimed = match self.leads.claim(&claim).await {
             Ok(claimed) => claimed,
@@ -55,6 +62,7 @@ where
             Err(_) => self.leads.claim(&claim).await?,
         };
         match claimed {
+            Claimed::Ours if is_shadow => return Ok(Outcome::Suppressed),
             Claimed::Ours => {}
             Claimed::HeadMoved => return Err(Stop::HeadMoved),
             Claimed::Held(entry) => return self.held_by(look, effect, &entry).await,
@@ -112,6 +120,7 @@ where
             Status::Sent => outcome(Outcome::Sent),
             Status::Unknown | Status::Abandoned => outcome(Outcome::Unknown),
             Status::Rejected => Ok(Outcome::Rejected),
+            Status::Suppressed => Ok(Outcome::Suppressed),
             Status::Sending => self.sending(look, effect, entry).await,
             Status::Retry => Err(Stop::later("e-mail not sent yet".to_owned(), entry.due)),
             Status::Superseded => Err(Stop::later("ledger entry changed".to_owned(), None)),

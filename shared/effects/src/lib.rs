@@ -6,6 +6,7 @@
 
 mod advance;
 mod deliver;
+mod held;
 pub mod leads;
 pub mod mail;
 pub mod outside;
@@ -13,6 +14,7 @@ mod sweep;
 pub mod worker;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
+pub use held::oldest_held;
 pub use sweep::Swept;
 
 /// The SHA-256 of a text in hexadecimal, 64 characters.

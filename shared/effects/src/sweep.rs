@@ -1,4 +1,5 @@
-//! What the doorbell missed: buyers that are behind, e-mails that are not settled for good, commits nobody rang for.
+//! What the doorbell missed: buyers that are behind, e-mails that are not settled for good, commits nobody rang for; and
+//! gaps that are not filled.
 
 use domain::{Effect, EffectKind, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
@@ -7,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::advance::{Advance, Advanced, CannotMark, Look, Stop, unless_it_panics};
 use crate::deliver::later;
-use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work};
+use crate::leads::{Cursors, Held, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work};
 use crate::outside::Outside;
 
 /// How long after its recording a commit is left to the doorbell.
@@ -38,6 +39,8 @@ pub struct Swept {
     pub advanced: Vec<(domain::BuyerId, Advanced)>,
     /// E-mails whose entry changed, and to what.
     pub emails: Vec<(domain::BuyerId, String, Status)>,
+    /// Buyers of whom events are still held, with the oldest of them.
+    pub held: Vec<(domain::BuyerId, Held)>,
     /// Why the sweep ended before all was done; the next one goes on from there.
     pub unfinished: Option<String>,
 }
@@ -72,9 +75,9 @@ where
         deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
         let due = self.leads.open_work(self.surroundings.now(), WORK_AT_ONCE).await.map_err(Stop::from)?;
         // E-mails first: what has been tried for a day must be given up before its buyer tries it once more.
-        let (emails, behind): (Vec<OpenWork>, Vec<OpenWork>) =
-            due.into_iter().partition(|work| work.what != Open::Behind);
-        for OpenWork { buyer, what, .. } in emails.into_iter().chain(behind) {
+        let (emails, others): (Vec<OpenWork>, Vec<OpenWork>) =
+            due.into_iter().partition(|work| matches!(work.what, Open::Email { .. }));
+        for OpenWork { buyer, what, .. } in emails.into_iter().chain(others) {
             match what {
                 Open::Behind => {
                     let advanced = self.advance(&buyer, deadline).await?;
@@ -85,6 +88,12 @@ where
                     let changed = unless_it_panics(self.email(&buyer, &key, &entry, deadline)).await;
                     if let Ok(Some(status)) = changed {
                         swept.emails.push((buyer, key, status));
+                    }
+                }
+                Open::Held(found) => {
+                    let held = unless_it_panics(self.look_at_held(&buyer, &found, deadline)).await;
+                    if let Ok(Some(held)) = held {
+                        swept.held.push((buyer, held));
                     }
                 }
             }
@@ -121,14 +130,16 @@ where
                 };
                 let cursor = self.leads.cursor(buyer).await?;
                 let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
-                Ok(match self.deliver(&look, &effect).await? {
+                Ok(match self.deliver(&look, &effect, false).await? {
                     Outcome::Sent => Some(Status::Sent),
                     Outcome::Rejected => Some(Status::Rejected),
                     Outcome::Unknown => Some(Status::Unknown),
-                    Outcome::AlreadySent | Outcome::Superseded => None,
+                    Outcome::AlreadySent | Outcome::Superseded | Outcome::Suppressed => None,
                 })
             }
-            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded => Ok(None),
+            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded | Status::Suppressed => {
+                Ok(None)
+            }
         }
     }
 

@@ -1,10 +1,10 @@
 //! What an append writes, and when a snapshot goes with it.
 
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Effect, Event};
+use domain::{BuyerId, Effect, Fact};
 use jiff::Timestamp;
 
-use crate::{FeedPartition, Head};
+use crate::{FeedPartition, Head, Performing};
 
 /// The largest item in bytes that is written; DynamoDB's own limit is 400 KB.
 pub const LARGEST_ITEM: usize = 380_000;
@@ -15,12 +15,12 @@ pub const LARGEST_ITEM: usize = 380_000;
 const WRITE_UNIT: usize = 1024;
 const READ_UNIT: usize = 4096;
 
-/// Events that are to be recorded in one commit, with the head that they lead to.
+/// Facts that are to be recorded in one commit, with the head that they lead to.
 #[derive(Debug, Clone)]
 pub struct Appending {
     before: Head,
     after: Head,
-    events: Vec<Event>,
+    facts: Vec<Fact>,
     effects: Vec<Effect>,
 }
 
@@ -28,13 +28,13 @@ impl Appending {
     /// Nothing yet, on top of this head.
     #[must_use]
     pub fn onto(head: Head) -> Self {
-        Self { after: head.clone(), before: head, events: Vec::new(), effects: Vec::new() }
+        Self { after: head.clone(), before: head, facts: Vec::new(), effects: Vec::new() }
     }
 
-    /// Takes one event more: folds it, and keeps the effects that it calls for.
-    pub fn take(&mut self, event: Event) {
-        self.effects.extend(self.after.state.fold(&event));
-        self.events.push(event);
+    /// Takes one fact more: folds it, and keeps the effects that it calls for.
+    pub fn take(&mut self, fact: Fact) {
+        self.effects.extend(self.after.state.fold_fact(&fact));
+        self.facts.push(fact);
     }
 
     /// The state with all that was taken.
@@ -45,22 +45,30 @@ impl Appending {
 
     /// What was taken, in order.
     #[must_use]
-    pub fn events(&self) -> &[Event] {
-        &self.events
+    pub fn facts(&self) -> &[Fact] {
+        &self.facts
     }
 
     /// The commit to put, and the head once it is there. `None` if nothing was taken: then there is nothing to write.
     #[must_use]
-    pub fn commit(&self, buyer: &BuyerId, recorded_at: Timestamp) -> Option<(StoredCommit, Head)> {
-        if self.events.is_empty() {
+    pub fn commit(
+        &self,
+        buyer: &BuyerId,
+        performing: Performing,
+        recorded_at: Timestamp,
+    ) -> Option<(StoredCommit, Head)> {
+        if self.facts.is_empty() {
             return None;
         }
         let first = self.before.state.sequence.next();
-        let mut commit = stored::encode(buyer, first, &self.events, &self.effects, recorded_at);
-        if !self.effects.is_empty() {
+        // Once live, for ever live: the former system has left this buyer to us.
+        let is_shadow = performing == Performing::Shadow && !self.before.is_live;
+        let mut commit = stored::encode(buyer, first, &self.facts, &self.effects, is_shadow, recorded_at);
+        // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
+        if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
-        let mut head = self.after.clone();
+        let mut head = Head { is_live: !is_shadow, ..self.after.clone() };
         let tail_bytes = self.before.tail_bytes + commit.bytes();
         let snapshot = stored::encode_snapshot(&self.after.state);
         if is_snapshot_worth_it(commit.bytes(), "snapshot".len() + snapshot.len(), tail_bytes) {

@@ -1,4 +1,5 @@
-//! The index of effectful commits, by the time of recording: finds what the doorbell missed.
+//! The index of commits that call for effects or after which events are held, by the time of recording: finds what the
+//! doorbell missed.
 
 use contract::stored;
 use domain::{BuyerId, Sequence};
@@ -56,7 +57,7 @@ impl FeedPartition {
     }
 }
 
-/// An effectful commit, as the index knows it.
+/// A commit, as the index knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEntry {
     /// Whose.
@@ -68,7 +69,7 @@ pub struct FeedEntry {
 }
 
 impl FeedEntry {
-    /// The entry that a commit makes, if it is effectful.
+    /// The entry that a commit makes, if it is in the index.
     #[must_use]
     pub fn of(commit: &stored::StoredCommit) -> Option<Self> {
         commit.feed.as_ref()?;
@@ -80,7 +81,7 @@ impl FeedEntry {
     }
 }
 
-/// The index of effectful commits.
+/// The index of commits that somebody must look at.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Feed {
     /// Up to `limit` commits of a partition recorded after one moment and until another, oldest first. Not consistent: an

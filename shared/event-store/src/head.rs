@@ -8,28 +8,44 @@ pub struct Head {
     pub state: State,
     /// The bytes of the commits since the newest snapshot: what a load has to read.
     pub tail_bytes: usize,
+    /// Whether effects of this buyer are performed by us. Once they are, they stay so.
+    pub is_live: bool,
+}
+
+/// Whether the effects of what is recorded are to be performed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Performing {
+    /// They are.
+    #[default]
+    Live,
+    /// They are recorded and settled as suppressed, for another system performs them; but not of a buyer who was live before.
+    Shadow,
 }
 
 impl Head {
-    /// The head after one more commit of its stream.
+    /// The head after one more commit of its stream; `None` if that was emptied: what took its place must be loaded.
     ///
     /// # Errors
-    /// [`Undecodable`], and the head is as before.
-    pub fn follow(&mut self, stored: &StoredCommit) -> Result<Commit, Undecodable> {
+    /// [`Undecodable`].
+    pub fn followed_by(mut self, stored: &StoredCommit) -> Result<Option<Self>, Undecodable> {
         let commit = stored::decode(stored)?;
+        if commit.emptied.is_some() {
+            return Ok(None);
+        }
         self.adopt(&commit, stored.bytes());
-        Ok(commit)
+        Ok(Some(self))
     }
 
     pub(crate) fn adopt(&mut self, commit: &Commit, bytes: usize) {
+        self.is_live = !commit.is_shadow;
         if let Some(snapshot) = &commit.snapshot {
             self.state = snapshot.clone();
             self.tail_bytes = 0;
             return;
         }
-        for event in &commit.facts {
+        for fact in &commit.facts {
             // A fold performs nothing: the effects were decided when the commit was written, and are stored with it.
-            drop(self.state.fold(event));
+            drop(self.state.fold_fact(fact));
         }
         self.tail_bytes += bytes;
     }

@@ -6,7 +6,7 @@ use domain::{BuyerId, Sequence};
 
 use jiff::Timestamp;
 
-use crate::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
 #[derive(Debug, Default)]
@@ -45,6 +45,18 @@ impl EventStore for MemoryStreams {
         let mut found = commits.range((buyer.to_owned(), 0)..(buyer.to_owned(), end)).rev();
         let page = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
         Ok(Page { commits: page, has_more: found.next().is_some() })
+    }
+}
+
+impl Emptying for MemoryStreams {
+    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(commit) = commits.get_mut(&(buyer.to_string(), sequence.get()))
+            && commit.emptied_by.is_none()
+        {
+            commit.empty(by);
+        }
+        Ok(())
     }
 }
 

@@ -20,6 +20,17 @@ pub trait EventStore {
     -> Result<Page, StoreError>;
 }
 
+/// Taking facts out of commits that a later fact has taken the place of.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait Emptying {
+    /// Takes facts and snapshot out of the commit at this sequence number, and notes which fact took their place. Key, effects
+    /// and time stay. Done before: nothing happens.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may or may not be emptied. Do it again.
+    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError>;
+}
+
 /// How an append ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
@@ -51,6 +62,14 @@ pub enum StoreError {
         /// Why.
         #[source]
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// It does not fit one item of the table.
+    #[error("what is to be recorded of {buyer} takes {bytes} bytes, which one item cannot hold")]
+    TooLarge {
+        /// Of which stream.
+        buyer: String,
+        /// Its size.
+        bytes: usize,
     },
     /// What is stored cannot be read by this version. Nothing of this buyer goes on until a person looks.
     #[error("the stream cannot be read")]

@@ -6,6 +6,8 @@
 mod chain;
 mod metrics;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 pub use chain::chain;
 pub use metrics::Metrics;
 pub use tracing::level_filters::LevelFilter;
@@ -17,6 +19,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// The crates that may say more than warnings. Others repeat whole requests and bodies at finer levels, and those hold
 /// personal data and credentials.
 const OURS: [&str; 6] = ["recorder", "reactor", "sweeper", "receipts", "effects", "event_store"];
+
+static HAS_STARTED: AtomicBool = AtomicBool::new(false);
+
+/// Whether log lines go to standard output.
+fn has_started() -> bool {
+    HAS_STARTED.load(Ordering::Relaxed)
+}
 
 /// Starts JSON log lines on standard output, from this level on for our own crates (`error`, `warn`, `info`, `debug`,
 /// `trace`). Panics are told by their place only: their message may quote data.
@@ -31,6 +40,7 @@ pub fn start(level: LevelFilter) {
         .with_default(LevelFilter::WARN.min(level))
         .with_targets(OURS.map(|name| (name, level)));
     tracing_subscriber::registry().with(lines.with_filter(levels)).init();
+    HAS_STARTED.store(true, Ordering::Relaxed);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a panic");

@@ -54,7 +54,7 @@ pub fn made(name: &str) -> Event {
 /// `offer.made.v1` with another contact.
 #[must_use]
 pub fn made_by(name: &str, contact: Contact) -> Event {
-    let change = OfferChange::Made { car: CarId::parse(name).unwrap(), contact };
+    let change = OfferChange::Made { car: CarId::parse(name).unwrap(), contact: Some(contact) };
     EventBuilder { offer: offer(name), change }.v(1)
 }
 
@@ -93,9 +93,11 @@ pub fn body(buyer: &BuyerId, event: &Event) -> String {
     match &event.change {
         OfferChange::Made { car, contact } => {
             data["carId"] = json!(car.as_str());
-            data["buyer"] = json!({ "name": contact.name, "email": contact.email });
-            if let Some(phone) = &contact.phone {
-                data["buyer"]["phone"] = json!(phone);
+            if let Some(contact) = contact {
+                data["buyer"] = json!({ "name": contact.name, "email": contact.email });
+                if let Some(phone) = &contact.phone {
+                    data["buyer"]["phone"] = json!(phone);
+                }
             }
         }
         OfferChange::Rejected { reason: Some(reason) } => data["reason"] = json!(reason),

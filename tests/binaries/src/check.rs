@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::Commit;
-use domain::{BuyerId, Effect, State};
+use domain::{BuyerId, Effect, Fact, State};
 use serde_json::Value;
 
 use crate::aws::{Mail, Told};
@@ -70,8 +70,8 @@ fn check_stream(world: &World, buyer: &BuyerId, commits: &[Commit], report: &mut
             report.violation("gaps", &format!("{buyer}: {next} is followed by {}", commit.first));
         }
         next = commit.last().get() + 1;
-        for fact in &commit.facts {
-            *times.entry(fact.id.to_string()).or_default() += 1;
+        for event in commit.facts.iter().filter_map(Fact::event) {
+            *times.entry(event.id.to_string()).or_default() += 1;
         }
     }
     let sent = world.posts.iter().filter(|post| post.buyer == *buyer);
@@ -95,7 +95,7 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
     let mut state = State::default();
     let mut due: Vec<Effect> = Vec::new();
     for commit in commits {
-        let effects: Vec<Effect> = commit.facts.iter().flat_map(|fact| state.fold(fact)).collect();
+        let effects: Vec<Effect> = commit.facts.iter().flat_map(|fact| state.fold_fact(fact)).collect();
         if effects != commit.effects {
             report.violation("effects", &format!("{buyer}: {} was recorded with others", commit.first));
         }

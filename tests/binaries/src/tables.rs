@@ -96,6 +96,8 @@ fn stored(item: &Value) -> StoredCommit {
         snapshot: optional("snapshot"),
         recorded_at: text(item, "recordedAt").to_owned(),
         feed: optional("feed"),
+        shadow: item["shadow"]["BOOL"] == true,
+        emptied_by: None,
     }
 }
 

@@ -108,7 +108,8 @@ impl Cursors for Aws {
         progress: &Progress,
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        if progress.through <= progress.from && mark_to_clear.is_none() {
+        let moves = progress.through > progress.from;
+        if !moves && !progress.tells_of_held() && mark_to_clear.is_none() {
             return Ok(Moved::Done); // Nothing to write: no call.
         }
         let lost = |_| Err(leads_unavailable("TransactWriteItems", buyer));

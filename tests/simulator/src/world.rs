@@ -143,7 +143,7 @@ impl World {
                 let due = stream
                     .values()
                     .rev()
-                    .find(|commit| commit.effects.is_some())
+                    .find(|commit| commit.feed.is_some())
                     .map_or(0, |commit| commit.last);
                 let Some(items) = platform.leads.buyers.get(buyer) else { return due == 0 };
                 items.cursor.through.get() >= due

@@ -10,6 +10,7 @@ use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
+use legacy::Legacy;
 use recorder::Recorder;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
 use serde_json::{Value, json};
@@ -188,7 +189,7 @@ impl World {
     #[track_caller]
     pub(crate) fn recorded(&self, buyer: &BuyerId) -> Vec<(String, u32)> {
         let commits = block_on(event_store::history(&self.streams.memory, buyer)).unwrap();
-        let events = commits.iter().flat_map(|commit| &commit.facts);
+        let events = commits.iter().flat_map(|commit| &commit.facts).filter_map(domain::Fact::event);
         events.map(|event| (event.offer.to_string(), event.version.get())).collect()
     }
 
@@ -208,8 +209,8 @@ impl World {
     }
 }
 
-pub(crate) fn deliver<S: EventStore, D: DeadLetters>(
-    recorder: &Recorder<S, D, Still>,
+pub(crate) fn deliver<S: EventStore, D: DeadLetters, L: Legacy>(
+    recorder: &Recorder<S, D, Still, L>,
     messages: &[Sent],
 ) -> Vec<String> {
     let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));

@@ -5,3 +5,4 @@ mod faults;
 mod given;
 mod properties;
 mod rules;
+mod takeover;

@@ -156,7 +156,7 @@ fn change(fields: &mut Fields<'_>, kind: &str, version: Option<OfferVersion>) ->
             let email = fields.text("data.buyer.email", 320);
             let phone = fields.optional_text("data.buyer.phone", 64).map(str::to_owned);
             let contact = Contact { name: name?.to_owned(), email: email?.to_owned(), phone };
-            Some(OfferChange::Made { car: car?, contact })
+            Some(OfferChange::Made { car: car?, contact: Some(contact) })
         }
         "offer.accepted.v1" => Some(OfferChange::Accepted),
         "offer.acceptance-withdrawn.v1" => Some(OfferChange::AcceptanceWithdrawn),

@@ -5,17 +5,24 @@
 
 mod effects;
 mod facts;
-mod snapshot;
+mod state;
 
-use domain::{BuyerId, Effect, Event, Sequence, State};
+use std::ops::RangeInclusive;
+
+use domain::{BuyerId, Effect, Fact, Sequence, State};
 use jiff::Timestamp;
 
-/// The version of the facts' and effects' form. Readers know every version up to it.
-pub const FORMAT: u32 = 1;
+/// The version of the facts' and effects' form. Readers know every version up to it; a commit is written in the oldest one
+/// that can hold it, so that an older version of the software, deployed beside this one, reads on for as long as it may.
+///
+/// 1: events. 2: all facts, and commits whose effects are not to be performed.
+pub const FORMAT: u32 = 2;
 
-/// The version of the fold that snapshots were made by. A snapshot of another fold is not used: the facts are
-/// folded again.
-pub const FOLD: u32 = 1;
+/// The version of the fold that snapshots are made by, by the same rule. 2 adds what facts other than events lead to.
+pub const FOLD: u32 = 2;
+
+/// The folds whose snapshots still say what the facts say. One of another fold is not used: the facts are folded again.
+const USABLE_FOLDS: RangeInclusive<u32> = 1..=FOLD;
 
 /// What one append writes, as it lies in the table. Attribute names are the field names in camel case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,9 +33,9 @@ pub struct StoredCommit {
     pub sequence: u64,
     /// The sequence number of the last fact.
     pub last: u64,
-    /// [`FORMAT`] at the time of writing.
+    /// The oldest [`FORMAT`] that can hold it.
     pub format: u32,
-    /// The facts, a JSON array.
+    /// The facts, a JSON array; empty once the commit is emptied.
     pub facts: String,
     /// The effects they call for, a JSON array; absent when there are none.
     pub effects: Option<String>,
@@ -38,9 +45,21 @@ pub struct StoredCommit {
     pub recorded_at: String,
     /// Partition key of the sparse index of effectful commits: hour of `recorded_at` and shard.
     pub feed: Option<String>,
+    /// Whether its effects are recorded but not to be performed.
+    pub shadow: bool,
+    /// The sequence number of the fact that took the place of this commit's facts. Its key stays, for it is the lock.
+    pub emptied_by: Option<u64>,
 }
 
 impl StoredCommit {
+    /// Takes facts and snapshot out: the fact at `by` has taken their place.
+    pub fn empty(&mut self, by: Sequence) {
+        self.facts.clear();
+        self.snapshot = None;
+        self.format = FORMAT;
+        self.emptied_by = Some(by.get());
+    }
+
     /// The item's size in bytes as DynamoDB counts it: names and values in UTF-8, numbers at most 21.
     ///
     /// Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
@@ -53,11 +72,13 @@ impl StoredCommit {
             + number("sequence", self.sequence)
             + number("last", self.last)
             + number("format", u64::from(self.format))
-            + text("facts", &self.facts)
+            + if self.emptied_by.is_some() { 0 } else { text("facts", &self.facts) }
             + optional("effects", self.effects.as_ref())
             + optional("snapshot", self.snapshot.as_ref())
             + text("recordedAt", &self.recorded_at)
             + optional("feed", self.feed.as_ref())
+            + if self.shadow { "shadow".len() + 1 } else { 0 }
+            + self.emptied_by.map_or(0, |by| number("emptiedBy", by))
     }
 }
 
@@ -74,21 +95,41 @@ pub struct Commit {
     pub buyer: BuyerId,
     /// The sequence number of the first fact.
     pub first: Sequence,
-    /// The facts, in order, at least one.
-    pub facts: Vec<Event>,
+    /// The facts, in order; none in an emptied commit.
+    pub facts: Vec<Fact>,
     /// The effects they call for, in order.
     pub effects: Vec<Effect>,
     /// The state after the last fact, if it was written with it and this version's fold can use it.
     pub snapshot: Option<State>,
     /// When it was recorded.
     pub recorded_at: Timestamp,
+    /// Whether its effects are not to be performed: another system performs them.
+    pub is_shadow: bool,
+    /// What became of its facts, if they were taken out.
+    pub emptied: Option<Emptied>,
+}
+
+/// What is left of a commit whose facts were taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emptied {
+    /// The sequence number that its last fact had.
+    pub last: Sequence,
+    /// The fact that took their place.
+    pub by: Sequence,
 }
 
 impl Commit {
     /// The sequence number of the last fact.
     #[must_use]
     pub fn last(&self) -> Sequence {
-        Sequence::new(self.first.get() + (self.facts.len() as u64 - 1))
+        let last = || Sequence::new(self.first.get() + (self.facts.len() as u64).saturating_sub(1));
+        self.emptied.map_or_else(last, |emptied| emptied.last)
+    }
+
+    /// Whether the state after it can be told without anything before it: what a load reads back to.
+    #[must_use]
+    pub fn is_fresh_start(&self) -> bool {
+        self.snapshot.is_some() || self.facts.iter().any(Fact::is_fresh_start)
     }
 }
 
@@ -124,20 +165,24 @@ pub enum Undecodable {
 pub fn encode(
     buyer: &BuyerId,
     first: Sequence,
-    events: &[Event],
+    facts: &[Fact],
     effects: &[Effect],
+    is_shadow: bool,
     recorded_at: Timestamp,
 ) -> StoredCommit {
+    let is_old = !is_shadow && facts.iter().all(facts::is_of_format_1);
     StoredCommit {
         buyer: buyer.to_string(),
         sequence: first.get(),
-        last: first.get() + (events.len() as u64).saturating_sub(1),
-        format: FORMAT,
-        facts: facts::encode(events),
+        last: first.get() + (facts.len() as u64).saturating_sub(1),
+        format: if is_old { 1 } else { FORMAT },
+        facts: facts::encode(facts),
         effects: (!effects.is_empty()).then(|| effects::encode(effects)),
         snapshot: None,
         recorded_at: written(recorded_at),
         feed: None,
+        shadow: is_shadow,
+        emptied_by: None,
     }
 }
 
@@ -150,7 +195,7 @@ pub fn written(moment: Timestamp) -> String {
 /// Encodes a state as a snapshot. Held events and contacts are in it too.
 #[must_use]
 pub fn encode_snapshot(state: &State) -> String {
-    snapshot::encode(state)
+    state::encode(state)
 }
 
 /// Reads a stored commit back.
@@ -168,10 +213,20 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
             format: stored.format,
         });
     }
-    let facts = facts::decode(&stored.facts).ok_or_else(|| corrupt("facts"))?;
-    let after_first = (facts.len() as u64).checked_sub(1);
-    let last = after_first.and_then(|count| stored.sequence.checked_add(count));
-    if stored.sequence == 0 || last != Some(stored.last) {
+    let emptied =
+        stored.emptied_by.map(|by| Emptied { last: Sequence::new(stored.last), by: Sequence::new(by) });
+    let facts = match emptied {
+        Some(_) => Vec::new(),
+        None => facts::decode(&stored.facts).ok_or_else(|| corrupt("facts"))?,
+    };
+    let is_whole = match emptied {
+        Some(emptied) => stored.last >= stored.sequence && emptied.by > emptied.last,
+        None => {
+            (facts.len() as u64).checked_sub(1) == stored.last.checked_sub(stored.sequence)
+                && !facts.is_empty()
+        }
+    };
+    if stored.sequence == 0 || !is_whole {
         return Err(corrupt("last"));
     }
     Ok(Commit {
@@ -185,8 +240,11 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
         snapshot: stored
             .snapshot
             .as_deref()
-            .and_then(snapshot::decode)
+            .filter(|_| emptied.is_none())
+            .and_then(state::decode)
             .filter(|state| state.sequence.get() == stored.last),
         recorded_at: stored.recorded_at.parse().map_err(|_| corrupt("recordedAt"))?,
+        is_shadow: stored.shadow,
+        emptied,
     })
 }

@@ -16,6 +16,28 @@ pub struct Cursor {
     pub behind: Option<Behind>,
     /// Addresses that no mail goes to any more: it bounced for good, or the buyer complained.
     pub stopped: BTreeSet<AddressDigest>,
+    /// Whether the table says that events are held: beside the cursor lies [`Held`].
+    pub holds: bool,
+}
+
+/// Events of a buyer wait for earlier ones that have not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where the oldest of them stands in the stream.
+    pub sequence: Sequence,
+    /// When that was recorded.
+    pub since: Timestamp,
+    /// When to look whether it still waits.
+    pub due: Timestamp,
+}
+
+/// What was found held at the head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HeldAtHead {
+    /// The oldest of it; `None` if nothing is held.
+    pub oldest: Option<Held>,
+    /// Whether the cursor said so when it was read. Then nothing is written, if it still does.
+    pub is_known: bool,
 }
 
 /// The mark of a buyer whose pending effects must be tried again later.
@@ -42,13 +64,21 @@ pub struct Progress {
     pub leads: BTreeMap<LeadId, LeadTold>,
     /// How effects were settled, where it was not plainly *sent*.
     pub settled: BTreeMap<Sequence, BTreeMap<String, Outcome>>,
+    /// What is held at the head; `None` where this does not come from a look at the head.
+    pub held: Option<HeldAtHead>,
 }
 
 impl Progress {
     /// How many items it touches besides the cursor.
     #[must_use]
     pub fn items(&self) -> usize {
-        self.leads.len() + self.settled.len()
+        self.leads.len() + self.settled.len() + usize::from(self.tells_of_held())
+    }
+
+    /// Whether it says something new of what is held.
+    #[must_use]
+    pub fn tells_of_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| !held.is_known)
     }
 
     /// Adds what came after.
@@ -80,7 +110,8 @@ pub trait Cursors {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable>;
 
     /// Moves the cursor forward and writes what was told on the way, in one transaction: so no late worker can revive a
-    /// closed lead. Clears the mark of this name, and no other. Where `progress` does not move, only the mark is cleared.
+    /// closed lead. Clears the mark of this name, and no other. Where `progress` does not move, only the mark is cleared, and
+    /// what is held is written if the cursor is still there: whoever moved it has seen more.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].

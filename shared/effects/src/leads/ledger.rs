@@ -50,6 +50,8 @@ pub enum Status {
     Abandoned,
     /// Overtaken before it was sent; a later effect of the key may claim it anew.
     Superseded,
+    /// Never to be sent by us: another system sent it.
+    Suppressed,
 }
 
 impl Status {
@@ -64,7 +66,20 @@ impl Status {
             Self::Unknown => "unknown",
             Self::Abandoned => "abandoned",
             Self::Superseded => "superseded",
+            Self::Suppressed => "suppressed",
         }
+    }
+
+    /// Whether a person may decide to have it sent again: it may have gone out, or not.
+    #[must_use]
+    pub const fn is_given_up_or_doubtful(self) -> bool {
+        matches!(self, Self::Unknown | Self::Abandoned)
+    }
+
+    /// Whether somebody still has something to do about it: such entries stand in the index of open work.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        matches!(self, Self::Sending | Self::Unknown | Self::Retry)
     }
 
     /// Reads what [`Status::name`] writes.
@@ -78,6 +93,7 @@ impl Status {
             Self::Unknown,
             Self::Abandoned,
             Self::Superseded,
+            Self::Suppressed,
         ]
         .into_iter()
         .find(|status| status.name() == name)
@@ -117,6 +133,15 @@ pub struct Claim {
     pub now: Timestamp,
     /// Until then nobody else may think that nobody is at it.
     pub deadline: Timestamp,
+    /// Whether it is taken so that nobody sends it, now or later, for another system does.
+    pub is_shadow: bool,
+}
+
+impl Claim {
+    /// Where the entry stands once it is claimed.
+    pub(super) const fn status(&self) -> Status {
+        if self.is_shadow { Status::Suppressed } else { Status::Sending }
+    }
 }
 
 /// How a claim ended.
@@ -189,6 +214,6 @@ pub(super) fn is_claimable(entry: Option<&LedgerEntry>, claim: &Claim) -> bool {
         Status::Superseded => true,
         Status::Retry => entry.due.is_none_or(|due| due <= claim.now),
         Status::Rejected => entry.address != claim.address,
-        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned => false,
+        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned | Status::Suppressed => false,
     }
 }

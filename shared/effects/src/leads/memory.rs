@@ -6,7 +6,7 @@ use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
 use super::{
-    Behind, Claim, Claimed, Cursor, Cursors, Heard, LeadTold, LeadsUnavailable, Learned, Ledger, LedgerEntry,
+    Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold, LeadsUnavailable, Learned, Ledger, LedgerEntry,
     Moved, Open, OpenWork, Outcome, Progress, Receipts, Status, Verdict, Walked, Work, is_claimable,
     receipts,
 };
@@ -31,6 +31,8 @@ pub struct Tables {
     pub ledger: BTreeMap<(BuyerId, String), LedgerEntry>,
     /// By buyer, sequence and effect key.
     pub settled: BTreeMap<(BuyerId, Sequence, String), Outcome>,
+    /// By buyer.
+    pub held: BTreeMap<BuyerId, Held>,
     /// How far the sweeper has walked.
     pub walked: Option<Walked>,
 }
@@ -49,6 +51,25 @@ impl MemoryLeads {
     }
 }
 
+impl MemoryLeads {
+    /// What `DynamoLeads::resend` does.
+    #[must_use]
+    pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
+        let is_found = |entry: &&mut LedgerEntry| entry.nonce == found.nonce && entry.status == found.status;
+        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_given_up_or_doubtful()) else {
+            return false;
+        };
+        entry.status = Status::Retry;
+        entry.reason = None;
+        entry.due = Some(now);
+        entry.since = now;
+        entry.first_tried_at = now;
+        true
+    }
+}
+
 impl Cursors for MemoryLeads {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         Ok(self.tables.borrow().cursors.get(buyer).cloned().unwrap_or_default())
@@ -60,11 +81,23 @@ impl Cursors for MemoryLeads {
         progress: &Progress,
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        let mut tables = self.tables.borrow_mut();
+        let tables = &mut *self.tables.borrow_mut();
         let cursor = tables.cursors.entry(buyer.clone()).or_default();
         let moves = progress.through > progress.from;
-        if moves && cursor.through >= progress.through {
+        let is_overtaken = if moves {
+            cursor.through >= progress.through
+        } else {
+            progress.tells_of_held() && cursor.through > progress.through
+        };
+        if is_overtaken {
             return Ok(Moved::Overtaken);
+        }
+        if let Some(HeldAtHead { oldest, is_known }) = &progress.held
+            && !(*is_known && (cursor.holds == oldest.is_some() || !moves))
+        {
+            cursor.holds = oldest.is_some();
+            tables.held.remove(buyer);
+            tables.held.extend(oldest.clone().map(|oldest| (buyer.clone(), oldest)));
         }
         if cursor.behind.as_ref().is_some_and(|behind| Some(behind.mark.as_str()) == mark_to_clear) {
             cursor.behind = None;
@@ -107,11 +140,11 @@ impl Ledger for MemoryLeads {
             .filter(|entry| entry.status == Status::Retry)
             .map_or(claim.now, |entry| entry.first_tried_at);
         let entry = LedgerEntry {
-            status: Status::Sending,
+            status: claim.status(),
             nonce: claim.nonce.clone(),
             sequence: claim.sequence,
             address: claim.address.clone(),
-            due: Some(claim.deadline),
+            due: (!claim.is_shadow).then_some(claim.deadline),
             first_tried_at,
             since: claim.now,
             message_id: None,
@@ -134,7 +167,9 @@ impl Ledger for MemoryLeads {
         let is_open = |entry: &LedgerEntry| match entry.status {
             Status::Sending | Status::Unknown => true,
             Status::Abandoned => verdict.is_final(),
-            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded => false,
+            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded | Status::Suppressed => {
+                false
+            }
         };
         let Some(entry) = entry.filter(|entry| entry.nonce == nonce) else {
             return Ok(false);
@@ -183,7 +218,12 @@ impl Work for MemoryLeads {
             let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
             Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
         });
-        let mut due: Vec<OpenWork> = behind.chain(emails).filter(|work| work.due <= now).collect();
+        let held = tables.held.iter().map(|(buyer, held)| OpenWork {
+            buyer: buyer.clone(),
+            due: held.due,
+            what: Open::Held(held.clone()),
+        });
+        let mut due: Vec<OpenWork> = behind.chain(emails).chain(held).filter(|work| work.due <= now).collect();
         due.sort_by_key(|work| work.due);
         due.truncate(limit);
         Ok(due)

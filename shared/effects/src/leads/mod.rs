@@ -10,8 +10,8 @@ mod work;
 
 use std::error::Error;
 
-pub use cursor::{Behind, Cursor, Cursors, Moved, Progress};
-pub use dynamo::{About, DynamoLeads, DynamoReceipts, KnownLead};
+pub use cursor::{Behind, Cursor, Cursors, Held, HeldAtHead, Moved, Progress};
+pub use dynamo::{About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, OpenLead, Scanned};
 use ledger::is_claimable;
 pub use ledger::{AddressDigest, Claim, Claimed, Ledger, LedgerEntry, Status, Verdict};
 pub use memory::{MemoryLeads, Tables};

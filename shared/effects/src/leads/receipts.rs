@@ -92,7 +92,12 @@ fn first(known: &mut Option<Timestamp>, at: Timestamp) -> Status {
 const fn rank(status: Status) -> u8 {
     match status {
         // `retry` and `superseded` too: if SES has a mail that we hold for not sent, SES knows better.
-        Status::Sending | Status::Unknown | Status::Abandoned | Status::Retry | Status::Superseded => 0,
+        Status::Sending
+        | Status::Unknown
+        | Status::Abandoned
+        | Status::Retry
+        | Status::Superseded
+        | Status::Suppressed => 0,
         Status::Sent => 1,
         Status::Rejected => 2,
     }

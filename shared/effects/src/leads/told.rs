@@ -55,6 +55,8 @@ pub enum Outcome {
     Rejected,
     /// A later fact had overtaken it.
     Superseded,
+    /// It was recorded while another system performed effects, and is never performed by us.
+    Suppressed,
 }
 
 impl Outcome {
@@ -67,13 +69,14 @@ impl Outcome {
             Self::Unknown => "unknown",
             Self::Rejected => "rejected",
             Self::Superseded => "superseded",
+            Self::Suppressed => "suppressed",
         }
     }
 
     /// Reads what [`Outcome::name`] writes.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
-        [Self::Sent, Self::AlreadySent, Self::Unknown, Self::Rejected, Self::Superseded]
+        [Self::Sent, Self::AlreadySent, Self::Unknown, Self::Rejected, Self::Superseded, Self::Suppressed]
             .into_iter()
             .find(|outcome| outcome.name() == name)
     }

@@ -3,7 +3,7 @@
 use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::{LeadsUnavailable, LedgerEntry, Status};
+use super::{Held, LeadsUnavailable, LedgerEntry, Status};
 
 /// Something that must be looked at again, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub enum Open {
         /// Its entry as it was found.
         entry: Box<LedgerEntry>,
     },
+    /// Events wait for earlier ones.
+    Held(Held),
 }
 
 /// How far the sweeper has walked the index of effectful commits.

@@ -91,6 +91,21 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
 }
 
 #[tokio::test]
+async fn a_gap_costs_no_request_more_when_it_opens_nor_while_it_is_open() {
+    let counted = Counted::start().await;
+    for (event, last) in [
+        (accepted("car-1").v(3), "TransactWriteItems"),
+        (accepted("car-2").v(3), "UpdateItem"),
+        (withdrawn("car-1").v(2), "UpdateItem"),
+    ] {
+        counted.record(event).await;
+        let (seen, requests) = counted.advance().await;
+        assert_eq!((seen.behind, requests), (None, ["GetItem", "Query", last].map(str::to_owned).to_vec()));
+    }
+    assert!(counted.leads.about(&counted.world.buyer).await.unwrap().held.is_some());
+}
+
+#[tokio::test]
 async fn a_mark_costs_no_request_to_clear() {
     let counted = Counted::start().await;
     counted.record(made("car-1")).await;

@@ -11,7 +11,7 @@ use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{Appended, Appending, EventStore, MemoryStreams, history, load};
+use event_store::{Appended, Appending, EventStore, MemoryStreams, Performing, history, load};
 use jiff::{SignedDuration, Timestamp};
 
 /// Time that stands still until it is moved, and names that count up.
@@ -175,9 +175,9 @@ pub(crate) async fn record(
 ) -> Commit {
     let mut appending = Appending::onto(load(streams, buyer).await.unwrap());
     for event in events {
-        appending.take(event.clone());
+        appending.take(event.clone().into());
     }
-    let (commit, _) = appending.commit(buyer, at).unwrap();
+    let (commit, _) = appending.commit(buyer, Performing::Live, at).unwrap();
     assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
     contract::stored::decode(&commit).unwrap()
 }

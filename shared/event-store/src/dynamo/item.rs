@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
+use super::CommitKey;
 use crate::FeedEntry;
 
 type Item = HashMap<String, AttributeValue>;
@@ -18,7 +19,6 @@ pub(super) fn write(commit: &StoredCommit) -> Item {
         ("sequence".to_owned(), number(commit.sequence)),
         ("last".to_owned(), number(commit.last)),
         ("format".to_owned(), number(u64::from(commit.format))),
-        ("facts".to_owned(), text(&commit.facts)),
         ("recordedAt".to_owned(), text(&commit.recorded_at)),
     ]);
     for (name, value) in
@@ -28,22 +28,32 @@ pub(super) fn write(commit: &StoredCommit) -> Item {
             item.insert(name.to_owned(), text(value));
         }
     }
+    match commit.emptied_by {
+        None => item.insert("facts".to_owned(), text(&commit.facts)),
+        Some(by) => item.insert("emptiedBy".to_owned(), number(by)),
+    };
+    if commit.shadow {
+        item.insert("shadow".to_owned(), AttributeValue::Bool(true));
+    }
     item
 }
 
 pub(super) fn read(item: &Item) -> Option<StoredCommit> {
     let text = |name: &str| item.get(name)?.as_s().ok().cloned();
     let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+    let emptied_by = number("emptiedBy");
     Some(StoredCommit {
         buyer: text("buyer")?,
         sequence: sequence_of(item)?,
         last: number("last")?,
         format: u32::try_from(number("format")?).ok()?,
-        facts: text("facts")?,
+        facts: if emptied_by.is_some() { String::new() } else { text("facts")? },
         effects: text("effects"),
         snapshot: text("snapshot"),
         recorded_at: text("recordedAt")?,
         feed: text("feed"),
+        shadow: item.get("shadow").is_some_and(|shadow| shadow.as_bool() == Ok(&true)),
+        emptied_by,
     })
 }
 
@@ -54,6 +64,13 @@ pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
         sequence: Sequence::new(sequence_of(item)?),
         recorded_at: item.get("recordedAt")?.as_s().ok()?.parse().ok()?,
     })
+}
+
+/// What an audit asks for.
+pub(super) fn read_key(item: &Item) -> Option<CommitKey> {
+    let FeedEntry { buyer, sequence, recorded_at } = read_feed(item)?;
+    let last = item.get("last").and_then(|last| last.as_n().ok()?.parse().ok()).map(Sequence::new);
+    Some(CommitKey { buyer, first: sequence, last, recorded_at, is_in_feed: item.contains_key("feed") })
 }
 
 pub(super) fn sequence_of(item: &Item) -> Option<u64> {

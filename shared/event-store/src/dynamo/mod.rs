@@ -1,20 +1,23 @@
 //! Streams in DynamoDB.
 
 mod item;
+mod keys;
 mod retry;
 
 use std::error::Error;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::stored::{self, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
+pub use keys::{CommitKey, KeysPage, KeysPlace};
 pub use retry::RetryConflicts;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// The streams table.
 #[derive(Debug, Clone)]
@@ -100,6 +103,35 @@ impl EventStore for DynamoStreams {
             commits: commits.collect::<Result<_, _>>()?,
             has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
         })
+    }
+}
+
+impl Emptying for DynamoStreams {
+    /// One `UpdateItem`.
+    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+        let number = |value: u64| AttributeValue::N(value.to_string());
+        let emptied = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("buyer", AttributeValue::S(buyer.to_string()))
+            .key("sequence", number(sequence.get()))
+            .update_expression("SET emptiedBy = :by, #format = :format REMOVE facts, #snapshot")
+            // A key that is not there must not come to be: it would be a lock that nobody holds.
+            .condition_expression("attribute_exists(buyer) AND attribute_not_exists(emptiedBy)")
+            .expression_attribute_names("#format", "format")
+            .expression_attribute_names("#snapshot", "snapshot")
+            .expression_attribute_values(":by", number(by.get()))
+            .expression_attribute_values(":format", number(u64::from(stored::FORMAT)))
+            .send()
+            .await;
+        match emptied {
+            Ok(_) => Ok(()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
+                _ => Err(unavailable("UpdateItem", buyer.as_str(), error)),
+            },
+        }
     }
 }
 

@@ -83,7 +83,7 @@ async fn a_commit_reads_back_as_it_was_written_whatever_it_carries() {
         assert_eq!(carries(&all), (true, true, true));
         assert_eq!(carries(&no_snapshot), (true, true, false));
         assert_eq!(carries(&no_effects), (false, false, true));
-        assert_eq!(carries(&bare), (false, false, false));
+        assert_eq!(carries(&bare), (false, true, false), "it is held");
 
         let mut story = story.record(streams).await;
         story.commits.reverse();

@@ -55,7 +55,11 @@ fn now(rule: impl Future<Output = ()>) {
 /// The fold of everything, and the bytes that lie after the newest snapshot.
 fn expected(story: &Story) -> Head {
     let tail = story.commits.iter().rev().take_while(|commit| commit.snapshot.is_none());
-    Head { state: story.state.clone(), tail_bytes: tail.map(StoredCommit::bytes).sum() }
+    Head {
+        state: story.state.clone(),
+        tail_bytes: tail.map(StoredCommit::bytes).sum(),
+        is_live: !story.commits.is_empty(),
+    }
 }
 
 proptest! {
@@ -82,7 +86,7 @@ proptest! {
     fn a_head_that_follows_each_commit_is_the_one_that_a_load_finds(story in stories_with_snapshots_anywhere()) {
         let mut head = Head::default();
         for commit in &story.commits {
-            head.follow(commit).unwrap();
+            head = head.followed_by(commit).unwrap().unwrap();
         }
         assert_eq!(head, expected(&story));
     }

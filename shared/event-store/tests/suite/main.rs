@@ -9,6 +9,7 @@ mod faults;
 mod feed;
 mod heads;
 mod meter;
+mod operations;
 mod reading;
 mod retries;
 mod story;

@@ -100,7 +100,7 @@ async fn a_snapshot_that_cannot_be_used_is_passed_over_and_the_load_reads_furthe
             let story = story.record(streams).await;
             let tail_bytes = story.commits[5..].iter().map(StoredCommit::bytes).sum();
             let head = load(streams, &story.buyer).await.unwrap();
-            assert_eq!(head, Head { state: story.state, tail_bytes }, "case {case}");
+            assert_eq!(head, Head { state: story.state, tail_bytes, is_live: true }, "case {case}");
         }
     })
     .await;

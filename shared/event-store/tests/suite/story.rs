@@ -2,7 +2,7 @@
 
 use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Event, State};
-use event_store::{Appended, Appending, EventStore, Head};
+use event_store::{Appended, Appending, EventStore, Head, Performing};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
@@ -37,10 +37,10 @@ impl Story {
     pub(crate) fn tell(&mut self, events: &[Event], snapshot: Snapshot) -> StoredCommit {
         let mut appending = Appending::onto(self.head.clone());
         for event in events {
-            appending.take(event.clone());
+            appending.take(event.clone().into());
             drop(self.state.fold(event));
         }
-        let (mut commit, head) = appending.commit(&self.buyer, moment()).unwrap();
+        let (mut commit, head) = appending.commit(&self.buyer, Performing::Live, moment()).unwrap();
         self.head = head;
         match snapshot {
             Snapshot::AsThePolicySays => {}

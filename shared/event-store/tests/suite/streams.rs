@@ -2,7 +2,7 @@
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use event_store::{Appended, DynamoStreams, EventStore, MemoryStreams, Page, StoreError};
+use event_store::{Appended, DynamoStreams, Emptying, EventStore, MemoryStreams, Page, StoreError};
 
 use crate::story::Story;
 use crate::table::{Table, streams_at};
@@ -51,6 +51,15 @@ impl EventStore for Streams {
         match self {
             Self::Memory(streams) => streams.page(buyer, before, limit).await,
             Self::Dynamo(streams, _) => streams.page(buyer, before, limit).await,
+        }
+    }
+}
+
+impl Emptying for Streams {
+    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(streams) => streams.empty(buyer, sequence, by).await,
+            Self::Dynamo(streams, _) => streams.empty(buyer, sequence, by).await,
         }
     }
 }

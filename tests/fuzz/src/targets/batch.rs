@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use contract::incoming;
 use contract::stored::StoredCommit;
-use domain::{BuyerId, Sequence};
+use domain::{BuyerId, Fact, Sequence};
 use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError, history};
 use futures::executor::block_on;
 use recorder::Recorder;
@@ -111,11 +111,12 @@ fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams,
         match incoming::decode(&message.body) {
             Ok(read) if read.buyer.as_str() == message.group => {
                 let recorded = block_on(history(&streams.memory, &read.buyer)).unwrap();
-                let lies_there = recorded.iter().flat_map(|commit| &commit.facts).any(|fact| {
-                    fact.offer == read.event.offer
-                        && fact.version == read.event.version
-                        && fact.change == read.event.change
-                });
+                let lies_there =
+                    recorded.iter().flat_map(|commit| &commit.facts).filter_map(Fact::event).any(|event| {
+                        event.offer == read.event.offer
+                            && event.version == read.event.version
+                            && event.change == read.event.change
+                    });
                 assert!(lies_there || reason == Some("contradiction"), "{message:?} is nowhere");
             }
             Ok(_) => assert_eq!(reason, Some("wrong-group")),

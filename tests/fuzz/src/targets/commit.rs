@@ -1,4 +1,4 @@
-use contract::stored::{StoredCommit, decode, encode, encode_snapshot};
+use contract::stored::{Emptied, StoredCommit, decode, encode, encode_snapshot};
 
 use super::parts;
 
@@ -11,6 +11,7 @@ pub(crate) fn take(bytes: &[u8]) {
     let mut next = || given.next().unwrap_or_default();
     let (sequence, last, format) = (next(), next(), next());
     let (facts, effects, snapshot, recorded_at) = (next(), next(), next(), next());
+    let (shadow, emptied_by) = (next(), next());
     let stored = StoredCommit {
         buyer: "ada".to_owned(),
         sequence: sequence.parse().unwrap_or(1),
@@ -21,6 +22,8 @@ pub(crate) fn take(bytes: &[u8]) {
         snapshot: Some(snapshot).filter(|text| !text.is_empty()),
         recorded_at,
         feed: None,
+        shadow: !shadow.is_empty(),
+        emptied_by: emptied_by.parse().ok(),
     };
     let commit = match decode(&stored) {
         Ok(commit) => commit,
@@ -32,9 +35,13 @@ pub(crate) fn take(bytes: &[u8]) {
     };
     assert_eq!((commit.first.get(), commit.last().get()), (stored.sequence, stored.last));
     let written = |commit: &contract::stored::Commit| {
-        let mut stored =
-            encode(&commit.buyer, commit.first, &commit.facts, &commit.effects, commit.recorded_at);
+        let contract::stored::Commit { buyer, first, facts, effects, is_shadow, recorded_at, .. } = commit;
+        let mut stored = encode(buyer, *first, facts, effects, *is_shadow, *recorded_at);
         stored.snapshot = commit.snapshot.as_ref().map(encode_snapshot);
+        if let Some(Emptied { last, by }) = commit.emptied {
+            stored.last = last.get();
+            stored.empty(by);
+        }
         stored
     };
     let again = written(&commit);

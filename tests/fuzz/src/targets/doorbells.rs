@@ -9,7 +9,7 @@ use effects::leads::{
 };
 use effects::mail::{Email, Letterhead};
 use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
-use event_store::{Appended, Appending, EventStore, MemoryStreams, Page, StoreError, load};
+use event_store::{Appended, Appending, EventStore, MemoryStreams, Page, Performing, StoreError, load};
 use futures::executor::block_on;
 use reactor::Reactor;
 use serde_json::{Value, json};
@@ -123,9 +123,9 @@ impl Streams {
         let head = block_on(load(&self, &buyer)).unwrap();
         let mut appending = Appending::onto(head);
         if matches!(appending.state().arrival_of(&event), domain::Arrival::Next | domain::Arrival::Early) {
-            appending.take(event);
+            appending.take(event.into());
         }
-        if let Some((commit, _)) = appending.commit(&buyer, now()) {
+        if let Some((commit, _)) = appending.commit(&buyer, Performing::Live, now()) {
             assert_eq!(block_on(self.memory.append(&commit)).unwrap(), Appended::Written);
         }
     }

@@ -21,7 +21,7 @@ pub(crate) fn take(bytes: &[u8]) {
     ] {
         let mail = |name: &str, email: &str| {
             let contact = Contact { name: name.to_owned(), email: email.to_owned(), phone: None };
-            let change = OfferChange::Made { car: car.clone(), contact };
+            let change = OfferChange::Made { car: car.clone(), contact: Some(contact) };
             let id = EventId::parse("1").unwrap();
             let mut state = State::default();
             drop(state.fold(&Event {

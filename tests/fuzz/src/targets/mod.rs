@@ -20,7 +20,7 @@ fn event(text: &str) -> Option<Event> {
     let mut words = text.split(' ');
     let (change, offer, version) = (words.next()?, words.next()?, words.next()?);
     let change = match change {
-        "m" => OfferChange::Made { car: domain::CarId::parse(offer).ok()?, contact: contact() },
+        "m" => OfferChange::Made { car: domain::CarId::parse(offer).ok()?, contact: Some(contact()) },
         "a" => OfferChange::Accepted,
         "w" => OfferChange::AcceptanceWithdrawn,
         "r" => OfferChange::Rejected { reason: words.next().map(str::to_owned) },

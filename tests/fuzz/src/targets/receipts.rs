@@ -109,6 +109,7 @@ fn ledger() -> Ledger {
             head: Sequence::START,
             now: now(),
             deadline: now(),
+            is_shadow: false,
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }
@@ -141,6 +142,8 @@ fn assert_moves_forward(before: &LedgerEntry, after: &LedgerEntry) {
     match after.status {
         Status::Sending => assert_eq!(after, before),
         Status::Sent | Status::Rejected => assert!(after.message_id.is_some() && after.due.is_none()),
-        Status::Retry | Status::Unknown | Status::Abandoned | Status::Superseded => panic!("{after:?}"),
+        Status::Retry | Status::Unknown | Status::Abandoned | Status::Superseded | Status::Suppressed => {
+            panic!("{after:?}")
+        }
     }
 }

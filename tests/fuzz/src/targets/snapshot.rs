@@ -23,7 +23,8 @@ pub(crate) fn take(bytes: &[u8]) {
 }
 
 fn read(sequence: Sequence, snapshot: String) -> Option<State> {
-    let mut stored: StoredCommit = encode(&testkit::buyer("ada"), sequence, &[made("car-1")], &[], now());
+    let facts = [made("car-1").into()];
+    let mut stored: StoredCommit = encode(&testkit::buyer("ada"), sequence, &facts, &[], false, now());
     stored.snapshot = Some(snapshot);
     decode(&stored).ok()?.snapshot
 }

@@ -59,6 +59,7 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
         violations.must(items.cursor.through.get() >= head, || {
             format!("{buyer}: the cursor is at {}, the last effect at {head}", items.cursor.through)
         });
+        check_held(platform, buyer, story, violations);
         open_doubts += items.ledger.values().filter(|entry| entry.status == Status::Unknown).count();
         let told = told.get(buyer).map_or(&[][..], Vec::as_slice);
         check_dues(platform, (buyer, story), told, &mails, violations);
@@ -114,6 +115,7 @@ fn check_dues(
             }
             (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
             (_, Some(Status::Superseded)) => !end.calls_for(&due.key),
+            (_, Some(Status::Suppressed)) => false,
             (_, None) => false,
         };
         violations.must(is_right, || {
@@ -129,6 +131,20 @@ fn may_be_refused(platform: &Platform, buyer: &str, due: &Due) -> bool {
     due.email.starts_with("refused")
         || platform.stops.contains_key(&(buyer.to_owned(), due.email.clone()))
         || platform.ses.mails.iter().any(is_thrown_away)
+}
+
+/// Whoever asks the table learns of every buyer of whom events are held, and of nobody else of whom all is settled.
+fn check_held(platform: &Platform, buyer: &str, story: &Story, violations: &mut Violations) {
+    let Some(items) = platform.leads.buyers.get(buyer) else { return };
+    if platform.strategy.is_some() {
+        return; // They are judged by what they tell the world.
+    }
+    let (is_held, is_listed) = (story.end().held > 0, items.held.is_some());
+    let is_settled = items.cursor.through.get() == story.facts.len() as u64;
+    violations.must(is_listed || !is_held, || format!("{buyer}: events are held, and the table does not say so"));
+    violations.must(is_held || !is_listed || !is_settled, || {
+        format!("{buyer}: nothing is held, and the table says since when: {:?}", items.held)
+    });
 }
 
 /// What SES told of an attempt, its entry says, if it is still that of the attempt.

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use contract::receipt::{Kind, Receipt};
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Learned, LedgerEntry, Moved, Open, OpenWork,
-    Outcome, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved, Open,
+    OpenWork, Outcome, Progress, Status, Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -26,6 +26,7 @@ pub(crate) struct OfBuyer {
     pub(crate) leads: BTreeMap<String, Lead>,
     pub(crate) ledger: BTreeMap<String, LedgerEntry>,
     pub(crate) settled: BTreeMap<(u64, String), Outcome>,
+    pub(crate) held: Option<Held>,
 }
 
 /// A lead's item: whether it stands in the index of open leads, and holds a contact.
@@ -61,9 +62,20 @@ impl Leads {
         if is_move && items.cursor.through >= progress.through && off != Some(Safeguard::CursorCondition) {
             return Moved::Overtaken;
         }
+        if !is_move && progress.tells_of_held() && items.cursor.through != progress.through {
+            return Moved::Overtaken;
+        }
         let mark = items.cursor.behind.as_ref().map(|behind| behind.mark.as_str());
         if mark.is_some() && mark == mark_to_clear {
             items.cursor.behind = None;
+        }
+        if let Some(HeldAtHead { oldest, is_known }) = &progress.held {
+            // Where it is known and nothing moves, nothing is asked of the table.
+            let is_asked = is_move || !is_known;
+            if is_asked && (!is_known || items.cursor.holds != oldest.is_some()) {
+                items.cursor.holds = oldest.is_some();
+                items.held.clone_from(oldest);
+            }
         }
         if !is_move {
             return Moved::Done;
@@ -97,6 +109,13 @@ impl Leads {
             let Ok(buyer) = BuyerId::parse(buyer) else { continue };
             if let Some(behind) = &items.cursor.behind {
                 found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
+            }
+            if let Some(held) = &items.held {
+                found.push(OpenWork {
+                    buyer: buyer.clone(),
+                    due: held.due,
+                    what: Open::Held(held.clone()),
+                });
             }
             for (key, entry) in &items.ledger {
                 if let Some(due) = entry.due {
@@ -152,9 +171,12 @@ impl Leads {
         let is_forward = match entry.status {
             Status::Rejected => off == Some(Safeguard::ForwardOnly),
             Status::Sent => told == Status::Rejected,
-            Status::Sending | Status::Unknown | Status::Abandoned | Status::Retry | Status::Superseded => {
-                true
-            }
+            Status::Sending
+            | Status::Unknown
+            | Status::Abandoned
+            | Status::Retry
+            | Status::Superseded
+            | Status::Suppressed => true,
         };
         let is_new = entry.message_id.is_none() || is_forward;
         if is_forward {
@@ -238,11 +260,11 @@ impl Leads {
 /// The entry that a claim writes.
 pub(crate) fn claimed(claim: &Claim, first_tried_at: Option<Timestamp>) -> LedgerEntry {
     LedgerEntry {
-        status: Status::Sending,
+        status: if claim.is_shadow { Status::Suppressed } else { Status::Sending },
         nonce: claim.nonce.clone(),
         sequence: claim.sequence,
         address: claim.address.clone(),
-        due: Some(claim.deadline),
+        due: (!claim.is_shadow).then_some(claim.deadline),
         first_tried_at: first_tried_at.unwrap_or(claim.now),
         since: claim.now,
         message_id: None,
@@ -256,6 +278,6 @@ fn is_free(entry: &LedgerEntry, claim: &Claim) -> bool {
         Status::Superseded => true,
         Status::Retry => entry.due.is_none_or(|due| due <= claim.now),
         Status::Rejected => entry.address != claim.address,
-        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned => false,
+        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned | Status::Suppressed => false,
     }
 }

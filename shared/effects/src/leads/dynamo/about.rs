@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use domain::{BuyerId, CarId, CloseReason, Contact, LeadId, OfferId, Sequence};
 use jiff::Timestamp;
 
-use super::attributes::{Item, read_cursor, read_entry, read_text, read_time, text};
-use super::{DynamoLeads, unavailable};
-use crate::leads::{Closing, Cursor, LeadsUnavailable, LedgerEntry, Outcome};
+use super::attributes::{Item, read_cursor, read_entry, read_held, read_text, read_time, text};
+use super::{DynamoLeads, HELD, unavailable};
+use crate::leads::{Closing, Cursor, Held, LeadsUnavailable, LedgerEntry, Outcome};
 
 /// What the world was told of a buyer, and how far.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct About {
     pub ledger: BTreeMap<String, LedgerEntry>,
     /// How effects were settled, where it was not plainly *sent*, by sequence number and effect key.
     pub settled: BTreeMap<Sequence, BTreeMap<String, Outcome>>,
+    /// The oldest event that waits for an earlier one.
+    pub held: Option<Held>,
 }
 
 /// A lead as it lies in the table: a closed one has lost its contact, and its opening may never have been told.
@@ -40,8 +42,8 @@ pub struct KnownLead {
 /// An item that no version of this software has written.
 #[derive(Debug, thiserror::Error)]
 #[error("its item {kind} cannot be read")]
-struct Unreadable {
-    kind: String,
+pub(super) struct Unreadable {
+    pub(super) kind: String,
 }
 
 impl DynamoLeads {
@@ -85,6 +87,7 @@ impl About {
     fn take(&mut self, kind: &str, item: &Item) -> Option<()> {
         match kind.split_once('/') {
             None if kind == "cursor" => self.cursor = read_cursor(item),
+            None if kind == HELD => self.held = read_held(item),
             Some(("lead", lead)) => {
                 self.leads.insert(LeadId::parse(lead)?, read_lead(item)?);
             }
@@ -100,7 +103,7 @@ impl About {
     }
 }
 
-fn read_lead(item: &Item) -> Option<KnownLead> {
+pub(super) fn read_lead(item: &Item) -> Option<KnownLead> {
     let closed = match read_text(item, "closedBecause") {
         Some(reason) => {
             Some(Closing { reason: CloseReason::parse(&reason)?, at: read_time(item, "closedAt")? })

@@ -7,7 +7,7 @@ use contract::stored::written;
 use domain::{Contact, Sequence};
 use jiff::Timestamp;
 
-use crate::leads::{AddressDigest, Behind, Cursor, Heard, LedgerEntry, Status};
+use crate::leads::{AddressDigest, Behind, Cursor, Heard, Held, LedgerEntry, Status};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -58,7 +58,17 @@ pub(super) fn read_cursor(item: &Item) -> Cursor {
     });
     let stopped = item.get("stopped").and_then(|digests| digests.as_ss().ok()).into_iter().flatten();
     let stopped: BTreeSet<AddressDigest> = stopped.cloned().map(AddressDigest).collect();
-    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind, stopped }
+    let holds = item.get("holds").and_then(|holds| holds.as_bool().ok()).copied().unwrap_or_default();
+    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind, stopped, holds }
+}
+
+/// `None` for what is left of it once nothing is held any more.
+pub(super) fn read_held(item: &Item) -> Option<Held> {
+    Some(Held {
+        sequence: Sequence::new(read_number(item, "sequence")?),
+        since: read_time(item, "since")?,
+        due: read_time(item, "due")?,
+    })
 }
 
 pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {

@@ -25,29 +25,36 @@ impl Ledger for DynamoLeads {
             buyer: claim.buyer.to_string(),
             source: Box::new(error),
         };
+        let mut values = Item::from([
+            (":claimed".to_owned(), text(claim.status().name())),
+            (":superseded".to_owned(), text(Status::Superseded.name())),
+            (":retry".to_owned(), text(Status::Retry.name())),
+            (":rejected".to_owned(), text(Status::Rejected.name())),
+            (":nonce".to_owned(), text(&claim.nonce)),
+            (":sequence".to_owned(), number(claim.sequence.get())),
+            (":address".to_owned(), text(&claim.address.0)),
+            (":now".to_owned(), time(claim.now)),
+        ]);
+        // What is never to be sent is no open work.
+        let open = if claim.is_shadow {
+            ""
+        } else {
+            values.insert(":deadline".to_owned(), time(claim.deadline));
+            values.insert(":work".to_owned(), open_work(&claim.buyer));
+            ", due = :deadline, openWork = :work"
+        };
         let entry = Update::builder()
             .table_name(&self.table)
             .set_key(Some(entry_key(&claim.buyer, &claim.key)))
-            .update_expression(
-                "SET #status = :sending, nonce = :nonce, #sequence = :sequence, address = :address, due = :deadline, \
-                 since = :now, openWork = :work, firstTriedAt = if_not_exists(firstTriedAt, :now) \
-                 REMOVE reason, messageId, bouncedAt, passingBounceAt, complainedAt",
-            )
+            .update_expression(format!(
+                "SET #status = :claimed, nonce = :nonce, #sequence = :sequence, address = :address, since = :now, \
+                 firstTriedAt = if_not_exists(firstTriedAt, :now){open} \
+                 REMOVE reason, messageId, bouncedAt, passingBounceAt, complainedAt"
+            ))
             .condition_expression(CLAIMABLE)
             .expression_attribute_names("#status", "status")
             .expression_attribute_names("#sequence", "sequence")
-            .set_expression_attribute_values(Some(Item::from([
-                (":sending".to_owned(), text(Status::Sending.name())),
-                (":superseded".to_owned(), text(Status::Superseded.name())),
-                (":retry".to_owned(), text(Status::Retry.name())),
-                (":rejected".to_owned(), text(Status::Rejected.name())),
-                (":nonce".to_owned(), text(&claim.nonce)),
-                (":sequence".to_owned(), number(claim.sequence.get())),
-                (":address".to_owned(), text(&claim.address.0)),
-                (":deadline".to_owned(), time(claim.deadline)),
-                (":now".to_owned(), time(claim.now)),
-                (":work".to_owned(), open_work(&claim.buyer)),
-            ])))
+            .set_expression_attribute_values(Some(values))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .build()
             .map_err(invalid)?;

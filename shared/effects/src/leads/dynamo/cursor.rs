@@ -10,8 +10,10 @@ use domain::{BuyerId, LeadId, Priority, Sequence};
 use event_store::shard_of;
 
 use super::attributes::{Item, contact, key, number, read_cursor, text, time};
-use super::{DynamoLeads, INDEX_SHARDS, has_failed, open_work, unavailable};
-use crate::leads::{Behind, Cursor, Cursors, LeadTold, LeadsUnavailable, Moved, Outcome, Progress};
+use super::{DynamoLeads, HELD, INDEX_SHARDS, has_failed, open_work, unavailable};
+use crate::leads::{
+    Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress,
+};
 
 const CURSOR: &str = "cursor";
 const REMOVE_MARK: &str = "mark, reason, attempts, due, openWork";
@@ -36,23 +38,27 @@ impl Cursors for DynamoLeads {
         progress: &Progress,
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        if progress.through <= progress.from {
+        let moves = progress.through > progress.from;
+        if !moves && !progress.tells_of_held() {
             return match mark_to_clear {
                 Some(mark) => self.clear_mark(buyer, mark).await,
                 None => Ok(Moved::Done),
             };
         }
         let moved = if progress.items() == 0 {
-            self.move_alone(buyer, progress.through, mark_to_clear).await?
+            self.move_alone(buyer, progress, mark_to_clear).await?
         } else {
             self.move_and_tell(buyer, progress, mark_to_clear).await?
         };
         match moved {
             Attempt::Moved => Ok(Moved::Done),
-            Attempt::Refused(now) if now.through >= progress.through => Ok(Moved::Overtaken),
-            // The mark is a newer one: it stays, and the cursor moves all the same.
+            Attempt::Refused(now) if moves && now.through >= progress.through => Ok(Moved::Overtaken),
+            Attempt::Refused(now) if now.through > progress.through => Ok(Moved::Overtaken),
+            // The mark is a newer one and stays, or somebody who had seen less says otherwise of what is held. The cursor
+            // moves all the same, and with it what is held at this head.
             Attempt::Refused(_) => {
-                let again = self.move_and_tell(buyer, progress, None).await?;
+                let held = progress.held.clone().map(|held| HeldAtHead { is_known: false, ..held });
+                let again = self.move_and_tell(buyer, &Progress { held, ..progress.clone() }, None).await?;
                 Ok(if matches!(again, Attempt::Moved) { Moved::Done } else { Moved::Overtaken })
             }
         }
@@ -112,10 +118,10 @@ impl DynamoLeads {
     async fn move_alone(
         &self,
         buyer: &BuyerId,
-        through: Sequence,
+        progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Attempt, LeadsUnavailable> {
-        let (update, condition, values) = cursor_update(through, mark);
+        let (update, condition, values) = cursor_update(progress, mark);
         let sent = self
             .client
             .update_item()
@@ -144,7 +150,7 @@ impl DynamoLeads {
         progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Attempt, LeadsUnavailable> {
-        let (update, condition, values) = cursor_update(progress.through, mark);
+        let (update, condition, values) = cursor_update(progress, mark);
         let cursor = Update::builder()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), CURSOR)))
@@ -157,8 +163,10 @@ impl DynamoLeads {
             .settled
             .iter()
             .map(|(sequence, outcomes)| self.settled_update(buyer, *sequence, outcomes));
+        let held = progress.held.iter().filter(|held| !held.is_known);
+        let held = held.map(|held| self.held_update(buyer, held.oldest.as_ref()));
         let mut transaction = self.client.transact_write_items();
-        for update in std::iter::once(cursor).chain(leads).chain(settled) {
+        for update in std::iter::once(cursor).chain(leads).chain(settled).chain(held) {
             let update = update.build().map_err(|error| LeadsUnavailable {
                 operation: "TransactWriteItems",
                 buyer: buyer.to_string(),
@@ -222,6 +230,25 @@ impl DynamoLeads {
             .set_expression_attribute_values(Some(values))
     }
 
+    /// What is held, or that nothing is: then the item is left without attributes, and in no index.
+    fn held_update(&self, buyer: &BuyerId, oldest: Option<&Held>) -> UpdateBuilder {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), HELD)))
+            .expression_attribute_names("#sequence", "sequence");
+        match oldest {
+            Some(Held { sequence, since, due }) => update
+                .update_expression(
+                    "SET #sequence = :sequence, since = :since, due = :due, openWork = :work",
+                )
+                .expression_attribute_values(":sequence", number(sequence.get()))
+                .expression_attribute_values(":since", time(*since))
+                .expression_attribute_values(":due", time(*due))
+                .expression_attribute_values(":work", open_work(buyer)),
+            None => update.update_expression("REMOVE #sequence, since, due, openWork"),
+        }
+    }
+
     fn settled_update(
         &self,
         buyer: &BuyerId,
@@ -237,17 +264,38 @@ impl DynamoLeads {
     }
 }
 
-fn cursor_update(through: Sequence, mark: Option<&str>) -> (String, &'static str, Item) {
-    let mut update = "SET through = :through".to_owned();
-    let mut values = Item::from([(":through".to_owned(), number(through.get()))]);
-    let condition = if let Some(mark) = mark {
-        update = format!("{update} REMOVE {REMOVE_MARK}");
-        values.insert(":mark".to_owned(), text(mark));
+/// A cursor that stays where it is must still be there: whoever moved it has seen more.
+fn cursor_update(progress: &Progress, mark: Option<&str>) -> (String, String, Item) {
+    let mut set = "SET through = :through".to_owned();
+    let mut remove = Vec::new();
+    let mut condition = match (progress.through > progress.from, mark) {
+        (true, None) => "(attribute_not_exists(through) OR through < :through)",
         // A cursor that is marked stands somewhere.
-        "through < :through AND mark = :mark"
-    } else {
-        "attribute_not_exists(through) OR through < :through"
-    };
+        (true, Some(_)) => "through < :through",
+        (false, _) => "through = :through",
+    }
+    .to_owned();
+    let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
+    if let Some(mark) = mark {
+        remove.push(REMOVE_MARK);
+        condition.push_str(" AND mark = :mark");
+        values.insert(":mark".to_owned(), text(mark));
+    }
+    match &progress.held {
+        Some(HeldAtHead { is_known: true, oldest: Some(_) }) => {
+            condition.push_str(" AND attribute_exists(holds)");
+        }
+        Some(HeldAtHead { is_known: true, oldest: None }) => {
+            condition.push_str(" AND attribute_not_exists(holds)");
+        }
+        Some(HeldAtHead { is_known: false, oldest: Some(_) }) => {
+            set.push_str(", holds = :true");
+            values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        }
+        Some(HeldAtHead { is_known: false, oldest: None }) => remove.push("holds"),
+        None => {}
+    }
+    let update = if remove.is_empty() { set } else { format!("{set} REMOVE {}", remove.join(", ")) };
     (update, condition, values)
 }
 

@@ -4,6 +4,7 @@ mod about;
 mod attributes;
 mod claim;
 mod cursor;
+mod operators;
 mod receipts;
 mod work;
 
@@ -16,6 +17,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 use domain::BuyerId;
 use event_store::shard_of;
+pub use operators::{FoundEmails, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
 
 use super::LeadsUnavailable;
@@ -35,6 +37,9 @@ impl DynamoLeads {
         Self { client, table, streams_table }
     }
 }
+
+/// The kind of the item that says that events are held.
+const HELD: &str = "held";
 
 /// How many shards the sparse indexes have.
 const INDEX_SHARDS: u8 = 4;

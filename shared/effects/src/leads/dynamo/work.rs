@@ -5,8 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::attributes::{Item, key, read_cursor, read_entry, read_text, read_time, text, time};
-use super::{DynamoLeads, INDEX_SHARDS, unavailable};
+use super::attributes::{Item, key, read_cursor, read_entry, read_held, read_text, read_time, text, time};
+use super::{DynamoLeads, HELD, INDEX_SHARDS, unavailable};
 use crate::leads::{LeadsUnavailable, LedgerEntry, Open, OpenWork, Status, Walked, Work};
 
 /// Where the sweeper's place lies: a partition that no buyer can have, for ids have no `/`.
@@ -110,7 +110,7 @@ impl Work for DynamoLeads {
 }
 
 /// `None` for an item that this version does not know: it stays, and shows in the index.
-fn read_work(item: &Item) -> Option<OpenWork> {
+pub(super) fn read_work(item: &Item) -> Option<OpenWork> {
     let kind = read_text(item, "kind")?;
     let what = match kind.strip_prefix("email/") {
         Some(key) => Open::Email { key: key.to_owned(), entry: Box::new(read_entry(item)?) },
@@ -118,6 +118,7 @@ fn read_work(item: &Item) -> Option<OpenWork> {
             read_cursor(item).behind?;
             Open::Behind
         }
+        None if kind == HELD => Open::Held(read_held(item)?),
         None => return None,
     };
     let buyer = item.get("buyer").and_then(|value: &AttributeValue| value.as_s().ok())?;

@@ -28,6 +28,7 @@ async fn claimed_by_another(world: &World) {
         head: Sequence::new(1),
         now: at("10:00:00"),
         deadline: at("10:00:30"),
+        is_shadow: false,
     };
     assert_eq!(world.leads.claim(&claim).await.unwrap(), Claimed::Ours);
 }

@@ -5,4 +5,5 @@ mod emails;
 mod overtaken;
 mod passing;
 mod scenarios;
+mod shadow;
 mod workers;

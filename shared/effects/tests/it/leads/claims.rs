@@ -25,6 +25,7 @@ fn claim(nonce: &str, now: &str) -> Claim {
         head: Sequence::START,
         now: at(now),
         deadline: at("12:00:30"),
+        is_shadow: false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use effects::leads::{
-    AddressDigest, Behind, Claim, Closing, Cursors as _, LeadTold, Ledger as _, Opening, Outcome, Progress,
+    AddressDigest, Behind, Claim, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _, Opening, Outcome, Progress,
     Status, Verdict,
 };
 use serde_json::json;
@@ -30,6 +30,10 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
             (high, LeadTold { opened, closed: None }),
         ]),
         settled: BTreeMap::from([(Sequence::new(2), outcomes)]),
+        held: Some(HeldAtHead {
+            oldest: Some(Held { sequence: Sequence::new(2), since: at("10:00:01"), due: at("11:00:00") }),
+            is_known: false,
+        }),
     };
     table.move_cursor(&buyer(), &progress, None).await.unwrap();
     let behind = Behind {
@@ -49,6 +53,7 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
             head: Sequence::START,
             now: at("10:00:00"),
             deadline: at("10:00:30"),
+            is_shadow: false,
         };
         table.claim(&claim).await.unwrap();
         let is_sent = status == Status::Sent;
@@ -73,7 +78,7 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
         [
             json!({ "buyer": s("buyer-7"), "kind": s("cursor"), "through": n("2"), "mark": s("nonce-3"),
                 "reason": s("the queue is down"), "attempts": n("2"), "due": time("10:02:00.000"),
-                "openWork": s("work#1") }),
+                "openWork": s("work#1"), "holds": { "BOOL": true } }),
             json!({ "buyer": s("buyer-7"), "kind": s("email/accepted-email/car-1/2"), "status": s("unknown"),
                 "nonce": s("nonce-1"), "sequence": n("1"), "address": s("0123456789abcdef0123456789abcdef"),
                 "firstTriedAt": time("10:00:00.000"), "since": time("10:00:01.000"), "reason": s("timed out"),
@@ -81,6 +86,8 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
             json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("sent"),
                 "nonce": s("nonce-1"), "sequence": n("1"), "address": s("0123456789abcdef0123456789abcdef"),
                 "firstTriedAt": time("10:00:00.000"), "since": time("10:00:01.000"), "messageId": s("ses-1") }),
+            json!({ "buyer": s("buyer-7"), "kind": s("held"), "sequence": n("2"), "since": time("10:00:01.000"),
+                "due": time("11:00:00.000"), "openWork": s("work#1") }),
             json!({ "buyer": s("buyer-7"), "kind": s("lead/high/car-1/2"), "priority": s("high"),
                 "openedAt": time("10:00:00.000"), "offer": s("car-1"), "car": s("car-1"), "contact": person,
                 "openLeads": s("high#1") }),

@@ -2,6 +2,7 @@
 
 mod claims;
 mod cursor;
+mod held;
 mod items;
 mod marks;
 mod receipts;
@@ -89,10 +90,14 @@ fn kinds(engine: &Engine, index: &str) -> Vec<String> {
 /// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
 fn contents_of(tables: Tables) -> Contents {
     let mut contents = Contents::default();
-    let Tables { mut cursors, leads, ledger, settled, walked: _ } = tables;
+    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _ } = tables;
     contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
     if contents.about.cursor.behind.is_some() {
         contents.open_work.push("cursor".to_owned());
+    }
+    contents.about.held = held.remove(&buyer());
+    if contents.about.held.is_some() {
+        contents.open_work.push("held".to_owned());
     }
     let is_its = |of: &BuyerId| *of == buyer();
     for ((_, lead), told) in leads.into_iter().filter(|((of, _), _)| is_its(of)) {

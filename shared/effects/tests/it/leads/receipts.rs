@@ -50,6 +50,7 @@ fn claim(nonce: &str, address: &str) -> Claim {
         head: Sequence::START,
         now: at("10:00:00"),
         deadline: at("10:00:30"),
+        is_shadow: false,
     }
 }
 

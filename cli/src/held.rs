@@ -1,0 +1,124 @@
+//! `leads held`: events that wait for earlier ones of their offer, of all buyers or of one.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence};
+use effects::leads::Open;
+use event_store::tail_after;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::output::{Output, count, moment, or_dash, table};
+use crate::{Exit, Failure, Tables};
+
+/// Of how many buyers is read at once.
+const AT_ONCE: usize = 16;
+
+/// A gap in an offer's versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose offer.
+    pub buyer: BuyerId,
+    /// The offer.
+    pub offer: OfferId,
+    /// The versions that are here and wait.
+    pub held: Vec<OfferVersion>,
+    /// The version that they wait for.
+    pub waits_for: OfferVersion,
+    /// When the first of them was recorded, as far as was read.
+    pub since: Option<Timestamp>,
+}
+
+/// Every gap, longest open first. Buyers are found in the index of open work, which is late by a moment; what is said of
+/// each is read from its stream.
+///
+/// # Errors
+/// [`Failure::Everybody`], [`Failure::Stream`].
+pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
+    let work = tables.leads.all_open_work().await.map_err(Failure::Everybody)?;
+    let held = work.into_iter().filter_map(|work| match work.what {
+        Open::Held(held) => Some((work.buyer, held.sequence)),
+        Open::Behind | Open::Email { .. } => None,
+    });
+    let gaps = stream::iter(held).map(async |(buyer, sequence)| gaps_of(tables, &buyer, sequence).await);
+    let gaps: Vec<Vec<Gap>> = gaps.buffered(AT_ONCE).try_collect().await?;
+    let mut gaps: Vec<Gap> = gaps.into_iter().flatten().collect();
+    gaps.sort_by(|one, other| one.since.cmp(&other.since));
+    Ok(gaps)
+}
+
+/// The gaps of one buyer; the stream is read back to this sequence number, to tell since when.
+///
+/// # Errors
+/// [`Failure::Stream`].
+pub async fn gaps_of(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result<Vec<Gap>, Failure> {
+    let before = Sequence::new(from.get().saturating_sub(1));
+    let (head, commits) = tail_after(&tables.streams, buyer, Some(before))
+        .await
+        .map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
+    let mut recorded = BTreeMap::new();
+    for commit in &commits {
+        for event in commit.facts.iter().filter_map(Fact::event) {
+            recorded.entry((&event.offer, event.version)).or_insert(commit.recorded_at);
+        }
+    }
+    let gaps = head.state.held.iter().filter(|(_, held)| !held.is_empty()).map(|(offer, held)| Gap {
+        buyer: buyer.clone(),
+        offer: offer.clone(),
+        held: held.keys().copied().collect(),
+        waits_for: head.state.next_version_of(offer),
+        since: held.keys().filter_map(|version| recorded.get(&(offer, *version)).copied()).min(),
+    });
+    Ok(gaps.collect())
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    buyer: Option<&BuyerId>,
+    tables: &Tables,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let gaps = match buyer {
+        Some(buyer) => gaps_of(tables, buyer, Sequence::START).await?,
+        None => gaps(tables).await?,
+    };
+    if output.is_json {
+        output.json(&json!({ "gaps": gaps.iter().map(Gap::json).collect::<Vec<_>>() }))?;
+    } else {
+        output.line(&text(&gaps))?;
+    }
+    Ok(if gaps.is_empty() { Exit::Good } else { Exit::Findings })
+}
+
+fn text(gaps: &[Gap]) -> String {
+    if gaps.is_empty() {
+        return "No events are held.".to_owned();
+    }
+    let rows = gaps.iter().map(|gap| {
+        let held: Vec<String> = gap.held.iter().map(ToString::to_string).collect();
+        [
+            gap.buyer.to_string(),
+            gap.offer.to_string(),
+            gap.waits_for.to_string(),
+            held.join(", "),
+            or_dash(gap.since.map(moment)),
+        ]
+    });
+    let table = table(&["buyer", "offer", "waits for version", "held versions", "since"], rows);
+    format!("{table}\n{}", count(gaps.len() as u64, "gap"))
+}
+
+impl Gap {
+    /// The gap for programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        json!({
+            "buyerId": self.buyer.as_str(),
+            "offerId": self.offer.as_str(),
+            "waitsForVersion": self.waits_for.get(),
+            "heldVersions": self.held.iter().map(|version| version.get()).collect::<Vec<_>>(),
+            "since": self.since.map(|since| since.to_string()),
+        })
+    }
+}

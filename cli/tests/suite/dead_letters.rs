@@ -1,0 +1,350 @@
+//! Dead letters, over a FIFO queue that hands out as SQS does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use cli::Exit;
+use serde_json::{Value, json};
+use testkit::wire::{Answer, Reply, Request, Wire};
+
+use crate::world::{Ended, assert_golden, offline, online};
+
+/// One message in the dead-letter queue.
+#[derive(Debug, Clone, Default)]
+struct Letter {
+    id: String,
+    group: String,
+    body: String,
+    /// `reason`, `detail`, `source`; none where SQS moved it.
+    attributes: BTreeMap<&'static str, String>,
+    sent_at: i64,
+    is_handed_out: bool,
+}
+
+/// Both queues. The dead-letter queue is FIFO: of a group that has letters handed out it hands out no others.
+///
+/// Source: Amazon SQS Developer Guide, "FIFO queue delivery logic".
+#[derive(Default)]
+struct Queues {
+    letters: Vec<Letter>,
+    /// Group, deduplication id and body of what was sent to the offer events, each deduplication id once.
+    redriven: Vec<(String, String, String)>,
+    /// Bodies that the queue of offer events does not take.
+    refused: BTreeSet<String>,
+    /// Bodies that the recorder sets aside again at once.
+    poison: BTreeSet<String>,
+    /// How many deletions are still to fail.
+    lost_deletions: usize,
+    /// Ids in the order of being released.
+    released: Vec<String>,
+}
+
+/// What SQS hands out at once.
+const AT_ONCE: usize = 10;
+
+impl Queues {
+    fn answer(&mut self, request: &Request) -> Answer {
+        let asked = request.json();
+        let text = |name: &str| asked[name].as_str().unwrap_or_default().to_owned();
+        let ok = |body: Value| Answer::Reply(Reply::json(200, &body));
+        match request.operation() {
+            "GetQueueAttributes" => {
+                let handed_out = self.letters.iter().filter(|letter| letter.is_handed_out).count();
+                ok(json!({ "Attributes": {
+                    "ApproximateNumberOfMessages": (self.letters.len() - handed_out).to_string(),
+                    "ApproximateNumberOfMessagesNotVisible": handed_out.to_string(),
+                } }))
+            }
+            "ReceiveMessage" => ok(json!({ "Messages": self.hand_out() })),
+            "ChangeMessageVisibilityBatch" => {
+                let entries = asked["Entries"].as_array().unwrap();
+                for entry in entries {
+                    assert_eq!(entry["VisibilityTimeout"], 0);
+                    let id = entry["ReceiptHandle"].as_str().unwrap().to_owned();
+                    self.letter(&id).is_handed_out = false;
+                    self.released.push(id);
+                }
+                let ids: Vec<Value> = entries.iter().map(|entry| json!({ "Id": entry["Id"] })).collect();
+                ok(json!({ "Successful": ids, "Failed": [] }))
+            }
+            "DeleteMessage" if self.lost_deletions > 0 => {
+                self.lost_deletions -= 1;
+                Answer::Reply(Reply::error(400, "InvalidParameterValue"))
+            }
+            "DeleteMessage" => {
+                let id = text("ReceiptHandle");
+                assert!(self.letter(&id).is_handed_out, "{id}");
+                self.letters.retain(|letter| letter.id != id);
+                ok(json!({}))
+            }
+            "SendMessage" => {
+                assert_eq!(text("QueueUrl"), "http://127.0.0.1/1/events.fifo");
+                let body = text("MessageBody");
+                if self.refused.contains(&body) {
+                    return Answer::Reply(Reply::error(400, "InvalidMessageContents"));
+                }
+                let (group, deduplication) = (text("MessageGroupId"), text("MessageDeduplicationId"));
+                let id = format!("new-{}", self.redriven.len());
+                if !self.redriven.iter().any(|(_, known, _)| *known == deduplication) {
+                    self.redriven.push((group.clone(), deduplication, body.clone()));
+                    if self.poison.contains(&body) {
+                        let source = json!({ "messageId": id }).to_string();
+                        let attributes = BTreeMap::from([("reason", "not-json".to_owned()), ("source", source)]);
+                        self.letters.push(Letter { id: format!("again-{id}"), group, body, attributes, ..Letter::default() });
+                    }
+                }
+                ok(json!({ "MessageId": id }))
+            }
+            other => panic!("{other}"),
+        }
+    }
+
+    fn letter(&mut self, id: &str) -> &mut Letter {
+        self.letters.iter_mut().find(|letter| letter.id == id).unwrap()
+    }
+
+    /// As many as possible, in the order of the queue, of groups of which nothing is handed out.
+    fn hand_out(&mut self) -> Vec<Value> {
+        let blocked: BTreeSet<String> =
+            self.letters.iter().filter(|letter| letter.is_handed_out).map(|letter| letter.group.clone()).collect();
+        let free = self.letters.iter_mut().filter(|letter| !blocked.contains(&letter.group));
+        free.take(AT_ONCE)
+            .map(|letter| {
+                letter.is_handed_out = true;
+                let attribute = |value: &String| json!({ "DataType": "String", "StringValue": value });
+                let attributes: BTreeMap<_, _> =
+                    letter.attributes.iter().map(|(name, value)| (name, attribute(value))).collect();
+                json!({
+                    "MessageId": letter.id, "ReceiptHandle": letter.id, "Body": letter.body,
+                    "Attributes": { "MessageGroupId": letter.group, "SentTimestamp": letter.sent_at.to_string() },
+                    "MessageAttributes": attributes,
+                })
+            })
+            .collect()
+    }
+}
+
+struct World {
+    queues: Arc<Mutex<Queues>>,
+    wire: Wire,
+}
+
+/// A letter of a buyer that was set aside for a reason; `moved` if SQS moved it.
+fn letter(number: usize, group: &str, reason: &str) -> Letter {
+    let source = json!({ "messageId": format!("old-{number}"), "groupId": group }).to_string();
+    let attributes = BTreeMap::from([
+        ("reason", reason.to_owned()),
+        ("detail", format!("what to do about {reason}")),
+        ("source", source),
+    ]);
+    Letter {
+        id: format!("letter-{number}"),
+        group: group.to_owned(),
+        body: format!("{{\"name\":\"Ada Canary {number}\"}}"),
+        attributes: if reason == "moved" { BTreeMap::new() } else { attributes },
+        // 2020-01-01T00:00:00Z, and a second later each.
+        sent_at: 1_577_836_800_000 + 1000 * i64::try_from(number).unwrap(),
+        is_handed_out: false,
+    }
+}
+
+impl World {
+    async fn of(letters: Vec<Letter>) -> Self {
+        let queues = Arc::new(Mutex::new(Queues { letters, ..Queues::default() }));
+        let answering = Arc::clone(&queues);
+        let wire = Wire::start(move |request: &mut Request| answering.lock().unwrap().answer(request)).await;
+        Self { queues, wire }
+    }
+
+    async fn leads(&self, arguments: &[&str]) -> Ended {
+        let arguments: Vec<&str> = ["dead-letters"].into_iter().chain(arguments.iter().copied()).collect();
+        online(self.wire.url(), &arguments).await
+    }
+
+    /// What is left, and all of it can be handed out again.
+    #[track_caller]
+    fn left(&self) -> Vec<String> {
+        let queues = self.queues.lock().unwrap();
+        assert!(queues.letters.iter().all(|letter| !letter.is_handed_out), "all is visible again");
+        queues.letters.iter().map(|letter| letter.id.clone()).collect()
+    }
+
+    /// The numbers of the letters that were redriven of a group, in order.
+    fn redriven(&self, group: &str) -> Vec<usize> {
+        let queues = self.queues.lock().unwrap();
+        let of_group = queues.redriven.iter().filter(|(of, ..)| of == group);
+        let number = |body: &str| body.trim_end_matches("\"}").rsplit(' ').next().unwrap().parse().unwrap();
+        of_group.map(|(_, _, body)| number(body)).collect()
+    }
+}
+
+fn three() -> Vec<Letter> {
+    vec![letter(0, "ada", "contradiction"), letter(1, "bob", "not-json"), letter(2, "ada", "moved")]
+}
+
+#[tokio::test]
+async fn list_shows_reasons_and_nothing_personal_and_takes_nothing_away() {
+    let world = World::of(three()).await;
+    let text = world.leads(&["list"]).await;
+    assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
+    assert_golden("dead-letters.txt", &text.out);
+    assert_golden("dead-letters.json", &world.leads(&["list", "--json"]).await.out);
+    assert!(!text.out.contains("Canary"));
+    assert_eq!(world.left(), ["letter-0", "letter-1", "letter-2"]);
+}
+
+#[tokio::test]
+async fn letters_are_picked_by_reason_buyer_age_and_id() {
+    let world = World::of(three()).await;
+    for (picked, expected) in [
+        (&["--reason", "too-many-receives"][..], &["letter-2"][..]),
+        (&["--reason", "not-json", "--reason", "contradiction"], &["letter-0", "letter-1"]),
+        (&["--buyer", "ada"], &["letter-0", "letter-2"]),
+        (&["--buyer", "ada", "--reason", "not-json"], &[]),
+        (&["--id", "letter-1"], &["letter-1"]),
+        (&["--older-than", "2d"], &["letter-0", "letter-1", "letter-2"]),
+        (&["--newer-than", "90m"], &[]),
+    ] {
+        let arguments: Vec<&str> = ["list", "--json"].into_iter().chain(picked.iter().copied()).collect();
+        let document = world.leads(&arguments).await.json();
+        let letters = document["deadLetters"].as_array().unwrap();
+        let ids: BTreeSet<&str> = letters.iter().map(|letter| letter["id"].as_str().unwrap()).collect();
+        assert_eq!(ids, expected.iter().copied().collect(), "{picked:?}");
+        assert_eq!(document["seenAndLeft"], 3 - expected.len(), "{picked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_sees_ten_of_a_buyer_and_says_that_there_may_be_more() {
+    let mut letters: Vec<Letter> = (0..25).map(|number| letter(number, "ada", "not-json")).collect();
+    letters.push(letter(25, "bob", "not-json"));
+    let world = World::of(letters).await;
+    let ended = world.leads(&["list"]).await;
+    assert!(ended.out.contains("11 dead letters found; about 26 in the queue before."), "{}", ended.out);
+    assert!(ended.out.contains("There may be more behind the first ten that are left of: ada."), "{}", ended.out);
+    assert_eq!(world.left().len(), 26);
+}
+
+#[tokio::test]
+async fn show_prints_the_message_only_when_asked() {
+    let world = World::of(three()).await;
+    let ended = world.leads(&["show", "letter-0"]).await;
+    assert_eq!(ended.exit, Exit::Good);
+    assert!(ended.out.contains("contradiction") && !ended.out.contains("Canary"), "{}", ended.out);
+    let with_body = world.leads(&["show", "letter-0", "--body"]).await;
+    assert!(with_body.out.contains("Ada Canary 0"), "{}", with_body.out);
+    let json = world.leads(&["show", "letter-2", "--json", "--body"]).await.json();
+    assert_eq!((&json["reason"], &json["source"]), (&json!("too-many-receives"), &json!(null)));
+    assert_eq!(json["body"], "{\"name\":\"Ada Canary 2\"}");
+    let missing = world.leads(&["show", "letter-9"]).await;
+    assert_eq!((missing.exit, missing.out.as_str()), (Exit::Findings, ""));
+    assert_eq!(world.left().len(), 3);
+}
+
+#[tokio::test]
+async fn a_redrive_goes_through_whole_groups_in_order_under_fresh_deduplication_ids() {
+    let letters: Vec<Letter> =
+        (0..60).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
+    let world = World::of(letters).await;
+    let ended = world.leads(&["redrive", "--all"]).await;
+    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    assert!(ended.out.contains("60 dead letters redriven; about 60 in the queue before."), "{}", ended.out);
+    assert_eq!(world.left(), [""; 0]);
+    assert_eq!(world.redriven("ada"), (0..60).step_by(2).collect::<Vec<_>>());
+    assert_eq!(world.redriven("bob"), (1..60).step_by(2).collect::<Vec<_>>());
+    let first = world.queues.lock().unwrap().redriven[0].1.clone();
+    assert_eq!(first, "redrive-letter-0");
+}
+
+#[tokio::test]
+async fn what_is_not_picked_stays_and_only_ten_of_a_buyer_can_hide_others() {
+    // Nine that are not meant, then many that are; and the other way round, ten that hide one.
+    let mut letters: Vec<Letter> = (0..9).map(|number| letter(number, "ada", "not-json")).collect();
+    letters.extend((9..40).map(|number| letter(number, "ada", "unknown-type")));
+    letters.extend((40..50).map(|number| letter(number, "bob", "not-json")));
+    letters.push(letter(50, "bob", "unknown-type"));
+    let world = World::of(letters).await;
+    let ended = world.leads(&["redrive", "--reason", "unknown-type", "--json"]).await;
+    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    assert_eq!(world.redriven("ada"), (9..40).collect::<Vec<_>>());
+    assert_eq!(world.redriven("bob"), [0; 0]);
+    assert_eq!(world.left().len(), 9 + 11);
+    assert_eq!(ended.json()["mayHideMore"], json!(["bob"]));
+}
+
+#[tokio::test]
+async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nobody_else() {
+    let letters: Vec<Letter> =
+        (0..8).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
+    let refused = letters[2].body.clone();
+    let world = World::of(letters).await;
+    world.queues.lock().unwrap().refused.insert(refused);
+    let ended = world.leads(&["redrive", "--all"]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.err.contains("error: dead letter letter-2 could not be redriven"), "{}", ended.err);
+    assert!(ended.out.contains("Stopped at letter-2 of ada, and all that is behind it stays"), "{}", ended.out);
+    assert_eq!((world.redriven("ada"), world.redriven("bob")), (vec![0], vec![1, 3, 5, 7]));
+    assert_eq!(world.left(), ["letter-2", "letter-4", "letter-6"]);
+}
+
+#[tokio::test]
+async fn a_letter_that_was_sent_and_not_deleted_is_swallowed_when_it_is_redriven_again() {
+    let world = World::of(three()).await;
+    world.queues.lock().unwrap().lost_deletions = 1;
+    let ended = world.leads(&["redrive", "--all"]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.err.contains("error: dead letter letter-0 could not be deleted"), "{}", ended.err);
+    assert_eq!(world.left(), ["letter-0", "letter-2"]);
+    assert_eq!(world.leads(&["redrive", "--all"]).await.exit, Exit::Good);
+    assert_eq!((world.redriven("ada"), world.left().len()), (vec![0, 2], 0));
+}
+
+#[tokio::test]
+async fn what_is_set_aside_again_meanwhile_is_not_redriven_for_ever() {
+    let letters = three();
+    let poison: BTreeSet<String> = letters.iter().map(|letter| letter.body.clone()).collect();
+    let world = World::of(letters).await;
+    world.queues.lock().unwrap().poison = poison;
+    assert_eq!(world.leads(&["redrive", "--all"]).await.exit, Exit::Good);
+    assert_eq!((world.redriven("ada"), world.redriven("bob")), (vec![0, 2], vec![1]));
+    assert_eq!(world.left().len(), 3);
+}
+
+#[tokio::test]
+async fn dropping_needs_a_yes_and_until_then_says_what_it_would_drop() {
+    let world = World::of(three()).await;
+    let ended = world.leads(&["drop", "--buyer", "ada"]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.out.contains("2 dead letters found, 1 more seen and left"), "{}", ended.out);
+    assert!(ended.err.contains("nothing is done: dropping dead letters of ada cannot be undone. Say --yes"), "{}", ended.err);
+    assert_eq!(world.left().len(), 3);
+    let ended = world.leads(&["drop", "--buyer", "ada", "--yes"]).await;
+    assert_eq!(ended.exit, Exit::Good);
+    assert_eq!((world.left(), world.redriven("ada")), (vec!["letter-1".to_owned()], vec![]));
+}
+
+#[tokio::test]
+async fn ids_that_are_not_found_are_told() {
+    let world = World::of(three()).await;
+    let ended = world.leads(&["redrive", "--id", "letter-1", "--id", "letter-9"]).await;
+    assert_eq!(ended.exit, Exit::Findings);
+    assert!(ended.err.contains("not found, or not what else was asked for: letter-9"), "{}", ended.err);
+    assert_eq!(world.redriven("bob"), [1]);
+}
+
+#[tokio::test]
+async fn nothing_is_redriven_or_dropped_without_a_selection_nor_into_the_same_queue() {
+    let world = World::of(three()).await;
+    for command in ["redrive", "drop"] {
+        let ended = world.leads(&[command]).await;
+        assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""));
+        assert!(ended.err.contains("--all"), "{}", ended.err);
+        let both = world.leads(&[command, "--all", "--reason", "x"]).await;
+        assert_eq!(both.exit, Exit::Failed);
+    }
+    assert_eq!(world.wire.exchanges().len(), 0);
+    let url = "http://127.0.0.1/1/letters.fifo";
+    let same = offline(&["dead-letters", "redrive", "--all", "--queue-url", url, "--dead-letters-url", url]).await;
+    assert_eq!(same.exit, Exit::Failed);
+    assert!(same.err.contains("are the same one"), "{}", same.err);
+}

@@ -1,0 +1,132 @@
+//! What a former system knows of a buyer when it hands the buyer over: the answer to `GET …/buyers/<buyerId>`, JSON.
+
+use std::fmt;
+
+use domain::{BuyerId, CarId, Contact, Offer, OfferId, OfferVersion, Stage, State};
+use serde::Deserialize;
+
+/// The largest answer in bytes that is looked into. It becomes part of one commit, beside a batch of events and all that
+/// is to be told of its offers.
+pub const LARGEST_ANSWER: usize = 128 * 1024;
+
+/// How many offers an answer may have, for the same reason.
+pub const MOST_OFFERS: usize = 500;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    buyer_id: String,
+    was_invited: bool,
+    offers: Vec<KnownOffer>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct KnownOffer {
+    offer_id: String,
+    offer_version: u32,
+    stage: String,
+    accepted_version: Option<u32>,
+    car_id: Option<String>,
+    buyer: Option<KnownContact>,
+}
+
+#[derive(Deserialize)]
+struct KnownContact {
+    name: String,
+    email: String,
+    phone: Option<String>,
+}
+
+/// Why an answer cannot be used. Names places, never values: those may be personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// More than [`LARGEST_ANSWER`] bytes.
+    TooLarge {
+        /// Its size in bytes.
+        bytes: usize,
+    },
+    /// Not JSON, or a field is missing or of another type.
+    NotAnAnswer {
+        /// Where that shows.
+        line: usize,
+        /// Where that shows.
+        column: usize,
+    },
+    /// It is about somebody else.
+    AnotherBuyer,
+    /// More than [`MOST_OFFERS`] offers.
+    TooManyOffers,
+    /// Something is wrong with an offer.
+    Offer {
+        /// Its place in the list, from 0.
+        index: usize,
+        /// The field, and what it must be.
+        rule: &'static str,
+    },
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => write!(f, "{bytes} bytes, at most {LARGEST_ANSWER} are taken"),
+            Self::NotAnAnswer { line, column } => {
+                write!(f, "not an answer of this contract at line {line}, column {column}")
+            }
+            Self::AnotherBuyer => f.write_str("buyerId: must be the buyer that was asked about"),
+            Self::TooManyOffers => write!(f, "offers: at most {MOST_OFFERS} are taken"),
+            Self::Offer { index, rule } => write!(f, "offers[{index}].{rule}"),
+        }
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// Reads an answer: offers, and whether the buyer was invited. Unknown extra fields are ignored.
+///
+/// # Errors
+/// [`Unusable`].
+pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<State, Unusable> {
+    if body.len() > LARGEST_ANSWER {
+        return Err(Unusable::TooLarge { bytes: body.len() });
+    }
+    let answer: Answer = serde_json::from_slice(body)
+        .map_err(|error| Unusable::NotAnAnswer { line: error.line(), column: error.column() })?;
+    if answer.buyer_id != buyer.as_str() {
+        return Err(Unusable::AnotherBuyer);
+    }
+    if answer.offers.len() > MOST_OFFERS {
+        return Err(Unusable::TooManyOffers);
+    }
+    let mut state = State { was_invited: answer.was_invited, ..State::default() };
+    for (index, known) in answer.offers.into_iter().enumerate() {
+        let (id, offer) = offer(known).map_err(|rule| Unusable::Offer { index, rule })?;
+        if state.offers.insert(id, offer).is_some() {
+            return Err(Unusable::Offer { index, rule: "offerId: must be there once" });
+        }
+    }
+    Ok(state)
+}
+
+fn offer(known: KnownOffer) -> Result<(OfferId, Offer), &'static str> {
+    let id = OfferId::parse(&known.offer_id)
+        .map_err(|_| "offerId: must be 1 to 128 visible ASCII characters without '/'")?;
+    let version = OfferVersion::new(known.offer_version).ok_or("offerVersion: must be 1 or more")?;
+    let stage = match (known.stage.as_str(), known.accepted_version) {
+        ("pending", _) => Stage::Pending,
+        ("closed", _) => Stage::Closed,
+        ("accepted", at) => Stage::Accepted {
+            at: OfferVersion::new(at.unwrap_or(known.offer_version))
+                .filter(|at| *at <= version)
+                .ok_or("acceptedVersion: must be from 1 to offerVersion")?,
+        },
+        _ => return Err("stage: must be pending, accepted or closed"),
+    };
+    let car = match known.car_id.as_deref().map(CarId::parse) {
+        Some(Ok(car)) => Some(car),
+        Some(Err(_)) => return Err("carId: must be 1 to 128 visible ASCII characters without '/'"),
+        None => None,
+    };
+    let contact = known.buyer.map(|KnownContact { name, email, phone }| Contact { name, email, phone });
+    Ok((id, Offer { stage, car, contact, ..Offer::unknown(version) }))
+}

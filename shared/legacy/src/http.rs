@@ -1,0 +1,81 @@
+use std::fmt;
+
+use aws::{BadSetting, Settings};
+use contract::legacy::{self, LARGEST_ANSWER, Unusable};
+use domain::{BuyerId, State};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Client, StatusCode};
+
+use crate::{Legacy, LegacyUnavailable, TIME_OUT};
+
+/// A former system that is asked by HTTP: `GET <url>/buyers/<buyerId>`, 200 with what it knows, 404 for nobody.
+#[derive(Clone)]
+pub struct HttpLegacy {
+    client: Client,
+    url: String,
+    authorization: Option<String>,
+}
+
+/// It answered with something that is neither.
+#[derive(Debug, thiserror::Error)]
+#[error("it answered with status {0}")]
+struct UnexpectedStatus(StatusCode);
+
+impl HttpLegacy {
+    /// The system at `LEGACY_URL`, asked with `LEGACY_AUTHORIZATION` as header `Authorization` if that is given; `None`
+    /// without a URL.
+    ///
+    /// # Errors
+    /// [`BadSetting`].
+    pub fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>, BadSetting> {
+        let authorization = settings.optional("LEGACY_AUTHORIZATION");
+        if settings.optional("LEGACY_URL").is_none() {
+            return Ok(None);
+        }
+        let url = settings.url("LEGACY_URL")?;
+        // Plain HTTP would show the header and the answer to whoever listens; on the machine itself nobody does.
+        let is_safe = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
+        let rule = "an https URL under which buyers/<buyerId> is answered";
+        if !is_safe {
+            return Err(BadSetting::Invalid { name: "LEGACY_URL", rule });
+        }
+        let client = Client::builder().timeout(TIME_OUT).redirect(reqwest::redirect::Policy::none()).build();
+        let client = client.map_err(|_| BadSetting::Invalid { name: "LEGACY_URL", rule })?;
+        Ok(Some(Self { client, url, authorization }))
+    }
+
+    async fn ask(&self, buyer: &BuyerId) -> Result<Option<State>, Box<dyn std::error::Error + Send + Sync>> {
+        let name = utf8_percent_encode(buyer.as_str(), NON_ALPHANUMERIC);
+        let mut request = self.client.get(format!("{}/buyers/{name}", self.url));
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
+        match answer.status() {
+            StatusCode::OK => {}
+            StatusCode::NOT_FOUND => return Ok(None),
+            status => return Err(Box::new(UnexpectedStatus(status))),
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
+            body.extend_from_slice(&chunk);
+            if body.len() > LARGEST_ANSWER {
+                return Err(Box::new(Unusable::TooLarge { bytes: body.len() }));
+            }
+        }
+        Ok(Some(legacy::decode(buyer, &body)?))
+    }
+}
+
+impl Legacy for HttpLegacy {
+    async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
+        self.ask(buyer).await.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
+    }
+}
+
+impl fmt::Debug for HttpLegacy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpLegacy").field("url", &self.url).finish_non_exhaustive()
+    }
+}
