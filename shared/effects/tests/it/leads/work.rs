@@ -23,6 +23,7 @@ impl Table {
             head: Sequence::START,
             now: at("10:00:00"),
             deadline: at("10:00:30"),
+            is_shadow: false,
         };
         assert_eq!(self.claim(&claim).await.unwrap(), Claimed::Ours);
         let (status, reason) = (Status::Unknown, Some("timed out".to_owned()));
@@ -31,7 +32,7 @@ impl Table {
         let found = self.open_work(at("23:59:59"), 9).await.unwrap();
         let entry = found.into_iter().find_map(|work| match work.what {
             Open::Email { entry, .. } if work.buyer == *of => Some(*entry),
-            Open::Email { .. } | Open::Behind => None,
+            Open::Email { .. } | Open::Behind | Open::Held(_) => None,
         });
         entry.unwrap()
     }
