@@ -7,13 +7,17 @@ PYTHON ?= python3
 FROM ?= 0
 SEEDS ?= 10000
 KILLS ?= 10000
+TIME ?= 600
+SHARD ?= 0/1
+MUTATED ?= domain event-store effects contract recorder reactor sweeper receipts
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
+MUTANTS_VERSION := 27.1.0
 
 # Where cargo puts things, and where the functions lie ready for the local AWS and for Lambda.
-TARGET := $(or $(CARGO_TARGET_DIR),target)
-LOCAL := $(TARGET)/local
+BUILT := $(or $(CARGO_TARGET_DIR),target)
+LOCAL := $(BUILT)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
 FUNCTIONS := recorder reactor sweeper receipts
 STACK := .venv/bin/python infra/local/stack.py
@@ -23,7 +27,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills fuzz clauses mutants up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -62,6 +66,30 @@ kills: build-local ## Kills the built functions at chosen requests, and makes an
 	$(LOCAL)/kills --kills $(KILLS) --from $(FROM) --report $(LOCAL)/kills.json
 	$(LOCAL)/kills --ses $(KILLS) --report $(LOCAL)/ses.json
 	$(LOCAL)/kills --add $(LOCAL)/kills.json $(LOCAL)/ses.json --report docs/kills.json
+
+# What libFuzzer watches: which edges were taken, and what was compared with what.
+COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares
+HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
+FUZZER := $(BUILT)/$(HOST)/fuzz/fuzz
+FUZZED := incoming batch doorbells receipts email commit snapshot
+
+fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds for each TARGET=); needs a C++ compiler
+	RUSTFLAGS="$(COVERAGE)" cargo build --profile fuzz --target $(HOST) --package fuzz --features libfuzzer --bin fuzz
+	@for target in $(or $(TARGET),$(FUZZED)); do \
+		mkdir -p $(BUILT)/fuzzing/$$target && \
+		FUZZ_TARGET=$$target $(FUZZER) $(BUILT)/fuzzing/$$target tests/fuzz/corpus/$$target -max_total_time=$(TIME) \
+			-max_len=4096 -timeout=10 -close_fd_mask=1 -print_final_stats=1 -artifact_prefix=$(BUILT)/fuzzing/ || exit 1; \
+	done
+
+clauses: .tools/nextest build-local ## Takes every clause out of every condition in turn, and says which test notices
+	cargo nextest run --cargo-profile local --package event-store --package effects --profile clauses --no-capture
+
+# In a copy of the sources. What was caught before is not tried again, so that a run can be broken off and gone on with.
+mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, and says what no test notices (MUTATED= SHARD=0/1)
+	@mkdir -p $(BUILT)/mutants
+	-cargo mutants $(MUTATED:%=--package %) --shard $(SHARD) --iterate --output $(BUILT)/mutants
+	@$(PYTHON) -B tests/mutants.py $(BUILT)/mutants/mutants.out/outcomes.json
 
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check
@@ -128,6 +156,12 @@ clean: ## Removes what was built, installed and left by runs; ends a stack that 
 		env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
 		cargo install --root .tools --locked cargo-nextest --version $(NEXTEST_VERSION) \
 			--no-default-features --features default-no-update
+	mkdir -p .tools && touch $@
+
+.tools/mutants: | prerequisites
+	cargo mutants --version 2>/dev/null | grep -qx 'cargo-mutants $(MUTANTS_VERSION)' || \
+		env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
+		cargo install --root .tools --locked cargo-mutants --version $(MUTANTS_VERSION)
 	mkdir -p .tools && touch $@
 
 .tools/deny: | prerequisites

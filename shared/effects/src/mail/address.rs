@@ -1,5 +1,6 @@
 /// The address as SES takes it, or `None` if it never will: an ASCII local part of dot-separated atoms, an IDNA-encoded
-/// domain of at least two labels. Quoted local parts and address literals are not taken.
+/// domain of at least two labels. Quoted local parts and address literals are not taken, nor is what a mail program may
+/// take for an encoded word (RFC 2047) and read as another address.
 ///
 /// Sources: Amazon SES Developer Guide, "Email format and character encoding" (no SMTPUTF8); RFC 5321, section 4.5.3.1.
 pub(crate) fn checked(address: &str) -> Option<String> {
@@ -8,7 +9,7 @@ pub(crate) fn checked(address: &str) -> Option<String> {
         !atom.is_empty()
             && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
     };
-    if local.len() > 64 || !local.split('.').all(is_atom) {
+    if local.len() > 64 || local.contains("=?") || !local.split('.').all(is_atom) {
         return None;
     }
     let domain = idna::domain_to_ascii_strict(domain).ok()?;
@@ -55,6 +56,7 @@ mod tests {
             "\"ada byron\"@example.com",
             "ada..byron@example.com",
             ".ada@example.com",
+            "=?UTF-8?Q?eve=40example.net?=@example.com",
             "Ada <ada@example.com>",
             "ada@example.com, eve@example.com",
             "ada@eve@example.com",

@@ -115,46 +115,59 @@ pub struct Clause {
     pub condition: String,
     /// What is taken out of it.
     pub clause: String,
-    /// The tests that fail without it.
-    pub caught_by: Vec<String>,
+    /// A test that fails without it.
+    pub caught_by: Option<String>,
 }
 
-/// Runs the suite that calls this without each clause in turn, and tells of each which tests fail. `caller` is the calling
-/// test, which is left out, and `is_ours` tells the conditions of the code under test from others'.
+/// Runs the suite that calls this without each clause in turn, and tells of each a test that fails. `caller` is where the
+/// calling test lives, which is left out.
 ///
 /// # Panics
 /// If the suite fails by itself, or what is left of a condition is none.
-pub fn clauses(caller: &str, is_ours: impl Fn(&str) -> bool) -> Vec<Clause> {
+pub fn clauses(caller: &str) -> Vec<Clause> {
     let mut found = Vec::new();
-    for (condition, tests) in conditions(caller).into_iter().filter(|(condition, _)| is_ours(condition)) {
+    for (condition, tests) in conditions(caller) {
         for (clause, rest) in without_each_clause(&condition) {
-            let run = this_suite(SENT_IN_PLACE, &json!([condition, rest]).to_string(), |command| {
-                command.arg("--exact").args(&tests)
-            });
-            let said = String::from_utf8_lossy(&run.stdout);
-            assert!(!said.contains("ValidationException"), "{condition}\n without {clause}: {rest}\n{said}");
-            let caught_by = said.lines().filter_map(|line| {
-                let (name, end) = line.strip_prefix("test ")?.split_once(" ... ")?;
-                (end == "FAILED").then(|| name.to_owned())
-            });
-            found.push(Clause { caught_by: caught_by.collect(), condition: condition.clone(), clause });
+            // A few at a time, for most clauses are caught by many.
+            let caught_by = tests.chunks(4).find_map(|tests| first_that_fails(tests, &condition, &rest));
+            found.push(Clause { caught_by, condition: condition.clone(), clause });
         }
     }
     found
 }
 
-/// Every condition that the suite sends, and which tests send it.
-fn conditions(caller: &str) -> BTreeMap<String, BTreeSet<String>> {
+/// The first of these tests that fails while this is sent in place of that condition.
+fn first_that_fails(tests: &[String], condition: &str, instead: &str) -> Option<String> {
+    let run = this_suite(SENT_IN_PLACE, &json!([condition, instead]).to_string(), |command| {
+        command.arg("--exact").args(tests)
+    });
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(!said.contains("ValidationException"), "{condition}\n became {instead}\n{said}");
+    said.lines().find_map(|line| {
+        let (name, end) = line.strip_prefix("test ")?.split_once(" ... ")?;
+        (end == "FAILED").then(|| name.to_owned())
+    })
+}
+
+/// Every condition that the suite sends, and which tests send it: those first that send few conditions, for they are quick.
+fn conditions(caller: &str) -> BTreeMap<String, Vec<String>> {
     let file: PathBuf = env::temp_dir().join(format!("conditions-{}.jsonl", std::process::id()));
     let run = this_suite(NOTED_IN, file.to_str().unwrap(), |command| command.args(["--skip", caller]));
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
     let mut conditions: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut sent: BTreeMap<String, usize> = BTreeMap::new();
     for line in fs::read_to_string(&file).unwrap().lines() {
-        let (test, condition): (Option<String>, String) = serde_json::from_str(line).unwrap();
-        conditions.entry(condition).or_default().insert(test.unwrap());
+        let (test, condition): (String, String) = serde_json::from_str(line).unwrap();
+        *sent.entry(test.clone()).or_default() += 1;
+        conditions.entry(condition).or_default().insert(test);
     }
     fs::remove_file(file).unwrap();
-    conditions
+    let quickest_first = |tests: BTreeSet<String>| {
+        let mut tests: Vec<String> = tests.into_iter().collect();
+        tests.sort_by_key(|test| sent[test]);
+        tests
+    };
+    conditions.into_iter().map(|(condition, tests)| (condition, quickest_first(tests))).collect()
 }
 
 fn this_suite(name: &str, value: &str, which: impl FnOnce(&mut Command) -> &mut Command) -> Output {
@@ -173,13 +186,11 @@ pub fn table(clauses: &[Clause]) -> String {
             condition = &clause.condition;
             writeln!(table, "{condition}").unwrap();
         }
-        let caught = match clause.caught_by.len() {
-            0 => "MISSED".to_owned(),
-            many => format!("caught by {many}"),
-        };
-        writeln!(table, "  {caught:<12} {}", clause.clause).unwrap();
+        let caught =
+            clause.caught_by.as_ref().map_or("MISSED".to_owned(), |test| format!("caught by {test}"));
+        writeln!(table, "  {}\n    {caught}", clause.clause).unwrap();
     }
-    let missed = clauses.iter().filter(|clause| clause.caught_by.is_empty()).count();
+    let missed = clauses.iter().filter(|clause| clause.caught_by.is_none()).count();
     write!(table, "{} caught, {missed} missed", clauses.len() - missed).unwrap();
     table
 }

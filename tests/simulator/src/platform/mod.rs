@@ -277,11 +277,7 @@ impl Platform {
             Status::Unknown => self.sights.add(Sight::Doubt),
             Status::Retry => self.sights.add(Sight::NotNow),
             Status::Rejected => self.sights.add(Sight::Refused),
-            Status::Sending
-            | Status::Sent
-            | Status::Abandoned
-            | Status::Superseded
-            | Status::Suppressed => {}
+            Status::Sending | Status::Sent | Status::Abandoned | Status::Superseded | Status::Suppressed => {}
         }
         if let Some(reason) = &verdict.reason {
             self.nothing_personal(reason);

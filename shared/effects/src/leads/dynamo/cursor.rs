@@ -80,7 +80,7 @@ impl Cursors for DynamoLeads {
             .expression_attribute_values(":work", open_work(buyer))
             .expression_attribute_values(":start", number(Sequence::START.get()))
             // Our own mark, sent twice by the SDK, is no newer mark.
-            .condition_expression("attribute_not_exists(mark) OR mark <> :mark")
+            .condition_expression("NOT mark = :mark")
             .send()
             .await
             .map(|_| ())
@@ -266,11 +266,13 @@ impl DynamoLeads {
 fn cursor_update(progress: &Progress, mark: Option<&str>) -> (String, String, Item) {
     let mut set = "SET through = :through".to_owned();
     let mut remove = Vec::new();
-    let mut condition = if progress.through > progress.from {
-        "(attribute_not_exists(through) OR through < :through)".to_owned()
-    } else {
-        "through = :through".to_owned()
-    };
+    let mut condition = match (progress.through > progress.from, mark) {
+        (true, None) => "(attribute_not_exists(through) OR through < :through)",
+        // A cursor that is marked stands somewhere.
+        (true, Some(_)) => "through < :through",
+        (false, _) => "through = :through",
+    }
+    .to_owned();
     let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
     if let Some(mark) = mark {
         remove.push(REMOVE_MARK);

@@ -55,7 +55,7 @@ impl DynamoReceipts {
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), "cursor")))
             .update_expression("ADD stopped :addresses")
-            .condition_expression("attribute_not_exists(stopped) OR NOT contains(stopped, :address)")
+            .condition_expression("NOT contains(stopped, :address)")
             .expression_attribute_values(":addresses", AttributeValue::Ss(vec![address.0.clone()]))
             .expression_attribute_values(":address", text(&address.0))
             .send()

@@ -136,6 +136,14 @@ async fn a_mail_to_be_tried_again_is_held_until_it_is_due() {
 }
 
 #[tokio::test]
+async fn a_mail_to_be_tried_again_at_no_time_is_due_at_once() {
+    for table in both().await {
+        table.settled(Status::Retry, None).await;
+        table.assert_taken(&claim("second", "10:00:01"), "10:00:00").await;
+    }
+}
+
+#[tokio::test]
 async fn a_rejected_mail_is_held_for_its_address_and_taken_for_another() {
     for table in both().await {
         let entry = table.settled(Status::Rejected, None).await;
@@ -221,7 +229,13 @@ async fn only_the_attempt_that_claimed_settles() {
         assert_eq!(table.entry().await, None, "{table}");
         let first = claim("first", "10:00:00");
         table.assert_taken(&first, "10:00:00").await;
-        assert!(!table.settle(&buyer(), KEY, "second", &sent).await.unwrap(), "{table}: another nonce");
+        let retry = verdict(Status::Retry, None, "10:00:01");
+        for verdict in [sent, retry] {
+            assert!(
+                !table.settle(&buyer(), KEY, "second", &verdict).await.unwrap(),
+                "{table}: another nonce"
+            );
+        }
         assert_eq!(table.entry().await, Some(sending(&first, "10:00:00")), "{table}");
     }
 }
@@ -230,9 +244,14 @@ async fn only_the_attempt_that_claimed_settles() {
 async fn a_doubtful_mail_can_still_be_settled_by_its_attempt() {
     for table in both().await {
         let unknown = table.settled(Status::Unknown, Some(at("11:00:01"))).await;
-        let sent = verdict(Status::Sent, None, "10:00:02");
-        assert!(table.settle(&buyer(), KEY, "first", &sent).await.unwrap(), "{table}");
-        assert_eq!(table.entry().await, Some(after(unknown, &sent)), "{table}");
+        let abandoned = verdict(Status::Abandoned, None, "10:00:02");
+        let sent = verdict(Status::Sent, None, "10:00:03");
+        let mut entry = unknown;
+        for verdict in [abandoned, sent] {
+            assert!(table.settle(&buyer(), KEY, "first", &verdict).await.unwrap(), "{table}");
+            entry = after(entry, &verdict);
+            assert_eq!(table.entry().await, Some(entry.clone()), "{table}");
+        }
         assert_eq!(table.contents().await.open_work, Vec::<String>::new(), "{table}");
     }
 }

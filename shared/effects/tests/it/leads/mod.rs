@@ -7,6 +7,8 @@ mod items;
 mod marks;
 mod receipts;
 mod resend;
+mod restless;
+mod work;
 
 use std::fmt;
 use std::rc::Rc;
@@ -15,7 +17,8 @@ use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
     About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead, LeadsUnavailable,
-    Learned, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Tables, Verdict,
+    Learned, Ledger, LedgerEntry, MemoryLeads, Moved, OpenWork, Progress, Receipts, Status, Tables, Verdict,
+    Walked, Work,
 };
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
@@ -197,6 +200,43 @@ impl Receipts for Table {
         match self {
             Self::Memory { leads, .. } => leads.learn(receipt, now).await,
             Self::Dynamo { receipts, .. } => receipts.learn(receipt, now).await,
+        }
+    }
+}
+
+impl Work for Table {
+    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.open_work(now, limit).await,
+            Self::Dynamo { leads, .. } => leads.open_work(now, limit).await,
+        }
+    }
+
+    async fn close(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> Result<bool, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.close(buyer, key, found, status, now).await,
+            Self::Dynamo { leads, .. } => leads.close(buyer, key, found, status, now).await,
+        }
+    }
+
+    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.walked().await,
+            Self::Dynamo { leads, .. } => leads.walked().await,
+        }
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.set_walked(walked).await,
+            Self::Dynamo { leads, .. } => leads.set_walked(walked).await,
         }
     }
 }

@@ -22,6 +22,7 @@ fn claim(nonce: &str, time: &str) -> Claim {
         head: Sequence::START,
         now: at(time),
         deadline: at("23:00:00"),
+        is_shadow: false,
     }
 }
 
