@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
-use domain::{BuyerId, Sequence};
+use domain::{BuyerId, Sequence, State};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Ledger, LedgerEntry, Moved, OpenWork,
     Progress, Receipts, Status, Verdict, Walked, Work,
@@ -13,8 +13,9 @@ use effects::leads::{
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::surroundings::Surroundings;
-use event_store::{Appended, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use event_store::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 use jiff::Timestamp;
+use legacy::{Handover, Legacy, LegacyUnavailable};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 
 use crate::call::{Lost, Machine};
@@ -80,6 +81,33 @@ impl EventStore for Aws {
             Ok(page)
         };
         self.0.call(Site::Page, perform, lost, || None).await
+    }
+}
+
+impl Emptying for Aws {
+    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+        let (at, by) = (sequence.get(), by.get());
+        let perform = |platform: &mut Platform| {
+            platform.streams.empty(buyer.as_str(), at, by);
+            Ok(())
+        };
+        let lost = |_| Err(unavailable("UpdateItem", buyer.as_str()));
+        self.0.call(Site::Empty, perform, lost, || Some(Request::Empty(buyer.clone(), at, by))).await
+    }
+}
+
+impl Legacy for Aws {
+    async fn hand_over(
+        &self,
+        buyer: &BuyerId,
+        handover: Handover,
+    ) -> Result<Option<State>, LegacyUnavailable> {
+        let is_anew = handover == Handover::Anew;
+        let perform = |platform: &mut Platform| Ok(platform.hand_over(buyer.as_str(), is_anew));
+        let lost = |_| Err(LegacyUnavailable { buyer: buyer.clone(), source: LOST.into() });
+        let Some(answer) = self.0.call(Site::Handover, perform, lost, || None).await? else { return Ok(None) };
+        let state = contract::legacy::decode(buyer, answer.as_bytes());
+        state.map(Some).map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source: source.into() })
     }
 }
 

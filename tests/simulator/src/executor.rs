@@ -89,7 +89,9 @@ impl World {
                 | Site::Walked
                 | Site::Stop
                 | Site::Learn
-                | Site::Heard => {}
+                | Site::Heard
+                | Site::Handover
+                | Site::Empty => {}
             }
         }
         if platform.trace.is_some() {

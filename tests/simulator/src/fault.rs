@@ -117,11 +117,15 @@ pub enum Site {
     Learn,
     /// The answer of the receipts function to its queue.
     Heard,
+    /// A question to the former system.
+    Handover,
+    /// The facts taken out of an older commit.
+    Empty,
 }
 
 impl Site {
     /// Every kind of call.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 20] = [
         Self::Page,
         Self::Append,
         Self::Letter,
@@ -140,6 +144,8 @@ impl Site {
         Self::Stop,
         Self::Learn,
         Self::Heard,
+        Self::Handover,
+        Self::Empty,
     ];
 
     /// Whether it reads, and never writes.

@@ -14,6 +14,7 @@ mod fault;
 mod history;
 mod logs;
 mod many;
+mod operator;
 mod outage;
 mod page;
 mod picture;

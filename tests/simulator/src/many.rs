@@ -17,7 +17,7 @@ pub struct Summary {
     /// What was found in each of them.
     pub found: Vec<Vec<String>>,
     /// In how many runs each sight was met, as [`Sight::ALL`] has them.
-    pub met: [u64; Sight::ALL.len()],
+    pub met: Vec<u64>,
 }
 
 /// How many failures are kept.
@@ -27,7 +27,8 @@ const KEPT: usize = 10;
 pub fn many(from: u64, count: u64, stops: bool, plan: impl Fn(u64) -> Plan + Sync) -> Summary {
     let end = from.saturating_add(count);
     let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));
-    let summary = Mutex::new(Summary::default());
+    let nothing = Summary { met: vec![0; Sight::ALL.len()], ..Summary::default() };
+    let summary = Mutex::new(nothing);
     let work = || {
         let mut passed = 0;
         let mut met = [0; Sight::ALL.len()];

@@ -7,14 +7,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::stored::StoredCommit;
 use serde_json::Value;
 
-/// A recorded event, as it lies in the table.
+/// A recorded fact, as it lies in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
     pub(crate) offer: String,
+    /// Of a gap that is void, its last version.
     pub(crate) version: u32,
     pub(crate) kind: String,
     pub(crate) email: String,
     pub(crate) sequence: u64,
+    /// What it says is known, if it is no event but carries a state.
+    pub(crate) known: Option<Value>,
+}
+
+impl Fact {
+    /// Whether the offer system told it.
+    pub(crate) fn is_event(&self) -> bool {
+        !matches!(self.kind.as_str(), "migrated" | "voided" | "reset" | "erased")
+    }
 }
 
 /// An offer after all of its events that follow each other without a gap.
@@ -37,6 +47,11 @@ pub(crate) struct Buyer {
     /// The version of the acceptance, by offer.
     pub(crate) high: BTreeMap<String, u32>,
     pub(crate) held: usize,
+    /// Whether the last fact gave it back to the former system.
+    pub(crate) is_reset: bool,
+    pub(crate) is_erased: bool,
+    /// Whether the former system has invited it to a quote.
+    pub(crate) was_invited: bool,
 }
 
 /// An effect that must be.
@@ -46,6 +61,8 @@ pub(crate) struct Due {
     pub(crate) key: String,
     /// The address of a mail.
     pub(crate) email: String,
+    /// Whether another system performs it.
+    pub(crate) is_shadow: bool,
 }
 
 /// Reads the facts of a stored item. `None`: it is not what may lie there.
@@ -57,12 +74,17 @@ pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
         .iter()
         .zip(commit.sequence..)
         .map(|(fact, sequence)| {
+            let kind = text(fact, "type")?;
+            let known = fact.get("state").cloned();
+            let carries = matches!(kind.as_str(), "migrated" | "reset" | "erased");
+            (carries == known.is_some()).then_some(())?;
             Some(Fact {
-                offer: text(fact, "offer")?,
-                version: u32::try_from(fact.get("version")?.as_u64()?).ok()?,
-                kind: text(fact, "type")?,
+                offer: if carries { String::new() } else { text(fact, "offer")? },
+                version: if carries { 0 } else { u32::try_from(fact.get("version")?.as_u64()?).ok()? },
+                kind,
                 email: text(fact, "email").unwrap_or_default(),
                 sequence,
+                known,
             })
         })
         .collect()
@@ -90,48 +112,95 @@ pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)
         .collect()
 }
 
-/// Every offer as the set of its events says.
-fn offers(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
+/// Every offer as the set of its facts says, whatever their order; and how many events wait.
+pub(crate) fn offers_of(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
+    let mut offers = facts.iter().rev().find(|fact| fact.kind == "migrated").map(handed_over).unwrap_or_default();
     let mut by_slot: BTreeMap<(&str, u32), &Fact> = BTreeMap::new();
+    let mut voided: BTreeMap<&str, u32> = BTreeMap::new();
     for fact in facts {
-        by_slot.entry((&fact.offer, fact.version)).or_insert(fact);
-    }
-    let mut offers: BTreeMap<String, Offer> = BTreeMap::new();
-    let mut held = 0;
-    for ((id, version), fact) in by_slot {
-        let before = offers.get(id);
-        if version != before.map_or(0, |offer| offer.version) + 1 {
-            held += 1;
-            continue;
+        if fact.is_event() {
+            by_slot.entry((&fact.offer, fact.version)).or_insert(fact);
+        } else if fact.kind == "voided" {
+            let through = voided.entry(&fact.offer).or_default();
+            *through = fact.version.max(*through);
         }
-        let stage = match fact.kind.as_str() {
-            "accepted" => 'a',
-            "made" | "acceptance-withdrawn" => 'p',
-            _ => 'c',
-        };
-        let since = before.filter(|offer| offer.stage == 'a').map_or(version, |offer| offer.accepted_at);
-        let email = before.map_or_else(|| fact.email.clone(), |offer| offer.email.clone());
-        offers.insert(id.to_owned(), Offer { stage, version, accepted_at: since, email });
+    }
+    let ids: BTreeSet<&str> = by_slot.keys().map(|(id, _)| *id).chain(voided.keys().copied()).collect();
+    let mut held = 0;
+    for id in ids {
+        loop {
+            let next = offers.get(id).map_or(0, |offer| offer.version) + 1;
+            let before = offers.get(id);
+            let offer = match by_slot.get(&(id, next)) {
+                Some(fact) => applied(before, fact),
+                None if next <= voided.get(id).copied().unwrap_or(0) => {
+                    let unknown = Offer { stage: 'c', version: 0, accepted_at: 0, email: String::new() };
+                    Offer { version: next, ..before.cloned().unwrap_or(unknown) }
+                }
+                None => break,
+            };
+            offers.insert(id.to_owned(), offer);
+        }
+        let version = offers.get(id).map_or(0, |offer| offer.version);
+        held += by_slot.range((id, version + 1)..=(id, u32::MAX)).count();
+    }
+    if facts.iter().any(|fact| fact.kind == "erased") {
+        offers.values_mut().for_each(|offer| offer.email.clear());
     }
     (offers, held)
+}
+
+fn applied(before: Option<&Offer>, fact: &Fact) -> Offer {
+    let stage = match fact.kind.as_str() {
+        "accepted" => 'a',
+        "made" | "acceptance-withdrawn" => 'p',
+        _ => 'c',
+    };
+    let since = before.filter(|offer| offer.stage == 'a').map_or(fact.version, |offer| offer.accepted_at);
+    let email = if fact.kind == "made" { &fact.email } else { before.map_or(&fact.email, |offer| &offer.email) };
+    Offer { stage, version: fact.version, accepted_at: since, email: email.clone() }
+}
+
+/// The offers that the former system handed over.
+fn handed_over(fact: &Fact) -> BTreeMap<String, Offer> {
+    let Some(known) = &fact.known else { return BTreeMap::new() };
+    let offer = |stored: &Value| {
+        let number = |name: &str| stored[name].as_u64().and_then(|number| u32::try_from(number).ok());
+        let contact = number("to").and_then(|index| known["contacts"].get(usize::try_from(index).ok()?));
+        Some(Offer {
+            stage: stored["s"].as_str()?.chars().next()?,
+            version: number("v")?,
+            accepted_at: number("at").unwrap_or(0),
+            email: contact.and_then(|contact| contact["email"].as_str()).unwrap_or_default().to_owned(),
+        })
+    };
+    let offers = known["offers"].as_object().into_iter().flatten();
+    offers.filter_map(|(id, stored)| Some((id.clone(), offer(stored)?))).collect()
 }
 
 impl Buyer {
     /// The buyer once the last of these facts is there too, and what must be done because of it.
     pub(crate) fn after(&self, facts: &[Fact]) -> (Self, Vec<Due>) {
-        let (offers, held) = offers(facts);
-        let (sequence, cause) = facts.last().map_or((0, ""), |fact| (fact.sequence, fact.offer.as_str()));
-        let accepted = offers.iter().filter(|(_, offer)| offer.stage == 'a');
+        let (offers, held) = offers_of(facts);
+        let Some(last) = facts.last() else { return (Self::default(), Vec::new()) };
+        let (sequence, cause) = (last.sequence, last.offer.as_str());
+        let can_be_reached = |offer: &Offer| !offer.email.is_empty();
+        let accepted = offers.iter().filter(|(_, offer)| offer.stage == 'a' && can_be_reached(offer));
         let high: BTreeMap<String, u32> = accepted
             .map(|(id, offer)| (id.clone(), self.high.get(id).copied().unwrap_or(offer.accepted_at)))
             .collect();
-        let is_low = high.is_empty() && offers.values().any(|offer| offer.stage == 'p');
+        let is_pending = |offer: &&Offer| offer.stage == 'p' && can_be_reached(offer);
+        let is_low = high.is_empty() && offers.values().any(|offer| is_pending(&offer));
         let low = is_low.then(|| self.low.unwrap_or(sequence));
+        let invites = |fact: &Fact| fact.known.as_ref().is_some_and(|known| known["invited"] == true);
+        let was_invited = self.was_invited || last.kind == "migrated" && invites(last);
         let mut dues = Vec::new();
-        let mut due = |key: String, email: &str| dues.push(Due { sequence, key, email: email.to_owned() });
+        let mut due = |key: String, email: &str| {
+            dues.push(Due { sequence, key, email: email.to_owned(), is_shadow: false });
+        };
         let address = |id: &str| offers.get(id).map_or("", |offer| offer.email.as_str());
         for (id, offer) in &offers {
-            if !self.offers.contains_key(id) && offer.stage != 'c' {
+            if !self.offers.contains_key(id) && offer.stage != 'c' && can_be_reached(offer) {
                 due(format!("quote/{id}"), "");
             }
         }
@@ -147,9 +216,18 @@ impl Buyer {
         }
         if let (None, Some(at)) = (self.low, low) {
             due(format!("opened/low/{at}"), "");
-            due("quote-email".to_owned(), address(cause));
+            let pending = offers.values().find(is_pending).map_or("", |offer| offer.email.as_str());
+            let email = if address(cause).is_empty() { pending } else { address(cause) };
+            if !was_invited {
+                due("quote-email".to_owned(), email);
+            }
         }
-        (Self { offers, low, high, held }, dues)
+        // What the former system hands over it has announced; after a reset, what was known before was announced by us.
+        if last.kind == "migrated" && !self.is_reset {
+            dues.clear();
+        }
+        let is_erased = self.is_erased || last.kind == "erased";
+        (Self { offers, low, high, held, is_reset: last.kind == "reset", is_erased, was_invited }, dues)
     }
 
     /// The names of the open leads.

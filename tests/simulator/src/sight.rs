@@ -59,11 +59,25 @@ pub enum Sight {
     Forged,
     /// An event sets held ones free that undo it.
     Undone,
+    /// The former system hands a buyer over.
+    TakenOver,
+    /// It hands one over who was given back.
+    TakenOverAnew,
+    /// A buyer is given back to it.
+    GivenBack,
+    /// A gap is declared void.
+    Voided,
+    /// What was declared void comes after all.
+    VoidComes,
+    /// A buyer is erased.
+    Erased,
+    /// An e-mail is suppressed, for another system sends it.
+    Suppressed,
 }
 
 impl Sight {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 35] = [
         Self::ReceivedAgain,
         Self::RepeatedLater,
         Self::Contradicted,
@@ -92,6 +106,13 @@ impl Sight {
         Self::EarlyReceipt,
         Self::Forged,
         Self::Undone,
+        Self::TakenOver,
+        Self::TakenOverAnew,
+        Self::GivenBack,
+        Self::Voided,
+        Self::VoidComes,
+        Self::Erased,
+        Self::Suppressed,
     ];
 
     /// The words for it, in a table.
@@ -126,6 +147,13 @@ impl Sight {
             Self::EarlyReceipt => "SES tells of a mail before its worker settles it",
             Self::Forged => "what SES tells is forged",
             Self::Undone => "a late event frees held ones that undo it",
+            Self::TakenOver => "the former system hands a buyer over",
+            Self::TakenOverAnew => "it hands one over who was given back",
+            Self::GivenBack => "a buyer is given back",
+            Self::Voided => "a gap is declared void",
+            Self::VoidComes => "what was declared void comes after all",
+            Self::Erased => "a buyer is erased",
+            Self::Suppressed => "an e-mail is suppressed",
         }
     }
 }

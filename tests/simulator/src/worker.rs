@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use aws_lambda_events::event::{dynamodb, sqs};
 use effects::mail::Letterhead;
+use event_store::Performing;
 use event_store::surroundings::Deadline;
 use futures::future::join_all;
 use reactor::Reactor;
@@ -18,6 +19,7 @@ use telemetry::chain;
 use crate::adapters::Aws;
 use crate::call::{Machine, timestamp};
 use crate::fault::Site;
+use crate::operator::operate;
 use crate::platform::{Doorbell, Platform, Received, message_id};
 use crate::safeguard::Safeguard;
 use crate::sight::Sight;
@@ -37,15 +39,17 @@ pub(crate) enum Kind {
     Reactor,
     Sweeper,
     Receipts,
+    Operator,
 }
 
 /// A warm execution environment: what it remembers lives from one invocation to the next.
 #[derive(Debug, Clone)]
 pub(crate) enum Warm {
-    Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws>>),
+    Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws, Option<Aws>>>),
     Reactor(Rc<Machine>, Rc<Reactor<Aws, Aws, Aws, Aws>>),
     Sweeper(Rc<Machine>, Rc<Sweeper<Aws, Aws, Aws, Aws>>),
     Receipts(Rc<Machine>, Rc<Listener<Aws, Aws>>),
+    Operator(Rc<Machine>),
 }
 
 /// One invocation.
@@ -70,12 +74,16 @@ impl Warm {
         platform: &Rc<RefCell<Platform>>,
         skew: i64,
         letterhead: &Letterhead,
+        (has_former, performing): (bool, Performing),
     ) -> Self {
         let machine = Rc::new(Machine::new(name, Rc::clone(platform), skew));
         let aws = || Aws(Rc::clone(&machine));
         match kind {
             Kind::Recorder => {
-                Self::Recorder(Rc::clone(&machine), Rc::new(Recorder::new(aws(), aws(), aws())))
+                let recorder = Recorder::new(aws(), aws(), aws())
+                    .taking_over_from(has_former.then(aws))
+                    .performing(performing);
+                Self::Recorder(Rc::clone(&machine), Rc::new(recorder))
             }
             Kind::Reactor => {
                 let reactor = Reactor::new(aws(), aws(), aws(), aws(), letterhead.clone());
@@ -86,6 +94,7 @@ impl Warm {
                 Self::Sweeper(Rc::clone(&machine), Rc::new(sweeper))
             }
             Kind::Receipts => Self::Receipts(Rc::clone(&machine), Rc::new(Listener::new(aws(), aws()))),
+            Kind::Operator => Self::Operator(machine),
         }
     }
 
@@ -143,6 +152,12 @@ impl Warm {
                 platform.log(format_args!("{} sweeps", machine.name));
                 (machine, Box::pin(sweep(Rc::clone(machine), Rc::clone(sweeper))), Vec::new())
             }
+            Self::Operator(machine) => {
+                let operation = platform.operations.first()?.clone();
+                platform.log(format_args!("{} sets about {operation:?}", machine.name));
+                let work = operate(Rc::clone(machine), operation, platform.performing());
+                (machine, Box::pin(work), Vec::new())
+            }
             Self::Receipts(machine, listener) => {
                 let batch = platform.events.receive(now, &mut chance);
                 platform.chance = chance;
@@ -169,7 +184,7 @@ impl std::fmt::Display for Ids<'_> {
 
 async fn record(
     machine: Rc<Machine>,
-    recorder: Rc<Recorder<Aws, Aws, Aws>>,
+    recorder: Rc<Recorder<Aws, Aws, Aws, Option<Aws>>>,
     batch: Vec<Received>,
     began: i64,
 ) {

@@ -1,9 +1,10 @@
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use domain::BuyerId;
 use effects::leads::Walked;
 use effects::mail::Letterhead;
 
@@ -12,8 +13,9 @@ use crate::call::timestamp;
 use crate::chance::Chance;
 use crate::executor::{FaultSource, Woken};
 use crate::fault::{Faults, Site};
-use crate::history::Post;
-use crate::platform::Platform;
+use crate::history::{Post, Sent};
+use crate::operator::Operation;
+use crate::platform::{Former, Platform};
 use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::worker::{Invocation, Kind, Warm};
@@ -60,19 +62,25 @@ impl World {
             platform.ses.back_at = chance.pick(&[0, 0, 0, HOUR, 9 * HOUR]);
         }
         let faults = FaultSource::new(&plan.faults, &mut chance);
+        let mut outbox: VecDeque<usize> = (0..posts.len()).collect();
+        // Other ways, and ours without a safeguard, are looked at in a simpler world.
+        if is_random && plan.off.is_none() && plan.strategy.is_none() {
+            take_over(&mut platform, &posts, &mut outbox, &mut chance);
+        }
         let mut slots = vec![(Kind::Recorder, None, false), (Kind::Recorder, None, false)];
         slots.extend([
             (Kind::Reactor, None, false),
             (Kind::Reactor, None, false),
             (Kind::Sweeper, None, false),
             (Kind::Receipts, None, false),
+            (Kind::Operator, None, false),
         ]);
         if chance.per_mille(500) {
             slots.extend([(Kind::Recorder, None, false), (Kind::Reactor, None, false)]);
         }
         Self {
             platform: Rc::new(RefCell::new(platform)),
-            outbox: (0..posts.len()).collect(),
+            outbox,
             posts,
             slots,
             invocations: Vec::new(),
@@ -154,6 +162,7 @@ impl World {
     fn is_settled(&self) -> bool {
         let platform = self.platform.borrow();
         platform.events.is_empty()
+            && platform.operations.is_empty()
             && platform.queue.is_empty()
             && platform.streams.buyers.iter().all(|(buyer, stream)| {
                 let due = stream
@@ -180,14 +189,15 @@ impl World {
         if first < 70 && self.step(now) {
             return true;
         }
-        let order = [self.chance.below(6), self.chance.below(6)];
-        for what in order.into_iter().chain(0..6) {
+        let order = [self.chance.below(7), self.chance.below(7)];
+        for what in order.into_iter().chain(0..7) {
             let is_done = match what {
                 0 => self.begin(Kind::Recorder, now),
                 1 => self.begin(Kind::Reactor, now),
                 2 => self.post(now),
                 3 => self.begin(Kind::Sweeper, now),
                 4 => self.begin(Kind::Receipts, now),
+                5 => self.begin(Kind::Operator, now),
                 _ => is_random && self.misfortune(),
             };
             if is_done {
@@ -275,6 +285,9 @@ impl World {
         if let Some(post) = self.posts.get(at) {
             platform.log(format_args!("posted {}", post.id));
             platform.queue.send(now, &post.group, &post.id, &post.body, at);
+            if let (Some(former), Some(event)) = (&mut platform.former, &post.event) {
+                former.is_posted(event);
+            }
             if platform.queue.has_repeats {
                 platform.sights.add(Sight::RepeatedLater);
             }
@@ -288,6 +301,9 @@ impl World {
             Kind::Recorder => platform.queue.has_ready(now),
             Kind::Reactor => !self.is_down && platform.feed.has_ready(now),
             Kind::Receipts => platform.events.has_ready(now),
+            Kind::Operator => {
+                !platform.operations.is_empty() && (!platform.is_noisy || self.chance.per_mille(15))
+            }
             Kind::Sweeper => {
                 let is_time = self.sweeps > 0 || platform.is_noisy && self.chance.per_mille(20);
                 is_time && platform.has_sweeper() && !self.is_down
@@ -306,7 +322,9 @@ impl World {
             } else {
                 0
             };
-            Warm::start(kind, format!("{kind:?}-{}", self.machines), &self.platform, skew, &self.letterhead)
+            let name = format!("{kind:?}-{}", self.machines);
+            let takeover = (platform.former.is_some(), platform.performing());
+            Warm::start(kind, name, &self.platform, skew, &self.letterhead, takeover)
         });
         let Some(invocation) = warm.invoke(&mut platform, slot) else { return false };
         if kind == Kind::Sweeper {
@@ -319,4 +337,46 @@ impl World {
         self.poll(last);
         true
     }
+}
+
+/// By chance there was a system before this one, which knows some of the events, effects are left to it for a while, and
+/// people decide about buyers.
+fn take_over(
+    platform: &mut Platform,
+    posts: &[Post],
+    outbox: &mut VecDeque<usize>,
+    chance: &mut Chance,
+) {
+    if chance.per_mille(150) {
+        platform.goes_live_at = chance.pick(&[MINUTE, 10 * MINUTE, HOUR, i64::MAX]);
+    }
+    let buyers: BTreeSet<&str> = posts.iter().map(|post| post.group.as_str()).collect();
+    let has_former = chance.per_mille(300);
+    let mut former = Former::default();
+    former.is_prompt = chance.per_mille(500);
+    for name in buyers {
+        let Ok(buyer) = BuyerId::parse(name) else { continue };
+        if has_former {
+            let knows = u32::try_from(chance.below(4)).unwrap_or(0);
+            let is_known = |event: &Sent| event.buyer == name && !event.is_odd && event.version <= knows;
+            let known = |post: &Post| post.event.as_ref().is_some_and(is_known);
+            for event in posts.iter().filter(|post| known(post)).filter_map(|post| post.event.as_ref()) {
+                former.tell(event);
+            }
+            // The sender has told us of them as well, or only the former system.
+            if chance.per_mille(500) {
+                outbox.retain(|at| posts.get(*at).is_none_or(|post| !known(post)));
+            }
+        }
+        if chance.per_mille(150) {
+            platform.operations.push(Operation::Void(buyer.clone()));
+        }
+        if has_former && chance.per_mille(300) {
+            platform.operations.push(Operation::Reset(buyer.clone()));
+        }
+        if chance.per_mille(60) {
+            platform.operations.push(Operation::Erase(buyer));
+        }
+    }
+    platform.former = has_former.then_some(former);
 }

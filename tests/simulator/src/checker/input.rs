@@ -36,11 +36,15 @@ pub(super) fn check(
     }
     for (buyer, story) in stories {
         let mut times: BTreeMap<(&str, u32), usize> = BTreeMap::new();
-        for fact in &story.facts {
+        let erased_at = story.facts.iter().find(|fact| fact.kind == "erased").map(|fact| fact.sequence);
+        for fact in story.facts.iter().filter(|fact| fact.is_event()) {
+            // Of an erased buyer nothing personal is recorded.
+            let is_bare = erased_at.is_some_and(|at| at < fact.sequence);
+            violations.must(!is_bare || fact.email.is_empty(), || format!("{buyer}: erased, but recorded: {fact:?}"));
             *times.entry((&fact.offer, fact.version)).or_default() += 1;
             let said = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
             let is_said = said.is_some_and(|said| {
-                said.iter().any(|event| event.kind == fact.kind && event.email == fact.email)
+                said.iter().any(|event| event.kind == fact.kind && (is_bare || event.email == fact.email))
             });
             violations.must(is_said, || format!("{buyer}: recorded, but never sent: {fact:?}"));
         }
@@ -67,6 +71,7 @@ pub(super) fn check(
                 let seen = usize::try_from(aside.head).unwrap_or(usize::MAX);
                 story.after.iter().take(seen).any(|buyer| buyer.held >= MAY_BE_HELD)
             }),
+            (Some(event), "voided") => story.is_some_and(|story| is_void(story, event)),
             // Only of a fault that hits what has been received as often may the same be said.
             (Some(_), "breaks-the-recorder") => post.is_breaking() || platform.panics > 0,
             (Some(_), _) => false,
@@ -81,13 +86,17 @@ pub(super) fn check(
     // A repeat within five minutes never entered the queue; its first one answers for it.
     let in_dead_letters: BTreeSet<&str> =
         set_aside.keys().filter_map(|index| posts.get(*index)).map(|post| post.id.as_str()).collect();
-    for post in posts {
+    for (index, post) in posts.iter().enumerate() {
+        let is_posted = platform.queue.posts.contains(&index);
         let is_in = in_dead_letters.contains(post.id.as_str());
         match &post.event {
-            None => violations.must(is_in, || format!("poison not in the dead letters: {}", post.id)),
+            None => violations.must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
             Some(event) => {
                 let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
-                violations.must(is_recorded || is_in, || format!("event lost: {}", post.id));
+                let is_handed_over = || stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event));
+                violations.must(!is_posted || is_recorded || is_in || is_handed_over(), || {
+                    format!("event lost: {}", post.id)
+                });
             }
         }
     }
@@ -119,8 +128,26 @@ fn check_order(
     }
 }
 
-/// Whether this offer version is recorded; and if so, with this content.
+/// Whether this offer version is recorded; and if so, with this content, as far as it may be recorded.
 fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
-    let fact = story?.facts.iter().find(|fact| fact.offer == event.offer && fact.version == event.version)?;
-    Some(fact.kind == event.kind && fact.email == event.email)
+    let is_it = |fact: &&Fact| fact.is_event() && fact.offer == event.offer && fact.version == event.version;
+    let fact = story?.facts.iter().find(is_it)?;
+    let is_bare = story?.end().is_erased && fact.email.is_empty();
+    Some(fact.kind == event.kind && (is_bare || fact.email == event.email))
+}
+
+/// Whether this offer version was declared void.
+fn is_void(story: &Story, event: &Sent) -> bool {
+    let is_it = |fact: &Fact| fact.kind == "voided" && fact.offer == event.offer && event.version <= fact.version;
+    recorded(Some(story), event).is_none() && story.facts.iter().any(is_it)
+}
+
+/// Whether the former system knew this offer version when it handed the buyer over.
+fn has_been_told(story: &Story, event: &Sent) -> bool {
+    let knows = |fact: &Fact| {
+        let known = fact.known.as_ref().filter(|_| fact.kind == "migrated");
+        let version = known.and_then(|known| known["offers"][&event.offer]["v"].as_u64());
+        version.is_some_and(|version| u64::from(event.version) <= version)
+    };
+    story.facts.iter().any(knows)
 }

@@ -26,7 +26,15 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn end(&self) -> &Buyer {
-        static NOBODY: Buyer = Buyer { offers: BTreeMap::new(), low: None, high: BTreeMap::new(), held: 0 };
+        static NOBODY: Buyer = Buyer {
+            offers: BTreeMap::new(),
+            low: None,
+            high: BTreeMap::new(),
+            held: 0,
+            is_reset: false,
+            is_erased: false,
+            was_invited: false,
+        };
         self.after.last().unwrap_or(&NOBODY)
     }
 
@@ -75,7 +83,13 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
     let mut violations = Violations::default();
     let mut stories = BTreeMap::new();
     for (buyer, stream) in &platform.streams.buyers {
-        let commits: Vec<&StoredCommit> = stream.values().collect();
+        let before = |commit: &'_ StoredCommit| {
+            platform.streams.emptied.get(&(buyer.clone(), commit.sequence)).cloned()
+        };
+        let whole: Vec<StoredCommit> =
+            stream.values().map(|commit| before(commit).unwrap_or_else(|| commit.clone())).collect();
+        let commits: Vec<&StoredCommit> = whole.iter().collect();
+        check_emptied(buyer, stream.values().zip(&whole), &mut violations);
         if let Some(story) = read(buyer, &commits, &mut violations) {
             stories.insert(buyer.as_str(), story);
         }
@@ -122,7 +136,13 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
         for fact in facts {
             story.facts.push(fact);
             let (after, dues) = buyer.after(&story.facts);
-            story.dues.extend(dues);
+            story.dues.extend(dues.into_iter().map(|due| Due { is_shadow: commit.shadow, ..due }));
+            let fact = &story.facts[story.facts.len() - 1];
+            if let Some(carried) = fact.known.as_ref().filter(|_| fact.kind != "migrated") {
+                violations.must(carries(carried, fact.sequence - 1, &after).is_some(), || {
+                    format!("{name}: {} carries {carried}, the facts say {after:?}", fact.kind)
+                });
+            }
             story.after.push(after.clone());
             buyer = after;
         }
@@ -139,21 +159,60 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
     Some(story)
 }
 
+/// An emptied commit keeps all but its facts and snapshot, and names a fact after it that carries what was known.
+fn check_emptied<'a>(
+    name: &str,
+    commits: impl Iterator<Item = (&'a StoredCommit, &'a StoredCommit)>,
+    violations: &mut Violations,
+) {
+    let mut emptied = Vec::new();
+    let mut fresh_starts = Vec::new();
+    for (now, before) in commits {
+        let Some(by) = now.emptied_by else {
+            let starts = facts_of(now).into_iter().flatten();
+            let is_start = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
+            fresh_starts.extend(starts.filter(is_start).map(|fact| fact.sequence));
+            continue;
+        };
+        emptied.push(by);
+        let expected = StoredCommit {
+            facts: String::new(),
+            snapshot: None,
+            format: 2,
+            emptied_by: Some(by),
+            ..before.clone()
+        };
+        violations.must(*now == expected && by > now.last, || format!("{name}: emptied as {now:?}"));
+        // One that carries what was known may itself have been emptied by a later one.
+        fresh_starts.extend(facts_of(before).into_iter().flatten().filter(|fact| fact.known.is_some()).map(|fact| fact.sequence));
+    }
+    violations.must(emptied.iter().all(|by| fresh_starts.contains(by)), || {
+        format!("{name}: emptied by {emptied:?}, but only {fresh_starts:?} carry what was known")
+    });
+}
+
 /// Whether a snapshot says what the facts say.
 fn says(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
-    let snapshot: Value = serde_json::from_str(snapshot).ok()?;
+    carries(&serde_json::from_str(snapshot).ok()?, last, buyer)
+}
+
+/// Whether a state as it is stored says what the facts say.
+fn carries(snapshot: &Value, last: u64, buyer: &Buyer) -> Option<()> {
     let is = |holds: bool| holds.then_some(());
     is(snapshot["sequence"] == last)?;
     is(snapshot["low"].get(0).and_then(Value::as_u64) == buyer.low)?;
     is(snapshot["held"].as_array().map_or(0, Vec::len) == buyer.held)?;
     let offers = snapshot["offers"].as_object()?;
     is(offers.len() == buyer.offers.len())?;
+    is(snapshot["erased"].as_bool().unwrap_or_default() == buyer.is_erased)?;
+    is(snapshot["invited"].as_bool().unwrap_or_default() == buyer.was_invited)?;
     for (id, offer) in &buyer.offers {
         let stored = offers.get(id)?;
         is(stored["v"] == offer.version && stored["s"].as_str() == Some(offer.stage.to_string().as_str()))?;
         is(stored["at"].as_u64() == buyer.high.get(id).map(|at| u64::from(*at)))?;
-        let contact = usize::try_from(stored["to"].as_u64()?).ok()?;
-        is(snapshot["contacts"].get(contact)?["email"] == offer.email.as_str())?;
+        let contact = stored["to"].as_u64().and_then(|index| usize::try_from(index).ok());
+        let contact = contact.and_then(|index| snapshot["contacts"].get(index)?["email"].as_str());
+        is(contact.unwrap_or_default() == offer.email)?;
     }
     Some(())
 }

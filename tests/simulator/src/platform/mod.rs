@@ -3,6 +3,7 @@
 
 mod events;
 mod feed;
+mod former;
 mod index;
 mod leads;
 mod outside;
@@ -20,10 +21,11 @@ use effects::leads::{
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
-use event_store::{Appended, FeedEntry, Page};
+use event_store::{Appended, FeedEntry, Page, Performing};
 use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
+pub(crate) use former::Former;
 use index::Index;
 use jiff::Timestamp;
 pub(crate) use leads::{Leads, claimed};
@@ -39,6 +41,7 @@ use crate::call::timestamp;
 use crate::chance::Chance;
 use crate::fault::Site;
 use crate::logs::is_personal;
+use crate::operator::Operation;
 use crate::safeguard::Safeguard;
 use crate::sight::{Sight, Sights};
 use crate::strategy::Strategy;
@@ -74,6 +77,7 @@ pub(crate) enum Request {
     Sales(SalesMessage),
     Stop(BuyerId, AddressDigest, Receipt),
     Learn(Receipt, Timestamp),
+    Empty(BuyerId, u64, u64),
 }
 
 /// All of it.
@@ -96,6 +100,12 @@ pub(crate) struct Platform {
     pub(crate) feed: Feed,
     pub(crate) index: Index,
     pub(crate) leads: Leads,
+    /// The system that recorded buyers before, if there was one.
+    pub(crate) former: Option<Former>,
+    /// What people have decided and is not done yet.
+    pub(crate) operations: Vec<Operation>,
+    /// When effects begin to be performed by us.
+    pub(crate) goes_live_at: i64,
     pub(crate) ses: Ses,
     /// What SES tells of mails.
     pub(crate) events: Events,
@@ -137,6 +147,9 @@ impl Platform {
             feed: Feed::default(),
             index: Index::default(),
             leads: Leads::default(),
+            former: None,
+            operations: Vec::new(),
+            goes_live_at: i64::MIN,
             ses: Ses::default(),
             events: Events::default(),
             heard: BTreeMap::new(),
@@ -225,6 +238,20 @@ impl Platform {
         self.sights.add(Sight::Redriven);
     }
 
+    /// Whether effects of what is recorded now are to be performed.
+    pub(crate) const fn performing(&self) -> Performing {
+        if self.now < self.goes_live_at { Performing::Shadow } else { Performing::Live }
+    }
+
+    /// The former system is asked to hand a buyer over.
+    pub(crate) fn hand_over(&mut self, buyer: &str, is_anew: bool) -> Option<String> {
+        let answer = self.former.as_mut()?.hand_over(buyer, is_anew);
+        if answer.is_some() {
+            self.sights.add(if is_anew { Sight::TakenOverAnew } else { Sight::TakenOver });
+        }
+        answer
+    }
+
     pub(crate) fn has_sweeper(&self) -> bool {
         !self.is_off(Safeguard::Sweeper) && !self.is(Strategy::TrustFeed)
     }
@@ -260,6 +287,9 @@ impl Platform {
             Claimed::Ours => {}
             Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
             Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
+        }
+        if claim.is_shadow {
+            self.sights.add(Sight::Suppressed);
         }
         if claimed == Claimed::Ours && !is_repeat {
             // A claim that lands again hours later begins anew under its old nonce: what was told of that says nothing of this.
@@ -386,6 +416,7 @@ impl Platform {
             Request::Email(email) => drop(self.send_email(email)),
             Request::Sales(message) => self.tell_sales(message),
             Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
+            Request::Empty(buyer, sequence, by) => self.streams.empty(buyer.as_str(), *sequence, *by),
             Request::Learn(receipt, now) => {
                 self.learn(receipt, *now);
             }

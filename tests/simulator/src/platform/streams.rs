@@ -12,6 +12,8 @@ pub(crate) const SPOILT: &str = "{\"fold\":";
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) buyers: BTreeMap<String, BTreeMap<u64, StoredCommit>>,
+    /// What was emptied, as it was before: the table has lost it.
+    pub(crate) emptied: BTreeMap<(String, u64), StoredCommit>,
 }
 
 impl Streams {
@@ -79,6 +81,17 @@ impl Streams {
             };
         }
         has_any
+    }
+
+    /// `UpdateItem` under the condition that the item is there and was not emptied before.
+    pub(crate) fn empty(&mut self, buyer: &str, sequence: u64, by: u64) {
+        let commit = self.buyers.get_mut(buyer).and_then(|stream| stream.get_mut(&sequence));
+        let Some(commit) = commit.filter(|commit| commit.emptied_by.is_none()) else { return };
+        self.emptied.insert((buyer.to_owned(), sequence), commit.clone());
+        commit.facts.clear();
+        commit.snapshot = None;
+        commit.format = 2;
+        commit.emptied_by = Some(by);
     }
 
     pub(crate) fn has(&self, buyer: &str, sequence: u64) -> bool {
