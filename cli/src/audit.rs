@@ -193,9 +193,9 @@ pub(crate) async fn command<O: Write, E: Write>(
     ))?;
     let audit = audit(tables, rate, repair, &Machine).await?;
     if output.is_json {
-        output.json(&audit.json())?
+        output.json(&audit.json())?;
     } else {
-        output.line(&audit.text())?
+        output.line(&audit.text())?;
     }
     Ok(if audit.findings.is_empty() { Exit::Good } else { Exit::Findings })
 }

@@ -49,7 +49,7 @@ pub async fn emails(tables: &Tables, status: Status) -> Result<(Vec<Email>, Opti
             Open::Email { .. } | Open::Behind | Open::Held(_) => None,
         })
         .collect();
-    found.sort_by(|one, other| one.entry.since.cmp(&other.entry.since));
+    found.sort_by_key(|email| email.entry.since);
     Ok((found, None))
 }
 

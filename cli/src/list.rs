@@ -18,7 +18,7 @@ pub async fn open_leads(tables: &Tables, priorities: &[Priority]) -> Result<Vec<
     for priority in priorities {
         leads.extend(tables.leads.open_leads(*priority).await.map_err(Failure::Everybody)?);
     }
-    leads.sort_by(|one, other| one.known.opened_at.cmp(&other.known.opened_at));
+    leads.sort_by_key(|lead| lead.known.opened_at);
     Ok(leads)
 }
 

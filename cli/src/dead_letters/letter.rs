@@ -1,6 +1,6 @@
 use std::fmt;
 
-use aws_sdk_sqs::types::{Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -35,7 +35,7 @@ impl Letter {
             |name: &MessageSystemAttributeName| message.attributes().and_then(|known| known.get(name));
         let own = |name: &str| {
             let known = message.message_attributes().and_then(|known| known.get(name));
-            known.and_then(|value| value.string_value()).map(str::to_owned)
+            known.and_then(MessageAttributeValue::string_value).map(str::to_owned)
         };
         let sent_at = system(&MessageSystemAttributeName::SentTimestamp);
         Some(Self {

@@ -43,7 +43,7 @@ async fn four() -> World {
     };
     world.tables.leads.mark_behind(&buyer("cem"), &behind).await.unwrap();
     let mut story =
-        world.commits("dan", &[&[made("car-1")], &[accepted("car-1").v(2)], &[rejected("car-1").v(3)]]);
+        World::commits("dan", &[&[made("car-1")], &[accepted("car-1").v(2)], &[rejected("car-1").v(3)]]);
     story.remove(1);
     for commit in &story {
         world.tables.streams.append(commit).await.unwrap();

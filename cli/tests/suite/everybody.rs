@@ -93,7 +93,7 @@ impl World {
     }
 
     /// The commits of a stream that is not recorded.
-    pub(crate) fn commits(&self, name: &str, events: &[&[Event]]) -> Vec<StoredCommit> {
+    pub(crate) fn commits(name: &str, events: &[&[Event]]) -> Vec<StoredCommit> {
         let mut head = Head::default();
         let commit = |events: &&[Event]| {
             let mut appending = Appending::onto(head.clone());

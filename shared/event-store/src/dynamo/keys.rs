@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnConsumedCapacity};
+use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
 use contract::stored::Undecodable;
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
@@ -68,7 +68,10 @@ impl DynamoStreams {
         };
         Ok(KeysPage {
             keys: answer.items().iter().map(key).collect::<Result<_, _>>()?,
-            read_units: answer.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default(),
+            read_units: answer
+                .consumed_capacity()
+                .and_then(ConsumedCapacity::capacity_units)
+                .unwrap_or_default(),
             next: answer.last_evaluated_key.filter(|key| !key.is_empty()).map(KeysPlace),
         })
     }

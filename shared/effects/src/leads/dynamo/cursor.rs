@@ -38,8 +38,8 @@ impl Cursors for DynamoLeads {
         progress: &Progress,
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        let moves = progress.through > progress.from;
-        if !moves && !progress.tells_of_held() {
+        let is_move = progress.through > progress.from;
+        if !is_move && !progress.tells_of_held() {
             return match mark_to_clear {
                 Some(mark) => self.clear_mark(buyer, mark).await,
                 None => Ok(Moved::Done),
@@ -52,7 +52,7 @@ impl Cursors for DynamoLeads {
         };
         match moved {
             Attempt::Moved => Ok(Moved::Done),
-            Attempt::Refused(now) if moves && now.through >= progress.through => Ok(Moved::Overtaken),
+            Attempt::Refused(now) if is_move && now.through >= progress.through => Ok(Moved::Overtaken),
             Attempt::Refused(now) if now.through > progress.through => Ok(Moved::Overtaken),
             // The mark is a newer one and stays, or somebody who had seen less says otherwise of what is held. The cursor
             // moves all the same, and with it what is held at this head.

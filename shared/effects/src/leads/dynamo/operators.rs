@@ -2,7 +2,9 @@
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{
+    ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use jiff::Timestamp;
 
@@ -54,7 +56,7 @@ impl DynamoLeads {
                 leads.push(read_open_lead(&item).ok_or_else(|| unreadable(&item))?);
             }
         }
-        leads.sort_by(|one, other| one.known.opened_at.cmp(&other.known.opened_at));
+        leads.sort_by_key(|lead| lead.known.opened_at);
         Ok(leads)
     }
 
@@ -128,13 +130,13 @@ impl DynamoLeads {
             scanned.pages += 1;
             scanned.items += u64::try_from(page.scanned_count()).unwrap_or_default();
             scanned.read_units +=
-                page.consumed_capacity().and_then(|used| used.capacity_units()).unwrap_or_default();
+                page.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
             for item in page.items() {
                 emails.push(read_email(item).ok_or_else(|| unreadable(item))?);
             }
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
-                emails.sort_by(|one, other| one.2.since.cmp(&other.2.since));
+                emails.sort_by_key(|(_, _, entry)| entry.since);
                 return Ok((emails, scanned));
             }
         }
