@@ -20,8 +20,8 @@ const AGAIN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 /// How far before the last one a second walk begins.
 const AGAIN_FROM: SignedDuration = SignedDuration::from_hours(3);
 
-/// Where the very first walk begins: the change feed keeps a day, and some more.
-const FIRST_FROM: SignedDuration = SignedDuration::from_hours(25);
+/// Where the very first walk begins: further back than a weekend in which neither doorbells rang nor sweeps came.
+const FIRST_FROM: SignedDuration = SignedDuration::from_hours(73);
 
 /// How long a mail that was definitely not sent is tried again.
 const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);

@@ -105,7 +105,9 @@ impl Legacy for Aws {
         let is_anew = handover == Handover::Anew;
         let perform = |platform: &mut Platform| Ok(platform.hand_over(buyer.as_str(), is_anew));
         let lost = |_| Err(LegacyUnavailable { buyer: buyer.clone(), source: LOST.into() });
-        let Some(answer) = self.0.call(Site::Handover, perform, lost, || None).await? else { return Ok(None) };
+        let Some(answer) = self.0.call(Site::Handover, perform, lost, || None).await? else {
+            return Ok(None);
+        };
         let state = contract::legacy::decode(buyer, answer.as_bytes());
         state.map(Some).map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source: source.into() })
     }

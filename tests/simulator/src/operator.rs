@@ -61,7 +61,8 @@ async fn void_first_gap(aws: &Aws, buyer: &BuyerId, performing: Performing) -> b
 
 async fn give_back(aws: &Aws, buyer: &BuyerId, performing: Performing) -> bool {
     let known = |platform: &mut Platform| platform.former.as_mut()?.look(buyer.as_str());
-    let Ok(answer) = aws.0.call(crate::Site::Handover, |platform| Ok(known(platform)), Err, || None).await else {
+    let Ok(answer) = aws.0.call(crate::Site::Handover, |platform| Ok(known(platform)), Err, || None).await
+    else {
         return false;
     };
     let former = answer.and_then(|answer| legacy::decode(buyer, answer.as_bytes()).ok());

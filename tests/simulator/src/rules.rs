@@ -114,7 +114,8 @@ pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)
 
 /// Every offer as the set of its facts says, whatever their order; and how many events wait.
 pub(crate) fn offers_of(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
-    let mut offers = facts.iter().rev().find(|fact| fact.kind == "migrated").map(handed_over).unwrap_or_default();
+    let mut offers =
+        facts.iter().rev().find(|fact| fact.kind == "migrated").map(handed_over).unwrap_or_default();
     let mut by_slot: BTreeMap<(&str, u32), &Fact> = BTreeMap::new();
     let mut voided: BTreeMap<&str, u32> = BTreeMap::new();
     for fact in facts {
@@ -157,7 +158,8 @@ fn applied(before: Option<&Offer>, fact: &Fact) -> Offer {
         _ => 'c',
     };
     let since = before.filter(|offer| offer.stage == 'a').map_or(fact.version, |offer| offer.accepted_at);
-    let email = if fact.kind == "made" { &fact.email } else { before.map_or(&fact.email, |offer| &offer.email) };
+    let email =
+        if fact.kind == "made" { &fact.email } else { before.map_or(&fact.email, |offer| &offer.email) };
     Offer { stage, version: fact.version, accepted_at: since, email: email.clone() }
 }
 

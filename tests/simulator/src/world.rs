@@ -4,6 +4,7 @@ use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use contract::stored::StoredCommit;
 use domain::BuyerId;
 use effects::leads::Walked;
 use effects::mail::Letterhead;
@@ -107,7 +108,7 @@ impl World {
     pub(crate) fn run(&mut self) -> Result<(), String> {
         if self.faults.at.is_none() {
             let ticks = self.chance.pick(&[150, 400, 700]);
-            // The very first sweep looks back for 25 hours only.
+            // The very first sweep looks back for three days only.
             let has_swept = self.platform.borrow().leads.walked.is_some();
             self.is_down = has_swept && self.chance.per_mille(10);
             for tick in 0..ticks {
@@ -125,15 +126,17 @@ impl World {
             self.platform.borrow_mut().is_noisy = false;
         }
         self.log("the faults end");
+        let mut left = None;
         for _ in 0..ROUNDS {
             self.settle_down()?;
-            if self.is_settled() || !self.platform.borrow().has_sweeper() {
+            left = self.unsettled();
+            if left.is_none() || !self.platform.borrow().has_sweeper() {
                 return Ok(());
             }
             self.platform.borrow_mut().now += 10 * MINUTE;
             self.sweeps = 1;
         }
-        Err("does not drain: a message stays in its queue, a buyer behind, or an e-mail open".to_owned())
+        Err(format!("does not drain: {}", left.unwrap_or_default()))
     }
 
     /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
@@ -159,22 +162,33 @@ impl World {
         true
     }
 
-    fn is_settled(&self) -> bool {
+    /// What there still is to do, once nothing happens any more.
+    fn unsettled(&self) -> Option<String> {
         let platform = self.platform.borrow();
-        platform.events.is_empty()
-            && platform.operations.is_empty()
-            && platform.queue.is_empty()
-            && platform.streams.buyers.iter().all(|(buyer, stream)| {
-                let due = stream
-                    .values()
-                    .rev()
-                    .find(|commit| commit.feed.is_some())
-                    .map_or(0, |commit| commit.last);
-                let Some(items) = platform.leads.buyers.get(buyer) else { return due == 0 };
-                items.cursor.through.get() >= due
-                    && items.cursor.behind.is_none()
-                    && items.ledger.values().all(|entry| entry.due.is_none())
-            })
+        if !platform.events.is_empty() {
+            return Some("an event of SES stays in its queue".to_owned());
+        }
+        if !platform.queue.is_empty() {
+            return Some("a message stays in its queue".to_owned());
+        }
+        if let Some(operation) = platform.operations.first() {
+            return Some(format!("{operation:?} is not done"));
+        }
+        platform.streams.buyers.iter().find_map(|(buyer, stream)| {
+            let must_be_looked_at = |commit: &&StoredCommit| commit.feed.is_some();
+            let due = stream.values().rev().find(must_be_looked_at).map_or(0, |commit| commit.last);
+            let items = platform.leads.buyers.get(buyer);
+            let through = items.map_or(0, |items| items.cursor.through.get());
+            if through < due {
+                return Some(format!("{buyer} is settled through {through}, and should be through {due}"));
+            }
+            let items = items?;
+            if items.cursor.behind.is_some() {
+                return Some(format!("{buyer} stays behind"));
+            }
+            let open = items.ledger.iter().find(|(_, entry)| entry.due.is_some());
+            open.map(|(key, entry)| format!("{buyer}: e-mail {key} stays {}", entry.status.name()))
+        })
     }
 
     fn log(&self, words: &str) {
@@ -341,12 +355,7 @@ impl World {
 
 /// By chance there was a system before this one, which knows some of the events, effects are left to it for a while, and
 /// people decide about buyers.
-fn take_over(
-    platform: &mut Platform,
-    posts: &[Post],
-    outbox: &mut VecDeque<usize>,
-    chance: &mut Chance,
-) {
+fn take_over(platform: &mut Platform, posts: &[Post], outbox: &mut VecDeque<usize>, chance: &mut Chance) {
     if chance.per_mille(150) {
         platform.goes_live_at = chance.pick(&[MINUTE, 10 * MINUTE, HOUR, i64::MAX]);
     }

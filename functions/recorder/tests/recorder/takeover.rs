@@ -4,7 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use domain::{BuyerId, Event, Fact, OfferVersion, Sequence, State};
-use event_store::{Performing, ResetGrounds, erase, history, load, reset, void};
+use event_store::surroundings::Surroundings as _;
+use event_store::{Appending, EventStore as _, Performing, ResetGrounds, erase, history, load, reset, void};
 use futures::executor::block_on;
 use legacy::{Handover, Legacy, LegacyUnavailable};
 use recorder::Recorder;
@@ -177,6 +178,20 @@ fn of_an_erased_buyer_nothing_personal_is_recorded_and_nothing_is_done() {
     assert_eq!(world.dead(), []);
     let state = block_on(load(&world.streams.memory, &buyer("ada"))).unwrap().state;
     assert_eq!(state.open_leads().count(), 0);
+}
+
+#[test]
+fn a_repeat_of_what_is_not_emptied_yet_is_recognised() {
+    let world = world();
+    world.deliver(&messages("ada", &[made("car-1")]));
+    let state = block_on(load(&world.streams.memory, &buyer("ada"))).unwrap();
+    let mut appending = Appending::onto(state);
+    let erased = appending.state().erased();
+    appending.take(erased);
+    let (commit, _) = appending.commit(&buyer("ada"), Performing::Live, Still.now()).unwrap();
+    block_on(world.streams.memory.append(&commit)).unwrap();
+    assert_eq!(deliver(&world.cold(), &messages("ada", &[made("car-1")])), [""; 0]);
+    assert_eq!((world.dead(), world.commits()), (Vec::new(), 2));
 }
 
 #[test]

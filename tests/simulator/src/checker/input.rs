@@ -40,7 +40,9 @@ pub(super) fn check(
         for fact in story.facts.iter().filter(|fact| fact.is_event()) {
             // Of an erased buyer nothing personal is recorded.
             let is_bare = erased_at.is_some_and(|at| at < fact.sequence);
-            violations.must(!is_bare || fact.email.is_empty(), || format!("{buyer}: erased, but recorded: {fact:?}"));
+            violations.must(!is_bare || fact.email.is_empty(), || {
+                format!("{buyer}: erased, but recorded: {fact:?}")
+            });
             *times.entry((&fact.offer, fact.version)).or_default() += 1;
             let said = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
             let is_said = said.is_some_and(|said| {
@@ -90,10 +92,12 @@ pub(super) fn check(
         let is_posted = platform.queue.posts.contains(&index);
         let is_in = in_dead_letters.contains(post.id.as_str());
         match &post.event {
-            None => violations.must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
+            None => violations
+                .must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
             Some(event) => {
                 let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
-                let is_handed_over = || stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event));
+                let is_handed_over =
+                    || stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event));
                 violations.must(!is_posted || is_recorded || is_in || is_handed_over(), || {
                     format!("event lost: {}", post.id)
                 });
@@ -138,12 +142,17 @@ fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
 
 /// Whether this offer version was declared void.
 fn is_void(story: &Story, event: &Sent) -> bool {
-    let is_it = |fact: &Fact| fact.kind == "voided" && fact.offer == event.offer && event.version <= fact.version;
+    let is_it =
+        |fact: &Fact| fact.kind == "voided" && fact.offer == event.offer && event.version <= fact.version;
     recorded(Some(story), event).is_none() && story.facts.iter().any(is_it)
 }
 
-/// Whether the former system knew this offer version when it handed the buyer over.
+/// Whether the former system knew this offer version when it handed the buyer over; or what it contradicts is no longer known,
+/// for what a reset or erased buyer did before is forgotten.
 fn has_been_told(story: &Story, event: &Sent) -> bool {
+    if event.is_odd && story.facts.iter().any(|fact| fact.known.is_some()) {
+        return true;
+    }
     let knows = |fact: &Fact| {
         let known = fact.known.as_ref().filter(|_| fact.kind == "migrated");
         let version = known.and_then(|known| known["offers"][&event.offer]["v"].as_u64());

@@ -218,6 +218,7 @@ impl Platform {
         }
         self.sights.add(match letter.reason {
             "contradiction" => Sight::Contradicted,
+            "voided" => Sight::VoidComes,
             "too-many-held" => Sight::TooManyHeld,
             "breaks-the-recorder" => Sight::Breaking,
             _ => Sight::Poison,
