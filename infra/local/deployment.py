@@ -27,8 +27,13 @@ class DeploymentFailed(Exception):
     """The stack could not be deployed; the message says why."""
 
 
-def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
-    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it."""
+def deploy(
+    endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False, former: str = "",
+) -> dict[str, str]:
+    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it.
+
+    `former` is the URL of a system that recorded buyers before.
+    """
 
     def client(service: str):
         return boto3.client(
@@ -40,7 +45,7 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         )
 
     body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body)
+    outputs = _create_or_update(client("cloudformation"), body, {"LegacyUrl": former})
     if enforce_iam:
         _make_policies_enforceable(client, outputs)
     return {
@@ -54,6 +59,8 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         "EMAIL_RECEIPTS_QUEUE_URL": outputs["EmailReceiptsQueueUrl"],
         "STREAMS_TABLE": outputs["StreamsTableName"],
         "LEADS_TABLE": outputs["LeadsTableName"],
+        "EFFECTS": outputs["Effects"],
+        **({"LEGACY_URL": former} if former else {}),
         "RECORDER_FUNCTION": f"{STACK}-recorder",
         "REACTOR_FUNCTION": f"{STACK}-reactor",
         "SWEEPER_FUNCTION": f"{STACK}-sweeper",
@@ -95,15 +102,15 @@ def _zipped(bootstrap: Path) -> bytes:
     return archive.getvalue()
 
 
-def _parameters() -> list[dict[str, str]]:
+def _parameters(more: dict[str, str]) -> list[dict[str, str]]:
     machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
+    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text()) | more
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str) -> dict[str, str]:
+def _create_or_update(cloudformation, body: str, more: dict[str, str]) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
+        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(more),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:

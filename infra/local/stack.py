@@ -20,6 +20,7 @@ from pathlib import Path
 
 from deployment import DeploymentFailed, deploy
 from emulator import REGION, Emulator, EmulatorFailed, is_taken
+from former import Former
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
@@ -93,10 +94,10 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
     """
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
-    emulator, went_wrong = None, True
+    emulator, former, went_wrong = None, Former(), True
     try:
         emulator = Emulator.start_anywhere(home, enforce_iam)
-        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam)
+        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam, former.url)
         code = _run_to_the_end(command, environment | {"LOCAL_EMULATOR_LOG": str(emulator.log)})
         went_wrong = code != 0
         return code
@@ -105,6 +106,7 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
         raise
     finally:
         _be_deaf()
+        former.stop()
         emulator = emulator or Emulator.running_in(home)
         if emulator:
             emulator.stop()

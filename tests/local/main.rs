@@ -9,6 +9,7 @@ mod redrive;
 mod repeats;
 mod scenarios;
 mod sweeper;
+mod takeover;
 
 use tests::Stack;
 

@@ -13,7 +13,13 @@ fn read_by(function: &str) -> BTreeSet<String> {
         code =
             format!("{}{code}", file("shared/effects/src/worker.rs").split("#[cfg(test)]").next().unwrap());
     }
-    code = code.replace("settings.log_level()", "settings.log_level(\"LOG_LEVEL\")");
+    for (call, variables) in [
+        ("settings.log_level()", "\"LOG_LEVEL\""),
+        ("settings.performing()", "\"EFFECTS\""),
+        ("HttpLegacy::from_settings(", "\"LEGACY_URL\" \"LEGACY_AUTHORIZATION\""),
+    ] {
+        code = code.replace(call, variables);
+    }
     let shipped = code.split("#[cfg(test)]").next().unwrap();
     shipped
         .split('"')
