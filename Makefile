@@ -47,6 +47,7 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack, on a local AWS of its own
 	$(ON_A_STACK) --enforce-iam -- sh -ec '\
 		cargo nextest run --cargo-profile local --workspace --profile local-aws; \
+		cargo nextest run --cargo-profile local --workspace --profile local-aws-alone; \
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
 
 test-template: .venv/ready ## Checks the template that is deployed, and the contract's example consumer

@@ -36,13 +36,7 @@ def deploy(
     """
 
     def client(service: str):
-        return boto3.client(
-            service, endpoint_url=endpoint, region_name=region,
-            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            # Never through a proxy, whatever the environment says.
-            config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
-        )
+        return _client(service, endpoint, region)
 
     body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
     outputs = _create_or_update(client("cloudformation"), body, {"LegacyUrl": former})
@@ -70,6 +64,26 @@ def deploy(
         "SWEEPER_LOG_GROUP": f"/aws/lambda/{STACK}-sweeper",
         "RECEIPTS_LOG_GROUP": f"/aws/lambda/{STACK}-receipts",
     }
+
+
+def set_effects(endpoint: str, region: str, effects: str) -> None:
+    """What deploying with another parameter `Effects` does to the recorder, and nothing else."""
+    functions = _client("lambda", endpoint, region)
+    recorder = f"{STACK}-recorder"
+    variables = functions.get_function_configuration(FunctionName=recorder)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=recorder, Environment={"Variables": variables | {"EFFECTS": effects}},
+    )
+
+
+def _client(service: str, endpoint: str, region: str):
+    return boto3.client(
+        service, endpoint_url=endpoint, region_name=region,
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        # Never through a proxy, whatever the environment says.
+        config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
+    )
 
 
 def packaged(template: str, artifacts: Path, s3) -> str:

@@ -18,9 +18,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from deployment import DeploymentFailed, deploy
+from beside import Beside
+from deployment import DeploymentFailed, deploy, set_effects
 from emulator import REGION, Emulator, EmulatorFailed, is_taken
-from former import Former
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
@@ -94,10 +94,11 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
     """
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
-    emulator, former, went_wrong = None, Former(), True
+    emulator, beside, went_wrong = None, Beside(), True
     try:
         emulator = Emulator.start_anywhere(home, enforce_iam)
-        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam, former.url)
+        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam, beside.url)
+        beside.set_effects = lambda effects: set_effects(emulator.endpoint, REGION, effects)
         code = _run_to_the_end(command, environment | {"LOCAL_EMULATOR_LOG": str(emulator.log)})
         went_wrong = code != 0
         return code
@@ -106,7 +107,7 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
         raise
     finally:
         _be_deaf()
-        former.stop()
+        beside.stop()
         emulator = emulator or Emulator.running_in(home)
         if emulator:
             emulator.stop()

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod after;
+mod alone;
 mod bad_input;
 mod held;
 mod receipts;

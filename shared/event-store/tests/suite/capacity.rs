@@ -63,9 +63,9 @@ async fn load_and_append(meter: &Meter, story: &mut Story, events: impl Iterator
 }
 
 #[tokio::test]
-async fn a_stream_of_3000_events_loads_right_and_costs_what_one_of_10_events_does() {
+async fn a_stream_of_10000_events_loads_right_and_costs_what_one_of_10_events_does() {
     let meter = Meter::start().await;
-    for (name, length) in [("short", 10), ("long", 3000)] {
+    for (name, length) in [("short", 10), ("long", 10_000)] {
         let mut story = of_length(name, length, Snapshot::AsThePolicySays);
         meter.table.lay(&story.commits);
         let next = endless("car-1").skip(length).take(1);

@@ -1,25 +1,34 @@
-"""A system that recorded buyers before, for local stacks: it knows what it is told by `PUT /buyers/<id>`, and nobody else.
+"""What stands beside a local stack while a command runs: a system that recorded buyers before, which knows what it is told
+and nobody else; and a hand that deploys, for who wants to see the stack go live.
 
-    PUT  /buyers/<id>            the body is what it answers from now on; `{"status": 503}` makes it fail instead
+    PUT  /buyers/<id>            the body is what the former system answers from now on; `{"status": 503}` makes it fail
     GET  /buyers/<id>            what it knows
     POST /buyers/<id>/handover   the same, handing the buyer over
+    PUT  /effects                the body is the stack's parameter `Effects` from now on
 """
 
 import json
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
 
 
-class Former:
-    """Listens on a free port of this machine until it is stopped."""
+class Beside:
+    """Listens on a free port of this machine until it is stopped; `set_effects` does as it says."""
 
     def __init__(self) -> None:
+        self.set_effects: Callable[[str], None] | None = None
+        beside = self
         answers: dict[str, bytes] = {}
 
         class Handler(BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
-                answers[self._buyer()] = self.rfile.read(int(self.headers.get("content-length", 0)))
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                if self.path == "/effects":
+                    beside.set_effects(body.decode())
+                else:
+                    answers[self._buyer()] = body
                 self._answer(204, b"")
 
             def do_GET(self) -> None:
