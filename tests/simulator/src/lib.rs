@@ -34,6 +34,7 @@ pub use compare::{Comparison, Way};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};
+pub use operator::Takeover;
 pub use outage::{Drained, Outage};
 pub use page::rewritten;
 pub use safeguard::Safeguard;
@@ -51,6 +52,8 @@ pub struct Plan {
     pub faults: Faults,
     /// What is sent; by chance, if nothing is said.
     pub posts: Option<Vec<Post>>,
+    /// A former system and what people decide; by chance, if what is sent is.
+    pub takeover: Takeover,
     /// A safeguard that is switched off.
     pub off: Option<Safeguard>,
     /// Another way to do the work, to be compared with ours.

@@ -9,6 +9,7 @@ use event_store::{Performing, ResetGrounds, erase, load, reset, void};
 
 use crate::adapters::Aws;
 use crate::call::Machine;
+use crate::history::Sent;
 use crate::platform::Platform;
 use crate::sight::Sight;
 
@@ -21,6 +22,19 @@ pub(crate) enum Operation {
     Reset(BuyerId),
     /// The buyer is erased.
     Erase(BuyerId),
+}
+
+/// A former system, and what people decide, where that is not left to chance.
+#[derive(Debug, Clone, Default)]
+pub struct Takeover {
+    /// What the former system was told and we are not.
+    pub(crate) known: Vec<Sent>,
+    /// Whether there is one, even if it was told of nothing.
+    pub(crate) has_former: bool,
+    /// What is decided once all has come to rest.
+    pub(crate) operations: Vec<Operation>,
+    /// So many of the posts come after that.
+    pub(crate) later: usize,
 }
 
 /// Does it, and takes it off the list once it is done or refused; whatever breaks off is done again.

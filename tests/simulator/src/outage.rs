@@ -43,6 +43,7 @@ impl Outage {
         let mut world = World::new(&plan, posts);
         world.is_down = true;
         for hour in 1..=self.hours {
+            world.is_held_for_good = true;
             world.held_back = total - total * index(hour) / index(self.hours);
             if let Err(violation) = world.settle_down() {
                 return Drained { violations: vec![violation], ..Drained::default() };

@@ -1,14 +1,19 @@
 //! What the systematic mode plays: short histories, one for each thing that can happen to a buyer.
 
+use domain::BuyerId;
+
 use crate::history::{Post, Sent};
+use crate::operator::Operation;
+use crate::{Faults, Plan, Takeover};
 
 /// A history in a line, with what it shows.
 ///
 /// A word is a change, an offer and perhaps a version: `m`ade, made by somebody whose mails
 /// `b`ounce, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
-/// version it is the offer's next. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
+/// version it is the offer's next. `^` before it: only a former system was told; `+`: somebody declares the first gap void, gives
+/// the buyer back or erases it, before the rest comes. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
 /// the recorder; `!` is poison.
-pub const SCENARIOS: [(&str, &str); 46] = [
+pub const SCENARIOS: [(&str, &str); 54] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
     ("accepted, taken back", "m0 a0 t0"),
@@ -55,7 +60,47 @@ pub const SCENARIOS: [(&str, &str); 46] = [
     ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
     ("a mail bounces", "b0"),
     ("a mail bounces, and there is another address", "b0 m1 a1"),
+    ("taken over", "^m0 a0"),
+    ("taken over with an event that comes once more", "^m0 ^a0 a0.2 t0"),
+    ("taken over, given back, taken over anew", "^m0 a0 +reset m1"),
+    ("given back with a high lead open", "m0 a0 +reset t0"),
+    ("a gap declared void", "m0 t0.3 +void a0.2"),
+    ("an offer whose beginning is void", "a0.2 +void t0.3"),
+    ("erased with leads open", "m0 a0 m1 +erase a1"),
+    ("erased with events held", "m0 t0.3 +erase a0.2"),
 ];
+
+/// A scenario as it is played: what is sent, and what a former system knows and people decide.
+#[must_use]
+pub fn plan(scenario: &str) -> Plan {
+    let mut takeover = Takeover::default();
+    let mut plain = Vec::new();
+    let is_known = |post: &Post| post.event.clone();
+    let words: Vec<&str> = scenario.split(' ').filter(|word| !word.starts_with('+')).collect();
+    let bare: Vec<&str> = words.iter().map(|word| word.trim_start_matches('^')).collect();
+    for (word, post) in words.iter().zip(posts(&bare.join(" "))) {
+        if word.starts_with('^') {
+            takeover.known.extend(is_known(&post));
+        } else {
+            plain.push(post);
+        }
+    }
+    if let (Some((_, after)), Ok(buyer)) = (scenario.split_once('+'), BuyerId::parse("b0")) {
+        let (what, later) = after.split_once(' ').unwrap_or((after, ""));
+        takeover.operations.extend(match what {
+            "void" => Some(Operation::Void(buyer)),
+            "reset" => Some(Operation::Reset(buyer)),
+            "erase" => Some(Operation::Erase(buyer)),
+            _ => None,
+        });
+        takeover.later = posts(later).len();
+        // Whoever is given back was there before.
+        if what == "reset" && takeover.known.is_empty() {
+            takeover.has_former = true;
+        }
+    }
+    Plan { faults: Faults::At(Vec::new()), posts: Some(plain), takeover, ..Plan::default() }
+}
 
 /// The messages of a scenario. A word that means nothing is left out.
 #[must_use]

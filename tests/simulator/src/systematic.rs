@@ -6,8 +6,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use crate::compare::thousands;
-use crate::history::Post;
-use crate::scenarios::posts;
+use crate::scenarios::plan;
 use crate::{Fault, Faults, Plan, Report, Site, many};
 
 /// What was struck, and how it ended.
@@ -26,11 +25,11 @@ pub struct Coverage {
 /// Plays a scenario with every fault at every call; with `pairs`, with every two of them.
 #[must_use]
 pub fn systematic(scenario: &str, pairs: bool) -> Coverage {
-    let posts = posts(scenario);
+    let like = plan(scenario);
     let mut coverage = Coverage::default();
-    let singles = coverage.strike(&posts, &[Vec::new()]);
+    let singles = coverage.strike(&like, &[Vec::new()]);
     if pairs {
-        coverage.strike(&posts, &singles);
+        coverage.strike(&like, &singles);
     }
     coverage
 }
@@ -38,14 +37,14 @@ pub fn systematic(scenario: &str, pairs: bool) -> Coverage {
 /// How many runs all pairs of a scenario take, its singles among them. Plays the singles only.
 #[must_use]
 pub fn runs_of_pairs(scenario: &str) -> u64 {
-    let posts = posts(scenario);
-    let singles = further(&[], &plan(&posts, &[]).run().sites);
-    let pairs = singles.iter().map(|single| further(single, &plan(&posts, single).run().sites).len());
+    let like = plan(scenario);
+    let singles = further(&[], &with_faults(&like, &[]).run().sites);
+    let pairs = singles.iter().map(|single| further(single, &with_faults(&like, single).run().sites).len());
     (singles.len() + pairs.sum::<usize>()) as u64
 }
 
-fn plan(posts: &[Post], faults: &[(usize, Fault)]) -> Plan {
-    Plan { faults: Faults::At(faults.to_vec()), posts: Some(posts.to_vec()), ..Plan::default() }
+fn with_faults(like: &Plan, faults: &[(usize, Fault)]) -> Plan {
+    Plan { faults: Faults::At(faults.to_vec()), ..like.clone() }
 }
 
 /// These faults and one more, at each later call that was made in spite of them, in each way that differs there.
@@ -62,10 +61,10 @@ fn further(base: &[(usize, Fault)], sites: &[Site]) -> Vec<Vec<(usize, Fault)>> 
 
 impl Coverage {
     /// Plays each of these with every further fault after their last; tells what was played.
-    fn strike(&mut self, posts: &[Post], bases: &[Vec<(usize, Fault)>]) -> Vec<Vec<(usize, Fault)>> {
+    fn strike(&mut self, like: &Plan, bases: &[Vec<(usize, Fault)>]) -> Vec<Vec<(usize, Fault)>> {
         let mut struck = Vec::new();
         for base in bases {
-            let report = plan(posts, base).run();
+            let report = with_faults(like, base).run();
             if !report.violations.is_empty() && base.is_empty() {
                 self.failed += 1;
                 self.first.push((base.clone(), report));
@@ -82,7 +81,7 @@ impl Coverage {
         }
         let of = |number: u64| usize::try_from(number).ok().and_then(|number| struck.get(number));
         let summary = many(0, struck.len() as u64, false, |number| {
-            of(number).map_or_else(Plan::default, |faults| plan(posts, faults))
+            of(number).map_or_else(Plan::default, |faults| with_faults(like, faults))
         });
         self.passed += summary.passed;
         self.failed += summary.failed;

@@ -15,7 +15,7 @@ use crate::chance::Chance;
 use crate::executor::{FaultSource, Woken};
 use crate::fault::{Faults, Site};
 use crate::history::{Post, Sent};
-use crate::operator::Operation;
+use crate::operator::{Operation, Takeover};
 use crate::platform::{Former, Platform};
 use crate::sight::Sight;
 use crate::strategy::Strategy;
@@ -44,8 +44,9 @@ pub(crate) struct World {
     sweeps: usize,
     /// Whether nobody performs effects.
     pub(crate) is_down: bool,
-    /// How many of the posts are not to be posted yet.
+    /// How many of the posts are not to be posted yet: until nothing is decided any more, or somebody says so.
     pub(crate) held_back: usize,
+    pub(crate) is_held_for_good: bool,
 }
 
 impl World {
@@ -68,6 +69,12 @@ impl World {
         if is_random && plan.off.is_none() && plan.strategy.is_none() {
             take_over(&mut platform, &posts, &mut outbox, &mut chance);
         }
+        let Takeover { known, has_former, operations, later } = plan.takeover.clone();
+        if has_former || !known.is_empty() {
+            let former = platform.former.get_or_insert_default();
+            known.iter().for_each(|event| former.tell(event));
+        }
+        platform.operations.extend(operations);
         let mut slots = vec![(Kind::Recorder, None, false), (Kind::Recorder, None, false)];
         slots.extend([
             (Kind::Reactor, None, false),
@@ -92,7 +99,8 @@ impl World {
             machines: 0,
             sweeps: 0,
             is_down: false,
-            held_back: 0,
+            held_back: later,
+            is_held_for_good: false,
         }
     }
 
@@ -291,6 +299,9 @@ impl World {
     }
 
     fn post(&mut self, now: i64) -> bool {
+        if self.held_back > 0 && !self.is_held_for_good && self.platform.borrow().operations.is_empty() {
+            self.held_back = 0;
+        }
         if self.outbox.len() <= self.held_back {
             return false;
         }
@@ -315,8 +326,16 @@ impl World {
             Kind::Recorder => platform.queue.has_ready(now),
             Kind::Reactor => !self.is_down && platform.feed.has_ready(now),
             Kind::Receipts => platform.events.has_ready(now),
+            Kind::Operator if platform.is_noisy => {
+                !platform.operations.is_empty() && self.chance.per_mille(15)
+            }
+            // Somebody looks when all has come to rest.
             Kind::Operator => {
-                !platform.operations.is_empty() && (!platform.is_noisy || self.chance.per_mille(15))
+                let is_quiet = self.invocations.is_empty()
+                    && self.outbox.len() <= self.held_back
+                    && !platform.queue.has_ready(now)
+                    && !platform.feed.has_ready(now);
+                !platform.operations.is_empty() && is_quiet
             }
             Kind::Sweeper => {
                 let is_time = self.sweeps > 0 || platform.is_noisy && self.chance.per_mille(20);

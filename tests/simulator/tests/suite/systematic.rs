@@ -1,7 +1,7 @@
 //! Every call of a scenario, struck by every fault.
 
-use simulator::scenarios::{SCENARIOS, posts};
-use simulator::{Coverage, Faults, Plan, systematic};
+use simulator::scenarios::{SCENARIOS, plan};
+use simulator::{Coverage, systematic};
 
 #[track_caller]
 fn ends_well(name: &str, coverage: &Coverage) {
@@ -17,7 +17,7 @@ fn ends_well(name: &str, coverage: &Coverage) {
 #[test]
 fn without_a_fault_every_scenario_ends_well() {
     for (name, scenario) in SCENARIOS {
-        let plan = Plan { faults: Faults::At(Vec::new()), posts: Some(posts(scenario)), ..Plan::default() };
+        let plan = plan(scenario);
         assert_eq!(plan.run().violations, Vec::<String>::new(), "{name}");
     }
 }
