@@ -6,9 +6,9 @@ use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
 use super::{
-    Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold, LeadsUnavailable, Learned, Ledger, LedgerEntry,
-    Moved, Open, OpenWork, Outcome, Progress, Receipts, Status, Verdict, Walked, Work, is_claimable,
-    receipts,
+    Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold, LeadsUnavailable, Learned,
+    Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Receipts, Status, Verdict, Walked, Work,
+    is_claimable, receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -58,7 +58,8 @@ impl MemoryLeads {
         let mut tables = self.tables.borrow_mut();
         let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
         let is_found = |entry: &&mut LedgerEntry| entry.nonce == found.nonce && entry.status == found.status;
-        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_given_up_or_doubtful()) else {
+        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_given_up_or_doubtful())
+        else {
             return false;
         };
         entry.status = Status::Retry;
@@ -223,7 +224,8 @@ impl Work for MemoryLeads {
             due: held.due,
             what: Open::Held(held.clone()),
         });
-        let mut due: Vec<OpenWork> = behind.chain(emails).chain(held).filter(|work| work.due <= now).collect();
+        let mut due: Vec<OpenWork> =
+            behind.chain(emails).chain(held).filter(|work| work.due <= now).collect();
         due.sort_by_key(|work| work.due);
         due.truncate(limit);
         Ok(due)

@@ -381,7 +381,11 @@ async fn a_gap_is_found_without_a_doorbell_and_its_end_too() {
     assert_eq!(world.tables().held.len(), 1, "found by the walk");
     world.sweep().await;
     let (due, filled) = (minutes(60), world.record(&[made("car-1")]).await);
-    assert_eq!((filled.effects.len(), world.head().await.held_count()), (0, 0), "nothing to be found by a walk");
+    assert_eq!(
+        (filled.effects.len(), world.head().await.held_count()),
+        (0, 0),
+        "nothing to be found by a walk"
+    );
     world.clock.pass(due);
     assert_eq!(world.held().await, [0; 0]);
     assert_eq!(world.tables().held.len(), 0, "found when it was due");

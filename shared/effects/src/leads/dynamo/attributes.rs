@@ -59,7 +59,12 @@ pub(super) fn read_cursor(item: &Item) -> Cursor {
     let stopped = item.get("stopped").and_then(|digests| digests.as_ss().ok()).into_iter().flatten();
     let stopped: BTreeSet<AddressDigest> = stopped.cloned().map(AddressDigest).collect();
     let holds = item.get("holds").and_then(|holds| holds.as_bool().ok()).copied().unwrap_or_default();
-    Cursor { through: Sequence::new(read_number(item, "through").unwrap_or_default()), behind, stopped, holds }
+    Cursor {
+        through: Sequence::new(read_number(item, "through").unwrap_or_default()),
+        behind,
+        stopped,
+        holds,
+    }
 }
 
 /// `None` for what is left of it once nothing is held any more.

@@ -238,9 +238,7 @@ impl DynamoLeads {
             .expression_attribute_names("#sequence", "sequence");
         match oldest {
             Some(Held { sequence, since, due }) => update
-                .update_expression(
-                    "SET #sequence = :sequence, since = :since, due = :due, openWork = :work",
-                )
+                .update_expression("SET #sequence = :sequence, since = :since, due = :due, openWork = :work")
                 .expression_attribute_values(":sequence", number(sequence.get()))
                 .expression_attribute_values(":since", time(*since))
                 .expression_attribute_values(":due", time(*due))
@@ -268,10 +266,12 @@ impl DynamoLeads {
 fn cursor_update(progress: &Progress, mark: Option<&str>) -> (String, String, Item) {
     let mut set = "SET through = :through".to_owned();
     let mut remove = Vec::new();
-    let mut condition = match (progress.through > progress.from, mark) {
-        (true, None) => "(attribute_not_exists(through) OR through < :through)",
-        // A cursor that is marked stands somewhere.
-        (true, Some(_)) => "through < :through",
+    // A cursor that is marked, or says what is held, stands somewhere.
+    let stands =
+        mark.is_some() || matches!(progress.held, Some(HeldAtHead { is_known: true, oldest: Some(_) }));
+    let mut condition = match (progress.through > progress.from, stands) {
+        (true, false) => "(attribute_not_exists(through) OR through < :through)",
+        (true, true) => "through < :through",
         (false, _) => "through = :through",
     }
     .to_owned();

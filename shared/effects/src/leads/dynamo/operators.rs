@@ -222,8 +222,7 @@ async fn if_it_still_is(
     update: UpdateItemFluentBuilder,
     is_ours: impl Fn(&Item) -> bool,
 ) -> Result<bool, LeadsUnavailable> {
-    let update =
-        update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
     match update.send().await {
         Ok(_) => Ok(true),
         Err(error) => match error.as_service_error() {

@@ -57,6 +57,19 @@ async fn who_is_overtaken_says_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_overtaken_moves_nothing_back_even_if_nothing_changed_in_what_is_held() {
+    for oldest in [None, Some(held(2))] {
+        for table in both().await {
+            table.move_cursor(&buyer(), &holding(0, 5, oldest.clone(), false), None).await.unwrap();
+            let late = holding(3, 4, oldest.clone(), true);
+            assert_eq!(table.move_cursor(&buyer(), &late, None).await.unwrap(), Moved::Overtaken, "{table}");
+            assert_eq!(table.cursor(&buyer()).await.unwrap().through, Sequence::new(5), "{table}");
+            assert_eq!(said(&table).await, oldest, "{table}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_has_seen_more_is_right_whatever_was_said_since_it_read_the_cursor() {
     for table in both().await {
         // Read when nothing was held, and at its own head again nothing is; in between somebody says otherwise.

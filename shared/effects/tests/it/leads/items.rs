@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use effects::leads::{
-    AddressDigest, Behind, Claim, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _, Opening, Outcome, Progress,
-    Status, Verdict,
+    AddressDigest, Behind, Claim, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _, Opening,
+    Outcome, Progress, Status, Verdict,
 };
 use serde_json::json;
 use testkit::{contact, offer};

@@ -7,6 +7,7 @@ mod items;
 mod marks;
 mod receipts;
 mod restless;
+mod short;
 mod work;
 
 use std::fmt;
