@@ -54,13 +54,13 @@ test-template: .venv/ready ## Checks the template that is deployed, and the cont
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 
 sim: build-local ## Runs the simulator from a seed on (FROM=0 SEEDS=10000)
-	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS)
+	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights
 
 sim-pairs: build-local ## Strikes every two calls of every scenario with every two faults, in the simulator
-	@$(LOCAL)/sim --pairs
+	@$(LOCAL)/sim --pairs --report $(LOCAL)/pairs.json --page docs/simulator.md
 
 sim-compare: build-local ## Compares with other ways to do the same work, on the same seeds (FROM=0 SEEDS=10000)
-	@$(LOCAL)/sim --compare --from $(FROM) --seeds $(SEEDS)
+	@$(LOCAL)/sim --compare --from $(FROM) --seeds $(SEEDS) --page docs/simulator.md --picture docs/pictures/ways.svg
 
 kills: build-local ## Kills the built functions at chosen requests, and makes answers of SES ambiguous (KILLS=10000 FROM=0)
 	$(LOCAL)/kills --kills $(KILLS) --from $(FROM) --report $(LOCAL)/kills.json

@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand};
-use domain::{BuyerId, Priority};
+use domain::{BuyerId, OfferId, OfferVersion, Priority};
 use effects::leads::Status;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
@@ -95,7 +95,9 @@ pub(crate) enum Command {
     ///
     /// `sending`, `unknown` and `retry` stand in an index. For the others the whole leads table is read: it says what that
     /// cost.
-    #[command(after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes")]
+    #[command(
+        after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes"
+    )]
     #[command(group(clap::ArgGroup::new("what").args(["status", "resend"]).required(true)))]
     Emails {
         /// The status.
@@ -129,6 +131,74 @@ pub(crate) enum Command {
         /// Mark those behind and due that nobody is called to settle; the next sweep goes on with them.
         #[arg(long)]
         repair: bool,
+    },
+
+    /// Declare versions of an offer void that will never come, so that what waits behind them is applied.
+    ///
+    /// A version declared void that comes later is a dead letter.
+    #[command(after_help = "Example:\n  leads held\n  leads void buyer-7 offer-1 --through 3 --yes")]
+    Void {
+        /// The buyer's id.
+        #[arg(value_name = "BUYER", value_parser = buyer_id)]
+        buyer: BuyerId,
+
+        /// The offer's id.
+        #[arg(value_name = "OFFER", value_parser = offer_id)]
+        offer: OfferId,
+
+        /// The last version that is given up; it lies before the first one held.
+        #[arg(long, value_name = "VERSION", value_parser = version)]
+        through: OfferVersion,
+
+        /// Yes, they will never come.
+        #[arg(long)]
+        yes: bool,
+    },
+
+    /// Give a buyer back to the former system, which is asked anew at the next event.
+    ///
+    /// Only with nothing held, all effects settled, and a former system that knows as much as we do. Older commits are emptied.
+    #[command(after_help = "Example:\n  leads parity buyer-7\n  leads reset buyer-7 --yes")]
+    Reset {
+        /// The buyer's id.
+        #[arg(value_name = "BUYER", value_parser = buyer_id)]
+        buyer: BuyerId,
+
+        /// Yes, it is to be taken over anew.
+        #[arg(long)]
+        yes: bool,
+    },
+
+    /// Forget who a buyer is: every lead closes, older commits are emptied, nothing personal is recorded any more.
+    ///
+    /// Exit code 1 while the closings of its leads are still to be told: say it again then. It can be repeated at any time.
+    #[command(after_help = "Example:\n  leads erase buyer-7 --yes")]
+    Erase {
+        /// The buyer's id.
+        #[arg(value_name = "BUYER", value_parser = buyer_id)]
+        buyer: BuyerId,
+
+        /// Yes, for good.
+        #[arg(long)]
+        yes: bool,
+    },
+
+    /// Fold a buyer's facts again and compare each snapshot. Performs nothing.
+    #[command(after_help = "Example:\n  leads replay buyer-7")]
+    Replay {
+        /// The buyer's id.
+        #[arg(value_name = "BUYER", value_parser = buyer_id)]
+        buyer: BuyerId,
+    },
+
+    /// Compare a buyer with what the former system knows, offer by offer.
+    ///
+    /// The former system is only asked, the buyer is not handed over. Exit code 1 if something stands otherwise.
+    #[command(after_help = "Example:\n  leads parity buyer-7")]
+    Parity {
+        /// The buyer's id.
+        #[arg(value_name = "BUYER", value_parser = buyer_id)]
+        buyer: BuyerId,
     },
 
     /// Tell a buyer's history: each event, the leads open after it, its effects and how each was settled.
@@ -169,7 +239,9 @@ pub(crate) enum DeadLetters {
     ///
     /// One is deleted once the queue has it. One that cannot be sent stops those behind it of the same buyer. Safe to repeat:
     /// what is recorded already is recognised.
-    #[command(after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all")]
+    #[command(
+        after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all"
+    )]
     #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
     Redrive {
         #[command(flatten)]
@@ -244,6 +316,14 @@ fn email_id(text: &str) -> Result<EmailId, &'static str> {
     let parts = text.split_once('/').filter(|(_, key)| !key.is_empty());
     let (buyer, key) = parts.ok_or("an e-mail's id is BUYER/KEY, as in buyer-7/quote-email")?;
     Ok(EmailId { buyer: buyer_id(buyer)?, key: key.to_owned() })
+}
+
+fn offer_id(text: &str) -> Result<OfferId, &'static str> {
+    OfferId::parse(text).map_err(|_| "an offer's id is 1 to 128 visible ASCII characters without '/'")
+}
+
+fn version(text: &str) -> Result<OfferVersion, &'static str> {
+    text.parse().ok().and_then(OfferVersion::new).ok_or("a version is a whole number from 1")
 }
 
 fn buyer_id(text: &str) -> Result<BuyerId, &'static str> {

@@ -154,7 +154,8 @@ struct Stream {
 
 impl Stream {
     fn take(&mut self, key: CommitKey) {
-        let expected = if self.buyer.is_none() { Some(Sequence::START.next()) } else { self.last.map(Sequence::next) };
+        let expected =
+            if self.buyer.is_none() { Some(Sequence::START.next()) } else { self.last.map(Sequence::next) };
         if let Some(from) = expected.filter(|expected| *expected < key.first) {
             self.gaps.push(Finding::Gap { from, to: Sequence::new(key.first.get() - 1) });
         }
@@ -191,7 +192,11 @@ pub(crate) async fn command<O: Write, E: Write>(
         "Reading the keys of the whole streams table, at most {rate} read units a second, and a cursor for each stream."
     ))?;
     let audit = audit(tables, rate, repair, &Machine).await?;
-    if output.is_json { output.json(&audit.json())? } else { output.line(&audit.text())? }
+    if output.is_json {
+        output.json(&audit.json())?
+    } else {
+        output.line(&audit.text())?
+    }
     Ok(if audit.findings.is_empty() { Exit::Good } else { Exit::Findings })
 }
 
@@ -199,18 +204,24 @@ impl Audit {
     /// What was found, for people.
     #[must_use]
     pub fn text(&self) -> String {
+        let found = match self.findings.len() {
+            0 => "nothing found".to_owned(),
+            number => count(number as u64, "finding"),
+        };
         let read = format!(
-            "{}, {}: {} for {} read units, and {}.",
+            "{}, {}: {found}. Read units: {} for the streams, {} for the cursors.",
             count(self.streams, "stream"),
             count(self.commits, "commit"),
-            if self.findings.is_empty() { "nothing found".to_owned() } else { count(self.findings.len() as u64, "finding") },
             self.read_units,
-            count(self.streams, "cursor"),
+            self.streams,
         );
         if self.findings.is_empty() {
             return read;
         }
-        let rows = self.findings.iter().map(|(buyer, finding)| [buyer.to_string(), finding.name().to_owned(), finding.text()]);
+        let rows = self
+            .findings
+            .iter()
+            .map(|(buyer, finding)| [buyer.to_string(), finding.name().to_owned(), finding.text()]);
         format!("{}\n{read}", table(&["buyer", "finding", ""], rows))
     }
 

@@ -8,7 +8,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clap::Args;
 use effects::leads::DynamoLeads;
-use event_store::{DynamoStreams, RetryConflicts};
+use event_store::{DynamoStreams, Performing, RetryConflicts};
+use legacy::HttpLegacy;
 
 use crate::Failure;
 
@@ -36,6 +37,15 @@ pub struct Places {
     /// Name of the leads table; the stack's output `LeadsTableName`.
     #[arg(long, global = true, env = "LEADS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub leads_table: Option<String>,
+
+    /// Whether effects are performed, as the stack's parameter `Effects` says: it holds for what is appended here too.
+    #[arg(long, global = true, env = "EFFECTS", value_name = "MODE", default_value = "live", hide_env_values = true,
+        value_parser = ["live", "shadow"])]
+    pub effects: String,
+
+    /// URL of the former system, as the stack's parameter `LegacyUrl`. What lets us in is taken from `LEGACY_AUTHORIZATION`.
+    #[arg(long, global = true, env = "LEGACY_URL", value_name = "URL", hide_env_values = true)]
+    pub legacy_url: Option<String>,
 }
 
 /// Both tables, to be read.
@@ -65,14 +75,14 @@ impl Places {
         let (what, output) = ("the URL of the queue of offer events", "OfferEventsQueueUrl");
         let (option, variable) = ("--queue-url", "OFFER_EVENTS_QUEUE_URL");
         let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.queue_url.as_deref(), missing)?, what, output)
+        fifo_queue(given(self.queue_url.as_deref(), missing)?, "the queue of offer events", output)
     }
 
     pub(crate) fn dead_letters_url(&self) -> Result<&str, Failure> {
         let (what, output) = ("the URL of the dead-letter queue", "OfferEventsDeadLettersQueueUrl");
         let (option, variable) = ("--dead-letters-url", "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL");
         let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, what, output)
+        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, "the dead-letter queue", output)
     }
 
     pub(crate) async fn tables(
@@ -89,6 +99,24 @@ impl Places {
             missing("the leads table", "--leads-table", "LEADS_TABLE", "LeadsTableName"),
         )?;
         Ok(Tables::on(&connect().await?, streams, leads))
+    }
+}
+
+impl Places {
+    pub(crate) fn performing(&self) -> Performing {
+        if self.effects == "shadow" { Performing::Shadow } else { Performing::Live }
+    }
+
+    pub(crate) fn legacy(&self) -> Result<HttpLegacy, Failure> {
+        let missing = Failure::Missing {
+            what: "the URL of the former system",
+            option: "--legacy-url",
+            variable: "LEGACY_URL",
+            output: "LegacyUrl",
+        };
+        let url = given(self.legacy_url.as_deref(), missing)?.trim_end_matches('/').to_owned();
+        let authorization = std::env::var("LEGACY_AUTHORIZATION").ok().filter(|value| !value.is_empty());
+        HttpLegacy::at(url, authorization).map_err(Failure::LegacySetting)
     }
 }
 

@@ -135,7 +135,9 @@ pub(crate) async fn resend<O: Write, E: Write>(
     let mut email = Email { buyer: buyer.clone(), key: key.clone(), entry: entry.clone() };
     if !entry.status.is_given_up_or_doubtful() {
         let status = entry.status.name();
-        output.aside(&format!("{buyer}/{key} is `{status}`: only `unknown` and `abandoned` ones are sent again"))?;
+        output.aside(&format!(
+            "{buyer}/{key} is `{status}`: only `unknown` and `abandoned` ones are sent again"
+        ))?;
         return Ok(Exit::Findings);
     }
     if !is_confirmed {

@@ -4,6 +4,7 @@ use std::io;
 use domain::BuyerId;
 use effects::leads::LeadsUnavailable;
 use event_store::StoreError;
+use legacy::{BadSetting, LegacyUnavailable};
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +25,7 @@ pub enum Failure {
         output: &'static str,
     },
     /// The queue URL is none.
-    #[error("{what} must be that of an SQS FIFO queue, as in the stack's output {output}")]
+    #[error("{what} must be the URL of an SQS FIFO queue, as in the stack's output {output}")]
     NotAFifoQueue {
         /// What it should be.
         what: &'static str,
@@ -122,7 +123,9 @@ pub enum Failure {
         source: Box<dyn Error + Send + Sync>,
     },
     /// Dead letters would come back to where they are.
-    #[error("the queue of offer events and the dead-letter queue are the same one: redriving would never end")]
+    #[error(
+        "the queue of offer events and the dead-letter queue are the same one: redriving would never end"
+    )]
     SameQueue,
     /// A person must say that it is meant.
     #[error("nothing is done: {what} cannot be undone. Say --yes if that is meant")]
@@ -130,6 +133,12 @@ pub enum Failure {
         /// What would be done.
         what: String,
     },
+    /// The former system did not answer.
+    #[error("cannot tell what the former system knows")]
+    Legacy(#[source] LegacyUnavailable),
+    /// The former system cannot be reached in this way.
+    #[error("the former system cannot be asked")]
+    LegacySetting(#[source] BadSetting),
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),

@@ -17,6 +17,7 @@ mod output;
 mod progress;
 pub mod send;
 pub mod show;
+pub mod takeover;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -124,12 +125,33 @@ async fn obey<O: Write, E: Write>(
                 (None, None) => Ok(Exit::Good),
             }
         }
-        Command::DeadLetters(command) => {
-            dead_letters::command(command, places, connect, &mut output).await
-        }
+        Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
         Command::Audit { rate, repair } => {
             let tables = places.tables(connect).await?;
             audit::command(*rate, *repair, &tables, &mut output).await
+        }
+        Command::Void { buyer, offer, through, yes } => {
+            let tables = places.tables(connect).await?;
+            let gap = (buyer, offer, *through);
+            takeover::void(gap, places.performing(), *yes, &tables, &mut output).await
+        }
+        Command::Reset { buyer, yes } => {
+            let former = places.legacy()?;
+            let tables = places.tables(connect).await?;
+            takeover::reset(buyer, places.performing(), *yes, &former, &tables, &mut output).await
+        }
+        Command::Erase { buyer, yes } => {
+            let tables = places.tables(connect).await?;
+            takeover::erase(buyer, places.performing(), *yes, &tables, &mut output).await
+        }
+        Command::Replay { buyer } => {
+            let tables = places.tables(connect).await?;
+            takeover::replay_command(buyer, &tables, &mut output).await
+        }
+        Command::Parity { buyer } => {
+            let former = places.legacy()?;
+            let tables = places.tables(connect).await?;
+            takeover::parity_command(buyer, &former, &tables, &mut output).await
         }
         Command::History { buyer } => {
             let tables = places.tables(connect).await?;

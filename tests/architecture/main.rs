@@ -1,6 +1,8 @@
 //! Who may know whom, as the manifests say it: `functions, cli → event-store, effects → contract → domain`.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
     ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
-    ("cli", &["contract", "domain", "effects", "event-store", "telemetry"]),
+    ("cli", &["contract", "domain", "effects", "event-store", "legacy", "telemetry"]),
     ("testkit", &["domain"]),
     (
         "simulator",

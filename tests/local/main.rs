@@ -3,7 +3,9 @@
 
 mod after;
 mod bad_input;
+mod held;
 mod receipts;
+mod redrive;
 mod repeats;
 mod scenarios;
 mod sweeper;

@@ -4,10 +4,13 @@ use std::time::{Duration, Instant};
 use aws_config::BehaviorVersion;
 use aws_sdk_sqs::Client as Sqs;
 use cli::Tables;
+use cli::dead_letters::{DeadLetterQueue, Doing, Done, Selection, work};
+use cli::held::{Gap, gaps};
 use cli::history::{History, history};
 use cli::send::{Posted, messages, post};
 use domain::{BuyerId, Sequence};
 use effects::leads::{Cursors, DynamoLeads};
+use event_store::surroundings::{Machine, Surroundings as _};
 use event_store::{Head, load};
 use serde_json::Value;
 
@@ -154,6 +157,18 @@ impl Stack {
     /// Every dead letter of this message group.
     pub async fn dead_letters(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
         self.emulator.queued(&self.dead_letters, group).await
+    }
+
+    /// Goes through the dead letters as `leads dead-letters` does.
+    pub async fn dead_letters_that(&self, selection: &Selection, doing: Doing) -> Result<Done, Failed> {
+        let queue =
+            DeadLetterQueue::new(self.sqs.clone(), self.dead_letters.clone(), Some(self.input.clone()));
+        Ok(work(&queue, selection, doing, Machine.now()).await?)
+    }
+
+    /// Every gap as `leads held` tells it.
+    pub async fn gaps(&self) -> Result<Vec<Gap>, Failed> {
+        Ok(gaps(&self.tables).await?)
     }
 
     /// What is still in the offer events' queue of this message group.

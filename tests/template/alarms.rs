@@ -12,7 +12,8 @@ fn alarms() -> Vec<(String, Place)> {
 /// What the functions count, as the sources name it.
 fn is_counted(metric: &str) -> bool {
     let code = file("shared/effects/src/advance.rs") + &file("functions/sweeper/src/handler.rs");
-    code.contains(&format!("metrics.count(\"{metric}\"")) || code.contains(&format!("metrics.oldest(\"{metric}\""))
+    code.contains(&format!("metrics.count(\"{metric}\""))
+        || code.contains(&format!("metrics.oldest(\"{metric}\""))
 }
 
 #[test]
@@ -23,7 +24,10 @@ fn an_alarm_on_a_metric_of_ours_is_on_one_that_the_sweeper_writes() {
         let metric = alarm.at("MetricName").text();
         assert!(is_counted(&metric), "{name}: nobody writes {metric}");
         let dimension = alarm.at("Dimensions").list().remove(0);
-        assert_eq!((dimension.at("Name").text(), dimension.at("Value").text()), ("function".into(), "sweeper".into()));
+        assert_eq!(
+            (dimension.at("Name").text(), dimension.at("Value").text()),
+            ("function".into(), "sweeper".into())
+        );
         metrics.insert(metric);
     }
     assert_eq!(metrics, ["BuyersBehind", "EmailsSwept", "HeldOldest"].map(str::to_owned).into());
@@ -44,6 +48,9 @@ fn a_gap_is_alarmed_after_a_day_and_every_period_sees_a_look_at_it() {
     assert_eq!(alarm.at("Threshold").text(), "HeldForLong");
     assert_eq!(alarm.at("Statistic").text(), "Maximum");
     assert_eq!(template().at("Parameters").at("HeldForLong").at("Default").number(), 24 * 60 * 60);
-    assert!(file("shared/effects/src/held.rs").contains("AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1)"));
+    assert!(
+        file("shared/effects/src/held.rs")
+            .contains("AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1)")
+    );
     assert!(alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60, "an hour, and what lies between two sweeps");
 }

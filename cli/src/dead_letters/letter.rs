@@ -31,7 +31,8 @@ pub struct Letter {
 impl Letter {
     /// `None` for a message without id or group, as no FIFO queue has them.
     pub(super) fn of(message: Message) -> Option<Self> {
-        let system = |name: &MessageSystemAttributeName| message.attributes().and_then(|known| known.get(name));
+        let system =
+            |name: &MessageSystemAttributeName| message.attributes().and_then(|known| known.get(name));
         let own = |name: &str| {
             let known = message.message_attributes().and_then(|known| known.get(name));
             known.and_then(|value| value.string_value()).map(str::to_owned)
@@ -98,6 +99,10 @@ impl fmt::Display for Selection {
         any("with the id", &self.ids);
         words.extend(self.older_than.map(|age| format!("older than {age:#}")));
         words.extend(self.newer_than.map(|age| format!("newer than {age:#}")));
-        if words.is_empty() { f.write_str("all dead letters") } else { write!(f, "dead letters {}", words.join(", ")) }
+        if words.is_empty() {
+            f.write_str("all dead letters")
+        } else {
+            write!(f, "dead letters {}", words.join(", "))
+        }
     }
 }

@@ -43,7 +43,12 @@ pub(crate) async fn command<O: Write, E: Write>(
         DeadLetters::Redrive { picked, .. } => {
             let selection = picked.selection();
             output.aside(&format!("Redriving {selection}, in order within each buyer."))?;
-            finish(work(&queue, &selection, Doing::Redriving, now).await?, Doing::Redriving, &selection, output)
+            finish(
+                work(&queue, &selection, Doing::Redriving, now).await?,
+                Doing::Redriving,
+                &selection,
+                output,
+            )
         }
         DeadLetters::Drop { picked, yes, .. } => {
             let selection = picked.selection();

@@ -1,5 +1,7 @@
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName, QueueAttributeName,
+};
 
 use super::letter::Letter;
 use crate::Failure;
@@ -44,7 +46,10 @@ impl DeadLetterQueue {
             .set_attribute_names(Some(names.to_vec()))
             .send()
             .await
-            .map_err(|error| Failure::DeadLetters { operation: "GetQueueAttributes", source: Box::new(error) })?;
+            .map_err(|error| Failure::DeadLetters {
+                operation: "GetQueueAttributes",
+                source: Box::new(error),
+            })?;
         let number = |name| answer.attributes()?.get(&name)?.parse::<u64>().ok();
         Ok(names.into_iter().filter_map(number).sum())
     }

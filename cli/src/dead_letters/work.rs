@@ -125,10 +125,12 @@ impl HeldBack {
 impl Worker<'_> {
     async fn round(&mut self, held_back: &mut HeldBack) -> Result<(), Failure> {
         loop {
-            let letters = self.queue.receive().await?;
+            let mut letters = self.queue.receive().await?;
             if letters.is_empty() {
                 return Ok(());
             }
+            let cut_off = cut_off(&mut letters);
+            self.queue.release(&cut_off).await;
             let mut is_new = false;
             for letter in letters {
                 is_new |= self.settle(letter, held_back).await;
@@ -182,6 +184,18 @@ impl Worker<'_> {
     }
 }
 
+/// Takes the last buyer's letters out of a full batch that began with another buyer's, and tells their receipts: it may
+/// have cut them off, and while they are handed out, those behind them are not. Released, they come again whole.
+fn cut_off(letters: &mut Vec<Letter>) -> Vec<String> {
+    let last = letters.last().map(|letter| letter.buyer.clone());
+    let is_whole = letters.len() < HANDED_OUT || letters.first().map(|letter| &letter.buyer) == last.as_ref();
+    if is_whole {
+        return Vec::new();
+    }
+    let of_last = letters.extract_if(.., |letter| Some(&letter.buyer) == last.as_ref());
+    of_last.map(|letter| letter.receipt).collect()
+}
+
 /// Looks for one letter; `None` if SQS does not hand it out.
 ///
 /// # Errors
@@ -193,16 +207,18 @@ pub async fn find(queue: &DeadLetterQueue, id: &str) -> Result<Option<Letter>, F
     found
 }
 
-async fn look_for(queue: &DeadLetterQueue, id: &str, held_back: &mut HeldBack) -> Result<Option<Letter>, Failure> {
+async fn look_for(
+    queue: &DeadLetterQueue,
+    id: &str,
+    held_back: &mut HeldBack,
+) -> Result<Option<Letter>, Failure> {
     loop {
-        let letters = queue.receive().await?;
+        let mut letters = queue.receive().await?;
         let mut is_new = false;
-        let mut found = None;
+        let found = letters.iter().find(|letter| letter.id == id).cloned();
+        queue.release(&cut_off(&mut letters)).await;
         for letter in letters {
             is_new |= held_back.keep(&letter);
-            if letter.id == id {
-                found = Some(letter);
-            }
         }
         if found.is_some() || !is_new || held_back.letters.len() >= MOST_HELD_BACK {
             return Ok(found);

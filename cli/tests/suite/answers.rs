@@ -155,7 +155,7 @@ async fn story() -> World {
             (high, opened("car-1", "10:05:00.25")),
         ]),
         settled: BTreeMap::from([(Sequence::new(3), quote)]),
-        held: None,
+        ..Progress::default()
     };
     world.progress(progress).await;
 

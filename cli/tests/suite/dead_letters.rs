@@ -89,8 +89,15 @@ impl Queues {
                     self.redriven.push((group.clone(), deduplication, body.clone()));
                     if self.poison.contains(&body) {
                         let source = json!({ "messageId": id }).to_string();
-                        let attributes = BTreeMap::from([("reason", "not-json".to_owned()), ("source", source)]);
-                        self.letters.push(Letter { id: format!("again-{id}"), group, body, attributes, ..Letter::default() });
+                        let attributes =
+                            BTreeMap::from([("reason", "not-json".to_owned()), ("source", source)]);
+                        self.letters.push(Letter {
+                            id: format!("again-{id}"),
+                            group,
+                            body,
+                            attributes,
+                            ..Letter::default()
+                        });
                     }
                 }
                 ok(json!({ "MessageId": id }))
@@ -105,8 +112,12 @@ impl Queues {
 
     /// As many as possible, in the order of the queue, of groups of which nothing is handed out.
     fn hand_out(&mut self) -> Vec<Value> {
-        let blocked: BTreeSet<String> =
-            self.letters.iter().filter(|letter| letter.is_handed_out).map(|letter| letter.group.clone()).collect();
+        let blocked: BTreeSet<String> = self
+            .letters
+            .iter()
+            .filter(|letter| letter.is_handed_out)
+            .map(|letter| letter.group.clone())
+            .collect();
         let free = self.letters.iter_mut().filter(|letter| !blocked.contains(&letter.group));
         free.take(AT_ONCE)
             .map(|letter| {
@@ -221,7 +232,11 @@ async fn a_look_sees_ten_of_a_buyer_and_says_that_there_may_be_more() {
     let world = World::of(letters).await;
     let ended = world.leads(&["list"]).await;
     assert!(ended.out.contains("11 dead letters found; about 26 in the queue before."), "{}", ended.out);
-    assert!(ended.out.contains("There may be more behind the first ten that are left of: ada."), "{}", ended.out);
+    assert!(
+        ended.out.contains("There may be more behind the first ten that are left of: ada."),
+        "{}",
+        ended.out
+    );
     assert_eq!(world.left().len(), 26);
 }
 
@@ -273,6 +288,19 @@ async fn what_is_not_picked_stays_and_only_ten_of_a_buyer_can_hide_others() {
 }
 
 #[tokio::test]
+async fn a_buyer_whose_letters_a_batch_cuts_off_is_asked_for_again_whole() {
+    // The first batch has nine of one buyer and one of the other, behind which is the one that is meant.
+    let mut letters: Vec<Letter> = (0..10).map(|number| letter(number, "ada", "not-json")).collect();
+    letters[9].group = "bob".to_owned();
+    letters.push(letter(10, "bob", "unknown-type"));
+    let world = World::of(letters).await;
+    assert_eq!(world.leads(&["list", "--json"]).await.json()["deadLetters"].as_array().unwrap().len(), 11);
+    assert_eq!(world.leads(&["show", "letter-10"]).await.exit, Exit::Good);
+    assert_eq!(world.leads(&["redrive", "--reason", "unknown-type"]).await.exit, Exit::Good);
+    assert_eq!((world.redriven("bob"), world.left().len()), (vec![10], 10));
+}
+
+#[tokio::test]
 async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nobody_else() {
     let letters: Vec<Letter> =
         (0..8).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
@@ -282,7 +310,11 @@ async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nob
     let ended = world.leads(&["redrive", "--all"]).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.err.contains("error: dead letter letter-2 could not be redriven"), "{}", ended.err);
-    assert!(ended.out.contains("Stopped at letter-2 of ada, and all that is behind it stays"), "{}", ended.out);
+    assert!(
+        ended.out.contains("Stopped at letter-2 of ada, and all that is behind it stays"),
+        "{}",
+        ended.out
+    );
     assert_eq!((world.redriven("ada"), world.redriven("bob")), (vec![0], vec![1, 3, 5, 7]));
     assert_eq!(world.left(), ["letter-2", "letter-4", "letter-6"]);
 }
@@ -316,7 +348,11 @@ async fn dropping_needs_a_yes_and_until_then_says_what_it_would_drop() {
     let ended = world.leads(&["drop", "--buyer", "ada"]).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.out.contains("2 dead letters found, 1 more seen and left"), "{}", ended.out);
-    assert!(ended.err.contains("nothing is done: dropping dead letters of ada cannot be undone. Say --yes"), "{}", ended.err);
+    assert!(
+        ended.err.contains("nothing is done: dropping dead letters of ada cannot be undone. Say --yes"),
+        "{}",
+        ended.err
+    );
     assert_eq!(world.left().len(), 3);
     let ended = world.leads(&["drop", "--buyer", "ada", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Good);
@@ -344,7 +380,8 @@ async fn nothing_is_redriven_or_dropped_without_a_selection_nor_into_the_same_qu
     }
     assert_eq!(world.wire.exchanges().len(), 0);
     let url = "http://127.0.0.1/1/letters.fifo";
-    let same = offline(&["dead-letters", "redrive", "--all", "--queue-url", url, "--dead-letters-url", url]).await;
+    let same =
+        offline(&["dead-letters", "redrive", "--all", "--queue-url", url, "--dead-letters-url", url]).await;
     assert_eq!(same.exit, Exit::Failed);
     assert!(same.err.contains("are the same one"), "{}", same.err);
 }

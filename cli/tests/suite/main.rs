@@ -3,8 +3,10 @@
 
 mod about;
 mod answers;
+mod audit;
 mod check;
 mod dead_letters;
+mod everybody;
 mod explain;
 mod send;
 mod usage;

@@ -8,7 +8,7 @@ use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
 use event_store::{Appended, EventStore, InTime, NEEDED, Performing, StoreError, history, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
-use legacy::{Legacy, LegacyUnavailable, NoLegacy};
+use legacy::{Handover, Legacy, LegacyUnavailable, NoLegacy};
 use telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
@@ -213,7 +213,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                 load(streams, buyer).await.map_err(GiveBack::Store)?
             };
             let former = match asked.take().filter(|_| head.state.is_first_sight()) {
-                None if head.state.is_first_sight() => self.ask(buyer, deadline).await?,
+                None if head.state.is_first_sight() => self.take_over(buyer, &head.state, deadline).await?,
                 asked => asked.flatten(),
             };
             let Decided { decisions, appending, needs_history } =
@@ -253,10 +253,16 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         }
     }
 
-    /// Asks the former system about a buyer. Once it has answered, it has handed the buyer over.
-    async fn ask(&self, buyer: &BuyerId, deadline: Deadline) -> Result<Option<State>, GiveBack> {
+    /// Has a buyer handed over by the former system, who is seen for the first time, or again after a reset.
+    async fn take_over(
+        &self,
+        buyer: &BuyerId,
+        state: &State,
+        deadline: Deadline,
+    ) -> Result<Option<State>, GiveBack> {
         deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
-        self.legacy.known_of(buyer).await.map_err(GiveBack::Legacy)
+        let handover = if state.is_reset { Handover::Anew } else { Handover::First };
+        self.legacy.hand_over(buyer, handover).await.map_err(GiveBack::Legacy)
     }
 
     async fn set_aside(

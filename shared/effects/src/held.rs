@@ -3,7 +3,7 @@
 use contract::stored::Commit;
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{EventStore, InTime, NEEDED, tail_after};
+use event_store::{EventStore, InTime, NEEDED, StoreError, tail_after};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advance::{Advance, Stop};
@@ -65,10 +65,8 @@ where
         // Before the stream: whoever moves it from here on has seen at least as much.
         let cursor = self.leads.cursor(buyer).await?;
         let through = cursor.through;
-        let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
-        let before = Sequence::new(found.sequence.get().saturating_sub(1));
-        let oldest = match tail_after(&streams, buyer, Some(before)).await {
-            Ok((head, commits)) => oldest_held(&head.state, &commits),
+        let oldest = match self.read_oldest_held(buyer, found.sequence, deadline).await {
+            Ok(oldest) => oldest,
             // Unless somebody who could read it has said otherwise meanwhile.
             Err(_) if !cursor.holds => return Ok(None),
             Err(_) => Some((found.sequence, found.since)),
@@ -79,5 +77,23 @@ where
         let progress = Progress { from: through, through, held, ..Progress::default() };
         self.leads.move_cursor(buyer, &progress, None).await?;
         Ok(oldest)
+    }
+
+    /// The oldest of what is held, read from this sequence number on; if it is older, from the beginning.
+    async fn read_oldest_held(
+        &self,
+        buyer: &BuyerId,
+        from: Sequence,
+        deadline: Deadline,
+    ) -> Result<Option<(Sequence, Timestamp)>, StoreError> {
+        let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
+        let before = Sequence::new(from.get().saturating_sub(1));
+        let (head, commits) = tail_after(&streams, buyer, Some(before)).await?;
+        let oldest = oldest_held(&head.state, &commits);
+        if oldest.is_some() || head.state.held.is_empty() {
+            return Ok(oldest);
+        }
+        let (head, commits) = tail_after(&streams, buyer, Some(Sequence::START)).await?;
+        Ok(oldest_held(&head.state, &commits))
     }
 }

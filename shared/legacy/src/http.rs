@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 
 use aws::{BadSetting, Settings};
@@ -5,11 +6,12 @@ use contract::legacy::{self, LARGEST_ANSWER, Unusable};
 use domain::{BuyerId, State};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::AUTHORIZATION;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 
-use crate::{Legacy, LegacyUnavailable, TIME_OUT};
+use crate::{Handover, Legacy, LegacyUnavailable, TIME_OUT};
 
-/// A former system that is asked by HTTP: `GET <url>/buyers/<buyerId>`, 200 with what it knows, 404 for nobody.
+/// A former system that is asked by HTTP, and answers 200 with what it knows, or 404 for nobody: `GET <url>/buyers/<buyerId>`
+/// only looks, `POST <url>/buyers/<buyerId>/handover` hands over, with `?anew=true` after a reset.
 #[derive(Clone)]
 pub struct HttpLegacy {
     client: Client,
@@ -29,11 +31,18 @@ impl HttpLegacy {
     /// # Errors
     /// [`BadSetting`].
     pub fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>, BadSetting> {
-        let authorization = settings.optional("LEGACY_AUTHORIZATION");
         if settings.optional("LEGACY_URL").is_none() {
             return Ok(None);
         }
         let url = settings.url("LEGACY_URL")?;
+        Self::at(url, settings.optional("LEGACY_AUTHORIZATION")).map(Some)
+    }
+
+    /// The system at this URL, without a slash at its end.
+    ///
+    /// # Errors
+    /// [`BadSetting`].
+    pub fn at(url: String, authorization: Option<String>) -> Result<Self, BadSetting> {
         // Plain HTTP would show the header and the answer to whoever listens; on the machine itself nobody does.
         let is_safe = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
         let rule = "an https URL under which buyers/<buyerId> is answered";
@@ -42,12 +51,26 @@ impl HttpLegacy {
         }
         let client = Client::builder().timeout(TIME_OUT).redirect(reqwest::redirect::Policy::none()).build();
         let client = client.map_err(|_| BadSetting::Invalid { name: "LEGACY_URL", rule })?;
-        Ok(Some(Self { client, url, authorization }))
+        Ok(Self { client, url, authorization })
     }
 
-    async fn ask(&self, buyer: &BuyerId) -> Result<Option<State>, Box<dyn std::error::Error + Send + Sync>> {
+    /// What it knows of a buyer, without handing the buyer over.
+    ///
+    /// # Errors
+    /// [`LegacyUnavailable`].
+    pub async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
+        let answer = self.ask(buyer, Method::GET, "").await;
+        answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
+    }
+
+    async fn ask(
+        &self,
+        buyer: &BuyerId,
+        method: Method,
+        what: &str,
+    ) -> Result<Option<State>, Box<dyn Error + Send + Sync>> {
         let name = utf8_percent_encode(buyer.as_str(), NON_ALPHANUMERIC);
-        let mut request = self.client.get(format!("{}/buyers/{name}", self.url));
+        let mut request = self.client.request(method, format!("{}/buyers/{name}{what}", self.url));
         if let Some(authorization) = &self.authorization {
             request = request.header(AUTHORIZATION, authorization);
         }
@@ -69,8 +92,17 @@ impl HttpLegacy {
 }
 
 impl Legacy for HttpLegacy {
-    async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
-        self.ask(buyer).await.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
+    async fn hand_over(
+        &self,
+        buyer: &BuyerId,
+        handover: Handover,
+    ) -> Result<Option<State>, LegacyUnavailable> {
+        let what = match handover {
+            Handover::First => "/handover",
+            Handover::Anew => "/handover?anew=true",
+        };
+        let answer = self.ask(buyer, Method::POST, what).await;
+        answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
     }
 }
 

@@ -5,6 +5,7 @@ mod http;
 use std::error::Error;
 use std::time::Duration;
 
+pub use aws::BadSetting;
 use domain::{BuyerId, State};
 pub use http::HttpLegacy;
 
@@ -26,17 +27,31 @@ pub struct LegacyUnavailable {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
+/// Why a buyer is to be handed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Handover {
+    /// Nothing of this buyer was recorded here before.
+    First,
+    /// The buyer was given back, and is taken over anew.
+    Anew,
+}
+
 /// A system that recorded buyers before.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Legacy {
-    /// What it knows of a buyer: offers, and whether the buyer was invited. `None`: it never heard of this buyer.
+    /// Has a buyer handed over, with what it knows: offers, and whether the buyer was invited. `None`: it never heard of this
+    /// buyer.
     ///
-    /// By answering it hands the buyer over: it has announced exactly what its answer says, announces no more, and gives the
-    /// same answer when it is asked again, until the buyer is reset.
+    /// It has announced exactly what its first answer says, announces no more from then on, and answers the same when it is
+    /// asked again. Taken over anew, it answers what it knows by then.
     ///
     /// # Errors
     /// [`LegacyUnavailable`].
-    async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable>;
+    async fn hand_over(
+        &self,
+        buyer: &BuyerId,
+        handover: Handover,
+    ) -> Result<Option<State>, LegacyUnavailable>;
 }
 
 /// There was no system before this one.
@@ -44,15 +59,19 @@ pub trait Legacy {
 pub struct NoLegacy;
 
 impl Legacy for NoLegacy {
-    async fn known_of(&self, _: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
+    async fn hand_over(&self, _: &BuyerId, _: Handover) -> Result<Option<State>, LegacyUnavailable> {
         Ok(None)
     }
 }
 
 impl<L: Legacy> Legacy for Option<L> {
-    async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
+    async fn hand_over(
+        &self,
+        buyer: &BuyerId,
+        handover: Handover,
+    ) -> Result<Option<State>, LegacyUnavailable> {
         match self {
-            Some(legacy) => legacy.known_of(buyer).await,
+            Some(legacy) => legacy.hand_over(buyer, handover).await,
             None => Ok(None),
         }
     }

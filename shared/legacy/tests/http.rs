@@ -4,7 +4,7 @@
 use aws::Settings;
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
 use domain::{Contact, Offer, OfferVersion, Stage, State};
-use legacy::{HttpLegacy, Legacy as _};
+use legacy::{Handover, HttpLegacy, Legacy as _};
 use serde_json::{Value, json};
 use testkit::buyer;
 use testkit::wire::message::header;
@@ -21,7 +21,7 @@ fn asking(url: &str) -> HttpLegacy {
 
 async fn answered(answer: Answer) -> Result<Option<State>, String> {
     let wire = Wire::start(in_turn([answer])).await;
-    let answer = asking(wire.url()).known_of(&buyer("buyer-7")).await;
+    let answer = asking(wire.url()).hand_over(&buyer("buyer-7"), Handover::First).await;
     answer.map_err(|error| {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -48,11 +48,21 @@ fn an_offer() -> Value {
 #[tokio::test]
 async fn a_buyer_is_asked_about_by_name_and_with_what_lets_us_in() {
     let wire = Wire::start(in_turn([Answer::Reply(Reply::json(404, &json!({})))])).await;
-    assert_eq!(asking(wire.url()).known_of(&buyer("b?u#y%er")).await.unwrap(), None);
-    let exchange = wire.exchanges().remove(0);
-    assert_eq!(exchange.request.method, "GET");
-    assert_eq!(exchange.request.path, "/old/buyers/b%3Fu%23y%25er");
-    assert_eq!(header(&exchange.request.headers, "authorization"), Some("Bearer secret"));
+    let (legacy, name) = (asking(wire.url()), buyer("b?u#y%er"));
+    assert_eq!(legacy.known_of(&name).await.unwrap(), None);
+    assert_eq!(legacy.hand_over(&name, Handover::First).await.unwrap(), None);
+    assert_eq!(legacy.hand_over(&name, Handover::Anew).await.unwrap(), None);
+    let asked: Vec<(String, String)> = wire
+        .exchanges()
+        .into_iter()
+        .map(|exchange| {
+            assert_eq!(header(&exchange.request.headers, "authorization"), Some("Bearer secret"));
+            (exchange.request.method, exchange.request.path)
+        })
+        .collect();
+    let path = "/old/buyers/b%3Fu%23y%25er";
+    let expected = [("GET", ""), ("POST", "/handover"), ("POST", "/handover?anew=true")];
+    assert_eq!(asked, expected.map(|(method, what)| (method.to_owned(), format!("{path}{what}"))));
     assert!(!format!("{:?}", asking("http://127.0.0.1:1")).contains("secret"));
 }
 

@@ -1,5 +1,6 @@
 //! The traits through which the product sees AWS. Each call is one step of the platform, with a fault or without.
 
+use std::panic::resume_unwind;
 use std::rc::Rc;
 
 use contract::receipt::{Kind, Receipt};
@@ -18,6 +19,7 @@ use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 
 use crate::call::{Lost, Machine};
 use crate::fault::Site;
+use crate::history::BREAKS;
 use crate::platform::{Platform, Request};
 use crate::safeguard::Safeguard;
 use crate::strategy::Strategy;
@@ -49,8 +51,16 @@ impl EventStore for Aws {
             .is_off(Safeguard::ChainedEffects)
             .then(|| unguarded::with_effects_per_step(&self.0.platform.borrow(), commit));
         let commit = changed.as_ref().unwrap_or(commit);
+        if commit.facts.contains(BREAKS) {
+            resume_unwind(Box::new("a message that breaks the recorder"));
+        }
         let perform = |platform: &mut Platform| Ok(platform.append(commit));
-        let lost = |_| Err(unavailable("PutItem", &commit.buyer));
+        let is_indiscreet = self.0.platform.borrow().is_off(Safeguard::DiscreetErrors);
+        let lost = |_| {
+            let said = if is_indiscreet { commit.facts.as_str() } else { LOST };
+            let (operation, buyer) = ("PutItem", commit.buyer.clone());
+            Err(StoreError::Unavailable { operation, buyer, source: said.into() })
+        };
         self.0.call(Site::Append, perform, lost, || Some(Request::Append(commit.clone()))).await
     }
 
@@ -77,8 +87,8 @@ impl DeadLetters for Aws {
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
         let lost =
             |_| Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source: LOST.into() });
-        if self.0.platform.borrow().is(Strategy::WholeBatch) {
-            return lost(Lost::NothingDone); // It has no dead letters of its own.
+        if self.0.platform.borrow().strategy.is_some_and(Strategy::has_no_letters) {
+            return lost(Lost::NothingDone);
         }
         let perform = |platform: &mut Platform| {
             platform.set_aside(letter);
@@ -192,8 +202,7 @@ impl Work for Aws {
         let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
         let request =
             || Some(Request::Close(buyer.clone(), key.to_owned(), Box::new(found.clone()), status, now));
-        let perform =
-            |platform: &mut Platform| Ok(platform.leads.close(buyer.as_str(), key, found, status, now));
+        let perform = |platform: &mut Platform| Ok(platform.close(buyer.as_str(), key, found, status, now));
         self.0.call(Site::Close, perform, lost, request).await
     }
 
@@ -231,8 +240,7 @@ impl Outside for Aws {
     async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         let lost = |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
         let perform = |platform: &mut Platform| {
-            let now = platform.now;
-            platform.sales.send(now, message);
+            platform.tell_sales(message);
             Ok(())
         };
         self.0.call(Site::Sales, perform, lost, || Some(Request::Sales(message.clone()))).await

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
@@ -58,7 +58,7 @@ pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) platform: Rc<RefCell<Platform>>,
     calls: RefCell<Vec<Option<Waiting>>>,
-    skew: i64,
+    skew: Cell<i64>,
     /// The one record of the change feed that is looked at, where the feed is trusted.
     rang: RefCell<Option<(String, u64)>>,
     /// In which step it last looked at each buyer's cursor.
@@ -71,10 +71,15 @@ impl Machine {
             name,
             platform,
             calls: RefCell::new(Vec::new()),
-            skew,
+            skew: Cell::new(skew),
             rang: RefCell::new(None),
             looks: RefCell::default(),
         }
+    }
+
+    /// Its clock is set anew; tells by how much.
+    pub(crate) fn set_clock(&self, skew: i64) -> i64 {
+        skew - self.skew.replace(skew)
     }
 
     pub(crate) fn trust(&self, buyer: &str, sequence: u64) {
@@ -182,7 +187,7 @@ impl Machine {
 
 impl Surroundings for &Machine {
     fn now(&self) -> Timestamp {
-        timestamp(self.platform.borrow().now + self.skew)
+        timestamp(self.platform.borrow().now + self.skew.get())
     }
 
     fn nonce(&self) -> String {

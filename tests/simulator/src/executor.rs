@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use crate::call::Verdict;
 use crate::chance::Chance;
 use crate::fault::{Fault, Faults, Site};
+use crate::sight::Sight;
 use crate::world::{HOUR, MINUTE, World};
 
 /// Where the next fault comes from.
@@ -71,6 +72,26 @@ impl World {
         let fault = if is_held { None } else { self.next_fault(site) };
         let mut platform = self.platform.borrow_mut();
         platform.calls[site as usize] += 1;
+        if self.invocations[index].slept >= HOUR {
+            match site {
+                Site::Append => platform.sights.add(Sight::LateAppend),
+                Site::Claim | Site::Email | Site::Settle | Site::Sales | Site::MoveCursor => {
+                    platform.sights.add(Sight::LateReactor);
+                }
+                Site::Page
+                | Site::Letter
+                | Site::Answer
+                | Site::Cursor
+                | Site::Mark
+                | Site::Feed
+                | Site::OpenWork
+                | Site::Close
+                | Site::Walked
+                | Site::Stop
+                | Site::Learn
+                | Site::Heard => {}
+            }
+        }
         if platform.trace.is_some() {
             platform.log(format_args!(
                 "{} {site:?} {}",
@@ -88,6 +109,9 @@ impl World {
             fault,
             Fault::CrashBefore | Fault::CrashAfter | Fault::FreezeBefore | Fault::FreezeAfter
         );
+        if fault == Fault::Panic && matches!(site, Site::Page | Site::Append | Site::Letter) {
+            platform.panics += 1;
+        }
         platform.doubts += usize::from(site.is_doubtful()) + if is_end { machine.doubtful() } else { 0 };
         drop(platform);
         self.strike(index, place, fault, now);
@@ -164,6 +188,8 @@ impl World {
                     return true;
                 }
                 Err(_) => {
+                    // Nobody caught it: it takes along whoever was at an e-mail beside it.
+                    self.platform.borrow_mut().doubts += invocation.machine.doubtful();
                     self.end(index, true);
                     return true;
                 }
@@ -191,6 +217,7 @@ impl World {
         let wakes_at = now + self.chance.up_to(longest);
         let Some(invocation) = self.invocations.get_mut(index) else { return };
         invocation.wakes_at = wakes_at;
+        invocation.slept = wakes_at - now;
         if let Some((_, warm, is_busy)) = invocation.slot.take().and_then(|slot| self.slots.get_mut(slot)) {
             *warm = None;
             *is_busy = false;

@@ -1,5 +1,5 @@
 /// What can happen to one call to AWS, and to the worker that makes it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
     /// It fails and has done nothing.
     FailBefore,
@@ -34,6 +34,22 @@ impl Fault {
         Self::FreezeAfter,
         Self::Panic,
     ];
+
+    /// Whether it differs, at this kind of call, from all others and from none at all.
+    ///
+    /// A read changes nothing: it fails in one way only, and neither lands late nor again. An answer to a queue is not sent
+    /// twice, and SES is asked once.
+    #[must_use]
+    pub const fn differs(self, site: Site) -> bool {
+        match self {
+            Self::FailBefore | Self::CrashBefore | Self::FreezeBefore | Self::FreezeAfter | Self::Panic => {
+                true
+            }
+            Self::FailAfter | Self::CrashAfter => !site.is_read(),
+            Self::Late => !site.is_read() && !site.is_answer(),
+            Self::Again => !site.is_read() && !site.is_answer() && !matches!(site, Site::Email),
+        }
+    }
 
     /// The words for it.
     #[must_use]
@@ -125,6 +141,16 @@ impl Site {
         Self::Learn,
         Self::Heard,
     ];
+
+    /// Whether it reads, and never writes.
+    const fn is_read(self) -> bool {
+        matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork)
+    }
+
+    /// Whether it is the end of an invocation, made by Lambda.
+    const fn is_answer(self) -> bool {
+        matches!(self, Self::Answer | Self::Heard)
+    }
 
     /// Whether a fault here can leave an e-mail in doubt.
     pub(crate) const fn is_doubtful(self) -> bool {

@@ -63,11 +63,31 @@ impl Sent {
         );
         if *kind == "made" {
             // Writing to a String cannot fail.
-            let _ =
-                write!(body, r#","carId":"car-{offer}","buyer":{{"name":"Ada Canary","email":"{email}"}}"#);
+            let _ = write!(
+                body,
+                r#","carId":"car-{offer}","buyer":{{"name":"Ada Canary","email":"{email}","phone":"+61 400 555 0199"}}"#
+            );
         }
         body.push_str("}}");
         body
+    }
+}
+
+/// Ends the id of an event that breaks the recorder, whatever else is in its commit.
+pub(crate) const BREAKS: &str = "-breaks";
+
+impl Post {
+    /// The same, but it breaks the recorder.
+    pub(crate) fn breaking(mut self) -> Self {
+        let id = format!("{}{BREAKS}", self.id);
+        self.body = self.body.replace(&format!(r#""id":"{}""#, self.id), &format!(r#""id":"{id}""#));
+        self.id = id;
+        self
+    }
+
+    /// Whether it breaks the recorder.
+    pub(crate) fn is_breaking(&self) -> bool {
+        self.id.ends_with(BREAKS)
     }
 }
 
@@ -96,6 +116,10 @@ pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
             }
         }
         let mut posts: Vec<Post> = line.into_iter().map(Sent::post).collect();
+        if chance.per_mille(15) && !posts.is_empty() {
+            let post = posts.remove(chance.below(posts.len()));
+            posts.insert(chance.below(posts.len() + 1), post.breaking());
+        }
         disturb(chance, buyer, &mut posts);
         posts.reverse();
         lines.push(posts);

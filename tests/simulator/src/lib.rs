@@ -12,12 +12,16 @@ mod compare;
 mod executor;
 mod fault;
 mod history;
+mod logs;
 mod many;
 mod outage;
+mod page;
+mod picture;
 mod platform;
 mod rules;
 mod safeguard;
 pub mod scenarios;
+mod sight;
 mod strategy;
 mod systematic;
 mod unguarded;
@@ -25,14 +29,16 @@ mod worker;
 mod world;
 
 pub use chance::Chance;
-pub use compare::compare;
+pub use compare::{Comparison, Way};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};
 pub use outage::{Drained, Outage};
+pub use page::rewritten;
 pub use safeguard::Safeguard;
+pub use sight::{Sight, Sights};
 pub use strategy::Strategy;
-pub use systematic::{Coverage, systematic};
+pub use systematic::{Coverage, runs_of_pairs, systematic};
 use world::World;
 
 /// What to run.
@@ -63,6 +69,10 @@ pub struct Report {
     pub sites: Vec<Site>,
     /// How often the message was received that was received most often.
     pub most_receives: u32,
+    /// What it met.
+    pub sights: Sights,
+    /// How many log lines and metrics were heard.
+    pub lines: usize,
 }
 
 impl Plan {
@@ -78,15 +88,16 @@ impl Plan {
         let mut chance = chance::Chance::of(self.seed.rotate_left(32));
         let posts = self.posts.clone().unwrap_or_else(|| history::history(&mut chance));
         let mut world = World::new(self, posts);
-        let ended = world.run();
+        let (ended, heard) = logs::listen(|| world.run());
         let sites = world.sites();
         let mut platform = world.platform.borrow_mut();
         let most_receives = platform.queue.receives.iter().copied().max().unwrap_or(0);
         let trace = platform.trace.take().unwrap_or_default();
-        let mut violations: Vec<String> = ended.err().into_iter().collect();
-        if violations.is_empty() {
-            violations = checker::check(&platform, &world.posts);
-        }
-        Report { violations, trace, sites, most_receives }
+        platform.leaks.extend(heard.leaks);
+        let (violations, sights) = match ended {
+            Ok(()) => checker::check(&platform, &world.posts),
+            Err(violation) => (vec![violation], platform.sights),
+        };
+        Report { violations, trace, sites, most_receives, sights, lines: heard.lines }
     }
 }

@@ -1,14 +1,18 @@
-//! Runs seeds, or every fault at every call, and tells what fails.
+//! Runs seeds, or every fault at every call, or other ways to do the same work, and tells what fails.
 #![expect(clippy::print_stdout, reason = "a command: its result is what it prints")]
 
+mod pairs;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{fs, io};
 
 use clap::Parser;
-use simulator::scenarios::SCENARIOS;
-use simulator::{Coverage, Plan, Safeguard, Strategy, many, systematic};
+use simulator::{Comparison, Plan, Safeguard, Sight, Strategy, many, rewritten};
 
 /// Runs the product in a simulated AWS, one seed after the other.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "the flags of a command")]
 struct Arguments {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
@@ -25,12 +29,33 @@ struct Arguments {
     /// Prints what happened, step by step; for one seed.
     #[arg(long)]
     trace: bool,
+    /// Prints how many of the runs met what.
+    #[arg(long)]
+    sights: bool,
     /// Instead of seeds: every two faults at every two calls of every scenario.
     #[arg(long)]
     pairs: bool,
+    /// With --pairs: prints how many runs that is and how long it takes, and does not begin.
+    #[arg(long)]
+    estimate: bool,
+    /// With --pairs: where what was covered is kept, scenario by scenario; what is in it is not played again.
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// With --pairs: only every N-th scenario, from the K-th on, written K/N.
+    #[arg(long, value_parser = pairs::Shard::parse, default_value = "0/1")]
+    shard: pairs::Shard,
+    /// With --pairs: reports whose scenarios are added.
+    #[arg(long, num_args = 1..)]
+    add: Vec<PathBuf>,
     /// Instead of ours alone: other ways to do the same work, on the same seeds, in a table.
     #[arg(long)]
     compare: bool,
+    /// The page into which the table is written.
+    #[arg(long)]
+    page: Option<PathBuf>,
+    /// With --compare: where a picture of the table is put.
+    #[arg(long)]
+    picture: Option<PathBuf>,
 }
 
 fn safeguard(name: &str) -> Result<Safeguard, String> {
@@ -44,45 +69,62 @@ fn strategy(name: &str) -> Result<Strategy, String> {
     found.ok_or_else(|| format!("must be one of {:?}", Strategy::ALL))
 }
 
-fn main() -> ExitCode {
-    let Arguments { from, seeds, off, way, trace, pairs, compare } = Arguments::parse();
-    if compare {
-        print!("{}", simulator::compare(from, seeds));
-        return ExitCode::SUCCESS;
+fn main() -> io::Result<ExitCode> {
+    let arguments = Arguments::parse();
+    if arguments.compare {
+        compare(&arguments)?;
+        return Ok(ExitCode::SUCCESS);
     }
-    let (passed, failed) = if pairs {
-        strike_pairs()
-    } else {
-        run_seeds(from, seeds, trace, &Plan { off, strategy: way, ..Plan::default() })
-    };
+    if arguments.estimate {
+        pairs::estimate(arguments.shard);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (passed, failed) = if arguments.pairs { strike_pairs(&arguments)? } else { run_seeds(&arguments) };
     println!("{passed} passed, {failed} failed");
-    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn run_seeds(from: u64, seeds: u64, trace: bool, like: &Plan) -> (u64, u64) {
-    if trace {
-        print!("{}", Plan { seed: from, has_trace: true, ..like.clone() }.run().trace);
+fn compare(arguments: &Arguments) -> io::Result<()> {
+    let Arguments { from, seeds, page, picture, .. } = arguments;
+    let comparison = Comparison::of(*from, *seeds);
+    print!("{comparison}");
+    if let Some(picture) = picture {
+        fs::write(picture, comparison.picture())?;
     }
-    let summary = many(from, seeds, false, |seed| Plan { seed, ..like.clone() });
+    let told = format!("`make sim-compare SEEDS={seeds} FROM={from}`:\n\n{comparison}");
+    page.as_deref().map_or(Ok(()), |page| write_part(page, "ways", &told))
+}
+
+fn run_seeds(Arguments { from, seeds, off, way, trace, sights, .. }: &Arguments) -> (u64, u64) {
+    let like = Plan { off: *off, strategy: *way, ..Plan::default() };
+    if *trace {
+        print!("{}", Plan { seed: *from, has_trace: true, ..like.clone() }.run().trace);
+    }
+    let summary = many(*from, *seeds, false, |seed| Plan { seed, ..like.clone() });
     for (seed, report) in &summary.first {
         println!(
             "seed {seed} fails; make sim FROM={seed} SEEDS=1 repeats it\n  {}",
             report.violations.join("\n  ")
         );
     }
+    if *sights {
+        for (sight, met) in Sight::ALL.iter().zip(summary.met) {
+            println!("| {} | {met} |", sight.name());
+        }
+    }
     (summary.passed, summary.failed)
 }
 
-fn strike_pairs() -> (u64, u64) {
-    let mut all = Coverage::default();
-    for (name, scenario) in SCENARIOS {
-        let coverage = systematic(scenario, true);
-        println!("{name}: {} passed, {} failed", coverage.passed, coverage.failed);
-        for (faults, report) in &coverage.first {
-            println!("  {faults:?}\n    {}", report.violations.join("\n    "));
-        }
-        all.add(coverage);
+fn strike_pairs(Arguments { report, shard, add, page, .. }: &Arguments) -> io::Result<(u64, u64)> {
+    let all = pairs::strike(*shard, report.as_deref(), add)?;
+    println!("\n{}", all.coverage);
+    if let Some(page) = page {
+        write_part(page, "pairs", &all.to_string())?;
     }
-    println!("\n{all}");
-    (all.passed, all.failed)
+    Ok((all.coverage.passed, all.coverage.failed))
+}
+
+fn write_part(page: &Path, name: &str, part: &str) -> io::Result<()> {
+    let text = rewritten(&fs::read_to_string(page)?, name, part);
+    fs::write(page, text.ok_or_else(|| io::Error::other(format!("the page has no part called {name}")))?)
 }

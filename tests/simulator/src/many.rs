@@ -3,7 +3,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
-use crate::{Plan, Report};
+use crate::{Plan, Report, Sight};
 
 /// How many runs went well, and how the others ended.
 #[derive(Debug, Default)]
@@ -16,6 +16,8 @@ pub struct Summary {
     pub first: Vec<(u64, Report)>,
     /// What was found in each of them.
     pub found: Vec<Vec<String>>,
+    /// In how many runs each sight was met, as [`Sight::ALL`] has them.
+    pub met: [u64; Sight::ALL.len()],
 }
 
 /// How many failures are kept.
@@ -28,12 +30,16 @@ pub fn many(from: u64, count: u64, stops: bool, plan: impl Fn(u64) -> Plan + Syn
     let summary = Mutex::new(Summary::default());
     let work = || {
         let mut passed = 0;
+        let mut met = [0; Sight::ALL.len()];
         while !is_over.load(Ordering::Relaxed) {
             let number = next.fetch_add(1, Ordering::Relaxed);
             if number >= end {
                 break;
             }
             let report = plan(number).run();
+            for (met, sight) in met.iter_mut().zip(Sight::ALL) {
+                *met += u64::from(report.sights.has(sight));
+            }
             if report.violations.is_empty() {
                 passed += 1;
                 continue;
@@ -46,7 +52,11 @@ pub fn many(from: u64, count: u64, stops: bool, plan: impl Fn(u64) -> Plan + Syn
             summary.first.sort_by_key(|(number, _)| *number);
             summary.first.truncate(KEPT);
         }
-        summary.lock().unwrap_or_else(PoisonError::into_inner).passed += passed;
+        let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+        summary.passed += passed;
+        for (all, met) in summary.met.iter_mut().zip(met) {
+            *all += met;
+        }
     };
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from) {

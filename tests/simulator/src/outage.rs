@@ -59,7 +59,7 @@ impl Outage {
         let ended = world.run();
         let platform = world.platform.borrow();
         let mut violations: Vec<String> = ended.err().into_iter().collect();
-        violations.extend(checker::check(&platform, &world.posts));
+        violations.extend(checker::check(&platform, &world.posts).0);
         if before > 0 {
             violations.push(format!("{before} effects were performed during the outage"));
         }

@@ -30,11 +30,15 @@ pub enum Safeguard {
     Stop,
     /// Receipts move a status forward only.
     ForwardOnly,
+    /// What comes back often is recorded one by one, and set aside by itself.
+    OneByOne,
+    /// Errors say nothing personal.
+    DiscreetErrors,
 }
 
 impl Safeguard {
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
@@ -49,5 +53,7 @@ impl Safeguard {
         Self::Sweeper,
         Self::Stop,
         Self::ForwardOnly,
+        Self::OneByOne,
+        Self::DiscreetErrors,
     ];
 }

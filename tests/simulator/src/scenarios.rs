@@ -6,8 +6,9 @@ use crate::history::{Post, Sent};
 ///
 /// A word is a change, an offer and perhaps a version: `m`ade, made by somebody whose mails
 /// `b`ounce, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
-/// version it is the offer's next. `B` before it makes it another buyer's, `x` after it a contradiction; `!` is poison.
-pub const SCENARIOS: [(&str, &str); 44] = [
+/// version it is the offer's next. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
+/// the recorder; `!` is poison.
+pub const SCENARIOS: [(&str, &str); 46] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
     ("accepted, taken back", "m0 a0 t0"),
@@ -48,6 +49,8 @@ pub const SCENARIOS: [(&str, &str); 44] = [
     ("poison", "!"),
     ("poison before an offer", "! m0 a0"),
     ("poison between", "m0 ! a0"),
+    ("a message breaks the recorder", "m0 a0k w0 m1"),
+    ("it is the first of all", "m0k a0"),
     ("two buyers", "m0 Bm0 a0 Ba0"),
     ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
     ("a mail bounces", "b0"),
@@ -66,8 +69,9 @@ pub fn posts(scenario: &str) -> Vec<Post> {
             posts.push(Post { group: buyer.to_owned(), id, event: None, body: "no event".to_owned() });
             continue;
         }
-        let is_odd = word.ends_with('x');
-        let (change, version) = word.trim_end_matches('x').split_once('.').unwrap_or((word, ""));
+        let (is_odd, is_breaking) = (word.ends_with('x'), word.ends_with('k'));
+        let word = word.trim_end_matches(['x', 'k']);
+        let (change, version) = word.split_once('.').unwrap_or((word, ""));
         let offer = format!("o{}", change.get(1..2).unwrap_or("0"));
         let known = posts.iter().filter_map(|post| post.event.as_ref());
         let last = known
@@ -85,7 +89,8 @@ pub fn posts(scenario: &str) -> Vec<Post> {
             (Some("r" | "a"), _) => ("rejected", ""),
             _ => continue,
         };
-        posts.push(Sent { is_odd, ..Sent::new(buyer, &offer, version, kind, email) }.post());
+        let post = Sent { is_odd, ..Sent::new(buyer, &offer, version, kind, email) }.post();
+        posts.push(if is_breaking { post.breaking() } else { post });
     }
     posts
 }

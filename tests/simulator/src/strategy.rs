@@ -17,18 +17,24 @@ pub enum Strategy {
     PartialBatch,
     /// Our recorder, but a batch with a bad message comes back whole, until SQS sets aside what was received too often.
     WholeBatch,
+    /// Our recorder, but a bad message is reported as failed, with all of its group behind it, and so left to SQS.
+    StopAtFirst,
+    /// An early event goes back to the end of the queue, until its predecessor is there.
+    Requeue,
     /// Our effects, but of each record of the change feed as it comes: no cursor, no sweeper.
     TrustFeed,
 }
 
 impl Strategy {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::CheckThenSend,
         Self::IdempotencyRecord,
         Self::Takeover,
         Self::PartialBatch,
         Self::WholeBatch,
+        Self::StopAtFirst,
+        Self::Requeue,
         Self::TrustFeed,
     ];
 
@@ -37,17 +43,24 @@ impl Strategy {
     pub const fn name(self) -> &'static str {
         match self {
             Self::CheckThenSend => "check, then send",
-            Self::IdempotencyRecord => "idempotency record, unfenced",
-            Self::Takeover => "stale claim taken over",
-            Self::PartialBatch => "partial batch, concurrent",
-            Self::WholeBatch => "whole batch comes back",
-            Self::TrustFeed => "change feed trusted",
+            Self::IdempotencyRecord => "Powertools-style idempotency: update and delete unfenced",
+            Self::Takeover => "stale claim taken over: after its lease",
+            Self::PartialBatch => "partial batch response: messages concurrent over FIFO",
+            Self::WholeBatch => "no partial batch response: the whole batch comes back",
+            Self::StopAtFirst => "Powertools-style FIFO batch: stops at the first failure, left to SQS",
+            Self::Requeue => "early events sent again: to the end of the queue",
+            Self::TrustFeed => "item per event: order of the change feed trusted",
         }
     }
 
     /// Whether an attempt without an answer counts as failed, and is made again.
     pub(crate) const fn repeats_doubts(self) -> bool {
         matches!(self, Self::CheckThenSend | Self::IdempotencyRecord)
+    }
+
+    /// Whether bad messages are left to SQS.
+    pub(crate) const fn has_no_letters(self) -> bool {
+        matches!(self, Self::WholeBatch | Self::StopAtFirst)
     }
 
     /// Claims as it does; `None` where it does as we do.
@@ -60,7 +73,12 @@ impl Strategy {
             Self::CheckThenSend => known.is_none(),
             Self::IdempotencyRecord => known.is_none_or(has_run_out),
             Self::Takeover if known.is_some_and(has_run_out) => true,
-            Self::Takeover | Self::PartialBatch | Self::WholeBatch | Self::TrustFeed => return None,
+            Self::Takeover
+            | Self::PartialBatch
+            | Self::WholeBatch
+            | Self::StopAtFirst
+            | Self::Requeue
+            | Self::TrustFeed => return None,
         };
         if let Some(known) = known.filter(|_| !is_free) {
             return Some(Claimed::Held(Box::new(known.clone())));
@@ -87,7 +105,12 @@ impl Strategy {
                 leads.replace(buyer, key, is_done.then_some(entry));
                 Some(true)
             }
-            Self::Takeover | Self::PartialBatch | Self::WholeBatch | Self::TrustFeed => None,
+            Self::Takeover
+            | Self::PartialBatch
+            | Self::WholeBatch
+            | Self::StopAtFirst
+            | Self::Requeue
+            | Self::TrustFeed => None,
         }
     }
 }

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::{Map, Value, json};
+
+use crate::compare::thousands;
+use crate::history::Post;
 use crate::scenarios::posts;
 use crate::{Fault, Faults, Plan, Report, Site, many};
 
@@ -10,7 +14,7 @@ use crate::{Fault, Faults, Plan, Report, Site, many};
 #[derive(Debug, Default)]
 pub struct Coverage {
     /// How many runs with each fault at each kind of call; of a pair, the last one counts.
-    pub runs: BTreeMap<(Site, &'static str), u64>,
+    pub runs: BTreeMap<(Site, Fault), u64>,
     /// So many ended as they must.
     pub passed: u64,
     /// So many did not.
@@ -23,45 +27,62 @@ pub struct Coverage {
 #[must_use]
 pub fn systematic(scenario: &str, pairs: bool) -> Coverage {
     let posts = posts(scenario);
-    let plan = |faults: &[(usize, Fault)]| Plan {
-        faults: Faults::At(faults.to_vec()),
-        posts: Some(posts.clone()),
-        ..Plan::default()
-    };
     let mut coverage = Coverage::default();
-    let singles = coverage.strike(&[Vec::new()], &plan);
+    let singles = coverage.strike(&posts, &[Vec::new()]);
     if pairs {
-        coverage.strike(&singles, &plan);
+        coverage.strike(&posts, &singles);
     }
     coverage
 }
 
+/// How many runs all pairs of a scenario take, its singles among them. Plays the singles only.
+#[must_use]
+pub fn runs_of_pairs(scenario: &str) -> u64 {
+    let posts = posts(scenario);
+    let singles = further(&[], &plan(&posts, &[]).run().sites);
+    let pairs = singles.iter().map(|single| further(single, &plan(&posts, single).run().sites).len());
+    (singles.len() + pairs.sum::<usize>()) as u64
+}
+
+fn plan(posts: &[Post], faults: &[(usize, Fault)]) -> Plan {
+    Plan { faults: Faults::At(faults.to_vec()), posts: Some(posts.to_vec()), ..Plan::default() }
+}
+
+/// These faults and one more, at each later call that was made in spite of them, in each way that differs there.
+fn further(base: &[(usize, Fault)], sites: &[Site]) -> Vec<Vec<(usize, Fault)>> {
+    let after = base.last().map_or(0, |(call, _)| call + 1);
+    let calls = sites.iter().enumerate().skip(after);
+    calls
+        .flat_map(|(call, site)| {
+            Fault::ALL.into_iter().filter(|fault| fault.differs(*site)).map(move |fault| (call, fault))
+        })
+        .map(|one_more| [base, &[one_more]].concat())
+        .collect()
+}
+
 impl Coverage {
     /// Plays each of these with every further fault after their last; tells what was played.
-    fn strike(
-        &mut self,
-        bases: &[Vec<(usize, Fault)>],
-        plan: &(impl Fn(&[(usize, Fault)]) -> Plan + Sync),
-    ) -> Vec<Vec<(usize, Fault)>> {
+    fn strike(&mut self, posts: &[Post], bases: &[Vec<(usize, Fault)>]) -> Vec<Vec<(usize, Fault)>> {
         let mut struck = Vec::new();
         for base in bases {
-            let report = plan(base).run();
+            let report = plan(posts, base).run();
             if !report.violations.is_empty() && base.is_empty() {
                 self.failed += 1;
                 self.first.push((base.clone(), report));
                 return Vec::new();
             }
-            let after = base.last().map_or(0, |(call, _)| call + 1);
-            for (call, site) in report.sites.iter().enumerate().skip(after) {
-                for fault in Fault::ALL {
-                    *self.runs.entry((*site, fault.name())).or_default() += 1;
-                    struck.push([base.as_slice(), &[(call, fault)]].concat());
+            for faults in further(base, &report.sites) {
+                if let Some((call, fault)) = faults.last()
+                    && let Some(site) = report.sites.get(*call)
+                {
+                    *self.runs.entry((*site, *fault)).or_default() += 1;
                 }
+                struck.push(faults);
             }
         }
         let of = |number: u64| usize::try_from(number).ok().and_then(|number| struck.get(number));
         let summary = many(0, struck.len() as u64, false, |number| {
-            of(number).map_or_else(Plan::default, |faults| plan(faults))
+            of(number).map_or_else(Plan::default, |faults| plan(posts, faults))
         });
         self.passed += summary.passed;
         self.failed += summary.failed;
@@ -80,18 +101,61 @@ impl Coverage {
         self.failed += other.failed;
         self.first.extend(other.first);
     }
+
+    /// The counts, to be kept.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut runs = Map::new();
+        for ((site, fault), count) in &self.runs {
+            runs.insert(format!("{site:?}/{}", fault.name()), json!(count));
+        }
+        json!({ "passed": self.passed, "failed": self.failed, "runs": runs })
+    }
+
+    /// Counts that were kept; `None`, if they are not of this simulator.
+    #[must_use]
+    pub fn of_json(json: &Value) -> Option<Self> {
+        let place = |name: &str| {
+            let (site, fault) = name.split_once('/')?;
+            let site = Site::ALL.into_iter().find(|one| format!("{one:?}") == site)?;
+            Some((site, Fault::ALL.into_iter().find(|one| one.name() == fault)?))
+        };
+        let runs = json["runs"].as_object()?.iter();
+        Some(Self {
+            runs: runs.map(|(name, count)| Some((place(name)?, count.as_u64()?))).collect::<Option<_>>()?,
+            passed: json["passed"].as_u64()?,
+            failed: json["failed"].as_u64()?,
+            first: Vec::new(),
+        })
+    }
 }
 
 impl fmt::Display for Coverage {
-    /// A table in Markdown: kinds of calls against faults, in runs.
+    /// A table in Markdown: kinds of calls against faults, in runs. A fault that is the same as another one there has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = Fault::ALL.map(Fault::name);
         writeln!(f, "| call | {} |", names.join(" | "))?;
         writeln!(f, "| --- |{}", " ---: |".repeat(names.len()))?;
         for site in Site::ALL {
-            let runs = names.map(|name| self.runs.get(&(site, name)).copied().unwrap_or(0).to_string());
+            let runs = Fault::ALL.map(|fault| match self.runs.get(&(site, fault)) {
+                None if !fault.differs(site) => "–".to_owned(),
+                runs => thousands(runs.copied().unwrap_or(0)),
+            });
             writeln!(f, "| {site:?} | {} |", runs.join(" | "))?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Coverage, systematic};
+
+    #[test]
+    fn counts_are_kept_and_read_back() {
+        let mut coverage = systematic("m0", false);
+        coverage.first.clear();
+        let read = Coverage::of_json(&coverage.to_json()).expect("ours");
+        assert_eq!((read.runs, read.passed, read.failed), (coverage.runs, coverage.passed, coverage.failed));
     }
 }

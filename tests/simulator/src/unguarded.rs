@@ -89,8 +89,8 @@ pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
     }
 }
 
-/// Without holding: an early event is acknowledged and forgotten.
-pub(crate) fn ignore_early(platform: &mut Platform, batch: &mut Vec<Received>) {
+/// Without holding: an early event is acknowledged, and forgotten or sent again.
+pub(crate) fn send_early_away(platform: &mut Platform, batch: &mut Vec<Received>, is_sent_again: bool) {
     let mut known: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut early = Vec::new();
     batch.retain(|message| {
@@ -119,4 +119,9 @@ pub(crate) fn ignore_early(platform: &mut Platform, batch: &mut Vec<Received>) {
     });
     let now = platform.now;
     platform.queue.delete(now, &early);
+    for message in early.into_iter().filter(|_| is_sent_again) {
+        let post = platform.queue.posts.get(message.id).copied().unwrap_or(usize::MAX);
+        let dedup = platform.nonce();
+        platform.queue.send(now, &message.group, &dedup, &message.body, post);
+    }
 }

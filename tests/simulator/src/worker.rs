@@ -13,12 +13,14 @@ use receipts::Listener;
 use recorder::Recorder;
 use serde_dynamo::AttributeValue;
 use sweeper::Sweeper;
+use telemetry::chain;
 
 use crate::adapters::Aws;
 use crate::call::{Machine, timestamp};
 use crate::fault::Site;
 use crate::platform::{Doorbell, Platform, Received, message_id};
 use crate::safeguard::Safeguard;
+use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::unguarded;
 
@@ -52,6 +54,8 @@ pub(crate) struct Invocation {
     pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
     /// It stands still until then.
     pub(crate) wakes_at: i64,
+    /// How long it stood still.
+    pub(crate) slept: i64,
     /// The place it runs in, until it is frozen there.
     pub(crate) slot: Option<usize>,
     /// What comes again if it fails.
@@ -94,17 +98,29 @@ impl Warm {
             Self::Recorder(machine, recorder) => {
                 let mut batch = platform.queue.receive(now, &mut chance);
                 platform.chance = chance;
-                if platform.is_off(Safeguard::Holding) {
-                    unguarded::ignore_early(platform, &mut batch);
+                let is_sent_again = platform.is(Strategy::Requeue);
+                if is_sent_again || platform.is_off(Safeguard::Holding) {
+                    unguarded::send_early_away(platform, &mut batch, is_sent_again);
                 }
                 if batch.is_empty() {
                     return None;
+                }
+                if batch.iter().any(|message| message.receives > 1) {
+                    platform.sights.add(Sight::ReceivedAgain);
+                }
+                if platform.is_off(Safeguard::OneByOne) {
+                    for message in &mut batch {
+                        message.receives = 1;
+                    }
                 }
                 platform.log(format_args!("{} receives {}", machine.name, Ids(&batch)));
                 (machine, Box::pin(record(Rc::clone(machine), Rc::clone(recorder), batch, now)), Vec::new())
             }
             Self::Reactor(machine, reactor) => {
                 let trusts = platform.is(Strategy::TrustFeed);
+                if platform.feed.trim(now) {
+                    platform.sights.add(Sight::TrimmedDoorbell);
+                }
                 let batch = platform.feed.receive(now, &mut chance, if trusts { 1 } else { 3 });
                 platform.chance = chance;
                 if batch.is_empty() {
@@ -139,7 +155,7 @@ impl Warm {
             }
         };
         let machine = Rc::clone(machine);
-        Some(Invocation { machine, future, wakes_at: 0, slot: Some(slot), doorbells, has_failed })
+        Some(Invocation { machine, future, wakes_at: 0, slept: 0, slot: Some(slot), doorbells, has_failed })
     }
 }
 
@@ -202,13 +218,20 @@ async fn react(
 ) {
     let deadline = Deadline::at(deadline_of(&machine, REACTOR_TIME_OUT));
     let result = reactor.handle(event, deadline).await;
+    if let Err(error) = &result {
+        // It goes to Lambda, which logs it.
+        machine.platform.borrow_mut().nothing_personal(&chain(error));
+    }
     let is_late = machine.platform.borrow().now > began + REACTOR_TIME_OUT;
     *has_failed.borrow_mut() = result.is_err() || is_late;
 }
 
 async fn sweep(machine: Rc<Machine>, sweeper: Rc<Sweeper<Aws, Aws, Aws, Aws>>) {
-    // What is left is for the next one; a failed one is not repeated.
-    drop(sweeper.handle(Deadline::at(deadline_of(&machine, SWEEPER_TIME_OUT))).await);
+    let result = sweeper.handle(Deadline::at(deadline_of(&machine, SWEEPER_TIME_OUT))).await;
+    // What is left is for the next one; a failed one is not repeated. Its error goes to Lambda, which logs it.
+    if let Err(error) = result {
+        machine.platform.borrow_mut().nothing_personal(&chain(&error));
+    }
 }
 
 async fn hear(
@@ -254,6 +277,7 @@ fn message(received: &Received) -> sqs::SqsMessage {
     message.body = Some(received.body.clone());
     message.attributes.insert("MessageGroupId".to_owned(), received.group.clone());
     message.attributes.insert("MessageDeduplicationId".to_owned(), received.dedup.clone());
+    message.attributes.insert("ApproximateReceiveCount".to_owned(), received.receives.to_string());
     message
 }
 

@@ -14,6 +14,7 @@ use crate::executor::{FaultSource, Woken};
 use crate::fault::{Faults, Site};
 use crate::history::Post;
 use crate::platform::Platform;
+use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::worker::{Invocation, Kind, Warm};
 
@@ -50,10 +51,12 @@ impl World {
         let is_random = plan.faults == Faults::Random;
         let mut platform = Platform::new(Chance::of(!plan.seed), is_random, plan.off, plan.has_trace);
         platform.strategy = plan.strategy;
-        // It has been sweeping all along.
+        // It has been sweeping all along; or never before.
         let began = timestamp(-5 * MINUTE);
-        platform.leads.walked = Some(Walked { through: began, again_at: began });
+        let is_first = is_random && chance.per_mille(20);
+        platform.leads.walked = (!is_first).then_some(Walked { through: began, again_at: began });
         if is_random {
+            platform.queue.takes_all = chance.per_mille(500);
             platform.ses.back_at = chance.pick(&[0, 0, 0, HOUR, 9 * HOUR]);
         }
         let faults = FaultSource::new(&plan.faults, &mut chance);
@@ -95,8 +98,20 @@ impl World {
     /// What does not come to an end.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         if self.faults.at.is_none() {
-            for _ in 0..self.chance.pick(&[150, 400, 700]) {
+            let ticks = self.chance.pick(&[150, 400, 700]);
+            // The very first sweep looks back for 25 hours only.
+            let has_swept = self.platform.borrow().leads.walked.is_some();
+            self.is_down = has_swept && self.chance.per_mille(10);
+            for tick in 0..ticks {
+                if self.is_down && tick == ticks / 2 {
+                    self.pass(30 * HOUR);
+                    self.platform.borrow_mut().sights.add(Sight::Outage);
+                    self.is_down = false;
+                }
                 self.tick();
+            }
+            if has_swept && self.chance.per_mille(60) {
+                self.redrive_late();
             }
             self.faults.left = 0;
             self.platform.borrow_mut().is_noisy = false;
@@ -110,7 +125,7 @@ impl World {
             self.platform.borrow_mut().now += 10 * MINUTE;
             self.sweeps = 1;
         }
-        Err("does not drain: a buyer stays behind, or an e-mail open".to_owned())
+        Err("does not drain: a message stays in its queue, a buyer behind, or an e-mail open".to_owned())
     }
 
     /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
@@ -139,6 +154,7 @@ impl World {
     fn is_settled(&self) -> bool {
         let platform = self.platform.borrow();
         platform.events.is_empty()
+            && platform.queue.is_empty()
             && platform.streams.buyers.iter().all(|(buyer, stream)| {
                 let due = stream
                     .values()
@@ -193,15 +209,35 @@ impl World {
         now
     }
 
-    fn misfortune(&mut self) -> bool {
+    /// Time in which nothing happens: whoever was at an e-mail stood still as well.
+    fn pass(&mut self, milliseconds: i64) {
         let mut platform = self.platform.borrow_mut();
-        match self.chance.below(12) {
-            0 => {
-                let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
-                platform.now += self.chance.up_to(longest);
-                // Whoever was at an e-mail stood still as well.
-                platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
-            }
+        platform.now += milliseconds;
+        platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
+    }
+
+    /// Somebody looks at the dead letters days later and gives all of them another try, in any order.
+    fn redrive_late(&mut self) {
+        let time = self.chance.up_to(72 * HOUR);
+        self.pass(time);
+        let mut platform = self.platform.borrow_mut();
+        while !platform.letters.is_empty() {
+            let at = self.chance.below(platform.letters.len());
+            platform.redrive(at);
+            platform.sights.add(Sight::RedrivenLate);
+        }
+    }
+
+    fn misfortune(&mut self) -> bool {
+        let misfortune = self.chance.below(14);
+        if misfortune == 0 {
+            let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
+            let time = self.chance.up_to(longest);
+            self.pass(time);
+            return true;
+        }
+        let mut platform = self.platform.borrow_mut();
+        match misfortune {
             1 => {
                 let at = self.chance.below(self.slots.len());
                 if let Some((_, warm, false)) = self.slots.get_mut(at) {
@@ -210,13 +246,20 @@ impl World {
             }
             2 if !platform.letters.is_empty() => {
                 let at = self.chance.below(platform.letters.len());
-                let letter = platform.letters.swap_remove(at).letter;
-                let post = letter.message_id.trim_start_matches('m').parse::<usize>().ok();
-                let post = post.and_then(|id| platform.queue.posts.get(id).copied()).unwrap_or(usize::MAX);
-                let (now, dedup) = (platform.now, platform.nonce());
-                platform.log(format_args!("redrive of {}", letter.message_id));
-                platform.queue.send(now, &letter.group, &dedup, &letter.body, post);
-                platform.redriven.insert(letter.group);
+                platform.redrive(at);
+            }
+            3 if !self.invocations.is_empty() => {
+                let at = self.chance.below(self.invocations.len());
+                let skew = self.chance.pick(&[-1, 0, 1]) * self.chance.up_to(HOUR);
+                if self.invocations[at].machine.set_clock(skew) < 0 {
+                    platform.sights.add(Sight::ClockWentBack);
+                }
+            }
+            4 => {
+                let platform = &mut *platform;
+                if platform.streams.spoil(&mut platform.chance) {
+                    platform.sights.add(Sight::SpoiltSnapshot);
+                }
             }
             _ => return false,
         }
@@ -232,6 +275,9 @@ impl World {
         if let Some(post) = self.posts.get(at) {
             platform.log(format_args!("posted {}", post.id));
             platform.queue.send(now, &post.group, &post.id, &post.body, at);
+            if platform.queue.has_repeats {
+                platform.sights.add(Sight::RepeatedLater);
+            }
         }
         true
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use domain::{BuyerId, Event, Fact, OfferVersion, Sequence, State};
 use event_store::{Performing, ResetGrounds, erase, history, load, reset, void};
 use futures::executor::block_on;
-use legacy::{Legacy, LegacyUnavailable};
+use legacy::{Handover, Legacy, LegacyUnavailable};
 use recorder::Recorder;
 use testkit::{acceptance_withdrawn, accepted, body, buyer, made, offer, rejected, withdrawn};
 
@@ -17,7 +17,7 @@ use crate::given::{Fault, Letters, Sent, Still, Streams, World, deliver, sent, w
 struct Former {
     knows: RefCell<BTreeMap<BuyerId, State>>,
     is_away: Cell<bool>,
-    questions: Cell<usize>,
+    questions: RefCell<Vec<Handover>>,
 }
 
 impl Former {
@@ -29,8 +29,12 @@ impl Former {
 }
 
 impl Legacy for &Former {
-    async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
-        self.questions.set(self.questions.get() + 1);
+    async fn hand_over(
+        &self,
+        buyer: &BuyerId,
+        handover: Handover,
+    ) -> Result<Option<State>, LegacyUnavailable> {
+        self.questions.borrow_mut().push(handover);
         if self.is_away.get() {
             return Err(LegacyUnavailable { buyer: buyer.clone(), source: "the test says so".into() });
         }
@@ -66,13 +70,13 @@ fn the_first_commit_of_a_buyer_begins_with_what_the_former_system_knows() {
     assert_eq!(deliver(&recorder, &messages("ada", &[accepted("car-1").v(2)])), [""; 0]);
     let effects = ["closed/low/1", "opened/high/car-1/2", "accepted-email/car-1/2"].map(str::to_owned);
     assert_eq!(story(&world, "ada"), (vec!["migrated", "accepted"], effects.to_vec()));
-    assert_eq!((world.commits(), former.questions.get()), (1, 1));
+    assert_eq!((world.commits(), former.questions.take()), (1, vec![Handover::First]));
 
     // Known by now: the former system is not asked again, by nobody.
     deliver(&recorder, &messages("ada", &[acceptance_withdrawn("car-1").v(3)]));
     let other = world.cold().taking_over_from(former);
     deliver(&other, &messages("ada", &[withdrawn("car-1").v(4)]));
-    assert_eq!(former.questions.get(), 1);
+    assert_eq!(former.questions.take(), []);
 }
 
 #[test]
@@ -144,7 +148,7 @@ fn a_buyer_given_back_is_asked_about_anew() {
         effects.get(6..).unwrap(),
         ["quote/car-2", "closed/high/car-1/2", "opened/low/5", "quote-email"]
     );
-    assert_eq!(former.questions.get(), 2);
+    assert_eq!(former.questions.take(), [Handover::First, Handover::Anew]);
 }
 
 #[test]

@@ -434,3 +434,47 @@ async fn what_was_held_before_cursors_told_of_it_is_found_by_the_next_look() {
     world.clock.pass(minutes(1));
     assert_eq!(world.held().await, [31]);
 }
+
+#[tokio::test]
+async fn an_older_gap_than_the_table_says_is_found_and_not_taken_for_filled() {
+    use effects::leads::{Held, HeldAtHead};
+    let world = World::new();
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[made("car-2")]).await;
+    world.advance().await;
+    let late = Held { sequence: Sequence::new(2), since: world.clock.now(), due: world.clock.now() };
+    let held = Some(HeldAtHead { oldest: Some(late), is_known: false });
+    let through = Sequence::new(2);
+    let progress = effects::leads::Progress { from: through, through, held, ..Default::default() };
+    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
+    world.clock.pass(minutes(7));
+    assert_eq!(world.held().await, [7]);
+    assert_eq!(world.tables().held[&world.buyer].sequence, Sequence::new(1));
+}
+
+#[tokio::test]
+async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reason_still_holds() {
+    for (later, status, mails) in
+        [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
+    {
+        let world = World::given(&[made("car-1")]).await;
+        world.record(&[accepted("car-1").v(2)]).await;
+        world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
+        world.advance().await;
+        world.clock.pass(minutes(60));
+        world.sweep().await;
+        let key = "accepted-email/car-1/2";
+        assert_eq!(world.ledger()[key], "abandoned");
+        if let Some(event) = later {
+            world.record(&[event]).await;
+            world.advance().await;
+        }
+        let found = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
+        assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now()));
+        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "as it was found no more");
+        world.sweep().await;
+        world.sweep().await;
+        assert_eq!(world.ledger()[key], status);
+        assert_eq!(world.emails().iter().filter(|tried| *tried == key).count(), mails);
+    }
+}

@@ -166,6 +166,20 @@ async fn an_erased_buyer_is_not_given_back() {
 }
 
 #[tokio::test]
+async fn what_took_the_place_of_a_commit_s_facts_is_told_once_for_all() {
+    in_both(async |streams| {
+        let story = of_length("buyer-7", 1, Snapshot::Always).record(streams).await;
+        let mut emptied = story.commits[0].clone();
+        emptied.empty(Sequence::new(2));
+        for by in [2, 3] {
+            streams.empty(&story.buyer, Sequence::new(1), Sequence::new(by)).await.unwrap();
+            assert_eq!(everything(streams).await, [emptied.clone()]);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_commit_that_is_not_there_is_not_made_by_emptying_it() {
     in_both(async |streams| {
         streams.empty(&buyer("buyer-7"), Sequence::new(1), Sequence::new(2)).await.unwrap();

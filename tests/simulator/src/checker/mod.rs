@@ -11,8 +11,10 @@ use contract::stored::StoredCommit;
 use serde_json::Value;
 
 use crate::history::{Post, Sent};
-use crate::platform::Platform;
+use crate::logs::is_personal;
+use crate::platform::{Platform, SPOILT};
 use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
+use crate::sight::{Sight, Sights};
 
 /// One buyer's whole story, as the stored items tell it.
 pub(crate) struct Story {
@@ -26,6 +28,33 @@ impl Story {
     pub(crate) fn end(&self) -> &Buyer {
         static NOBODY: Buyer = Buyer { offers: BTreeMap::new(), low: None, high: BTreeMap::new(), held: 0 };
         self.after.last().unwrap_or(&NOBODY)
+    }
+
+    /// What is in it, for the count of what runs meet.
+    fn show(&self, sights: &mut Sights) {
+        if self.after.iter().any(|buyer| buyer.held > 0) {
+            sights.add(Sight::Held);
+        }
+        if self.end().held > 0 {
+            sights.add(Sight::GapStays);
+        }
+        for ((before, after), arrived) in
+            self.after.iter().zip(self.after.iter().skip(1)).zip(self.facts.iter().skip(1))
+        {
+            let Some(offer) = after.offers.get(&arrived.offer).filter(|offer| offer.stage != 'a') else {
+                continue;
+            };
+            let known = before.offers.get(&arrived.offer).map_or(0, |offer| offer.version);
+            let is_undone = |fact: &Fact| {
+                fact.offer == arrived.offer
+                    && fact.kind == "accepted"
+                    && fact.version > known
+                    && fact.version < offer.version
+            };
+            if offer.version > known + 1 && self.facts.iter().any(is_undone) {
+                sights.add(Sight::Undone);
+            }
+        }
     }
 }
 
@@ -41,8 +70,8 @@ impl Violations {
     }
 }
 
-/// Everything that must not be in what happened.
-pub(crate) fn check(platform: &Platform, posts: &[Post]) -> Vec<String> {
+/// Everything that must not be in what happened, and what was met on the way.
+pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights) {
     let mut violations = Violations::default();
     let mut stories = BTreeMap::new();
     for (buyer, stream) in &platform.streams.buyers {
@@ -58,12 +87,17 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> Vec<String> {
         });
     input::check(platform, posts, &sent, &stories, &mut violations);
     told::check(platform, &stories, &mut violations);
-    violations
-        .must(platform.leaks.is_empty(), || format!("something personal in a reason: {:?}", platform.leaks));
+    violations.must(platform.leaks.is_empty(), || {
+        format!("personal, but not kept to itself: {:?}", platform.leaks)
+    });
     violations.must(platform.asked_in_spite.is_empty(), || {
         format!("a mail to an address that was stopped: {:?}", platform.asked_in_spite)
     });
-    violations.0
+    let mut sights = platform.sights;
+    for story in stories.values() {
+        story.show(&mut sights);
+    }
+    (violations.0, sights)
 }
 
 /// Sequence numbers without a gap, effects as the rules want them, snapshots that say what the facts say.
@@ -80,6 +114,10 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
         violations.must(commit.sequence == first && commit.last == last && !facts.is_empty(), || {
             format!("{name}: commit {}..{} stands at {first}..{last}", commit.sequence, commit.last)
         });
+        let texts = [commit.effects.as_deref(), commit.feed.as_deref()];
+        violations.must(!texts.into_iter().flatten().any(is_personal), || {
+            format!("{name}: something personal beside the facts of commit {first}: {texts:?}")
+        });
         let from = story.dues.len();
         for fact in facts {
             story.facts.push(fact);
@@ -92,7 +130,7 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
         violations.must(effects == due, || {
             format!("{name}: commit {first} calls for {effects:?}, the rules for {due:?}")
         });
-        if let Some(snapshot) = &commit.snapshot {
+        if let Some(snapshot) = commit.snapshot.as_ref().filter(|snapshot| *snapshot != SPOILT) {
             violations.must(says(snapshot, last, &buyer).is_some(), || {
                 format!("{name}: the snapshot at {last} says {snapshot}, the facts {buyer:?}")
             });

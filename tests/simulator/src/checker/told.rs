@@ -114,7 +114,15 @@ fn check_dues(
                 story.dues.iter().any(|other| other.key == due.key && may_be_refused(platform, buyer, other))
             }
             (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
-            (_, Some(Status::Superseded)) => !end.calls_for(&due.key),
+            // Called for again, it would have been claimed again: but for an address that cannot be written to.
+            (_, Some(Status::Superseded)) => {
+                let mut again =
+                    story.dues.iter().filter(|other| other.key == due.key && other.sequence > due.sequence);
+                let is_rejected = |other: &Due| {
+                    items.settled.get(&(other.sequence, other.key.clone())) == Some(&Outcome::Rejected)
+                };
+                !end.calls_for(&due.key) || again.any(is_rejected)
+            }
             (_, Some(Status::Suppressed)) => false,
             (_, None) => false,
         };
@@ -141,7 +149,8 @@ fn check_held(platform: &Platform, buyer: &str, story: &Story, violations: &mut 
     }
     let (is_held, is_listed) = (story.end().held > 0, items.held.is_some());
     let is_settled = items.cursor.through.get() == story.facts.len() as u64;
-    violations.must(is_listed || !is_held, || format!("{buyer}: events are held, and the table does not say so"));
+    violations
+        .must(is_listed || !is_held, || format!("{buyer}: events are held, and the table does not say so"));
     violations.must(is_held || !is_listed || !is_settled, || {
         format!("{buyer}: nothing is held, and the table says since when: {:?}", items.held)
     });

@@ -8,10 +8,15 @@ use crate::chance::Chance;
 /// How long a received message stays invisible: the template's number.
 const VISIBILITY: i64 = 360_000;
 
+/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue": the
+/// template's. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
+const MAX_RECEIVES: u32 = 10;
+
 /// What SES tells of the mails it took, through a topic, in a plain queue: in any order, late, twice, or not at all.
 ///
-/// Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS"; Amazon SQS
-/// Developer Guide, "Amazon SQS standard queues": at least once, best-effort order.
+/// "More than one copy of a message might be delivered, and messages may occasionally arrive out of order." Source: Amazon
+/// SQS Developer Guide, "Amazon SQS standard queues". What an event says: Amazon SES Developer Guide, "Contents of event data
+/// that Amazon SES publishes to Amazon SNS".
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     waiting: Vec<Waiting>,
@@ -23,12 +28,19 @@ struct Waiting {
     id: usize,
     body: String,
     visible_at: i64,
+    receives: u32,
 }
 
 impl Events {
     /// All that SES tells of this mail, each piece when its time has come.
     pub(crate) fn tell(&mut self, now: i64, mail: &Mail, mut noise: Option<&mut Chance>) {
         for kind in ["Send", mail.fate.event()] {
+            if let Some(chance) = noise.as_deref_mut()
+                && chance.per_mille(50)
+            {
+                let forged = forged(mail, chance);
+                self.post(body(&forged, if kind == "Send" { kind } else { forged.fate.event() }), now);
+            }
             let body = body(mail, kind);
             let times = noise.as_deref_mut().map_or(1, |chance| chance.pick(&[0, 1, 1, 1, 1, 1, 2]));
             for _ in 0..times {
@@ -36,10 +48,14 @@ impl Events {
                     let longest = chance.pick(&[0, 1_000, 60_000, 2 * 3_600_000]);
                     chance.up_to(longest + 1)
                 });
-                self.posted += 1;
-                self.waiting.push(Waiting { id: self.posted, body: body.clone(), visible_at: now + late });
+                self.post(body.clone(), now + late);
             }
         }
+    }
+
+    fn post(&mut self, body: String, visible_at: i64) {
+        self.posted += 1;
+        self.waiting.push(Waiting { id: self.posted, body, visible_at, receives: 0 });
     }
 
     pub(crate) fn has_ready(&self, now: i64) -> bool {
@@ -52,6 +68,7 @@ impl Events {
 
     /// A batch of some that are ready, in no order; with their ids.
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<(String, String)> {
+        self.waiting.retain(|message| message.receives < MAX_RECEIVES);
         let mut batch = Vec::new();
         let longest = chance.between(1, 10);
         let from = chance.below(self.waiting.len().max(1));
@@ -59,6 +76,7 @@ impl Events {
         let ready = after.iter_mut().chain(before).filter(|message| message.visible_at <= now);
         for message in ready.take(longest) {
             message.visible_at = now + VISIBILITY;
+            message.receives += 1;
             batch.push((message.id.to_string(), message.body.clone()));
         }
         batch
@@ -68,6 +86,15 @@ impl Events {
     pub(crate) fn delete(&mut self, ids: &[String]) {
         self.waiting.retain(|message| !ids.contains(&message.id.to_string()));
     }
+}
+
+/// What says nothing of any mail that was sent: of a buyer, an effect or an attempt that there is not.
+fn forged(mail: &Mail, chance: &mut Chance) -> Mail {
+    let mut mail =
+        Mail { fate: chance.pick(&[Fate::Bounced, Fate::ThrownAway, Fate::Delivered]), ..mail.clone() };
+    let tag = chance.below(3);
+    [&mut mail.buyer, &mut mail.key, &mut mail.nonce][tag].push_str("-forged");
+    mail
 }
 
 /// The event as SES writes it, as far as anybody reads it.

@@ -10,7 +10,8 @@ pub(crate) struct Doorbell {
     attempts: u32,
 }
 
-/// A record lives for 24 hours. Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams".
+/// "Stores this information in a log for up to 24 hours." Source: Amazon DynamoDB Developer Guide, "Change data capture for
+/// DynamoDB Streams".
 const TRIMMED_AFTER: i64 = 24 * 3_600_000;
 
 /// After so many attempts the mapping gives a batch up: `MaximumRetryAttempts`.
@@ -19,16 +20,17 @@ const ATTEMPTS: u32 = 10;
 /// The change feed with its Lambda mapping. Records of one item come in order, and each commit is an item of its own: so
 /// any order is possible, and repeats are.
 ///
-/// Source: Amazon DynamoDB Developer Guide, "Change data capture for DynamoDB Streams", which promises the order of the
-/// changes of each item, and no other.
+/// "For each item that is modified in a DynamoDB table, the stream records appear in the same sequence as the actual
+/// modifications to the item", and no other order is promised. Source: Amazon DynamoDB Developer Guide, "Change data capture
+/// for DynamoDB Streams". That a record may be lost is ours: the product claims to live with it.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     doorbells: Vec<Doorbell>,
 }
 
 impl Feed {
-    /// A commit was put. With noise its record is lost, doubled or late.
-    pub(crate) fn ring(&mut self, now: i64, buyer: &str, sequence: u64, noise: Option<&mut Chance>) {
+    /// A commit was put. With noise its record is lost, doubled or late. Tells whether it is not lost.
+    pub(crate) fn ring(&mut self, now: i64, buyer: &str, sequence: u64, noise: Option<&mut Chance>) -> bool {
         let (copies, latest) = noise.map_or((1, 0), |chance| {
             (chance.pick(&[0, 1, 1, 1, 2]), chance.pick(&[0, 0, 500, 5_000, 600_000, 30 * 3_600_000]))
         });
@@ -41,6 +43,7 @@ impl Feed {
                 attempts: 0,
             });
         }
+        copies > 0
     }
 
     pub(crate) fn has_ready(&self, now: i64) -> bool {
@@ -51,9 +54,15 @@ impl Feed {
         self.doorbells.iter().map(|doorbell| doorbell.visible_at).filter(|at| *at > now).min()
     }
 
+    /// What is too old is gone. Tells whether anything was.
+    pub(crate) fn trim(&mut self, now: i64) -> bool {
+        let before = self.doorbells.len();
+        self.doorbells.retain(|doorbell| now - doorbell.recorded_at < TRIMMED_AFTER);
+        self.doorbells.len() < before
+    }
+
     /// One to so many records, any.
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance, most: usize) -> Vec<Doorbell> {
-        self.doorbells.retain(|doorbell| now - doorbell.recorded_at < TRIMMED_AFTER);
         let mut batch = Vec::new();
         for _ in 0..chance.between(1, most) {
             let ready = self.doorbells.iter().filter(|doorbell| doorbell.visible_at <= now).count();

@@ -8,8 +8,9 @@ use crate::chance::Chance;
 
 /// The sparse index of effectful commits.
 ///
-/// It follows the table asynchronously: within a fraction of a second as a rule, later when something fails. Source: Amazon
-/// DynamoDB Developer Guide, "Using Global Secondary Indexes in DynamoDB", on the synchronization with the table.
+/// "Changes to the table data are propagated to the global secondary indexes within a fraction of a second, under normal
+/// conditions. However, in some unlikely failure scenarios, longer propagation delays might occur." Source: Amazon DynamoDB
+/// Developer Guide, "Using Global Secondary Indexes in DynamoDB".
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     partitions: BTreeMap<String, Vec<(i64, FeedEntry)>>,

@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 use contract::receipt::{Kind, Receipt};
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved, Open,
-    OpenWork, Outcome, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved,
+    Open, OpenWork, Outcome, Progress, Status, Verdict, Walked,
 };
 use jiff::Timestamp;
 
@@ -48,8 +48,10 @@ impl Leads {
         self.buyers.get(buyer).map(|items| items.cursor.clone()).unwrap_or_default()
     }
 
-    /// The cursor, the leads and the outcomes in one transaction: all of it happens or nothing. Source: Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it
-    /// works".
+    /// The cursor, the leads and the outcomes in one transaction.
+    ///
+    /// "The actions are completed atomically so that either all of them succeed or none of them succeeds." Source: Amazon
+    /// DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
     pub(crate) fn move_cursor(
         &mut self,
         buyer: &str,
@@ -97,7 +99,8 @@ impl Leads {
         Moved::Done
     }
 
-    /// The sparse index of what is open. It is late by a moment: with noise, some of it is not found.
+    /// The sparse index of what is open. It is late by a moment, as [`Index`](super::index::Index) is: with noise, some of it
+    /// is not found.
     pub(crate) fn open_work(
         &self,
         now: Timestamp,
@@ -111,11 +114,7 @@ impl Leads {
                 found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
             }
             if let Some(held) = &items.held {
-                found.push(OpenWork {
-                    buyer: buyer.clone(),
-                    due: held.due,
-                    what: Open::Held(held.clone()),
-                });
+                found.push(OpenWork { buyer: buyer.clone(), due: held.due, what: Open::Held(held.clone()) });
             }
             for (key, entry) in &items.ledger {
                 if let Some(due) = entry.due {

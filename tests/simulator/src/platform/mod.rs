@@ -1,5 +1,5 @@
-//! The AWS that the product runs on here: every rule that it relies on, each with its source, and everything that AWS is
-//! free to do within them.
+//! The AWS that the product runs on here: every rule that it relies on, in AWS's words and with the page they are from, and
+//! everything that AWS is free to do within them.
 
 mod events;
 mod feed;
@@ -20,7 +20,7 @@ use effects::leads::{
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
-use event_store::{Appended, Page};
+use event_store::{Appended, FeedEntry, Page};
 use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
@@ -32,12 +32,17 @@ use outside::{Sales, Ses};
 use queue::Queue;
 pub(crate) use queue::{Received, message_id};
 use recorder::dead_letters::DeadLetter;
+pub(crate) use streams::SPOILT;
 use streams::Streams;
 
+use crate::call::timestamp;
 use crate::chance::Chance;
 use crate::fault::Site;
+use crate::logs::is_personal;
 use crate::safeguard::Safeguard;
+use crate::sight::{Sight, Sights};
 use crate::strategy::Strategy;
+use crate::world::HOUR;
 
 /// A message that the recorder set aside, and how long its buyer's stream was then.
 #[derive(Debug, Clone)]
@@ -108,6 +113,9 @@ pub(crate) struct Platform {
     pub(crate) doubts: usize,
     /// Whether something personal stood where nothing personal may.
     pub(crate) leaks: Vec<String>,
+    pub(crate) sights: Sights,
+    /// How often the recorder panicked by a fault.
+    pub(crate) panics: usize,
     pub(crate) trace: Option<String>,
     pub(crate) calls: [usize; Site::ALL.len()],
     nonces: u64,
@@ -140,6 +148,8 @@ impl Platform {
             granted: Vec::new(),
             doubts: 0,
             leaks: Vec::new(),
+            sights: Sights::default(),
+            panics: 0,
             trace: has_trace.then(String::new),
             calls: [0; Site::ALL.len()],
             nonces: 0,
@@ -170,9 +180,17 @@ impl Platform {
         let appended = self.streams.append(commit, !self.is_off(Safeguard::PutCondition));
         if appended == Appended::Written {
             let noise = self.is_noisy.then_some(&mut self.chance);
-            self.feed.ring(self.now, &commit.buyer, commit.sequence, noise);
+            if !self.feed.ring(self.now, &commit.buyer, commit.sequence, noise) {
+                self.sights.add(Sight::LostDoorbell);
+                let by_its_clock = FeedEntry::of(commit).map(|entry| entry.recorded_at);
+                if by_its_clock.is_some_and(|at| at < timestamp(self.now - HOUR / 2)) {
+                    self.sights.add(Sight::LostAndSlow);
+                }
+            }
             let noise = self.is_noisy.then_some(&mut self.chance);
             self.index.add(self.now, commit, noise);
+        } else {
+            self.sights.add(Sight::Conflict);
         }
         appended
     }
@@ -182,8 +200,29 @@ impl Platform {
     }
 
     pub(crate) fn set_aside(&mut self, letter: &DeadLetter) {
+        for words in [letter.reason, &letter.detail, &letter.source] {
+            self.nothing_personal(words);
+        }
+        self.sights.add(match letter.reason {
+            "contradiction" => Sight::Contradicted,
+            "too-many-held" => Sight::TooManyHeld,
+            "breaks-the-recorder" => Sight::Breaking,
+            _ => Sight::Poison,
+        });
         let head = self.streams.last(&letter.group);
         self.letters.push(SetAside { letter: letter.clone(), head });
+    }
+
+    /// A dead letter gets another try, under a new deduplication id.
+    pub(crate) fn redrive(&mut self, at: usize) {
+        let letter = self.letters.swap_remove(at).letter;
+        let post = letter.message_id.trim_start_matches('m').parse::<usize>().ok();
+        let post = post.and_then(|id| self.queue.posts.get(id).copied()).unwrap_or(usize::MAX);
+        let dedup = self.nonce();
+        self.log(format_args!("redrive of {}", letter.message_id));
+        self.queue.send(self.now, &letter.group, &dedup, &letter.body, post);
+        self.redriven.insert(letter.group);
+        self.sights.add(Sight::Redriven);
     }
 
     pub(crate) fn has_sweeper(&self) -> bool {
@@ -217,14 +256,29 @@ impl Platform {
         }
         let off = self.is(Strategy::TrustFeed).then_some(Safeguard::HeadCheck).or(self.off);
         let claimed = other.unwrap_or_else(|| self.leads.claim(claim, head_moved, off));
+        match claimed {
+            Claimed::Ours => {}
+            Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
+            Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
+        }
         if claimed == Claimed::Ours && !is_repeat {
+            // A claim that lands again hours later begins anew under its old nonce: what was told of that says nothing of this.
+            self.heard.remove(&claim.nonce);
             let head = self.streams.last(buyer);
             self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
         }
+        self.log(format_args!("  {buyer}/{} as {}: {claimed:?}", claim.key, claim.nonce));
         claimed
     }
 
     pub(crate) fn settle(&mut self, buyer: &str, key: &str, nonce: &str, verdict: &Verdict) -> bool {
+        self.log(format_args!("  {buyer}/{key} as {nonce}: {verdict:?}"));
+        match verdict.status {
+            Status::Unknown => self.sights.add(Sight::Doubt),
+            Status::Retry => self.sights.add(Sight::NotNow),
+            Status::Rejected => self.sights.add(Sight::Refused),
+            Status::Sending | Status::Sent | Status::Abandoned | Status::Superseded | Status::Suppressed => {}
+        }
         if let Some(reason) = &verdict.reason {
             self.nothing_personal(reason);
         }
@@ -235,6 +289,18 @@ impl Platform {
             return settled;
         }
         self.leads.settle(buyer, key, nonce, verdict, self.off)
+    }
+
+    pub(crate) fn close(
+        &mut self,
+        buyer: &str,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> bool {
+        self.log(format_args!("  {buyer}/{key} as {}: {status:?}", found.nonce));
+        self.leads.close(buyer, key, found, status, now)
     }
 
     /// Steps count what comes before what, which time does not.
@@ -256,8 +322,14 @@ impl Platform {
     }
 
     pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp) -> Learned {
+        let status = self.leads.entry(receipt.buyer.as_str(), &receipt.effect).map(|entry| entry.status);
         let learned = self.leads.learn(receipt, now, self.off);
-        if learned != Learned::OtherAttempt && learned != Learned::NoSuchEmail {
+        if learned == Learned::OtherAttempt || learned == Learned::NoSuchEmail {
+            self.sights.add(Sight::Forged);
+        } else {
+            if matches!(status, Some(Status::Sending | Status::Unknown)) {
+                self.sights.add(Sight::EarlyReceipt);
+            }
             let is_thrown_away = receipt.kind == contract::receipt::Kind::Rejected;
             *self.heard.entry(receipt.nonce.clone()).or_default() |= is_thrown_away;
         }
@@ -288,6 +360,12 @@ impl Platform {
         delivery
     }
 
+    pub(crate) fn tell_sales(&mut self, message: &SalesMessage) {
+        if self.sales.send(self.now, message) {
+            self.sights.add(Sight::ToldAgain);
+        }
+    }
+
     /// A request lands that its sender has given up, or that the SDK has sent twice.
     pub(crate) fn land(&mut self, request: &Request) {
         match request {
@@ -302,11 +380,11 @@ impl Platform {
                 self.settle(buyer.as_str(), key, nonce, verdict);
             }
             Request::Close(buyer, key, found, status, now) => {
-                self.leads.close(buyer.as_str(), key, found, *status, *now);
+                self.close(buyer.as_str(), key, found, *status, *now);
             }
             Request::Walked(walked) => self.leads.set_walked(*walked),
             Request::Email(email) => drop(self.send_email(email)),
-            Request::Sales(message) => self.sales.send(self.now, message),
+            Request::Sales(message) => self.tell_sales(message),
             Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
             Request::Learn(receipt, now) => {
                 self.learn(receipt, *now);
@@ -314,8 +392,8 @@ impl Platform {
         }
     }
 
-    fn nothing_personal(&mut self, text: &str) {
-        if text.contains('@') || text.contains("Canary") {
+    pub(crate) fn nothing_personal(&mut self, text: &str) {
+        if is_personal(text) {
             self.leaks.push(text.to_owned());
         }
     }

@@ -22,7 +22,8 @@ pub(crate) enum Fate {
     Bounced,
     BouncedForNow,
     Complained,
-    /// SES found a virus in it: nobody gets it.
+    /// "SES accepted the email, but determined that it contained a virus and didn't attempt to deliver it." Source: Amazon SES
+    /// API v2 Reference, `EventDestination`, `REJECT`.
     ThrownAway,
 }
 
@@ -52,9 +53,9 @@ pub(crate) struct Ses {
 }
 
 impl Ses {
-    /// One request. `SendEmail` has no idempotency token: each request that is taken is a mail.
+    /// One request. `SendEmail` has no idempotency token among its parameters: each request that is taken is a mail.
     ///
-    /// Source: Amazon SES API v2 Reference, `SendEmail`.
+    /// Source: Amazon SES API v2 Reference, `SendEmail`, "Request Body".
     pub(crate) fn send(&mut self, now: i64, email: &Email, mut noise: Option<&mut Chance>) -> Delivery {
         if email.to.starts_with("refused") {
             return Delivery::Refused { reason: "MessageRejected".to_owned() };
@@ -102,12 +103,15 @@ pub(crate) struct Sales {
 }
 
 impl Sales {
-    /// Within five minutes the same deduplication id is delivered once; after that it is delivered again.
-    pub(crate) fn send(&mut self, now: i64, message: &SalesMessage) {
-        let until = self.taken.get(&message.effect_id).map_or(i64::MIN, |at| at + 300_000);
-        if now > until {
+    /// Within five minutes the same deduplication id is delivered once; after that it is delivered again. The rule stands at
+    /// [`Queue::send`](super::queue::Queue::send).
+    /// Tells whether it was known.
+    pub(crate) fn send(&mut self, now: i64, message: &SalesMessage) -> bool {
+        let known = self.taken.get(&message.effect_id).copied();
+        if known.is_none_or(|at| now > at + 300_000) {
             self.taken.insert(message.effect_id.clone(), now);
             self.messages.push(message.clone());
         }
+        known.is_some()
     }
 }

@@ -2,20 +2,22 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::chance::Chance;
 
-/// How long a received message stays invisible. It must be at least six times the function's time-out.
+/// How long a received message stays invisible: the template's number.
 ///
-/// Source: AWS Lambda Developer Guide, "Using Lambda with Amazon SQS", "Configuring a queue for use with Lambda".
+/// "Set the source queue's visibility timeout to at least six times the configuration timeout on your function." Source: AWS
+/// Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 const VISIBILITY: i64 = 180_000;
 
 /// After so many receives SQS moves a message to the dead-letter queue, whoever is to blame.
 ///
-/// Source: Amazon SQS Developer Guide, "Using dead-letter queues in Amazon SQS": `maxReceiveCount`; the template's number.
+/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue": the
+/// template's. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
 const MAX_RECEIVES: u32 = 100;
 
 /// A FIFO queue with its Lambda mapping.
 ///
-/// While a message of a group is received and neither deleted nor visible again, no other of that group is. Source: Amazon SQS Developer Guide, "FIFO queue delivery logic
-/// in Amazon SQS".
+/// "When you receive a message with a message group ID, no more messages for the same message group ID are returned unless you
+/// delete the message or it becomes visible." Source: Amazon SQS Developer Guide, "FIFO queue delivery logic in Amazon SQS".
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     groups: BTreeMap<String, VecDeque<Waiting>>,
@@ -25,6 +27,10 @@ pub(crate) struct Queue {
     pub(crate) posts: Vec<usize>,
     /// How often each message was received.
     pub(crate) receives: Vec<u32>,
+    /// Whether a message came that repeats one which is forgotten already.
+    pub(crate) has_repeats: bool,
+    /// Whether a batch takes of each group all that fits, and not just some.
+    pub(crate) takes_all: bool,
     /// Messages that went to the dead letters for too many receives.
     pub(crate) worn_out: Vec<usize>,
     handles: u64,
@@ -47,6 +53,8 @@ pub(crate) struct Received {
     pub(crate) group: String,
     pub(crate) body: String,
     pub(crate) dedup: String,
+    /// How often it was received, this time included.
+    pub(crate) receives: u32,
     handle: u64,
 }
 
@@ -56,12 +64,14 @@ pub(crate) fn message_id(id: usize) -> String {
 }
 
 impl Queue {
-    /// For five minutes a message with a deduplication id already taken is accepted and not delivered. Source: Amazon SQS Developer Guide, "Using the message deduplication ID".
+    /// "Any messages sent with the same message deduplication ID are accepted successfully but aren't delivered during the
+    /// 5-minute deduplication interval." Source: Amazon SQS Developer Guide, "Using the message deduplication ID in Amazon SQS".
     pub(crate) fn send(&mut self, now: i64, group: &str, dedup: &str, body: &str, post: usize) {
-        let until = self.taken.get(dedup).map_or(i64::MIN, |at| at + 300_000);
-        if now <= until {
+        let taken = self.taken.get(dedup);
+        if taken.is_some_and(|at| now <= at + 300_000) {
             return;
         }
+        self.has_repeats |= taken.is_some();
         self.taken.insert(dedup.to_owned(), now);
         let id = self.posts.len();
         self.posts.push(post);
@@ -76,6 +86,10 @@ impl Queue {
         });
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.groups.values().all(VecDeque::is_empty)
+    }
+
     pub(crate) fn has_ready(&self, now: i64) -> bool {
         self.groups.values().any(|waiting| is_ready(waiting, now))
     }
@@ -87,8 +101,10 @@ impl Queue {
 
     /// A batch of up to 10 messages of one to three groups, each group from its beginning.
     ///
-    /// Lambda keeps the order within a group and may put several groups into a batch. Source: AWS Lambda Developer Guide,
-    /// "Configuring scaling behavior for SQS event source mappings".
+    /// "Each batch may contain messages from more than one message group, but the order of the messages is maintained." Source:
+    /// AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings". "Amazon SQS first attempts to
+    /// return as many messages with the same message group ID as possible": it need not succeed. Source: Amazon SQS Developer
+    /// Guide, "FIFO queue delivery logic in Amazon SQS".
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Received> {
         let mut batch: Vec<Received> = Vec::new();
         let ready = self.groups.values().filter(|waiting| is_ready(waiting, now)).count();
@@ -96,7 +112,7 @@ impl Queue {
         let skipped = chance.below(ready + 1 - wanted);
         let groups = self.groups.iter_mut().filter(|(_, waiting)| is_ready(waiting, now));
         for (group, waiting) in groups.skip(skipped).take(wanted) {
-            let longest = chance.between(1, 5);
+            let longest = if self.takes_all { 10 } else { chance.between(1, 5) };
             let worn_out = &mut self.worn_out;
             waiting.retain(|message| {
                 let is_worn_out = message.receives >= MAX_RECEIVES;
@@ -116,6 +132,7 @@ impl Queue {
                     group: group.clone(),
                     body: message.body.clone(),
                     dedup: message.dedup.clone(),
+                    receives: message.receives,
                     handle: message.handle,
                 });
             }
@@ -123,10 +140,11 @@ impl Queue {
         batch
     }
 
-    /// Deletes what the answer does not report as failed. A receipt handle is good for one receive, while it is in flight.
+    /// Deletes what the answer does not report as failed.
     ///
-    /// Source: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda", "Implementing partial batch
-    /// responses".
+    /// "The `ReceiptHandle` is associated with a specific instance of receiving a message." Source: Amazon SQS API Reference,
+    /// `DeleteMessage`. Which are deleted: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda",
+    /// "Implementing partial batch responses": "make only the failed messages visible again".
     pub(crate) fn delete(&mut self, now: i64, settled: &[Received]) {
         for message in settled {
             if let Some(waiting) = self.groups.get_mut(&message.group) {

@@ -5,6 +5,9 @@ use event_store::{Appended, Page};
 
 use crate::chance::Chance;
 
+/// A snapshot that nobody can read.
+pub(crate) const SPOILT: &str = "{\"fold\":";
+
 /// The streams table: raw items by buyer and sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
@@ -12,9 +15,10 @@ pub(crate) struct Streams {
 }
 
 impl Streams {
-    /// `PutItem` with `attribute_not_exists(buyer)`; a failed condition gives back what lies there.
+    /// `PutItem` with `attribute_not_exists(buyer)`.
     ///
-    /// Source: Amazon DynamoDB API Reference, `PutItem`, `ReturnValuesOnConditionCheckFailure`.
+    /// "Returns the item attributes for a `PutItem` operation that failed a condition check." Source: Amazon DynamoDB API
+    /// Reference, `PutItem`, `ReturnValuesOnConditionCheckFailure`.
     pub(crate) fn append(&mut self, commit: &StoredCommit, has_condition: bool) -> Appended {
         if !self.buyers.contains_key(&commit.buyer) {
             self.buyers.insert(commit.buyer.clone(), BTreeMap::new());
@@ -31,8 +35,8 @@ impl Streams {
 
     /// A consistent `Query`, newest first. A page may be shorter than asked for, even empty, and yet not the last.
     ///
-    /// Only an absent `LastEvaluatedKey` says that it is. Source:
-    /// Amazon DynamoDB Developer Guide, "Paginating table query results".
+    /// "The only way to know when you have reached the end of the result set is when `LastEvaluatedKey` is empty." Source:
+    /// Amazon DynamoDB API Reference, `Query`.
     pub(crate) fn page(
         &self,
         buyer: &str,
@@ -55,6 +59,26 @@ impl Streams {
         // A page that is full to the brim does not know whether it is the last.
         let has_more = commits.len() == limit;
         Page { commits, has_more }
+    }
+
+    /// All snapshots of a buyer are gone, of another fold, or cannot be read. They may be deleted at any time. Tells whether
+    /// there were any.
+    pub(crate) fn spoil(&mut self, chance: &mut Chance) -> bool {
+        let at = chance.below(self.buyers.len().max(1));
+        let mut has_any = false;
+        let kind = chance.below(3);
+        for commit in self.buyers.values_mut().nth(at).into_iter().flat_map(BTreeMap::values_mut) {
+            let Some(snapshot) = commit.snapshot.take().filter(|snapshot| snapshot != SPOILT) else {
+                continue;
+            };
+            has_any = true;
+            commit.snapshot = match kind {
+                0 => None,
+                1 => Some(SPOILT.to_owned()),
+                _ => Some(snapshot.replacen("\"fold\":", "\"fold\":1000", 1)),
+            };
+        }
+        has_any
     }
 
     pub(crate) fn has(&self, buyer: &str, sequence: u64) -> bool {

@@ -1,9 +1,14 @@
-use simulator::{Plan, Strategy, many};
+use simulator::Comparison;
 
 #[test]
 fn every_other_way_does_harm_on_the_same_seeds_on_which_ours_does_none() {
-    for strategy in Strategy::ALL {
-        let summary = many(0, 1_000, true, |seed| Plan { strategy: Some(strategy), ..Plan::of(seed) });
-        assert!(summary.failed > 0, "{strategy:?}");
+    let comparison = Comparison::of(0, 1_000);
+    let (ours, others) = comparison.ways().split_first().expect("ours");
+    assert_eq!((ours.harm, ours.any), ([0; 5], 0));
+    for other in others {
+        assert!(other.any > 0 && other.harm.iter().any(|harm| *harm > 0), "{other:?}");
+    }
+    for kind in 0..5 {
+        assert!(others.iter().any(|other| other.harm[kind] > 0), "nobody does harm {kind}");
     }
 }

@@ -5,4 +5,5 @@ mod outage;
 mod poison;
 mod random;
 mod safeguards;
+mod sights;
 mod systematic;

@@ -77,3 +77,13 @@ fn stop() {
 fn forward_only() {
     is_missed(Safeguard::ForwardOnly);
 }
+
+#[test]
+fn one_by_one() {
+    is_missed(Safeguard::OneByOne);
+}
+
+#[test]
+fn discreet_errors() {
+    is_missed(Safeguard::DiscreetErrors);
+}

@@ -4,6 +4,7 @@ mod about;
 mod attributes;
 mod claim;
 mod cursor;
+mod forget;
 mod operators;
 mod receipts;
 mod work;

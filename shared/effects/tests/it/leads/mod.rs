@@ -6,6 +6,7 @@ mod held;
 mod items;
 mod marks;
 mod receipts;
+mod resend;
 mod restless;
 mod short;
 mod work;
@@ -58,6 +59,14 @@ impl Table {
             Self::Memory { streams, .. } => record(&**streams, &buyer(), &[event], at("10:00:00")).await,
             Self::Dynamo { streams, .. } => record(streams, &buyer(), &[event], at("10:00:00")).await,
         };
+    }
+
+    /// Has an e-mail sent again, if it is as it was found.
+    async fn resend(&self, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+        match self {
+            Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
+            Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now).await.unwrap(),
+        }
     }
 
     /// Everything in it.

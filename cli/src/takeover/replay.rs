@@ -1,0 +1,76 @@
+//! `leads replay`: the facts folded again, beside the snapshots that were made of them. Performs nothing.
+
+use std::io::Write;
+
+use contract::stored::Commit;
+use domain::{BuyerId, Fact, Sequence, State};
+use event_store::history;
+use serde_json::json;
+
+use crate::output::{Output, count};
+use crate::show::unknown;
+use crate::{Exit, Failure, Tables};
+
+/// What came of folding a stream again.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The state that the facts lead to.
+    pub state: State,
+    /// How many facts were folded.
+    pub facts: u64,
+    /// How many snapshots were compared.
+    pub snapshots: u64,
+    /// Where a snapshot says something else.
+    pub differing: Vec<Sequence>,
+}
+
+/// Folds facts from the first one on, or from the last one that carries all that was known, and compares each snapshot.
+#[must_use]
+pub fn replay(commits: &[Commit]) -> Replayed {
+    let carries = |commit: &Commit| commit.facts.iter().any(Fact::is_fresh_start);
+    let start = commits.iter().rposition(carries).unwrap_or(0);
+    let mut replayed = Replayed::default();
+    for commit in commits.get(start..).unwrap_or_default() {
+        for fact in &commit.facts {
+            drop(replayed.state.fold_fact(fact));
+            replayed.facts += 1;
+        }
+        if let Some(snapshot) = &commit.snapshot {
+            replayed.snapshots += 1;
+            if *snapshot != replayed.state {
+                replayed.differing.push(commit.last());
+            }
+        }
+    }
+    replayed
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    buyer: &BuyerId,
+    tables: &Tables,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let commits = history(&tables.streams, buyer).await;
+    let commits = commits.map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
+    if commits.is_empty() {
+        return unknown(buyer, output);
+    }
+    let Replayed { facts, snapshots, differing, .. } = replay(&commits);
+    if output.is_json {
+        let differing: Vec<u64> = differing.iter().map(|sequence| sequence.get()).collect();
+        let buyer = buyer.as_str();
+        output.json(
+            &json!({ "buyerId": buyer, "facts": facts, "snapshots": snapshots, "differing": differing }),
+        )?;
+    } else {
+        let (facts, snapshots) = (count(facts, "fact"), count(snapshots, "snapshot"));
+        let differing: Vec<String> = differing.iter().map(ToString::to_string).collect();
+        let end = if differing.is_empty() {
+            "all say the same".to_owned()
+        } else {
+            format!("another state at {}", differing.join(", "))
+        };
+        output.line(&format!("{buyer}: {facts} folded again, {snapshots} compared: {end}"))?;
+    }
+    Ok(if differing.is_empty() { Exit::Good } else { Exit::Findings })
+}

@@ -1,0 +1,147 @@
+//! What random runs meet. What they never met they prove nothing about.
+
+/// Something that can happen in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sight {
+    /// A message is received again.
+    ReceivedAgain,
+    /// An event is repeated when SQS has forgotten the first one.
+    RepeatedLater,
+    /// An event contradicts the record.
+    Contradicted,
+    /// An event is held.
+    Held,
+    /// A gap is never filled.
+    GapStays,
+    /// A buyer has too many held events.
+    TooManyHeld,
+    /// A message is no event, or in the wrong group.
+    Poison,
+    /// A message breaks the recorder each time.
+    Breaking,
+    /// Something else was recorded at this place meanwhile: another recorder's, or one's own.
+    Conflict,
+    /// A recorder stands still for an hour or longer, and then puts a commit.
+    LateAppend,
+    /// A dead letter is given another try.
+    Redriven,
+    /// That happens when all else is over.
+    RedrivenLate,
+    /// A snapshot is gone, of another fold, or no snapshot at all.
+    SpoiltSnapshot,
+    /// A clock goes back.
+    ClockWentBack,
+    /// A record of the change feed is lost.
+    LostDoorbell,
+    /// It is lost, and the clock of its recorder is half an hour slow.
+    LostAndSlow,
+    /// A record of the change feed is older than a day when it would be read.
+    TrimmedDoorbell,
+    /// Nobody performs effects for thirty hours.
+    Outage,
+    /// An e-mail stays in doubt.
+    Doubt,
+    /// SES cannot send now.
+    NotNow,
+    /// SES refuses an address.
+    Refused,
+    /// A reactor stands still for an hour or longer, and then claims, sends, tells or moves the cursor.
+    LateReactor,
+    /// Another worker has the claim.
+    ClaimHeld,
+    /// A fact is recorded between the look and the claim.
+    HeadMoved,
+    /// An effect is told to the sales team again.
+    ToldAgain,
+    /// SES tells of a mail before its worker could settle it.
+    EarlyReceipt,
+    /// What SES tells is forged.
+    Forged,
+    /// An event sets held ones free that undo it.
+    Undone,
+}
+
+impl Sight {
+    /// All of them.
+    pub const ALL: [Self; 28] = [
+        Self::ReceivedAgain,
+        Self::RepeatedLater,
+        Self::Contradicted,
+        Self::Held,
+        Self::GapStays,
+        Self::TooManyHeld,
+        Self::Poison,
+        Self::Breaking,
+        Self::Conflict,
+        Self::LateAppend,
+        Self::Redriven,
+        Self::RedrivenLate,
+        Self::SpoiltSnapshot,
+        Self::ClockWentBack,
+        Self::LostDoorbell,
+        Self::LostAndSlow,
+        Self::TrimmedDoorbell,
+        Self::Outage,
+        Self::Doubt,
+        Self::NotNow,
+        Self::Refused,
+        Self::LateReactor,
+        Self::ClaimHeld,
+        Self::HeadMoved,
+        Self::ToldAgain,
+        Self::EarlyReceipt,
+        Self::Forged,
+        Self::Undone,
+    ];
+
+    /// The words for it, in a table.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ReceivedAgain => "a message is received again",
+            Self::RepeatedLater => "an event is repeated after more than five minutes",
+            Self::Contradicted => "an event contradicts the record",
+            Self::Held => "an event is held",
+            Self::GapStays => "a gap is never filled",
+            Self::TooManyHeld => "too many events are held",
+            Self::Poison => "a message is no event, or in the wrong group",
+            Self::Breaking => "a message breaks the recorder each time",
+            Self::Conflict => "a put finds its place taken",
+            Self::LateAppend => "a recorder stands still for an hour, then puts",
+            Self::Redriven => "a dead letter is redriven",
+            Self::RedrivenLate => "dead letters are redriven when all else is over",
+            Self::SpoiltSnapshot => "a snapshot is gone, of another fold, or broken",
+            Self::ClockWentBack => "a clock goes back",
+            Self::LostDoorbell => "a record of the change feed is lost",
+            Self::LostAndSlow => "it is lost, and its recorder's clock half an hour slow",
+            Self::TrimmedDoorbell => "a record of the change feed is trimmed unread",
+            Self::Outage => "nobody performs effects for thirty hours",
+            Self::Doubt => "an e-mail is in doubt",
+            Self::NotNow => "SES throttles or pauses",
+            Self::Refused => "SES refuses an address",
+            Self::LateReactor => "a reactor stands still for an hour, then goes on",
+            Self::ClaimHeld => "another worker has claimed the e-mail",
+            Self::HeadMoved => "a fact is recorded between look and claim",
+            Self::ToldAgain => "the sales team is told again under the same id",
+            Self::EarlyReceipt => "SES tells of a mail before its worker settles it",
+            Self::Forged => "what SES tells is forged",
+            Self::Undone => "a late event frees held ones that undo it",
+        }
+    }
+}
+
+/// What one run met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sights(u64);
+
+impl Sights {
+    pub(crate) const fn add(&mut self, sight: Sight) {
+        self.0 |= 1 << sight as u64;
+    }
+
+    /// Whether this was met.
+    #[must_use]
+    pub const fn has(self, sight: Sight) -> bool {
+        (self.0 >> sight as u64) & 1 == 1
+    }
+}
