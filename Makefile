@@ -86,11 +86,13 @@ fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds for
 clauses: .tools/nextest build-local ## Takes every clause out of every condition in turn, and says which test notices
 	cargo nextest run --cargo-profile local --package event-store --package effects --profile clauses --no-capture
 
-# In a copy of the sources. What was caught before is not tried again, so that a run can be broken off and gone on with.
+# In a copy of the sources. What was caught before is not tried again, so that a run can be broken off and gone on with;
+# after a change, delete $(BUILT)/mutants to begin anew.
 mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, and says what no test notices (MUTATED= SHARD=0/1)
 	@mkdir -p $(BUILT)/mutants
 	-cargo mutants $(MUTATED:%=--package %) --shard $(SHARD) --iterate --output $(BUILT)/mutants
-	@$(PYTHON) -B tests/mutants.py $(BUILT)/mutants/mutants.out/outcomes.json
+	@cp $(BUILT)/mutants/mutants.out/outcomes.json $(BUILT)/mutants/$$(date +%s).json
+	@$(PYTHON) -B tests/mutants.py $(BUILT)/mutants/*.json
 
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check

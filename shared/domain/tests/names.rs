@@ -2,7 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{
-    BuyerId, CarId, CloseReason, Effect, EffectKind, EventId, InvalidId, LeadId, OfferId, OfferVersion,
+    BuyerId, CarId, CloseReason, Effect, EffectKind, EventId, Fact, InvalidId, LeadId, OfferId, OfferVersion,
     Priority, Sequence, Stage, State,
 };
 use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
@@ -148,4 +148,43 @@ fn an_offer_with_nobody_to_reach_is_no_lead() {
     assert!(!offer.is_pending());
     offer.stage = Stage::Accepted { at: version(2) };
     assert_eq!(offer.accepted_at(), None);
+}
+
+#[test]
+fn a_fact_is_known_by_its_kind_and_only_an_event_has_one() {
+    let state = || Box::new(State::default());
+    let event = made("car-1");
+    for (fact, name, is_fresh_start) in [
+        (Fact::from(event.clone()), "made", false),
+        (Fact::Migrated(state()), "migrated", false),
+        (Fact::Voided { offer: offer("car-1"), through: version(2) }, "voided", false),
+        (Fact::Reset(state()), "reset", true),
+        (Fact::Erased(state()), "erased", true),
+    ] {
+        assert_eq!((fact.name(), fact.is_fresh_start()), (name, is_fresh_start));
+        assert_eq!(fact.event(), (name == "made").then_some(&event));
+    }
+}
+
+#[test]
+fn what_carries_all_that_was_known_takes_the_next_number_and_no_digests() {
+    let mut state = State::default();
+    for event in [made("car-1"), accepted("car-1").v(2)] {
+        state.fold(&event);
+    }
+    for (fact, is_reset) in [(state.reset(), true), (state.erased(), false)] {
+        // Onto nothing just as onto what came before.
+        let known = State { is_reset: true, ..state.clone() };
+        for mut before in [State::default(), known] {
+            before.fold_fact(&fact);
+            assert_eq!((before.sequence.get(), before.is_reset), (3, is_reset));
+            assert!(before.offers.values().all(|offer| offer.digests.is_empty() && offer.version.get() == 2));
+        }
+    }
+    // A buyer who is forgotten after being given back is no longer given back.
+    let mut given_back = State::default();
+    given_back.fold_fact(&state.reset());
+    let erased = given_back.erased();
+    given_back.fold_fact(&erased);
+    assert_eq!((given_back.sequence.get(), given_back.is_reset), (4, false));
 }

@@ -42,7 +42,7 @@ async fn nothing_is_asked_of_a_store_that_could_not_answer_in_time() {
         let page = in_time.page(&testkit::buyer("buyer-7"), None, 8).await;
         if is_asked {
             assert_eq!(appended.unwrap(), Appended::Written);
-            assert_eq!(page.unwrap().commits, [commit.clone()]);
+            assert_eq!(page.unwrap().commits, std::slice::from_ref(&commit));
         } else {
             assert!(matches!(appended, Err(StoreError::Unavailable { operation: "an append", .. })));
             assert!(matches!(page, Err(StoreError::Unavailable { operation: "a page", .. })));

@@ -87,7 +87,7 @@ impl Condition {
     fn simple(self) -> Self {
         match self {
             Self::All(mut operands) | Self::Any(mut operands) if operands.len() == 1 => operands.remove(0),
-            other => other,
+            whole @ (Self::Clause(_) | Self::Not(_) | Self::All(_) | Self::Any(_)) => whole,
         }
     }
 

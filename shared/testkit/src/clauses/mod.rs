@@ -124,6 +124,7 @@ pub struct Clause {
 ///
 /// # Panics
 /// If the suite fails by itself, or what is left of a condition is none.
+#[must_use]
 pub fn clauses(caller: &str) -> Vec<Clause> {
     let mut found = Vec::new();
     for (condition, tests) in conditions(caller) {

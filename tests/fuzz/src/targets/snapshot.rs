@@ -31,7 +31,9 @@ fn read(sequence: Sequence, snapshot: String) -> Option<State> {
 
 fn go_on(mut state: State) {
     let offers: Vec<String> = state.offers.keys().chain(state.held.keys()).map(ToString::to_string).collect();
-    for name in offers.iter().map(String::as_str).chain(["car-new"]).take(8) {
+    // Events of the test kit have ids made of the offer's name and more.
+    let known = offers.iter().map(String::as_str).filter(|name| name.len() <= 100);
+    for name in known.chain(["car-new"]).take(8) {
         for event in [made(name), accepted(name).v(2), withdrawn(name).v(3)] {
             let before = state.open_leads().count();
             if matches!(state.arrival_of(&event), Arrival::Next | Arrival::Early) {

@@ -266,10 +266,12 @@ impl DynamoLeads {
 fn cursor_update(progress: &Progress, mark: Option<&str>) -> (String, String, Item) {
     let mut set = "SET through = :through".to_owned();
     let mut remove = Vec::new();
-    let mut condition = match (progress.through > progress.from, mark) {
-        (true, None) => "(attribute_not_exists(through) OR through < :through)",
-        // A cursor that is marked stands somewhere.
-        (true, Some(_)) => "through < :through",
+    // A cursor that is marked, or says what is held, stands somewhere.
+    let stands =
+        mark.is_some() || matches!(progress.held, Some(HeldAtHead { is_known: true, oldest: Some(_) }));
+    let mut condition = match (progress.through > progress.from, stands) {
+        (true, false) => "(attribute_not_exists(through) OR through < :through)",
+        (true, true) => "through < :through",
         (false, _) => "through = :through",
     }
     .to_owned();

@@ -241,18 +241,19 @@ async fn only_the_attempt_that_claimed_settles() {
 }
 
 #[tokio::test]
-async fn a_doubtful_mail_can_still_be_settled_by_its_attempt() {
-    for table in both().await {
-        let unknown = table.settled(Status::Unknown, Some(at("11:00:01"))).await;
-        let abandoned = verdict(Status::Abandoned, None, "10:00:02");
-        let sent = verdict(Status::Sent, None, "10:00:03");
-        let mut entry = unknown;
-        for verdict in [abandoned, sent] {
-            assert!(table.settle(&buyer(), KEY, "first", &verdict).await.unwrap(), "{table}");
-            entry = after(entry, &verdict);
-            assert_eq!(table.entry().await, Some(entry.clone()), "{table}");
+async fn a_doubtful_mail_can_still_be_settled_by_its_attempt_also_after_it_was_given_up() {
+    let abandoned = verdict(Status::Abandoned, None, "10:00:02");
+    let sent = verdict(Status::Sent, None, "10:00:03");
+    for verdicts in [&[sent.clone()][..], &[abandoned, sent]] {
+        for table in both().await {
+            let mut entry = table.settled(Status::Unknown, Some(at("11:00:01"))).await;
+            for verdict in verdicts {
+                assert!(table.settle(&buyer(), KEY, "first", verdict).await.unwrap(), "{table}");
+                entry = after(entry, verdict);
+                assert_eq!(table.entry().await, Some(entry.clone()), "{table}");
+            }
+            assert_eq!(table.contents().await.open_work, Vec::<String>::new(), "{table}");
         }
-        assert_eq!(table.contents().await.open_work, Vec::<String>::new(), "{table}");
     }
 }
 

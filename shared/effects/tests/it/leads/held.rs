@@ -57,6 +57,19 @@ async fn who_is_overtaken_says_nothing() {
 }
 
 #[tokio::test]
+async fn who_is_overtaken_moves_nothing_back_even_if_nothing_changed_in_what_is_held() {
+    for oldest in [None, Some(held(2))] {
+        for table in both().await {
+            table.move_cursor(&buyer(), &holding(0, 5, oldest.clone(), false), None).await.unwrap();
+            let late = holding(3, 4, oldest.clone(), true);
+            assert_eq!(table.move_cursor(&buyer(), &late, None).await.unwrap(), Moved::Overtaken, "{table}");
+            assert_eq!(table.cursor(&buyer()).await.unwrap().through, Sequence::new(5), "{table}");
+            assert_eq!(said(&table).await, oldest, "{table}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_has_seen_more_is_right_whatever_was_said_since_it_read_the_cursor() {
     for table in both().await {
         // Read when nothing was held, and at its own head again nothing is; in between somebody says otherwise.
@@ -83,6 +96,43 @@ async fn where_the_cursor_stays_it_is_said_only_if_nobody_moved_it() {
         assert_eq!(said(&table).await, Some(again), "{table}");
         table.move_cursor(&buyer(), &holding(3, 3, None, false), None).await.unwrap();
         assert_eq!(said(&table).await, None, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn who_clears_a_mark_moves_the_cursor_only_forward_and_leaves_a_newer_mark() {
+    let mark = |name: &str| Behind {
+        mark: name.to_owned(),
+        reason: "test".to_owned(),
+        attempts: 1,
+        not_before: at("10:08:00"),
+    };
+    for oldest in [None, Some(held(2))] {
+        for table in both().await {
+            table.move_cursor(&buyer(), &holding(0, 3, oldest.clone(), false), None).await.unwrap();
+            table.mark_behind(&buyer(), &mark("first")).await.unwrap();
+            let late = holding(1, 2, oldest.clone(), true);
+            let moved = table.move_cursor(&buyer(), &late, Some("first")).await.unwrap();
+            assert_eq!(moved, Moved::Overtaken, "{table}");
+            let cursor = table.cursor(&buyer()).await.unwrap();
+            assert_eq!((cursor.through, cursor.behind), (Sequence::new(3), Some(mark("first"))), "{table}");
+
+            let on = holding(3, 4, oldest.clone(), true);
+            assert_moved(table.move_cursor(&buyer(), &on, Some("first")).await.unwrap(), &table);
+            assert_eq!(table.cursor(&buyer()).await.unwrap().behind, None, "{table}");
+
+            table.mark_behind(&buyer(), &mark("newer")).await.unwrap();
+            let on = holding(4, 5, oldest.clone(), true);
+            assert_moved(table.move_cursor(&buyer(), &on, Some("first")).await.unwrap(), &table);
+            assert_eq!(table.cursor(&buyer()).await.unwrap().behind, Some(mark("newer")), "{table}");
+
+            // Somebody who had seen less says otherwise.
+            let other = if oldest.is_some() { None } else { Some(held(2)) };
+            table.move_cursor(&buyer(), &holding(5, 5, other, false), None).await.unwrap();
+            let on = holding(5, 6, oldest.clone(), true);
+            assert_moved(table.move_cursor(&buyer(), &on, Some("newer")).await.unwrap(), &table);
+            assert_eq!(said(&table).await, oldest, "{table}");
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod marks;
 mod receipts;
 mod resend;
 mod restless;
+mod short;
 mod work;
 
 use std::fmt;

@@ -3,7 +3,7 @@
 use contract::receipt::{Kind, Receipt};
 use effects::leads::{Behind, Cursors as _, Receipts as _};
 use serde_json::{Value, json};
-use testkit::wire::{Answer, Exchange, Wire};
+use testkit::wire::{Answer, Exchange, Reply, Wire};
 
 use super::buyer;
 use crate::dynamo::{Engine, leads_at, receipts_at};
@@ -63,20 +63,23 @@ async fn an_entry_that_changed_since_it_was_looked_at_is_looked_at_again_whateve
         &["messageId", "complainedAt"],
         &["messageId", "reason", "bouncedAt", "passingBounceAt", "complainedAt"],
     ] {
+        let engine = Engine::start().await;
         for changed in CHANGES {
-            let engine = Engine::start().await;
             engine.laying()(&mail(fields));
             let mut other = mail(fields);
             other[changed] = text(if changed == "status" { "abandoned" } else { "2026-11-23T10:15:00.000Z" });
             let (lay, url) = (engine.laying(), engine.url.clone());
             let mut other = Some(other);
-            let wire = Wire::start(move |request| {
-                if request.operation() == "UpdateItem"
-                    && let Some(other) = other.take()
-                {
+            let wire = Wire::start(move |request| match (request.operation(), other.take()) {
+                ("UpdateItem", Some(other)) => {
                     lay(&other);
+                    Answer::Forward(url.clone())
                 }
-                Answer::Forward(url.clone())
+                ("UpdateItem", None) => Answer::Reply(Reply::json(200, &json!({}))),
+                (_, before) => {
+                    other = before;
+                    Answer::Forward(url.clone())
+                }
             })
             .await;
             let bounced = Kind::Bounced { at: at("10:10:00"), is_permanent: false };
