@@ -32,6 +32,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
             "domain",
             "effects",
             "event-store",
+            "legacy",
             "reactor",
             "receipts",
             "recorder",

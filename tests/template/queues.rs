@@ -39,7 +39,8 @@ fn the_outputs_are_those_that_everybody_reads() {
             "SalesTeamQueueUrl",
             "EmailReceiptsQueueUrl",
             "StreamsTableName",
-            "LeadsTableName"
+            "LeadsTableName",
+            "Effects"
         ]
     );
 }

@@ -23,7 +23,9 @@ fn events(events: &[Event]) -> Vec<Fact> {
 /// What a former system knows after these events.
 fn known(events_there: &[Event]) -> Fact {
     let State { mut offers, .. } = given(&events(events_there));
-    offers.values_mut().for_each(|offer| offer.digests.clear());
+    for offer in offers.values_mut() {
+        offer.digests.clear();
+    }
     Fact::Migrated(Box::new(State { offers, ..State::default() }))
 }
 

@@ -94,11 +94,11 @@ pub async fn void(
         if head.state.offers.get(offer).is_some_and(|offer| offer.is_void(through)) {
             return Ok(Ok(head.state.sequence));
         }
-        let held = head.state.held.get(offer).and_then(|held| held.keys().next().copied());
-        let refusal = match (head.state.version_of(offer), held) {
+        let waits = head.state.held.get(offer).and_then(|held| held.keys().next().copied());
+        let refusal = match (head.state.version_of(offer), waits) {
             (Some(version), _) if through <= version => Some(NotVoided::NoGap { version }),
             (_, None) => Some(NotVoided::NothingHeld),
-            (_, Some(held)) if through >= held => Some(NotVoided::BeyondTheGap { held }),
+            (_, Some(first)) if through >= first => Some(NotVoided::BeyondTheGap { held: first }),
             (_, Some(_)) => None,
         };
         if let Some(refusal) = refusal {

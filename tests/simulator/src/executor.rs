@@ -200,7 +200,7 @@ impl World {
     }
 
     /// An invocation is over. A failed one takes its execution environment with it, and its doorbells come again.
-    fn end(&mut self, index: usize, has_failed: bool) {
+    pub(crate) fn end(&mut self, index: usize, has_failed: bool) {
         let invocation = self.invocations.swap_remove(index);
         if let Some(slot) = invocation.slot.and_then(|slot| self.slots.get_mut(slot)) {
             slot.2 = false;
@@ -215,7 +215,14 @@ impl World {
 
     /// It stands still for longer than anybody waits, and then goes on. Its place is free, its batch comes again.
     fn freeze(&mut self, index: usize, now: i64) {
-        let longest = self.chance.pick(&[20_000, 10 * MINUTE, 5 * HOUR, 5 * HOUR, 30 * HOUR]);
+        // A commit carries the time at which it was made: one that is put much later, and rung for by nobody, lies where no
+        // walk of the sweeper looks. Lambda ends an invocation at its time-out; two hours are far beyond that.
+        let appends = self.invocations.get(index).is_some_and(|invocation| invocation.kind.appends());
+        let longest = if appends {
+            self.chance.pick(&[20_000, 10 * MINUTE, 110 * MINUTE])
+        } else {
+            self.chance.pick(&[20_000, 10 * MINUTE, 5 * HOUR, 5 * HOUR, 30 * HOUR])
+        };
         let wakes_at = now + self.chance.up_to(longest);
         let Some(invocation) = self.invocations.get_mut(index) else { return };
         invocation.wakes_at = wakes_at;

@@ -146,7 +146,9 @@ pub(crate) fn offers_of(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
         held += by_slot.range((id, version + 1)..=(id, u32::MAX)).count();
     }
     if facts.iter().any(|fact| fact.kind == "erased") {
-        offers.values_mut().for_each(|offer| offer.email.clear());
+        for offer in offers.values_mut() {
+            offer.email.clear();
+        }
     }
     (offers, held)
 }

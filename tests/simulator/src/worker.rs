@@ -42,6 +42,13 @@ pub(crate) enum Kind {
     Operator,
 }
 
+impl Kind {
+    /// Whether it appends to streams.
+    pub(crate) const fn appends(self) -> bool {
+        matches!(self, Self::Recorder | Self::Operator)
+    }
+}
+
 /// A warm execution environment: what it remembers lives from one invocation to the next.
 #[derive(Debug, Clone)]
 pub(crate) enum Warm {
@@ -54,6 +61,7 @@ pub(crate) enum Warm {
 
 /// One invocation.
 pub(crate) struct Invocation {
+    pub(crate) kind: Kind,
     pub(crate) machine: Rc<Machine>,
     pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
     /// It stands still until then.
@@ -95,6 +103,16 @@ impl Warm {
             }
             Kind::Receipts => Self::Receipts(Rc::clone(&machine), Rc::new(Listener::new(aws(), aws()))),
             Kind::Operator => Self::Operator(machine),
+        }
+    }
+
+    const fn kind(&self) -> Kind {
+        match self {
+            Self::Recorder(..) => Kind::Recorder,
+            Self::Reactor(..) => Kind::Reactor,
+            Self::Sweeper(..) => Kind::Sweeper,
+            Self::Receipts(..) => Kind::Receipts,
+            Self::Operator(_) => Kind::Operator,
         }
     }
 
@@ -170,7 +188,16 @@ impl Warm {
             }
         };
         let machine = Rc::clone(machine);
-        Some(Invocation { machine, future, wakes_at: 0, slept: 0, slot: Some(slot), doorbells, has_failed })
+        Some(Invocation {
+            kind: self.kind(),
+            machine,
+            future,
+            wakes_at: 0,
+            slept: 0,
+            slot: Some(slot),
+            doorbells,
+            has_failed,
+        })
     }
 }
 

@@ -72,7 +72,9 @@ impl World {
         let Takeover { known, has_former, operations, later } = plan.takeover.clone();
         if has_former || !known.is_empty() {
             let former = platform.former.get_or_insert_default();
-            known.iter().for_each(|event| former.tell(event));
+            for event in &known {
+                former.tell(event);
+            }
         }
         platform.operations.extend(operations);
         let mut slots = vec![(Kind::Recorder, None, false), (Kind::Recorder, None, false)];
@@ -243,6 +245,12 @@ impl World {
 
     /// Time in which nothing happens: whoever was at an e-mail stood still as well.
     fn pass(&mut self, milliseconds: i64) {
+        // Whoever appends has been ended by Lambda after so long; see `freeze`.
+        while milliseconds > 2 * HOUR
+            && let Some(at) = self.invocations.iter().position(|invocation| invocation.kind.appends())
+        {
+            self.end(at, true);
+        }
         let mut platform = self.platform.borrow_mut();
         platform.now += milliseconds;
         platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
@@ -387,13 +395,13 @@ fn take_over(platform: &mut Platform, posts: &[Post], outbox: &mut VecDeque<usiz
         if has_former {
             let knows = u32::try_from(chance.below(4)).unwrap_or(0);
             let is_known = |event: &Sent| event.buyer == name && !event.is_odd && event.version <= knows;
-            let known = |post: &Post| post.event.as_ref().is_some_and(is_known);
-            for event in posts.iter().filter(|post| known(post)).filter_map(|post| post.event.as_ref()) {
+            let is_told = |post: &Post| post.event.as_ref().is_some_and(is_known);
+            for event in posts.iter().filter(|post| is_told(post)).filter_map(|post| post.event.as_ref()) {
                 former.tell(event);
             }
             // The sender has told us of them as well, or only the former system.
             if chance.per_mille(500) {
-                outbox.retain(|at| posts.get(*at).is_none_or(|post| !known(post)));
+                outbox.retain(|at| posts.get(*at).is_none_or(|post| !is_told(post)));
             }
         }
         if chance.per_mille(150) {

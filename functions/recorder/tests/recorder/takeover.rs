@@ -24,7 +24,9 @@ struct Former {
 impl Former {
     fn knows(&self, name: &str, events: &[Event]) {
         let mut state = State::default();
-        events.iter().for_each(|event| drop(state.fold(event)));
+        for event in events {
+            drop(state.fold(event));
+        }
         self.knows.borrow_mut().insert(buyer(name), State { sequence: Sequence::START, ..state });
     }
 }

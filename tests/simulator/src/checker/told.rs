@@ -134,8 +134,7 @@ fn check_dues(
                 };
                 !end.calls_for(&due.key) || again.any(is_rejected)
             }
-            (_, Some(Status::Suppressed)) => false,
-            (_, None) => false,
+            (_, Some(Status::Suppressed) | None) => false,
         };
         violations.must(is_right, || {
             format!("{buyer}: mail lost silently: {due:?}, settled as {settled:?}, ledger {status:?}, mailed {is_mailed}")
