@@ -1,5 +1,6 @@
 //! People who declare gaps void, give buyers back and erase them, in the middle of everything else.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use contract::legacy;
@@ -9,9 +10,11 @@ use event_store::{Performing, ResetGrounds, erase, load, reset, void};
 
 use crate::adapters::Aws;
 use crate::call::Machine;
-use crate::history::Sent;
-use crate::platform::Platform;
+use crate::chance::Chance;
+use crate::history::{Post, Sent};
+use crate::platform::{Former, Platform};
 use crate::sight::Sight;
+use crate::world::{HOUR, MINUTE};
 
 /// What somebody has decided about a buyer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,4 +88,46 @@ async fn give_back(aws: &Aws, buyer: &BuyerId, performing: Performing) -> bool {
     let grounds = ResetGrounds { settled_through: cursor.through, former: &former };
     let given_back = reset(aws, aws, performing, buyer, grounds).await;
     given_back.map(|given_back| saw(&aws.0, Sight::GivenBack, given_back.is_ok())).is_ok()
+}
+
+/// By chance there was a system before this one, which knows some of the events, effects are left to it for a while, and
+/// people decide about buyers.
+pub(crate) fn take_over(
+    platform: &mut Platform,
+    posts: &[Post],
+    outbox: &mut VecDeque<usize>,
+    chance: &mut Chance,
+) {
+    if chance.per_mille(150) {
+        platform.goes_live_at = chance.pick(&[MINUTE, 10 * MINUTE, HOUR, i64::MAX]);
+    }
+    let buyers: BTreeSet<&str> = posts.iter().map(|post| post.group.as_str()).collect();
+    let has_former = chance.per_mille(300);
+    let mut former = Former::default();
+    former.is_prompt = chance.per_mille(500);
+    for name in buyers {
+        let Ok(buyer) = BuyerId::parse(name) else { continue };
+        if has_former {
+            let knows = u32::try_from(chance.below(4)).unwrap_or(0);
+            let is_known = |event: &Sent| event.buyer == name && !event.is_odd && event.version <= knows;
+            let is_told = |post: &Post| post.event.as_ref().is_some_and(is_known);
+            for event in posts.iter().filter(|post| is_told(post)).filter_map(|post| post.event.as_ref()) {
+                former.tell(event);
+            }
+            // The sender has told us of them as well, or only the former system.
+            if chance.per_mille(500) {
+                outbox.retain(|at| posts.get(*at).is_none_or(|post| !is_told(post)));
+            }
+        }
+        if chance.per_mille(150) {
+            platform.operations.push(Operation::Void(buyer.clone()));
+        }
+        if has_former && chance.per_mille(300) {
+            platform.operations.push(Operation::Reset(buyer.clone()));
+        }
+        if chance.per_mille(60) {
+            platform.operations.push(Operation::Erase(buyer));
+        }
+    }
+    platform.former = has_former.then_some(former);
 }

@@ -1,11 +1,10 @@
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use contract::stored::StoredCommit;
-use domain::BuyerId;
 use effects::leads::Walked;
 use effects::mail::Letterhead;
 
@@ -14,9 +13,9 @@ use crate::call::timestamp;
 use crate::chance::Chance;
 use crate::executor::{FaultSource, Woken};
 use crate::fault::{Faults, Site};
-use crate::history::{Post, Sent};
-use crate::operator::{Operation, Takeover};
-use crate::platform::{Former, Platform};
+use crate::history::Post;
+use crate::operator::{Takeover, take_over};
+use crate::platform::Platform;
 use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::worker::{Invocation, Kind, Warm};
@@ -378,41 +377,4 @@ impl World {
         self.poll(last);
         true
     }
-}
-
-/// By chance there was a system before this one, which knows some of the events, effects are left to it for a while, and
-/// people decide about buyers.
-fn take_over(platform: &mut Platform, posts: &[Post], outbox: &mut VecDeque<usize>, chance: &mut Chance) {
-    if chance.per_mille(150) {
-        platform.goes_live_at = chance.pick(&[MINUTE, 10 * MINUTE, HOUR, i64::MAX]);
-    }
-    let buyers: BTreeSet<&str> = posts.iter().map(|post| post.group.as_str()).collect();
-    let has_former = chance.per_mille(300);
-    let mut former = Former::default();
-    former.is_prompt = chance.per_mille(500);
-    for name in buyers {
-        let Ok(buyer) = BuyerId::parse(name) else { continue };
-        if has_former {
-            let knows = u32::try_from(chance.below(4)).unwrap_or(0);
-            let is_known = |event: &Sent| event.buyer == name && !event.is_odd && event.version <= knows;
-            let is_told = |post: &Post| post.event.as_ref().is_some_and(is_known);
-            for event in posts.iter().filter(|post| is_told(post)).filter_map(|post| post.event.as_ref()) {
-                former.tell(event);
-            }
-            // The sender has told us of them as well, or only the former system.
-            if chance.per_mille(500) {
-                outbox.retain(|at| posts.get(*at).is_none_or(|post| !is_told(post)));
-            }
-        }
-        if chance.per_mille(150) {
-            platform.operations.push(Operation::Void(buyer.clone()));
-        }
-        if has_former && chance.per_mille(300) {
-            platform.operations.push(Operation::Reset(buyer.clone()));
-        }
-        if chance.per_mille(60) {
-            platform.operations.push(Operation::Erase(buyer));
-        }
-    }
-    platform.former = has_former.then_some(former);
 }

@@ -97,8 +97,9 @@ pub(super) fn check(
                 .must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
             Some(event) => {
                 let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
-                let is_handed_over =
-                    || stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event));
+                let is_handed_over = || {
+                    stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event, sent))
+                };
                 violations.must(!is_posted || is_recorded || is_in || is_handed_over(), || {
                     format!("event lost: {}", post.id)
                 });
@@ -150,8 +151,10 @@ fn is_void(story: &Story, event: &Sent) -> bool {
 
 /// Whether the former system knew this offer version when it handed the buyer over; or what it contradicts is no longer known,
 /// for what a reset or erased buyer did before is forgotten.
-fn has_been_told(story: &Story, event: &Sent) -> bool {
-    if event.is_odd && story.facts.iter().any(|fact| fact.known.is_some()) {
+fn has_been_told(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
+    let slot = sent.get(&(event.buyer.as_str(), event.offer.as_str(), event.version));
+    let is_contradicted = slot.is_some_and(|sent| sent.iter().any(|event| event.is_odd));
+    if is_contradicted && story.facts.iter().any(|fact| fact.known.is_some()) {
         return true;
     }
     let knows = |fact: &Fact| {

@@ -1,5 +1,7 @@
 //! The sweeper: what the doorbell missed.
 
+mod held;
+
 use std::cell::Cell;
 
 use contract::stored::StoredCommit;
@@ -12,7 +14,7 @@ use event_store::{
     Appended, EventStore, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice,
 };
 use jiff::{SignedDuration, Timestamp};
-use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
 use crate::world::{World, at, record};
 
@@ -343,113 +345,6 @@ async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eigh
     let feed = Counted(&world.streams, Cell::new(0));
     slice(&feed, begin + minutes(5), until, 100).await.unwrap();
     assert_eq!(feed.1.get(), 8);
-}
-
-impl World {
-    /// How old the oldest held events are, buyer by buyer, as a sweep tells it.
-    async fn held(&self) -> Vec<i64> {
-        let now = self.clock.now();
-        let held = self.sweep().await.held;
-        held.into_iter().map(|(_, held)| now.duration_since(held.since).as_mins()).collect()
-    }
-}
-
-#[tokio::test]
-async fn a_gap_is_told_of_once_an_hour_with_its_age_until_it_is_filled() {
-    let world = World::new();
-    world.record(&[accepted("car-1").v(2)]).await;
-    assert_eq!(world.advance().await.behind, None);
-    let mut told = Vec::new();
-    for _ in 0..25 {
-        world.clock.pass(minutes(5));
-        told.extend(world.held().await);
-    }
-    assert_eq!(told, [5, 65, 125]);
-    world.record(&[made("car-1")]).await;
-    world.advance().await;
-    world.clock.pass(minutes(120));
-    assert_eq!(world.held().await, [0; 0]);
-    assert_eq!(world.tables().held.len(), 0);
-}
-
-#[tokio::test]
-async fn a_gap_is_found_without_a_doorbell_and_its_end_too() {
-    let world = World::new();
-    world.record(&[withdrawn("car-1").v(2)]).await;
-    world.clock.pass(minutes(3));
-    world.sweep().await;
-    assert_eq!(world.tables().held.len(), 1, "found by the walk");
-    world.sweep().await;
-    let (due, filled) = (minutes(60), world.record(&[made("car-1")]).await);
-    assert_eq!(
-        (filled.effects.len(), world.head().await.held_count()),
-        (0, 0),
-        "nothing to be found by a walk"
-    );
-    world.clock.pass(due);
-    assert_eq!(world.held().await, [0; 0]);
-    assert_eq!(world.tables().held.len(), 0, "found when it was due");
-}
-
-#[tokio::test]
-async fn the_age_is_that_of_the_oldest_gap_that_is_still_open() {
-    let world = World::new();
-    world.record(&[accepted("car-1").v(2)]).await;
-    world.advance().await;
-    world.clock.pass(minutes(100));
-    world.record(&[accepted("car-2").v(2)]).await;
-    world.advance().await;
-    assert_eq!(world.held().await, [100]);
-    world.record(&[made("car-1")]).await;
-    world.advance().await;
-    world.clock.pass(minutes(60));
-    assert_eq!(world.held().await, [60]);
-}
-
-#[tokio::test]
-async fn a_gap_in_a_stream_that_cannot_be_read_is_told_of_with_what_was_known() {
-    let world = World::new();
-    world.record(&[accepted("car-1").v(2)]).await;
-    world.advance().await;
-    let mut corrupt = world.streams.commits().remove(0);
-    corrupt.sequence = 2;
-    corrupt.last = 2;
-    corrupt.facts = "?".to_owned();
-    world.streams.append(&corrupt).await.unwrap();
-    world.clock.pass(minutes(10));
-    assert_eq!(world.held().await, [10]);
-    assert_eq!(world.held().await, [0; 0], "not again before an hour has passed");
-}
-
-#[tokio::test]
-async fn what_was_held_before_cursors_told_of_it_is_found_by_the_next_look() {
-    let world = World::new();
-    world.record(&[accepted("car-1").v(2)]).await;
-    let progress = effects::leads::Progress { through: Sequence::new(1), ..Default::default() };
-    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
-    world.clock.pass(minutes(30));
-    world.record(&[made("car-2")]).await;
-    world.advance().await;
-    assert_eq!(world.tables().held[&world.buyer].since, world.clock.now(), "not known better yet");
-    world.clock.pass(minutes(1));
-    assert_eq!(world.held().await, [31]);
-}
-
-#[tokio::test]
-async fn an_older_gap_than_the_table_says_is_found_and_not_taken_for_filled() {
-    use effects::leads::{Held, HeldAtHead};
-    let world = World::new();
-    world.record(&[accepted("car-1").v(2)]).await;
-    world.record(&[made("car-2")]).await;
-    world.advance().await;
-    let late = Held { sequence: Sequence::new(2), since: world.clock.now(), due: world.clock.now() };
-    let held = Some(HeldAtHead { oldest: Some(late), is_known: false });
-    let through = Sequence::new(2);
-    let progress = effects::leads::Progress { from: through, through, held, ..Default::default() };
-    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
-    world.clock.pass(minutes(7));
-    assert_eq!(world.held().await, [7]);
-    assert_eq!(world.tables().held[&world.buyer].sequence, Sequence::new(1));
 }
 
 #[tokio::test]
