@@ -114,6 +114,8 @@ fn a_gap_declared_void_sets_free_what_waits_and_an_erased_buyer_is_forgotten() {
         let person = Person::called("voiderased").unwrap();
         let buyer = person.buyer.as_str();
         post(&stack, &person, "offer.made.v1", "car-1", 1).await;
+        // One after the other: two of one batch are one commit.
+        stack.settled(&person.buyer, 1).await.unwrap();
         post(&stack, &person, "offer.accepted.v1", "car-1", 3).await;
         stack.settled(&person.buyer, 2).await.unwrap();
         assert_eq!(leads(&["void", buyer, "car-1", "--through", "2"]).await.0, "Failed", "not without --yes");
