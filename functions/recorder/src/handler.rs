@@ -204,7 +204,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
         let mut past = None;
-        let mut asked = None;
+        let mut former = None;
         loop {
             let head = if let Some(head) = known.take() {
                 head
@@ -212,23 +212,20 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                 is_fresh = true;
                 load(streams, buyer).await.map_err(GiveBack::Store)?
             };
-            let former = match asked.take().filter(|_| head.state.is_first_sight()) {
-                None if head.state.is_first_sight() => self.take_over(buyer, &head.state, deadline).await?,
-                asked => asked.flatten(),
-            };
+            let is_first_sight = head.state.is_first_sight();
+            if is_first_sight && former.is_none() {
+                former = Some(self.take_over(buyer, &head.state, deadline).await?);
+            }
+            let handed_over = former.as_ref().and_then(Option::as_ref).filter(|_| is_first_sight);
             let Decided { decisions, appending, needs_history } =
-                match decide(head.clone(), past.as_deref(), former.as_ref(), events.iter().copied()) {
+                match decide(head.clone(), past.as_deref(), handed_over, events.iter().copied()) {
                     // Never on a remembered head: it may be stale.
-                    decided if decided.has_dead() && !is_fresh => {
-                        asked = Some(former);
-                        continue;
-                    }
+                    decided if decided.has_dead() && !is_fresh => continue,
                     decided => decided,
                 };
             if needs_history {
                 past = Some(history(streams, buyer).await.map_err(GiveBack::Store)?);
                 known = Some(head);
-                asked = Some(former);
                 continue;
             }
             let now = self.surroundings.now();
@@ -244,6 +241,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                 // Another writer, or our own put whose answer was lost: adopt what lies there and decide again.
                 Appended::Conflict(stored) => {
                     past = None;
+                    former = None;
                     is_fresh = false;
                     // What lies at the next sequence number directly follows our head, unless it was emptied since.
                     let followed = head.followed_by(&stored);

@@ -75,12 +75,11 @@ pub const SCENARIOS: [(&str, &str); 54] = [
 pub fn plan(scenario: &str) -> Plan {
     let mut takeover = Takeover::default();
     let mut plain = Vec::new();
-    let is_known = |post: &Post| post.event.clone();
     let words: Vec<&str> = scenario.split(' ').filter(|word| !word.starts_with('+')).collect();
     let bare: Vec<&str> = words.iter().map(|word| word.trim_start_matches('^')).collect();
     for (word, post) in words.iter().zip(posts(&bare.join(" "))) {
         if word.starts_with('^') {
-            takeover.known.extend(is_known(&post));
+            takeover.known.extend(post.event);
         } else {
             plain.push(post);
         }
