@@ -70,7 +70,7 @@ kills: build-local ## Kills the built functions at chosen requests, and makes an
 
 # What libFuzzer watches: which edges were taken, and what was compared with what.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
-	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-trace-compares
+	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZER := $(BUILT)/$(HOST)/fuzz/fuzz
 FUZZED := incoming batch doorbells receipts email commit snapshot
