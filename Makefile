@@ -8,6 +8,7 @@ FROM ?= 0
 SEEDS ?= 10000
 KILLS ?= 10000
 TIME ?= 600
+RUNS ?= -1
 SHARD ?= 0/1
 MUTATED ?= domain event-store effects contract recorder reactor sweeper receipts
 
@@ -75,11 +76,11 @@ HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZER := $(BUILT)/$(HOST)/fuzz/fuzz
 FUZZED := incoming batch doorbells receipts email commit snapshot
 
-fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds for each TARGET=); needs a C++ compiler
+fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds or RUNS= inputs for each TARGET=); needs a C++ compiler
 	RUSTFLAGS="$(COVERAGE)" cargo build --profile fuzz --target $(HOST) --package fuzz --features libfuzzer --bin fuzz
 	@for target in $(or $(TARGET),$(FUZZED)); do \
 		mkdir -p $(BUILT)/fuzzing/$$target && \
-		FUZZ_TARGET=$$target $(FUZZER) $(BUILT)/fuzzing/$$target tests/fuzz/corpus/$$target -max_total_time=$(TIME) \
+		FUZZ_TARGET=$$target $(FUZZER) $(BUILT)/fuzzing/$$target tests/fuzz/corpus/$$target -max_total_time=$(TIME) -runs=$(RUNS) \
 			-max_len=4096 -timeout=10 -close_fd_mask=1 -print_final_stats=1 -artifact_prefix=$(BUILT)/fuzzing/ || exit 1; \
 	done
 

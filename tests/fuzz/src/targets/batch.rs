@@ -1,5 +1,5 @@
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use contract::incoming;
@@ -105,12 +105,15 @@ fn assert_is_the_end_of_its_groups(messages: &[Sent], back: &BTreeSet<String>) {
 
 fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams, letters: &Letters) {
     let letters = letters.memory.letters();
+    let mut streams_of = BTreeMap::new();
     for message in messages.iter().filter(|message| !back.contains(&message.id)) {
         let reason =
             letters.iter().find(|letter| letter.message_id == message.id).map(|letter| letter.reason);
         match incoming::decode(&message.body) {
             Ok(read) if read.buyer.as_str() == message.group => {
-                let recorded = block_on(history(&streams.memory, &read.buyer)).unwrap();
+                let recorded = streams_of
+                    .entry(message.group.as_str())
+                    .or_insert_with(|| block_on(history(&streams.memory, &read.buyer)).unwrap());
                 let lies_there =
                     recorded.iter().flat_map(|commit| &commit.facts).filter_map(Fact::event).any(|event| {
                         event.offer == read.event.offer

@@ -1,7 +1,8 @@
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use aws_lambda_events::event::dynamodb::Event as FeedEvent;
+use aws_lambda_events::event::dynamodb::{Event as FeedEvent, EventRecord};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
@@ -9,10 +10,10 @@ use effects::leads::{
 };
 use effects::mail::{Email, Letterhead};
 use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
-use event_store::{Appended, Appending, EventStore, MemoryStreams, Page, Performing, StoreError, load};
+use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
 use futures::executor::block_on;
 use reactor::Reactor;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{buyer, event, parts};
 use crate::surroundings::{Still, deadline, now};
@@ -41,11 +42,12 @@ pub(crate) fn take(bytes: &[u8]) {
             Some(("a", short)) => event(short).map(|event| (BUYERS[0], event)),
             Some(("b", short)) => event(short).map(|event| (BUYERS[1], event)),
             Some(("!", bell)) => {
-                records.extend(bell.split_once(' ').map(|(buyer, sequence)| record(buyer, sequence)));
+                records.extend(bell.split_once(' ').and_then(|(buyer, sequence)| record(buyer, sequence)));
                 None
             }
+            // As far as Lambda's own types can read it at all.
             _ => {
-                records.extend(serde_json::from_str::<Value>(&part));
+                records.extend(serde_json::from_str::<EventRecord>(&part));
                 None
             }
         };
@@ -66,7 +68,7 @@ pub(crate) fn take(bytes: &[u8]) {
         })
         .collect();
     for (buyer, head) in &heads {
-        records.push(record(buyer.as_str(), &head.get().to_string()));
+        records.extend(record(buyer.as_str(), &head.get().to_string()));
     }
     ring(&reactor, &mut records);
     for (buyer, head) in &heads {
@@ -83,50 +85,42 @@ pub(crate) fn take(bytes: &[u8]) {
     assert!(count.values().all(|times| *times == 1), "{count:?}");
 }
 
-fn record(buyer: &str, sequence: &str) -> Value {
-    json!({
+fn record(buyer: &str, sequence: &str) -> Option<EventRecord> {
+    let record = json!({
         "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
         "eventVersion": "1.1", "eventSourceARN": "arn",
         "dynamodb": {
             "ApproximateCreationDateTime": 1_764_000_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
             "SequenceNumber": "1", "Keys": { "buyer": { "S": buyer }, "sequence": { "N": sequence } },
         },
-    })
+    });
+    serde_json::from_value(record).ok()
 }
 
-type Fuzzed<'a> = Reactor<&'a Streams, &'a Leads, &'a World, &'a Still>;
-
-/// Those records, as far as Lambda's own types can read them at all.
-fn ring(reactor: &Fuzzed<'_>, records: &mut Vec<Value>) {
-    let records = std::mem::take(records);
-    let batches = match serde_json::from_value::<FeedEvent>(json!({ "Records": records.clone() })) {
-        Ok(batch) => vec![batch],
-        Err(_) => records
-            .into_iter()
-            .filter_map(|record| serde_json::from_value(json!({ "Records": [record] })).ok())
-            .collect(),
-    };
-    for batch in batches {
-        block_on(reactor.handle(batch, deadline())).unwrap();
-    }
+fn ring(reactor: &Reactor<&Streams, &Leads, &World, &Still>, records: &mut Vec<EventRecord>) {
+    let mut batch = FeedEvent::default();
+    batch.records = std::mem::take(records);
+    block_on(reactor.handle(batch, deadline())).unwrap();
 }
 
 #[derive(Debug, Default)]
 struct Streams {
     memory: Rc<MemoryStreams>,
+    heads: RefCell<BTreeMap<String, Head>>,
 }
 
 impl Streams {
     /// In a commit of its own, if it is new.
     fn record(&self, name: &str, event: Event) {
-        let buyer = buyer(name).unwrap();
-        let head = block_on(load(&self, &buyer)).unwrap();
-        let mut appending = Appending::onto(head);
+        let mut heads = self.heads.borrow_mut();
+        let head = heads.entry(name.to_owned()).or_default();
+        let mut appending = Appending::onto(head.clone());
         if matches!(appending.state().arrival_of(&event), domain::Arrival::Next | domain::Arrival::Early) {
             appending.take(event.into());
         }
-        if let Some((commit, _)) = appending.commit(&buyer, Performing::Live, now()) {
+        if let Some((commit, after)) = appending.commit(&buyer(name).unwrap(), Performing::Live, now()) {
             assert_eq!(block_on(self.memory.append(&commit)).unwrap(), Appended::Written);
+            *head = after;
         }
     }
 }

@@ -39,14 +39,15 @@ pub(crate) fn take(bytes: &[u8]) {
             let site = "Cars & Co".to_owned();
             render(&kind, &state, &Letterhead { site, site_url: "https://cars.example".to_owned() })
         };
-        let plain = mail("Nobody", "nobody@example.com").unwrap().unwrap();
-        let hostile = mail(&name, "nobody@example.com").unwrap().unwrap();
+        let nobody = "nobody@example.com";
+        let plain = mail("Nobody", nobody).unwrap().unwrap();
+        let hostile = match mail(&name, &address) {
+            Ok(Some(mail)) => mail,
+            Ok(None) | Err(_) => mail(&name, nobody).unwrap().unwrap(),
+        };
+        assert!(hostile.to.is_ascii() && hostile.to.len() <= 254, "{}", hostile.to);
         assert_taken_apart(&hostile);
         assert_differs_in_the_greeting_only(&hostile, &plain);
-        if let Ok(Some(mail)) = mail(&name, &address) {
-            assert!(mail.to.is_ascii() && mail.to.len() <= 254, "{}", mail.to);
-            assert_taken_apart(&mail);
-        }
     }
 }
 
