@@ -1,4 +1,4 @@
-use contract::stored::{Emptied, StoredCommit, decode, encode, encode_snapshot};
+use contract::stored::{Emptied, StoredCommit, decode, encode, encode_snapshot, written as stored_moment};
 
 use super::parts;
 
@@ -47,7 +47,7 @@ pub(crate) fn take(bytes: &[u8]) {
     let again = written(&commit);
     let mut read = decode(&again).unwrap();
     // It is kept in milliseconds.
-    assert_eq!(read.recorded_at.as_millisecond(), commit.recorded_at.as_millisecond());
+    assert_eq!(stored_moment(read.recorded_at), stored_moment(commit.recorded_at));
     assert_eq!(written(&read), again);
     read.recorded_at = commit.recorded_at;
     assert_eq!(read, commit);
