@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -44,6 +44,20 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
+    (
+        "bench",
+        &[
+            "aws",
+            "binaries",
+            "contract",
+            "domain",
+            "effects",
+            "event-store",
+            "reactor",
+            "recorder",
+            "testkit",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contract::incoming::IncomingEvent;
+use domain::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::Remark;
@@ -23,14 +24,14 @@ pub(super) struct Across {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     line: u64,
-    what: u64,
+    what: Digest,
 }
 
 impl Across {
     /// What is wrong with an event beside those before it.
     pub(super) fn take(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
         let IncomingEvent { buyer, event } = incoming;
-        let content = event.change.digest().0;
+        let content = event.change.digest();
         let offer = fingerprint(&[buyer.as_str(), event.offer.as_str()]);
         let version = event.version.get();
         let mut remarks = Vec::new();
@@ -50,8 +51,9 @@ impl Across {
             Entry::Occupied(_) => {}
         }
 
-        let name = format!("{offer:x}/{version}/{content:x}");
-        let what = u64::try_from(fingerprint(&[&name]) & u128::from(u64::MAX)).unwrap_or_default();
+        let [what @ .., _, _, _, _, _, _, _, _, _, _] =
+            fingerprint(&[&format!("{offer:x}/{version}/{content:?}")]).to_be_bytes();
+        let what = Digest(what);
         match self.ids.entry(fingerprint(&[event.id.as_str()])) {
             Entry::Vacant(free) => {
                 free.insert(Seen { line, what });

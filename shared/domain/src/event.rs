@@ -69,25 +69,35 @@ impl OfferChange {
     /// A fingerprint of the type and its data: two events of one offer version with other digests contradict each other.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        let digest = Digest::EMPTY.and(self.name());
-        match self {
-            Self::Made { car, contact: Some(contact) } => digest
+        let hash = Hash::EMPTY.and(self.name());
+        let hash = match self {
+            Self::Made { car, contact: Some(contact) } => hash
                 .and(car.as_str())
                 .and(&contact.name)
                 .and(&contact.email)
                 .and_option(contact.phone.as_deref()),
-            Self::Made { car, contact: None } => digest.and(car.as_str()),
-            Self::Rejected { reason } => digest.and_option(reason.as_deref()),
-            Self::Accepted | Self::AcceptanceWithdrawn | Self::Withdrawn => digest,
-        }
+            Self::Made { car, contact: None } => hash.and(car.as_str()),
+            Self::Rejected { reason } => hash.and_option(reason.as_deref()),
+            Self::Accepted | Self::AcceptanceWithdrawn | Self::Withdrawn => hash,
+        };
+        hash.digest()
     }
 }
 
-/// 64 bits of FNV-1a over length-prefixed fields. It is stored, so it must never change; std's hasher may.
+/// 48 bits of FNV-1a over length-prefixed fields. It is stored, so it must never change; std's hasher may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest(pub u64);
+pub struct Digest(pub [u8; 6]);
 
-impl Digest {
+#[derive(Clone, Copy)]
+struct Hash(u64);
+
+impl Hash {
+    /// All 64 bits, folded.
+    const fn digest(self) -> Digest {
+        let [_, _, bytes @ ..] = (self.0 ^ (self.0 >> 48)).to_be_bytes();
+        Digest(bytes)
+    }
+
     const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
     const PRIME: u64 = 0x0000_0100_0000_01b3;
 

@@ -2,9 +2,9 @@ use std::collections::BTreeMap;
 
 use crate::{CarId, Contact, Digest, Event, OfferChange, OfferVersion};
 
-/// How many of an offer's latest versions keep their digest in the state. An older repeat is compared
-/// by one read of the history.
-pub const REMEMBERED_DIGESTS: usize = 3;
+/// How many of an offer's latest versions keep their digest in the state: as many as a batch has events, so that a batch that
+/// comes again is recognised without a read. An older repeat is compared by one read of the history.
+pub const REMEMBERED_DIGESTS: usize = 10;
 
 /// Where an offer stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

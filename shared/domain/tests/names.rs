@@ -113,7 +113,7 @@ fn an_effect_is_known_by_its_buyer_and_key_and_told_by_its_kind() {
     }
 }
 
-/// FNV-1a over length-prefixed fields, worked out by hand and by another program.
+/// FNV-1a over length-prefixed fields, folded to 48 bits, worked out by hand and by another program.
 #[test]
 fn a_digest_is_what_it_was_when_it_was_stored() {
     let digests = [
@@ -122,8 +122,8 @@ fn a_digest_is_what_it_was_when_it_was_stored() {
         rejected("car-1").v(2).change.digest(),
     ];
     assert_eq!(
-        digests.map(|digest| format!("{:x}", digest.0)),
-        ["d0cbe6eb322dcb50", "588eb742890d36c8", "b7d1fad08335d90d"]
+        digests.map(|digest| digest.0.map(|byte| format!("{byte:02x}")).concat()),
+        ["e6eb322d1b9b", "b742890d6e46", "fad083356edc"]
     );
 }
 

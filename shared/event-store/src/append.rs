@@ -4,7 +4,8 @@ use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Effect, Fact};
 use jiff::Timestamp;
 
-use crate::{FeedPartition, Head, Performing};
+use crate::load::FIRST_PAGE;
+use crate::{FeedPartition, Head, Performing, Tail};
 
 /// The largest item in bytes that is written; DynamoDB's own limit is 400 KB.
 pub const LARGEST_ITEM: usize = 380_000;
@@ -69,44 +70,57 @@ impl Appending {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = Head { is_live: !is_shadow, ..self.after.clone() };
-        let tail_bytes = self.before.tail_bytes + commit.bytes();
-        let snapshot = stored::encode_snapshot(&self.after.state);
-        if is_snapshot_worth_it(commit.bytes(), "snapshot".len() + snapshot.len(), tail_bytes) {
-            commit.snapshot = Some(snapshot);
-            head.tail_bytes = 0;
-        } else {
-            head.tail_bytes = tail_bytes;
-        }
+        let tail = self.before.tail.and(commit.bytes());
+        let snapshot = may_need_one(tail).then(|| stored::encode_snapshot(&self.after.state));
+        let is_worth_it =
+            |snapshot: &String| is_snapshot_worth_it(commit.bytes(), "snapshot".len() + snapshot.len(), tail);
+        commit.snapshot = snapshot.filter(is_worth_it);
+        head.tail = if commit.snapshot.is_some() { Tail::default() } else { tail };
         Some((commit, head))
     }
 }
 
-/// A snapshot is written when it fits into the write unit that is paid anyway, or when the tail since the last one
-/// would cost more units to read than the snapshot to write; never when the item would grow too large.
-const fn is_snapshot_worth_it(commit: usize, snapshot: usize, tail: usize) -> bool {
+/// A snapshot is written once the tail since the last one, this commit in it, takes a load more than a page or a unit; if
+/// it fits into the write unit that is paid anyway, or costs fewer units more than reading the tail does. Not before: what
+/// is stored is paid for every month. Never when the item would grow too large.
+const fn is_snapshot_worth_it(commit: usize, snapshot: usize, tail: Tail) -> bool {
     let extra = (commit + snapshot).div_ceil(WRITE_UNIT) - commit.div_ceil(WRITE_UNIT);
-    commit + snapshot <= LARGEST_ITEM && (extra == 0 || tail.div_ceil(READ_UNIT) > extra)
+    let is_dear_to_read = tail.bytes.div_ceil(READ_UNIT) > extra;
+    commit + snapshot <= LARGEST_ITEM && may_need_one(tail) && (is_dear_to_read || extra == 0)
+}
+
+/// Whether a tail is worth a snapshot that costs no write unit: it takes a load a second page, or a second read unit.
+const fn may_need_one(tail: Tail) -> bool {
+    tail.commits >= FIRST_PAGE || tail.bytes > READ_UNIT
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST_ITEM, is_snapshot_worth_it};
+    use super::{LARGEST_ITEM, Tail, is_snapshot_worth_it};
+
+    const fn tail(commits: usize, bytes: usize) -> Tail {
+        Tail { commits, bytes }
+    }
 
     #[test]
-    fn a_snapshot_that_fits_into_the_paid_unit_always_goes_along() {
-        assert!(is_snapshot_worth_it(600, 424, 600));
-        assert!(!is_snapshot_worth_it(600, 425, 600));
+    fn one_that_fits_into_the_paid_unit_goes_along_before_a_load_would_need_a_second_page_or_unit() {
+        assert!(!is_snapshot_worth_it(600, 424, tail(7, 4096)));
+        assert!(is_snapshot_worth_it(600, 424, tail(8, 4096)), "a second page");
+        assert!(is_snapshot_worth_it(600, 424, tail(7, 4097)), "a second unit");
+        assert!(!is_snapshot_worth_it(600, 425, tail(8, 4096)), "it does not fit");
     }
 
     #[test]
     fn a_larger_one_goes_along_when_reading_the_tail_costs_more_units_than_writing_it() {
-        assert!(!is_snapshot_worth_it(600, 10_000, 40_960), "10 read units against 10 write units");
-        assert!(is_snapshot_worth_it(600, 10_000, 40_961), "11 read units");
+        assert!(is_snapshot_worth_it(600, 425, tail(7, 4097)), "2 read units against 1 write unit");
+        assert!(!is_snapshot_worth_it(600, 10_000, tail(8, 40_960)), "10 read units against 10 write units");
+        assert!(is_snapshot_worth_it(600, 10_000, tail(8, 40_961)), "11 read units");
     }
 
     #[test]
     fn one_that_would_not_fit_the_item_never_does() {
-        assert!(is_snapshot_worth_it(600, LARGEST_ITEM - 600, usize::MAX / 2));
-        assert!(!is_snapshot_worth_it(600, LARGEST_ITEM, usize::MAX / 2));
+        let endless = tail(8, usize::MAX / 2);
+        assert!(is_snapshot_worth_it(600, LARGEST_ITEM - 600, endless));
+        assert!(!is_snapshot_worth_it(600, LARGEST_ITEM, endless));
     }
 }

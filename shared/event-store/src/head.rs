@@ -6,10 +6,27 @@ use domain::State;
 pub struct Head {
     /// The folded state.
     pub state: State,
-    /// The bytes of the commits since the newest snapshot: what a load has to read.
-    pub tail_bytes: usize,
+    /// The commits since the newest snapshot: what a load has to read.
+    pub tail: Tail,
     /// Whether effects of this buyer are performed by us. Once they are, they stay so.
     pub is_live: bool,
+}
+
+/// Some commits at the end of a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// How many.
+    pub commits: usize,
+    /// Their size, as DynamoDB counts it.
+    pub bytes: usize,
+}
+
+impl Tail {
+    /// With one more of this size.
+    #[must_use]
+    pub const fn and(self, bytes: usize) -> Self {
+        Self { commits: self.commits + 1, bytes: self.bytes + bytes }
+    }
 }
 
 /// Whether the effects of what is recorded are to be performed.
@@ -40,13 +57,13 @@ impl Head {
         self.is_live = !commit.is_shadow;
         if let Some(snapshot) = &commit.snapshot {
             self.state = snapshot.clone();
-            self.tail_bytes = 0;
+            self.tail = Tail::default();
             return;
         }
         for fact in &commit.facts {
             // A fold performs nothing: the effects were decided when the commit was written, and are stored with it.
             drop(self.state.fold_fact(fact));
         }
-        self.tail_bytes += bytes;
+        self.tail = self.tail.and(bytes);
     }
 }

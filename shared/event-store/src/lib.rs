@@ -17,7 +17,7 @@ pub mod surroundings;
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace, RetryConflicts};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
-pub use head::{Head, Performing};
+pub use head::{Head, Performing, Tail};
 pub use in_time::{InTime, NEEDED};
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;

@@ -5,9 +5,9 @@ use domain::{BuyerId, Sequence};
 
 use crate::{EventStore, Head, StoreError};
 
-/// How many commits the first page asks for. Most streams end in a snapshot; eight small commits still fit into two
-/// read units.
-const FIRST_PAGE: usize = 8;
+/// How many commits the first page asks for: as many as there are between two snapshots, as long as these are small. Eight
+/// commits of one event fit into a read unit, or little more.
+pub(crate) const FIRST_PAGE: usize = 8;
 
 /// How much larger each further page is: a long tail is read in few requests, a short one is not overread.
 const GROWTH: usize = 4;

@@ -15,7 +15,7 @@ mod queue;
 mod report;
 pub mod runtime_api;
 mod ses;
-mod tables;
+pub mod tables;
 mod world;
 
 pub use fault::Fault;

@@ -5,14 +5,17 @@ use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-pub(crate) const STREAMS: &str = "streams";
-pub(crate) const LEADS: &str = "leads";
+/// The streams table's name.
+pub const STREAMS: &str = "streams";
+/// The leads table's name.
+pub const LEADS: &str = "leads";
 
 /// Long ago: whatever is due then is due.
 const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
 
 /// The tables, empty, but for a sweeper's place as after a run a moment ago: the very first walk reads a day.
-pub(crate) fn create() -> Database {
+#[must_use]
+pub fn create() -> Database {
     let database = Database::memory().unwrap();
     for definition in [streams(), leads()] {
         database.create_table(serde_json::from_value(definition).unwrap()).unwrap();

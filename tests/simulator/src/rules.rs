@@ -69,6 +69,7 @@ pub(crate) struct Due {
 pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
     let facts: Value = serde_json::from_str(&commit.facts).ok()?;
     let text = |fact: &Value, name: &str| fact.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut last_email = String::new();
     facts
         .as_array()?
         .iter()
@@ -78,11 +79,16 @@ pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
             let known = fact.get("state").cloned();
             let carries = matches!(kind.as_str(), "migrated" | "reset" | "erased");
             (carries == known.is_some()).then_some(())?;
+            let own = text(fact, "email");
+            let email = if fact["same"] == true { last_email.clone() } else { own.unwrap_or_default() };
+            if kind == "made" && !email.is_empty() {
+                last_email.clone_from(&email);
+            }
             Some(Fact {
                 offer: if carries { String::new() } else { text(fact, "offer")? },
                 version: if carries { 0 } else { u32::try_from(fact.get("version")?.as_u64()?).ok()? },
                 kind,
-                email: text(fact, "email").unwrap_or_default(),
+                email,
                 sequence,
                 known,
             })
@@ -93,21 +99,10 @@ pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
 /// The keys of the effects of a stored item, by sequence number.
 pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)>> {
     let Some(text) = &commit.effects else { return Some(BTreeSet::new()) };
-    let effects: Value = serde_json::from_str(text).ok()?;
-    effects
-        .as_array()?
-        .iter()
-        .map(|effect| {
-            let text = |name: &str| effect.get(name).and_then(Value::as_str);
-            let key = match text("type")? {
-                "quote-request" => format!("quote/{}", text("offer")?),
-                "quote-invitation" => "quote-email".to_owned(),
-                "lead-opened" => format!("opened/{}", text("lead")?),
-                "lead-closed" => format!("closed/{}", text("lead")?),
-                "accepted-email" => format!("accepted-email/{}/{}", text("offer")?, effect.get("version")?),
-                _ => return None,
-            };
-            Some((effect.get("sequence")?.as_u64()?, key))
+    text.lines()
+        .map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
         })
         .collect()
 }
@@ -165,21 +160,26 @@ fn applied(before: Option<&Offer>, fact: &Fact) -> Offer {
     Offer { stage, version: fact.version, accepted_at: since, email: email.clone() }
 }
 
+/// An offer as it stands in a stored state: `3a2 car-1 0 …`.
+pub(crate) fn offer_in(line: &Value, contacts: &Value) -> Option<Offer> {
+    let mut words = line.as_str()?.split(' ');
+    let (head, _car, contact) = (words.next()?, words.next()?, words.next()?);
+    let stage = head.chars().find(char::is_ascii_alphabetic)?;
+    let (version, at) = head.split_once(stage)?;
+    let contact = contact.parse::<usize>().ok().and_then(|place| contacts.get(place));
+    Some(Offer {
+        stage,
+        version: version.parse().ok()?,
+        accepted_at: if stage == 'a' { at.parse().ok()? } else { 0 },
+        email: contact.and_then(|contact| contact["email"].as_str()).unwrap_or_default().to_owned(),
+    })
+}
+
 /// The offers that the former system handed over.
 fn handed_over(fact: &Fact) -> BTreeMap<String, Offer> {
     let Some(known) = &fact.known else { return BTreeMap::new() };
-    let offer = |stored: &Value| {
-        let number = |name: &str| stored[name].as_u64().and_then(|number| u32::try_from(number).ok());
-        let contact = number("to").and_then(|index| known["contacts"].get(usize::try_from(index).ok()?));
-        Some(Offer {
-            stage: stored["s"].as_str()?.chars().next()?,
-            version: number("v")?,
-            accepted_at: number("at").unwrap_or(0),
-            email: contact.and_then(|contact| contact["email"].as_str()).unwrap_or_default().to_owned(),
-        })
-    };
     let offers = known["offers"].as_object().into_iter().flatten();
-    offers.filter_map(|(id, stored)| Some((id.clone(), offer(stored)?))).collect()
+    offers.filter_map(|(id, line)| Some((id.clone(), offer_in(line, &known["contacts"])?))).collect()
 }
 
 impl Buyer {

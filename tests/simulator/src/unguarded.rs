@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::StoredCommit;
 use event_store::Page;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::platform::{Platform, Received};
 use crate::rules::{Buyer, Due, Fact, facts_of};
@@ -46,46 +46,38 @@ pub(crate) fn with_effects_per_step(platform: &Platform, commit: &StoredCommit) 
             buyer = after;
         }
     }
-    let effects = (!effects.is_empty()).then(|| Value::Array(effects).to_string());
+    let effects = (!effects.is_empty()).then(|| effects.join("\n"));
     StoredCommit { effects, ..commit.clone() }
 }
 
-fn stored(due: &Due, cause: &str) -> Value {
-    let sequence = due.sequence;
+fn stored(due: &Due, cause: &str) -> String {
+    let line = format!("{} {}", due.sequence, due.key);
     match due.key.split_once('/') {
-        Some(("quote", offer)) => json!({"type": "quote-request", "sequence": sequence, "offer": offer}),
-        Some(("closed", lead)) => {
-            json!({"type": "lead-closed", "sequence": sequence, "lead": lead, "reason": "offer-withdrawn"})
-        }
-        Some(("opened", lead)) if lead.starts_with("low") => {
-            json!({"type": "lead-opened", "sequence": sequence, "lead": lead, "offer": cause})
-        }
-        Some(("opened", lead)) => json!({"type": "lead-opened", "sequence": sequence, "lead": lead}),
-        Some((_, acceptance)) => {
-            let (offer, version) = acceptance.split_once('/').unwrap_or((acceptance, "1"));
-            let version: u32 = version.parse().unwrap_or(1);
-            json!({"type": "accepted-email", "sequence": sequence, "offer": offer, "version": version})
-        }
-        None => json!({"type": "quote-invitation", "sequence": sequence, "offer": cause}),
+        Some(("closed", _)) => line + " offer-withdrawn",
+        Some(("opened", lead)) if lead.starts_with("low") => format!("{line} {cause}"),
+        Some(_) => line,
+        None => format!("{line} {cause}"),
     }
 }
 
 /// Without "closings are always announced": the closing of a lead is dropped with its opening.
 pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
     let through = platform.leads.cursor(buyer).through.get();
-    let lead = |effect: &Value, kind: &str| {
-        let is_pending = effect["sequence"].as_u64().is_some_and(|sequence| sequence > through);
-        (effect["type"] == kind && is_pending).then(|| effect["lead"].as_str().unwrap_or_default().to_owned())
+    let lead = |line: &str, kind: &str| {
+        let (sequence, key) = line.split_once(' ')?;
+        let is_pending = sequence.parse::<u64>().is_ok_and(|sequence| sequence > through);
+        let lead = key.split(' ').next()?.strip_prefix(kind)?;
+        is_pending.then(|| lead.to_owned())
     };
-    let read = |commit: &StoredCommit| -> Vec<Value> {
-        commit.effects.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    let effects = |commit: &StoredCommit| -> Vec<String> {
+        commit.effects.iter().flat_map(|text| text.lines()).map(str::to_owned).collect()
     };
     let opened: BTreeSet<String> =
-        page.commits.iter().flat_map(&read).filter_map(|effect| lead(&effect, "lead-opened")).collect();
+        page.commits.iter().flat_map(&effects).filter_map(|line| lead(&line, "opened/")).collect();
     for commit in &mut page.commits {
-        let mut effects = read(commit);
-        effects.retain(|effect| lead(effect, "lead-closed").is_none_or(|lead| !opened.contains(&lead)));
-        commit.effects = (!effects.is_empty()).then(|| Value::Array(effects).to_string());
+        let mut effects = effects(commit);
+        effects.retain(|line| lead(line, "closed/").is_none_or(|lead| !opened.contains(&lead)));
+        commit.effects = (!effects.is_empty()).then(|| effects.join("\n"));
     }
 }
 

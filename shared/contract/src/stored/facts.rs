@@ -1,7 +1,7 @@
 use domain::{CarId, Contact, Event, EventId, Fact, OfferChange, OfferId, OfferVersion};
 use serde::{Deserialize, Serialize};
 
-use super::state::StoredState;
+use super::state::{StoredState, is_false};
 
 /// A recorded fact. Format 1 has events only; format 2 has the others too.
 #[derive(Default, Serialize, Deserialize)]
@@ -24,6 +24,9 @@ pub(super) struct StoredFact {
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
+    /// Whether the contact is that of the offer made before it in the same commit: most buyers give one with every offer.
+    #[serde(default, skip_serializing_if = "is_false")]
+    same: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// Of a fact that carries a state of its own.
@@ -74,6 +77,10 @@ impl From<&Event> for StoredFact {
 }
 
 impl StoredFact {
+    fn contact(&self) -> Option<Contact> {
+        Some(Contact { name: self.name.clone()?, email: self.email.clone()?, phone: self.phone.clone() })
+    }
+
     fn into_fact(self) -> Option<Fact> {
         let state = |stored: Option<Box<StoredState>>| stored?.into_state().map(Box::new);
         match self.kind.as_str() {
@@ -115,13 +122,30 @@ impl StoredFact {
 }
 
 pub(super) fn encode(facts: &[Fact]) -> String {
-    let facts: Vec<StoredFact> = facts.iter().map(StoredFact::from).collect();
-    crate::json(&facts)
+    let mut stored: Vec<StoredFact> = facts.iter().map(StoredFact::from).collect();
+    let mut last: Option<Contact> = None;
+    for fact in &mut stored {
+        if let Some(contact) = fact.contact() {
+            if last.as_ref() == Some(&contact) {
+                (fact.name, fact.email, fact.phone, fact.same) = (None, None, None, true);
+            }
+            last = Some(contact);
+        }
+    }
+    crate::json(&stored)
 }
 
 pub(super) fn decode(text: &str) -> Option<Vec<Fact>> {
-    let facts: Vec<StoredFact> = serde_json::from_str(text).ok()?;
-    facts.into_iter().map(StoredFact::into_fact).collect()
+    let mut stored: Vec<StoredFact> = serde_json::from_str(text).ok()?;
+    let mut last: Option<Contact> = None;
+    for fact in &mut stored {
+        if fact.same {
+            let Contact { name, email, phone } = last.clone()?;
+            (fact.name, fact.email, fact.phone) = (Some(name), Some(email), phone);
+        }
+        last = fact.contact().or(last);
+    }
+    stored.into_iter().map(StoredFact::into_fact).collect()
 }
 
 /// Whether a reader that knows events only can read this fact, and would do right by it.

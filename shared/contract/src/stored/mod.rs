@@ -1,10 +1,11 @@
-//! What is stored: one item per commit, its facts, effects and snapshot as JSON text that a person on call can read.
+//! What is stored: one item per commit, its facts, effects and snapshot as text that a person on call can read.
 //!
 //! A commit is written once and read for ever, so a field is never given another meaning: a change is a new
 //! [`FORMAT`] with its own reader beside the old one.
 
 mod effects;
 mod facts;
+mod offer;
 mod state;
 
 use std::ops::RangeInclusive;
@@ -37,7 +38,7 @@ pub struct StoredCommit {
     pub format: u32,
     /// The facts, a JSON array; empty once the commit is emptied.
     pub facts: String,
-    /// The effects they call for, a JSON array; absent when there are none.
+    /// The effects they call for, one a line; absent when there are none.
     pub effects: Option<String>,
     /// The state after the last fact, when it is worth its bytes.
     pub snapshot: Option<String>,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{CarId, Contact, Digest, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage, State};
+use domain::{Contact, LowLead, OfferId, Sequence, State};
 use serde::{Deserialize, Serialize};
 
 use super::facts::StoredFact;
-use super::{FOLD, USABLE_FOLDS};
+use super::{FOLD, USABLE_FOLDS, offer};
 
 /// Names are short because it is written often; contacts are listed once and offers point at them, for most buyers give
 /// the same one with every offer.
@@ -19,7 +19,8 @@ pub(super) struct StoredState {
     low: Option<(u64, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     contacts: Vec<ContactV1>,
-    offers: BTreeMap<String, OfferV1>,
+    /// In one line each.
+    offers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<StoredFact>,
     /// What only fold 2 knows: each `true`, or absent.
@@ -32,28 +33,6 @@ pub(super) struct StoredState {
 }
 
 #[derive(Serialize, Deserialize)]
-struct OfferV1 {
-    /// Version.
-    v: u32,
-    /// Stage: `p`ending, `a`ccepted, `c`losed.
-    s: char,
-    /// The version of the acceptance.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    car: Option<String>,
-    /// Index into the contacts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    to: Option<usize>,
-    /// Digests by version. They are strings, for a JSON number keeps no 64 bits.
-    #[serde(default)]
-    d: BTreeMap<u32, String>,
-    /// Void versions, first and last of each gap; fold 2.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    x: BTreeMap<u32, u32>,
-}
-
-#[derive(Serialize, Deserialize)]
 struct ContactV1 {
     name: String,
     email: String,
@@ -62,7 +41,7 @@ struct ContactV1 {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
-const fn is_false(value: &bool) -> bool {
+pub(super) const fn is_false(value: &bool) -> bool {
     !*value
 }
 
@@ -79,7 +58,7 @@ impl From<&State> for StoredState {
             .offers
             .iter()
             .map(|(id, offer)| {
-                (id.to_string(), stored_offer(offer, offer.contact.as_ref().map(&mut index_of)))
+                (id.to_string(), offer::encode(offer, offer.contact.as_ref().map(&mut index_of)))
             })
             .collect();
         let contacts = contacts
@@ -101,23 +80,6 @@ impl From<&State> for StoredState {
             erased: state.is_erased,
             reset: state.is_reset,
         }
-    }
-}
-
-fn stored_offer(offer: &Offer, contact: Option<usize>) -> OfferV1 {
-    let (s, at) = match offer.stage {
-        Stage::Pending => ('p', None),
-        Stage::Accepted { at } => ('a', Some(at.get())),
-        Stage::Closed => ('c', None),
-    };
-    OfferV1 {
-        v: offer.version.get(),
-        s,
-        at,
-        car: offer.car.as_ref().map(CarId::to_string),
-        to: contact,
-        d: offer.digests.iter().map(|(version, digest)| (version.get(), format!("{:x}", digest.0))).collect(),
-        x: offer.voided.iter().map(|(first, last)| (first.get(), last.get())).collect(),
     }
 }
 
@@ -152,7 +114,7 @@ impl StoredState {
             ..State::default()
         };
         for (id, offer) in self.offers {
-            state.offers.insert(OfferId::parse(&id).ok()?, decode_offer(offer, &contacts)?);
+            state.offers.insert(OfferId::parse(&id).ok()?, offer::decode(&offer, &contacts)?);
         }
         for fact in self.held {
             let event = fact.into_event()?;
@@ -170,34 +132,4 @@ pub(super) fn encode(state: &State) -> String {
 pub(super) fn decode(text: &str) -> Option<State> {
     let stored: StoredState = serde_json::from_str(text).ok()?;
     if USABLE_FOLDS.contains(&stored.fold) { stored.into_state() } else { None }
-}
-
-fn decode_offer(stored: OfferV1, contacts: &[Contact]) -> Option<Offer> {
-    let mut digests = BTreeMap::new();
-    for (version, digest) in stored.d {
-        digests.insert(OfferVersion::new(version)?, Digest(u64::from_str_radix(&digest, 16).ok()?));
-    }
-    let mut voided = BTreeMap::new();
-    for (first, last) in stored.x {
-        voided.insert(OfferVersion::new(first)?, OfferVersion::new(last)?);
-    }
-    Some(Offer {
-        stage: match stored.s {
-            'p' => Stage::Pending,
-            'a' => Stage::Accepted { at: OfferVersion::new(stored.at?)? },
-            'c' => Stage::Closed,
-            _ => return None,
-        },
-        version: OfferVersion::new(stored.v)?,
-        car: match stored.car {
-            Some(car) => Some(CarId::parse(&car).ok()?),
-            None => None,
-        },
-        contact: match stored.to {
-            Some(index) => Some(contacts.get(index)?.clone()),
-            None => None,
-        },
-        digests,
-        voided,
-    })
 }

@@ -1,8 +1,8 @@
 //! The rules of loading, for histories and snapshots as chance has them.
 
-use contract::stored::{self, StoredCommit};
+use contract::stored;
 use domain::{Event, Sequence};
-use event_store::{Head, load, tail_after};
+use event_store::{Head, Tail, load, tail_after};
 use proptest::prelude::*;
 use testkit::{acceptance_withdrawn, accepted, made_by, rejected, withdrawn};
 use tokio::runtime;
@@ -57,7 +57,7 @@ fn expected(story: &Story) -> Head {
     let tail = story.commits.iter().rev().take_while(|commit| commit.snapshot.is_none());
     Head {
         state: story.state.clone(),
-        tail_bytes: tail.map(StoredCommit::bytes).sum(),
+        tail: tail.fold(Tail::default(), |tail, commit| tail.and(commit.bytes())),
         is_live: !story.commits.is_empty(),
     }
 }

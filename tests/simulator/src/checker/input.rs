@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Story, Violations};
 use crate::history::{Post, Sent};
 use crate::platform::Platform;
-use crate::rules::Fact;
+use crate::rules::{Fact, offer_in};
 use crate::strategy::Strategy;
 
 /// How many early events a buyer may have: the design's number.
@@ -159,8 +159,8 @@ fn has_been_told(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
     }
     let knows = |fact: &Fact| {
         let known = fact.known.as_ref().filter(|_| fact.kind == "migrated");
-        let version = known.and_then(|known| known["offers"][&event.offer]["v"].as_u64());
-        version.is_some_and(|version| u64::from(event.version) <= version)
+        let offer = known.and_then(|known| offer_in(&known["offers"][&event.offer], &known["contacts"]));
+        offer.is_some_and(|offer| event.version <= offer.version)
     };
     story.facts.iter().any(knows)
 }

@@ -13,7 +13,7 @@ use serde_json::Value;
 use crate::history::{Post, Sent};
 use crate::logs::is_personal;
 use crate::platform::{Platform, SPOILT};
-use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
+use crate::rules::{Buyer, Due, Fact, effects_of, facts_of, offer_in};
 use crate::sight::{Sight, Sights};
 
 /// One buyer's whole story, as the stored items tell it.
@@ -213,13 +213,10 @@ fn carries(snapshot: &Value, last: u64, buyer: &Buyer) -> Option<()> {
     is(snapshot["erased"].as_bool().unwrap_or_default() == buyer.is_erased)?;
     is(snapshot["invited"].as_bool().unwrap_or_default() == buyer.was_invited)?;
     for (id, offer) in &buyer.offers {
-        let stored = offers.get(id)?;
-        is(stored["v"] == offer.version && stored["s"].as_str() == Some(offer.stage.to_string().as_str()))?;
+        let stored = offer_in(offers.get(id)?, &snapshot["contacts"])?;
+        is((stored.version, stored.stage, &stored.email) == (offer.version, offer.stage, &offer.email))?;
         // Of whom nobody can reach there are no leads to be named.
-        is(offer.email.is_empty() || stored["at"].as_u64() == buyer.high.get(id).map(|at| u64::from(*at)))?;
-        let contact = stored["to"].as_u64().and_then(|index| usize::try_from(index).ok());
-        let contact = contact.and_then(|index| snapshot["contacts"].get(index)?["email"].as_str());
-        is(contact.unwrap_or_default() == offer.email)?;
+        is(offer.email.is_empty() || stored.accepted_at == buyer.high.get(id).copied().unwrap_or(0))?;
     }
     Some(())
 }

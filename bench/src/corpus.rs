@@ -1,0 +1,185 @@
+//! The events that are recorded: as the offer system would send them, from a seed.
+
+use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
+use serde_json::Value;
+use testkit::{EventBuilder, acceptance_withdrawn, accepted, rejected, withdrawn};
+
+/// Buyers in the corpus.
+const BUYERS: usize = 40;
+
+/// Events of each of them, in their order.
+pub const EVENTS_OF_EACH: usize = 20;
+
+/// The corpus as it is committed: one message body a line, buyer after buyer.
+const COMMITTED: &str = include_str!("../corpus.jsonl");
+
+/// A message of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The buyer.
+    pub group: String,
+    /// The event's id.
+    pub id: String,
+    /// The event as JSON.
+    pub body: String,
+}
+
+impl Message {
+    /// The message that holds this event.
+    #[must_use]
+    pub fn of(buyer: &BuyerId, event: &Event) -> Self {
+        Self { group: buyer.to_string(), id: event.id.to_string(), body: testkit::body(buyer, event) }
+    }
+
+    fn read(line: &str) -> Self {
+        let body: Value = serde_json::from_str(line).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        Self { group: text(&body["data"]["buyerId"]), id: text(&body["id"]), body: line.to_owned() }
+    }
+
+    /// Its type, as in `offer.made.v1`.
+    ///
+    /// # Panics
+    /// It is no event.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        serde_json::from_str::<Value>(&self.body).unwrap()["type"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The corpus, by buyer.
+///
+/// # Panics
+/// It was edited by hand.
+#[must_use]
+pub fn committed() -> Vec<Vec<Message>> {
+    let messages: Vec<Message> = COMMITTED.lines().map(Message::read).collect();
+    messages.chunks(EVENTS_OF_EACH).map(<[Message]>::to_vec).collect()
+}
+
+/// How often each type occurs, in descending order.
+#[must_use]
+pub fn mix(messages: &[Vec<Message>]) -> Vec<(String, usize)> {
+    let mut mix = std::collections::BTreeMap::<String, usize>::new();
+    for message in messages.iter().flatten() {
+        *mix.entry(message.kind()).or_default() += 1;
+    }
+    let mut mix: Vec<_> = mix.into_iter().collect();
+    mix.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    mix
+}
+
+/// The corpus, made anew: what is committed is this.
+#[must_use]
+pub fn make() -> String {
+    let mut random = Random(2026);
+    let lines = (0..BUYERS).flat_map(|number| life(number, &mut random));
+    lines.map(|body| body + "\n").collect()
+}
+
+/// A buyer's first events: offers made, and each of them living on as offers do.
+fn life(number: usize, random: &mut Random) -> Vec<String> {
+    const NAMES: [&str; 8] = [
+        "Ada Canary",
+        "Björn Canary-Lindqvist",
+        "Chidi Canary",
+        "Dolores de la Canary",
+        "Ed Canary",
+        "Fatima al-Canary",
+        "Giulia Canary",
+        "Henrietta Canary",
+    ];
+    let buyer = testkit::buyer(&format!("buyer-{}", 20_000 + number));
+    let name = NAMES[number % NAMES.len()].to_owned();
+    let email = format!("canary.{number}@example.com");
+    let phone = (number % 3 > 0).then(|| format!("+61 400 000 {number:03}"));
+    let contact = Contact { name, email, phone };
+    let mut offers: Vec<Offer> = Vec::new();
+    let mut bodies = Vec::new();
+    while bodies.len() < EVENTS_OF_EACH {
+        let open: Vec<usize> = (0..offers.len()).filter(|at| !offers[*at].is_closed).collect();
+        let event = if open.is_empty() || random.below(100) < 30 {
+            let id = format!("offer-{}", 70_000 + number * EVENTS_OF_EACH + offers.len());
+            let car = CarId::parse(&format!("car-{}", 1000 + random.below(9000))).unwrap();
+            offers.push(Offer { id: id.clone(), version: 1, is_accepted: false, is_closed: false });
+            let offer = OfferId::parse(&id).unwrap();
+            let change = OfferChange::Made { car, contact: Some(contact.clone()) };
+            Event {
+                offer,
+                version: OfferVersion::FIRST,
+                change,
+                id: EventId::parse("1").unwrap(),
+                time: None,
+            }
+        } else {
+            offers[open[random.below(open.len())]].go_on(random.below(100))
+        };
+        let id = uuid::Builder::from_random_bytes(random.bytes()).into_uuid();
+        let minute = bodies.len() * 7;
+        let time = format!("2026-11-23T{:02}:{:02}:{:02}Z", 8 + minute / 60, minute % 60, random.below(60));
+        let event = Event { id: EventId::parse(&id.to_string()).unwrap(), time: Some(time), ..event };
+        bodies.push(testkit::body(&buyer, &event));
+    }
+    bodies
+}
+
+struct Offer {
+    id: String,
+    version: u32,
+    is_accepted: bool,
+    is_closed: bool,
+}
+
+impl Offer {
+    /// What comes next: of a hundred offers pending, 45 are accepted; of a hundred accepted, 35 are so no longer.
+    fn go_on(&mut self, chance: usize) -> Event {
+        self.version += 1;
+        let (change, is_accepted, is_closed): (EventBuilder, bool, bool) = match (self.is_accepted, chance) {
+            (false, ..45) => (accepted(&self.id), true, false),
+            (false, 45..70) => (withdrawn(&self.id), false, true),
+            (true, ..35) => (acceptance_withdrawn(&self.id), false, false),
+            (true, 35..75) => (withdrawn(&self.id), false, true),
+            (_, _) => (rejected(&self.id), false, true),
+        };
+        (self.is_accepted, self.is_closed) = (is_accepted, is_closed);
+        change.v(self.version)
+    }
+}
+
+/// `SplitMix64`: the same on every machine.
+struct Random(u64);
+
+impl Random {
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
+    const fn below(&mut self, end: usize) -> usize {
+        ((self.next() as u128 * end as u128) >> 64) as usize
+    }
+
+    fn bytes(&mut self) -> [u8; 16] {
+        ((u128::from(self.next()) << 64) | u128::from(self.next())).to_be_bytes()
+    }
+}
+
+/// One offer's life for as long as one likes: made, then accepted and not accepted by turns.
+pub fn endless(offer: &str) -> impl Iterator<Item = Event> + use<> {
+    let offer = offer.to_owned();
+    (1..).map(move |version| match version {
+        1 => testkit::made(&offer),
+        even if even % 2 == 0 => accepted(&offer).v(even),
+        odd => acceptance_withdrawn(&offer).v(odd),
+    })
+}
+
+/// So many offers by turns, each through its endless life.
+pub fn round_robin(offers: usize) -> impl Iterator<Item = Event> {
+    let mut lives: Vec<_> = (0..offers).map(|offer| endless(&format!("offer-{offer}"))).collect();
+    (0..offers).cycle().map(move |offer| lives[offer].next().unwrap())
+}

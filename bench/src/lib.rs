@@ -1,0 +1,15 @@
+//! What an event costs, counted: requests, capacity units and bytes, of ours and of what others would use, in one run on
+//! the same engine. Time is shown as information; machines are noisy.
+#![expect(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    reason = "a measurement that cannot be taken ends the run"
+)]
+
+pub mod baseline;
+pub mod corpus;
+pub mod count;
+pub mod engine;
+pub mod ours;
+pub mod peer;
+pub mod scenario;

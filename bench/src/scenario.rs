@@ -1,0 +1,249 @@
+//! What is recorded, in what batches, onto what; and what each event of it costs.
+
+use std::collections::BTreeSet;
+
+use dynoxide::Database;
+
+use crate::corpus::{EVENTS_OF_EACH, Message, committed, endless, round_robin};
+use crate::count::Count;
+use crate::engine::Engine;
+use crate::ours::{Ours, STREAMS, database};
+use crate::peer::{Cannot, Peer};
+
+/// How many of a buyer's events in the corpus are history when it begins: what is counted comes after them.
+const HISTORY: usize = 10;
+
+/// A way to come in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scenario {
+    /// One event in each batch.
+    Alone,
+    /// Ten events of one buyer in a batch.
+    Tens,
+    /// Ten events of ten buyers in a batch.
+    TenBuyers,
+    /// A batch of ten events of one buyer, all of them recorded before.
+    Redelivered,
+    /// One event in each batch, onto a stream that holds so many.
+    Length(usize),
+    /// One event in each batch, of a buyer with so many offers, each in turn.
+    Offers(usize),
+}
+
+impl Scenario {
+    /// Every one, in the order of the report.
+    pub const ALL: [Self; 11] = [
+        Self::Alone,
+        Self::Tens,
+        Self::TenBuyers,
+        Self::Redelivered,
+        Self::Length(10),
+        Self::Length(100),
+        Self::Length(1000),
+        Self::Length(10_000),
+        Self::Offers(1),
+        Self::Offers(20),
+        Self::Offers(500),
+    ];
+
+    /// Its name in the report.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Alone => "alone".to_owned(),
+            Self::Tens => "tens".to_owned(),
+            Self::TenBuyers => "ten-buyers".to_owned(),
+            Self::Redelivered => "redelivered".to_owned(),
+            Self::Length(events) => format!("length-{events}"),
+            Self::Offers(offers) => format!("offers-{offers}"),
+        }
+    }
+
+    /// What it is, in words.
+    #[must_use]
+    pub fn title(self) -> String {
+        match self {
+            Self::Alone => "one event a batch".to_owned(),
+            Self::Tens => "ten events of one buyer a batch".to_owned(),
+            Self::TenBuyers => "ten buyers a batch".to_owned(),
+            Self::Redelivered => "a batch of ten once more".to_owned(),
+            Self::Length(events) => format!("onto {events} events"),
+            Self::Offers(offers) => format!("a buyer with {offers} offers"),
+        }
+    }
+
+    /// The batches that lie there when it begins, and those that are counted.
+    fn batches(self) -> (Vec<Vec<Message>>, Vec<Vec<Message>>) {
+        let corpus = committed();
+        let history = || corpus.iter().map(|events| events[..HISTORY].to_vec()).collect::<Vec<_>>();
+        let later = || corpus.iter().map(|events| events[HISTORY..].to_vec()).collect::<Vec<_>>();
+        let singly = |messages: Vec<Message>| messages.into_iter().map(|message| vec![message]).collect();
+        match self {
+            Self::Alone => (history(), singly(later().concat())),
+            Self::Tens => (history(), later()),
+            Self::TenBuyers => {
+                let rounds = corpus.chunks(10).flat_map(|buyers| {
+                    (HISTORY..EVENTS_OF_EACH)
+                        .map(|at| buyers.iter().map(|events| events[at].clone()).collect())
+                });
+                (history(), rounds.collect())
+            }
+            Self::Redelivered => ([history(), later()].concat(), later()),
+            Self::Length(events) => {
+                let buyer = testkit::buyer("buyer-1");
+                let all = endless("offer-1").map(|event| vec![Message::of(&buyer, &event)]);
+                let mut all: Vec<_> = all.take(events + 10).collect();
+                let counted = all.split_off(events);
+                (all, counted)
+            }
+            Self::Offers(offers) => {
+                let buyer = testkit::buyer("buyer-1");
+                let all = round_robin(offers).map(|event| vec![Message::of(&buyer, &event)]);
+                let mut all: Vec<_> = all.take(offers.max(80) + 300).collect();
+                let counted = all.split_off(offers.max(80));
+                (all, counted)
+            }
+        }
+    }
+}
+
+/// What each event costs a store, in one scenario.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Figures {
+    /// A process that has just started.
+    pub cold: Count,
+    /// One that has recorded the buyer's event before.
+    pub warm: Count,
+    /// Bytes that are added to its tables, without what only tells repeats.
+    pub stored_bytes: f64,
+}
+
+/// Who records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Who {
+    /// We.
+    Ours,
+    /// A peer: its program, and the name it knows itself by.
+    Peer(Vec<String>, String),
+}
+
+enum Store {
+    Ours(Ours, BTreeSet<String>),
+    Peer(Box<Peer>),
+}
+
+impl Store {
+    async fn deliver(&mut self, batch: &[Message]) -> Result<(), Cannot> {
+        let expected = u64::try_from(batch.len()).unwrap_or_default();
+        match self {
+            Self::Ours(ours, known) => {
+                ours.deliver(batch).await;
+                known.extend(batch.iter().map(|message| message.id.clone()));
+                Ok(())
+            }
+            Self::Peer(peer) => {
+                let delivered = peer.deliver(batch).await?;
+                if delivered.recorded + delivered.repeats == expected {
+                    Ok(())
+                } else {
+                    Err(format!("of {expected} messages it settled {delivered:?}"))
+                }
+            }
+        }
+    }
+
+    async fn restart(&mut self) -> Result<(), Cannot> {
+        match self {
+            Self::Ours(ours, _) => {
+                ours.restart();
+                Ok(())
+            }
+            Self::Peer(peer) => peer.restart().await,
+        }
+    }
+
+    fn tables(&self) -> Vec<String> {
+        match self {
+            Self::Ours(..) => vec![STREAMS.to_owned()],
+            Self::Peer(peer) => peer.tables.clone(),
+        }
+    }
+}
+
+impl Who {
+    async fn start(&self, engine: &Engine) -> Store {
+        match self {
+            Self::Ours => Store::Ours(Ours::at(engine.counted()), BTreeSet::new()),
+            Self::Peer(command, name) => {
+                Store::Peer(Box::new(Peer::start(command, name, engine.counted()).await))
+            }
+        }
+    }
+
+    fn database(&self) -> Database {
+        match self {
+            Self::Ours => database(),
+            Self::Peer(..) => Database::memory().unwrap(),
+        }
+    }
+
+    /// Runs a scenario twice, each time on an engine of its own: starting anew before every counted batch, and not.
+    ///
+    /// # Errors
+    /// A peer cannot do it.
+    pub async fn measure(&self, scenario: Scenario) -> Result<Figures, Cannot> {
+        let (cold, _) = self.run(scenario, true).await?;
+        let (warm, stored_bytes) = self.run(scenario, false).await?;
+        Ok(Figures { cold, warm, stored_bytes })
+    }
+
+    async fn run(&self, scenario: Scenario, is_cold: bool) -> Result<(Count, f64), Cannot> {
+        let engine = Engine::start(self.database()).await;
+        let mut store = self.start(&engine).await;
+        let (history, counted) = scenario.batches();
+        self.lay(&mut store, &engine, &history).await?;
+        let stored_before = engine.stored_bytes(&store.tables());
+        let mut count = Count::default();
+        let mut events = 0;
+        for batch in &counted {
+            if is_cold {
+                store.restart().await?;
+            }
+            let (delivered, cost) = engine.count(store.deliver(batch)).await;
+            delivered?;
+            count += cost;
+            events += batch.len();
+        }
+        let stored = engine.stored_bytes(&store.tables()) - stored_before;
+        if let Store::Ours(_, known) = &store {
+            assert_eq!(engine.recorded(STREAMS), known.len(), "{scenario:?}: something is lost or doubled");
+        }
+        let events = f64::from(u32::try_from(events).unwrap());
+        Ok((count / events, f64::from(u32::try_from(stored).unwrap()) / events))
+    }
+
+    /// What lies there when it begins. Long streams come in past the wire, but for their last event: it is through the store
+    /// itself, which then knows the buyer.
+    async fn lay(&self, store: &mut Store, engine: &Engine, history: &[Vec<Message>]) -> Result<(), Cannot> {
+        let is_long = history.len() > HISTORY * 8;
+        let (bulk, last) = history.split_at(if is_long { history.len() - 1 } else { 0 });
+        match store {
+            Store::Ours(_, known) => {
+                let direct = Ours::at(engine.direct());
+                for batch in bulk {
+                    direct.deliver(batch).await;
+                    known.extend(batch.iter().map(|message| message.id.clone()));
+                }
+            }
+            Store::Peer(peer) if is_long => {
+                let bodies: Vec<&str> = bulk.iter().flatten().map(|message| message.body.as_str()).collect();
+                peer.lay(&bulk[0][0].group, &bodies).await?;
+            }
+            Store::Peer(_) => {}
+        }
+        for batch in last {
+            store.deliver(batch).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! An offer in a stored state: one line, for a state is written often.
+//!
+//! `3a2 car-1 0 2:jHu5OlD0t9HRgIM1 4-5` is at version 3, `a`ccepted at 2, for that car, with the first contact, with digests
+//! of versions 2 and 3, eight letters each, and versions 4 to 5 void. `p`ending, `c`losed; what is not known is a `/`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use domain::{CarId, Contact, Digest, Offer, OfferVersion, Stage};
+
+/// What no id can be.
+const NOT_KNOWN: &str = "/";
+
+/// `contact` is its place among the state's contacts.
+pub(super) fn encode(offer: &Offer, contact: Option<usize>) -> String {
+    let stage = match offer.stage {
+        Stage::Pending => "p".to_owned(),
+        Stage::Accepted { at } => format!("a{at}"),
+        Stage::Closed => "c".to_owned(),
+    };
+    let car = offer.car.as_ref().map_or(NOT_KNOWN, CarId::as_str);
+    let contact = contact.map_or(NOT_KNOWN.to_owned(), |place| place.to_string());
+    let mut next = None;
+    let digests = offer.digests.iter().map(|(version, digest)| {
+        let begins = if next == Some(*version) { String::new() } else { format!(" {version}:") };
+        next = Some(version.next());
+        begins + &BASE64_URL_SAFE_NO_PAD.encode(digest.0)
+    });
+    let voided = offer.voided.iter().map(|(first, last)| format!(" {first}-{last}"));
+    format!("{}{stage} {car} {contact}", offer.version) + &digests.chain(voided).collect::<String>()
+}
+
+pub(super) fn decode(text: &str, contacts: &[Contact]) -> Option<Offer> {
+    let mut words = text.split(' ');
+    let (head, car, contact) = (words.next()?, words.next()?, words.next()?);
+    let (number, stage) = head.split_at(head.find(|letter: char| !letter.is_ascii_digit())?);
+    let stage = match stage {
+        "p" => Stage::Pending,
+        "c" => Stage::Closed,
+        accepted => Stage::Accepted { at: version(accepted.strip_prefix('a')?)? },
+    };
+    let known = |word| Some(word).filter(|word| *word != NOT_KNOWN);
+    let (mut digests, mut voided) = (BTreeMap::new(), BTreeMap::new());
+    for word in words {
+        if let Some((first, run)) = word.split_once(':') {
+            let mut of = version(first)?;
+            let bytes = BASE64_URL_SAFE_NO_PAD.decode(run).ok()?;
+            let (run, []) = bytes.as_chunks() else { return None };
+            for digest in run {
+                digests.insert(of, Digest(*digest));
+                of = of.next();
+            }
+        } else {
+            let (first, last) = word.split_once('-')?;
+            voided.insert(version(first)?, version(last)?);
+        }
+    }
+    Some(Offer {
+        stage,
+        version: version(number)?,
+        car: match known(car) {
+            Some(car) => Some(CarId::parse(car).ok()?),
+            None => None,
+        },
+        contact: match known(contact) {
+            Some(place) => Some(contacts.get(place.parse::<usize>().ok()?)?.clone()),
+            None => None,
+        },
+        digests,
+        voided,
+    })
+}
+
+fn version(text: &str) -> Option<OfferVersion> {
+    OfferVersion::new(text.parse().ok()?)
+}
