@@ -165,3 +165,48 @@ async fn a_long_tail_is_settled_in_transactions_that_dynamodb_takes() {
     let moves = requests.iter().filter(|request| *request == "TransactWriteItems").count();
     assert_eq!(moves, 4);
 }
+
+/// Commits of a new offer each that comes and goes: of each with its acceptance two leads and how two sequence numbers
+/// were settled, of each without one and one.
+async fn come_and_go(counted: &Counted, are_accepted: &[bool]) {
+    for (number, is_accepted) in are_accepted.iter().enumerate() {
+        let name = format!("car-{number}");
+        let mut events = vec![made(&name)];
+        events.extend(is_accepted.then(|| accepted(&name).v(2)));
+        events.push(withdrawn(&name).v(if *is_accepted { 3 } else { 2 }));
+        record(&streams_at(&counted.engine.url), &counted.world.buyer, &events, at("10:00:00")).await;
+    }
+}
+
+fn moves(requests: &[String]) -> usize {
+    requests.iter().filter(|request| request.ends_with("Items") || request.ends_with("Item")).count() - 1
+}
+
+#[tokio::test]
+async fn fifty_items_still_go_with_what_comes_after_them() {
+    let counted = Counted::start().await;
+    come_and_go(&counted, &[[true; 12].as_slice(), &[false, true]].concat()).await;
+    let (_, requests) = counted.advance().await;
+    assert_eq!(counted.engine.items().len(), 12 * 4 + 2 + 4 + 1);
+    assert_eq!(moves(&requests), 1, "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_transaction_that_settles_the_last_commit_is_the_last_request() {
+    let counted = Counted::start().await;
+    come_and_go(&counted, &[true; 13]).await;
+    let (_, requests) = counted.advance().await;
+    assert_eq!(counted.engine.items().len(), 13 * 4 + 1);
+    assert_eq!(moves(&requests), 1, "{requests:?}");
+}
+
+#[tokio::test]
+async fn a_gap_after_a_long_tail_is_said_too() {
+    let counted = Counted::start().await;
+    come_and_go(&counted, &[true; 12]).await;
+    let events = [made("car-a"), accepted("car-a").v(2), withdrawn("car-a").v(3), accepted("car-b").v(2)];
+    record(&streams_at(&counted.engine.url), &counted.world.buyer, &events, at("10:00:00")).await;
+    counted.advance().await;
+    let about = counted.leads.about(&counted.world.buyer).await.unwrap();
+    assert_eq!(about.held.map(|held| held.sequence), Some(Sequence::new(40)));
+}

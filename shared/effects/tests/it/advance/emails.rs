@@ -9,6 +9,7 @@ use effects::outside::Delivery;
 use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
 
+use crate::around::{Around, With};
 use crate::world::{World, at, behind, settled};
 
 const TOLD: [&str; 2] = ["quote/car-1 sent", "opened/low/1 sent"];
@@ -156,23 +157,33 @@ async fn another_workers_attempt_past_its_deadline_is_doubtful_and_never_made_ag
     assert_eq!(world.emails(), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn a_zombie_that_wakes_after_its_deadline_makes_no_attempt() {
-    // The claim is ours, but its answer took longer than the claim lasts.
-    use crate::around::{Around, With};
-    struct SlowClaim<'a>(&'a World);
-    impl Around for SlowClaim<'_> {
-        async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
-            let answer = call.await;
-            if name.starts_with("claim") {
-                self.0.clock.pass(SignedDuration::from_secs(23));
-            }
-            answer
+/// The claim is ours, but its answer takes so many seconds.
+struct SlowClaim<'a>(&'a World, i64);
+
+impl Around for SlowClaim<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        let answer = call.await;
+        if name.starts_with("claim") {
+            self.0.clock.pass(SignedDuration::from_secs(self.1));
         }
+        answer
     }
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_with_its_claim_is_made() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
-    let leads = With { inner: &world.leads, around: &SlowClaim(&world) };
+    let leads = With { inner: &world.leads, around: &SlowClaim(&world, 22) };
+    let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!((advanced.behind, world.emails()), (None, vec!["quote-email".to_owned()]));
+}
+
+#[tokio::test]
+async fn a_zombie_that_wakes_after_its_deadline_makes_no_attempt() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    let leads = With { inner: &world.leads, around: &SlowClaim(&world, 23) };
     let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
     assert_eq!(advanced.behind.as_deref(), Some("e-mail not sent: no time left"));
     assert_eq!(world.emails(), Vec::<String>::new());

@@ -1,12 +1,14 @@
 //! What passes stops one buyer for a while: it is marked, and a later advance performs the rest.
 
 use domain::Sequence;
-use effects::leads::{Behind, Cursor, Cursors as _};
+use effects::leads::{Behind, Cursor, Cursors as _, Progress};
 use effects::outside::Delivery;
 use effects::{Advance, CannotMark};
-use event_store::surroundings::Deadline;
+use event_store::surroundings::{Deadline, Surroundings as _};
 use jiff::SignedDuration;
-use testkit::{accepted, made};
+use serde_json::{Value, json};
+use telemetry::Metrics;
+use testkit::{accepted, made, withdrawn};
 
 use crate::advance::crashes::{Fault, Faults};
 use crate::around::With;
@@ -178,4 +180,41 @@ async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_w
     assert_eq!(leads.calls(), calls);
     let cursor = Cursor { through: Sequence::new(1), behind: mark, ..Cursor::default() };
     assert_eq!(world.leads.cursor(&world.buyer).await.unwrap(), cursor);
+}
+
+#[tokio::test]
+async fn what_is_settled_in_the_middle_of_a_commit_is_not_performed_again() {
+    let world = World::new();
+    world.record(&[made("car-1"), made("car-2")]).await;
+    let progress = Progress { through: Sequence::new(1), ..Progress::default() };
+    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
+    assert_eq!(world.advance().await, settled(2, &["quote/car-2 sent"]));
+}
+
+#[tokio::test]
+async fn every_effect_and_every_buyer_left_behind_is_counted() {
+    let world = World::new();
+    world.record(&[made("car-1"), withdrawn("car-1").v(2)]).await;
+    world.clock.pass(SignedDuration::from_millis(250));
+    let settled = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+    world.record(&[made("car-2")]).await;
+    world.outside.refuse_sales(1);
+    let behind = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+
+    let mut metrics = Metrics::of("test");
+    for advanced in [settled, behind] {
+        advanced.tell(&world.buyer, world.clock.now(), &mut metrics);
+    }
+    let counted: Vec<Value> =
+        metrics.lines(0).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let found = |kind: &str, outcome: &str| {
+        counted
+            .iter()
+            .find(|line| line["kind"] == kind && line["outcome"] == outcome)
+            .map(|line| &line["Effects"])
+    };
+    assert_eq!(found("lead-closed", "sent"), Some(&json!(1)));
+    assert_eq!(found("quote-request", "superseded"), Some(&json!(1)));
+    let whole = counted.iter().find(|line| line.get("kind").is_none()).unwrap();
+    assert_eq!((&whole["BuyersBehind"], &whole["FeedLag"]), (&json!(1), &json!(250)));
 }

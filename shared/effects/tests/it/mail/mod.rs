@@ -3,7 +3,7 @@
 use domain::{Contact, EffectKind, OfferVersion, State};
 use effects::mail::{Email, render};
 use proptest::prelude::{Strategy, any, proptest};
-use testkit::{contact, made_by, offer};
+use testkit::{contact, made, made_by, offer, withdrawn};
 
 use crate::world::letterhead;
 
@@ -58,6 +58,23 @@ fn moves_or_turns(character: char) -> bool {
 /// Everything from a `<` to the next `>`, as a browser would see it.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<').skip(1).map(|from| from.split_once('>').unwrap().0).collect()
+}
+
+#[test]
+fn an_invitation_speaks_of_the_offer_that_opened_the_lead_or_if_that_is_over_of_one_that_is_not() {
+    let kind = EffectKind::QuoteInvitation { offer: offer("car-2") };
+    let mut state = State::default();
+    for car in ["car-1", "car-2", "car-3"] {
+        state.fold(&made(car));
+    }
+    let speaks_of = |state: &State, car: &str| {
+        let mail = render(&kind, state, &letterhead()).unwrap().unwrap();
+        assert!(mail.text.contains(&format!("your offer for {car}.")), "{car}: {}", mail.text);
+    };
+    speaks_of(&state, "car-2");
+    state.fold(&withdrawn("car-1").v(2));
+    state.fold(&withdrawn("car-2").v(2));
+    speaks_of(&state, "car-3");
 }
 
 #[test]

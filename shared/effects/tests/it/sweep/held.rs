@@ -7,7 +7,7 @@ use event_store::{EventStore as _, Performing, erase};
 use testkit::{accepted, made, withdrawn};
 
 use super::minutes;
-use crate::world::World;
+use crate::world::{World, settled};
 
 impl World {
     /// How old the oldest held events are, buyer by buyer, as a sweep tells it.
@@ -97,6 +97,20 @@ async fn what_was_held_before_cursors_told_of_it_is_found_by_the_next_look() {
     assert_eq!(world.tables().held[&world.buyer].since, world.clock.now(), "not known better yet");
     world.clock.pass(minutes(1));
     assert_eq!(world.held().await, [31]);
+}
+
+#[tokio::test]
+async fn a_gap_is_said_where_nothing_is_left_to_settle_and_where_it_stands() {
+    let world = World::given(&[made("car-2")]).await;
+    world.record(&[made("car-3"), accepted("car-1").v(2)]).await;
+    let (from, through) = (Sequence::new(1), Sequence::new(3));
+    let progress = Progress { from, through, ..Default::default() };
+    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
+    assert_eq!(world.advance().await, settled(3, &[]));
+    let said = || world.tables().held[&world.buyer].sequence;
+    assert_eq!(said(), Sequence::new(1), "not known better yet");
+    world.held().await;
+    assert_eq!(said(), Sequence::new(3));
 }
 
 #[tokio::test]

@@ -155,12 +155,18 @@ async fn a_mail_that_cannot_be_sent_for_a_day_is_abandoned_and_its_buyer_goes_on
     world.record(&[made("car-1")]).await;
     world.not_sent();
     world.advance().await;
-    for _ in 0..26 {
+    for _ in 0..24 {
         world.clock.pass(minutes(60));
         world.not_sent();
         world.sweep().await;
     }
-    assert_eq!(world.ledger()["quote-email"], "abandoned");
+    assert_eq!(world.ledger()["quote-email"], "retry", "the day is not over");
+    let tried = world.emails().len();
+    for _ in 0..2 {
+        world.clock.pass(minutes(60));
+        world.sweep().await;
+    }
+    assert_eq!((world.ledger()["quote-email"], world.emails().len()), ("abandoned", tried));
     let cursor = world.leads.cursor(&world.buyer).await.unwrap();
     assert_eq!((cursor.through, cursor.behind), (Sequence::new(1), None));
 }
