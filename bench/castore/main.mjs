@@ -1,0 +1,86 @@
+// A Lambda that records offer events with Castore. It is driven from outside, and measured there: one JSON command on
+// each line of standard input, one JSON answer on a line of standard output.
+
+import { createInterface } from "node:readline";
+import { parseArgs } from "node:util";
+
+import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+
+import { decode } from "./buyer.mjs";
+import * as idempotency from "./idempotency.mjs";
+import * as store from "./store.mjs";
+
+const { values } = parseArgs({ options: { peer: { type: "string" }, endpoint: { type: "string" } } });
+const { peer, endpoint } = values;
+if (!endpoint || !["castore", "castore+idempotency"].includes(peer)) {
+  throw new Error("usage: node main.mjs --peer castore[+idempotency] --endpoint URL");
+}
+
+/** Standard error is for failures. */
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
+
+const hasIdempotency = peer === "castore+idempotency";
+
+/** What a cold start makes and a warm one finds. */
+const start = () => {
+  const credentials = { accessKeyId: "test", secretAccessKey: "test" };
+  const client = new DynamoDBClient({ region: "us-east-1", endpoint, credentials });
+  return { client, buyers: store.open(client), once: hasIdempotency ? idempotency.open(client) : undefined };
+};
+
+let warm = start();
+
+/** Records one buyer's events of a batch, and tells how many were news. */
+const record = (buyer, messages) => {
+  const all = (some) => warm.buyers.record(buyer, some.map(({ event }) => event));
+  return warm.once ? warm.once(messages, all) : all(messages);
+};
+
+const deliver = async ({ messages }) => {
+  const buyers = new Map();
+  for (const { id, body } of messages) {
+    const { buyer, event } = decode(body);
+    buyers.set(buyer, [...(buyers.get(buyer) ?? []), { id, event }]);
+  }
+  let recorded = 0;
+  for (const [buyer, batch] of buyers) recorded += await record(buyer, batch);
+  return { recorded, repeats: messages.length - recorded };
+};
+
+const create = async () => {
+  const tables = await store.create(warm.client);
+  if (!hasIdempotency) return { tables };
+  await idempotency.create(warm.client);
+  return { tables, idempotency: idempotency.TABLE };
+};
+
+const lay = async ({ buyer, bodies }) => {
+  await warm.buyers.lay(buyer, bodies.map((body) => decode(body).event));
+  return {};
+};
+
+const restart = () => {
+  warm.client.destroy();
+  warm = start();
+  return {};
+};
+
+/** What the peer itself refuses is an answer; every other failure ends the process. */
+const orRefused = (work) => async (command) => {
+  try {
+    return await work(command);
+  } catch (error) {
+    return { error: chain(error) };
+  }
+};
+
+const chain = (error) => (error.cause ? `${error.message}: ${chain(error.cause)}` : error.message);
+
+const commands = { create, lay: orRefused(lay), deliver: orRefused(deliver), restart };
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const command = JSON.parse(line);
+  const answer = commands[command.do];
+  if (!answer) throw new Error(`no command is named ${command.do}`);
+  process.stdout.write(`${JSON.stringify(await answer(command))}\n`);
+}

@@ -1,0 +1,110 @@
+//! The aggregate: one buyer with the offers made to them. It is as small as such a thing gets, and knows of no store.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// One event of an offer, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct OfferEvent {
+    pub(crate) id: String,
+    pub(crate) offer: String,
+    pub(crate) version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) time: Option<String>,
+    pub(crate) change: Change,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Change {
+    Made {
+        car: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        contact: Option<Contact>,
+    },
+    Accepted,
+    AcceptanceWithdrawn,
+    Rejected {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    Withdrawn,
+}
+
+/// Whom to reach.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Contact {
+    pub(crate) name: String,
+    pub(crate) email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) phone: Option<String>,
+}
+
+/// A buyer as their events so far leave them.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Buyer {
+    offers: BTreeMap<String, Offer>,
+    pending: usize,
+    accepted: usize,
+    has_low_lead: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Offer {
+    version: u32,
+    stage: Stage,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    car: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<Contact>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    Pending,
+    Accepted,
+    Closed,
+}
+
+impl Buyer {
+    /// Whether this event is not known yet. An early one counts as news: nothing is held back here.
+    pub(crate) fn is_news(&self, event: &OfferEvent) -> bool {
+        self.offers.get(&event.offer).is_none_or(|offer| offer.version < event.version)
+    }
+
+    /// The buyer after one more event. Applying it a second time changes nothing, as one of the libraries needs it.
+    pub(crate) fn apply(&mut self, event: OfferEvent) {
+        let stage = match &event.change {
+            Change::Made { .. } | Change::AcceptanceWithdrawn => Stage::Pending,
+            Change::Accepted => Stage::Accepted,
+            Change::Rejected { .. } | Change::Withdrawn => Stage::Closed,
+        };
+        let begun = Offer { version: 0, stage: Stage::Closed, car: None, contact: None };
+        let offer = self.offers.entry(event.offer).or_insert(begun);
+        let before = offer.stage;
+        offer.version = event.version;
+        offer.stage = stage;
+        if let Change::Made { car, contact } = event.change {
+            offer.car = Some(car);
+            offer.contact = contact;
+        }
+        self.pending =
+            self.pending + usize::from(stage == Stage::Pending) - usize::from(before == Stage::Pending);
+        self.accepted =
+            self.accepted + usize::from(stage == Stage::Accepted) - usize::from(before == Stage::Accepted);
+        self.has_low_lead = self.pending > 0 && self.accepted == 0;
+    }
+}
+
+impl Change {
+    /// The name under which a store files the event.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Made { .. } => "OfferMade",
+            Self::Accepted => "OfferAccepted",
+            Self::AcceptanceWithdrawn => "OfferAcceptanceWithdrawn",
+            Self::Rejected { .. } => "OfferRejected",
+            Self::Withdrawn => "OfferWithdrawn",
+        }
+    }
+}
