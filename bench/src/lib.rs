@@ -10,6 +10,8 @@ pub mod baseline;
 pub mod corpus;
 pub mod count;
 pub mod engine;
+pub mod instructions;
 pub mod ours;
 pub mod peer;
+pub mod reactor;
 pub mod scenario;

@@ -14,6 +14,9 @@ use crate::corpus::Message;
 /// The streams table's name.
 pub const STREAMS: &str = binaries::tables::STREAMS;
 
+/// The leads table's name.
+pub const LEADS: &str = binaries::tables::LEADS;
+
 /// Both tables, empty.
 #[must_use]
 pub fn database() -> Database {

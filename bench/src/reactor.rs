@@ -1,0 +1,115 @@
+//! What the reactor costs, commit by commit.
+
+use std::cell::Cell;
+
+use aws_lambda_events::event::dynamodb::Event;
+use effects::leads::DynamoLeads;
+use effects::mail::{Email, Letterhead};
+use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use event_store::DynamoStreams;
+use reactor::Reactor;
+use serde_json::json;
+
+use crate::corpus::{Message, committed};
+use crate::count::Count;
+use crate::engine::Engine;
+use crate::ours::{LEADS, Ours, STREAMS, Still, access, database};
+
+/// What a commit with effects costs the reactor, from the doorbell to the cursor.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// How many such commits there were.
+    pub commits: f64,
+    /// On average.
+    pub mean: Count,
+    /// The most requests that one of them took.
+    pub most_requests: f64,
+}
+
+impl Cost {
+    fn add(&mut self, count: Count) {
+        self.commits += 1.0;
+        self.mean += count;
+        self.most_requests = self.most_requests.max(count.requests);
+    }
+
+    fn averaged(self) -> Self {
+        Self { mean: self.mean / self.commits.max(1.0), ..self }
+    }
+}
+
+/// The reactor's figures.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Costs {
+    /// Commits that called for no e-mail.
+    pub without_email: Cost,
+    /// Commits that called for one.
+    pub with_email: Cost,
+    /// Doorbells that rang once more.
+    pub again: Cost,
+}
+
+/// Takes everything, and counts e-mails.
+#[derive(Debug, Default)]
+struct World {
+    memory: MemoryOutside,
+    emails: Cell<usize>,
+}
+
+impl Outside for &World {
+    async fn send_email(&self, email: &Email) -> Delivery {
+        self.emails.set(self.emails.get() + 1);
+        self.memory.send_email(email).await
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        self.memory.tell_sales(message).await
+    }
+}
+
+/// Records the corpus event by event, and rings for each.
+pub async fn measure() -> Costs {
+    let engine = Engine::start(database()).await;
+    let recorder = Ours::at(engine.direct());
+    let dynamodb = || access(engine.counted()).dynamodb();
+    let streams = DynamoStreams::new(dynamodb(), STREAMS.to_owned());
+    let leads = DynamoLeads::new(dynamodb(), LEADS.to_owned(), STREAMS.to_owned());
+    let letterhead = Letterhead { site: "Cars".to_owned(), site_url: "https://cars.example".to_owned() };
+    let world = World::default();
+    let reactor = Reactor::new(streams, leads, &world, Still, letterhead);
+
+    let mut costs = Costs::default();
+    for events in committed() {
+        for (sequence, message) in (1..).zip(&events) {
+            recorder.deliver(std::slice::from_ref(message)).await;
+            let ring =
+                || async { reactor.handle(doorbell(message, sequence), Still::deadline()).await.unwrap() };
+            let (told, mailed) = (world.memory.sales().len(), world.emails.get());
+            let ((), count) = engine.count(ring()).await;
+            if world.emails.get() > mailed {
+                costs.with_email.add(count);
+            } else if world.memory.sales().len() > told {
+                costs.without_email.add(count);
+            }
+            costs.again.add(engine.count(ring()).await.1);
+        }
+    }
+    Costs {
+        without_email: costs.without_email.averaged(),
+        with_email: costs.with_email.averaged(),
+        again: costs.again.averaged(),
+    }
+}
+
+fn doorbell(message: &Message, sequence: u64) -> Event {
+    let record = json!({
+        "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
+        "eventVersion": "1.1", "eventSourceARN": "arn",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_795_428_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
+            "SequenceNumber": "1",
+            "Keys": { "buyer": { "S": message.group }, "sequence": { "N": sequence.to_string() } },
+        },
+    });
+    serde_json::from_value(json!({ "Records": [record] })).unwrap()
+}
