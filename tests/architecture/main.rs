@@ -11,7 +11,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
@@ -44,6 +44,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ),
     ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
+    ("cold-start", &["binaries", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
 ];
 
