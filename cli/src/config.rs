@@ -9,6 +9,7 @@ use aws_types::SdkConfig;
 use clap::Args;
 use effects::leads::DynamoLeads;
 use event_store::{DynamoStreams, Performing, RetryConflicts};
+use https::{Https, Trust};
 use legacy::HttpLegacy;
 
 use crate::Failure;
@@ -116,7 +117,11 @@ impl Places {
         };
         let url = given(self.legacy_url.as_deref(), missing)?.trim_end_matches('/').to_owned();
         let authorization = std::env::var("LEGACY_AUTHORIZATION").ok().filter(|value| !value.is_empty());
-        HttpLegacy::at(url, authorization).map_err(Failure::LegacySetting)
+        // An operator's machine may trust more than the world does.
+        let machine = rustls_native_certs::load_native_certs().certs;
+        let trust = if machine.is_empty() { Trust::BuiltIn } else { Trust::Roots(machine) };
+        let https = Https::trusting(trust).map_err(Failure::Untrusted)?;
+        HttpLegacy::at(url, authorization, https).map_err(Failure::LegacySetting)
     }
 }
 

@@ -139,6 +139,9 @@ pub enum Failure {
     /// The former system cannot be reached in this way.
     #[error("the former system cannot be asked")]
     LegacySetting(#[source] BadSetting),
+    /// Nobody's certificate can be believed.
+    #[error("the former system cannot be asked")]
+    Untrusted(#[source] https::Untrusted),
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),

@@ -11,19 +11,20 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 18] = [
+const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("event-store", &["contract", "domain"]),
     ("telemetry", &[]),
     ("effects", &["aws", "contract", "domain", "event-store", "telemetry"]),
-    ("aws", &["event-store", "telemetry"]),
-    ("legacy", &["aws", "contract", "domain", "event-store"]),
+    ("https", &[]),
+    ("aws", &["event-store", "https", "telemetry"]),
+    ("legacy", &["aws", "contract", "domain", "event-store", "https"]),
     ("recorder", &["aws", "contract", "domain", "event-store", "legacy", "telemetry"]),
     ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
     ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
     ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
-    ("cli", &["contract", "domain", "effects", "event-store", "legacy", "telemetry"]),
+    ("cli", &["contract", "domain", "effects", "event-store", "https", "legacy", "telemetry"]),
     ("testkit", &["domain"]),
     (
         "simulator",
@@ -43,6 +44,7 @@ const MAY_KNOW: [(&str, &[&str]); 18] = [
     ),
     ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
+    ("cold-start", &["binaries", "testkit"]),
     ("tests", &["cli", "domain", "effects", "event-store"]),
     (
         "bench",
@@ -105,13 +107,14 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const SHIPPED: [&str; 12] = [
+const SHIPPED: [&str; 13] = [
     "shared/domain/src",
     "shared/contract/src",
     "shared/event-store/src",
     "shared/effects/src",
     "shared/telemetry/src",
     "shared/aws/src",
+    "shared/https/src",
     "shared/legacy/src",
     "functions/recorder/src",
     "functions/reactor/src",

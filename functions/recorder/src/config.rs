@@ -31,13 +31,14 @@ impl Config {
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
         let settings = Settings::from_lookup(lookup);
+        let access = Access::from_settings(&settings)?;
         Ok(Self {
-            access: Access::from_settings(&settings)?,
             streams_table: settings.table("STREAMS_TABLE")?,
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
-            legacy: HttpLegacy::from_settings(&settings)?,
+            legacy: HttpLegacy::from_settings(&settings, access.https())?,
             performing: settings.performing()?,
             log_level: settings.log_level()?,
+            access,
         })
     }
 }

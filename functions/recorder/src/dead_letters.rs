@@ -1,7 +1,7 @@
 //! Messages set aside with their reason. We send them ourselves and acknowledge: reporting them as failures would count
 //! receives of their neighbours too.
 
-use std::cell::RefCell;
+use std::cell::{LazyCell, RefCell};
 use std::error::Error;
 
 use aws_sdk_sqs::Client;
@@ -163,17 +163,18 @@ pub trait DeadLetters {
 }
 
 /// The dead-letter queue.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct SqsDeadLetters {
-    client: Client,
+    client: LazyCell<Client, Box<dyn FnOnce() -> Client>>,
     queue_url: String,
 }
 
 impl SqsDeadLetters {
-    /// The queue of this URL.
+    /// The queue of this URL. The client is made with the first dead letter: to make one costs a start as much as to ask
+    /// for a page of a stream, and most recorders never need it.
     #[must_use]
-    pub const fn new(client: Client, queue_url: String) -> Self {
-        Self { client, queue_url }
+    pub fn new(client: impl FnOnce() -> Client + 'static, queue_url: String) -> Self {
+        Self { client: LazyCell::new(Box::new(client)), queue_url }
     }
 }
 

@@ -16,9 +16,10 @@ async fn main() -> Result<(), Error> {
     let config =
         config.inspect_err(|error| tracing::error!(error = chain(error), "the recorder does not start"))?;
 
-    let streams = DynamoStreams::new(config.access.dynamodb(), config.streams_table);
-    let dead_letters =
-        SqsDeadLetters::new(aws_sdk_sqs::Client::new(config.access.config()), config.dead_letters_url);
+    let access = config.access;
+    let streams = DynamoStreams::new(access.dynamodb(), config.streams_table);
+    let sqs = move || aws_sdk_sqs::Client::new(access.config());
+    let dead_letters = SqsDeadLetters::new(sqs, config.dead_letters_url);
     let recorder = &Recorder::new(streams, dead_letters, Machine)
         .taking_over_from(config.legacy)
         .performing(config.performing);

@@ -8,6 +8,7 @@ use aws_types::SdkConfig;
 use aws_types::region::Region;
 use event_store::RetryConflicts;
 use event_store::surroundings::Deadline;
+use https::{Https, Trust};
 use jiff::Timestamp;
 
 use crate::{BadSetting, Settings};
@@ -25,10 +26,11 @@ const CALL: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct Access {
     config: SdkConfig,
+    https: Https,
 }
 
 impl Access {
-    /// From the variables that Lambda sets; `AWS_ENDPOINT_URL` is for local stacks.
+    /// From the variables that Lambda sets; `AWS_ENDPOINT_URL` and `SSL_CERT_FILE` are for local stacks.
     ///
     /// # Errors
     /// [`BadSetting`].
@@ -40,7 +42,16 @@ impl Access {
             None,
             "environment",
         );
+        let trust = match settings.optional("SSL_CERT_FILE") {
+            Some(file) => Trust::File(file.into()),
+            None => Trust::BuiltIn,
+        };
+        let https = Https::trusting(trust).map_err(|_| BadSetting::Invalid {
+            name: "SSL_CERT_FILE",
+            rule: "a file of certificates in PEM, or absent",
+        })?;
         let mut config = SdkConfig::builder()
+            .http_client(https.clone())
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(Region::new(settings.required("AWS_REGION", "an AWS region")?))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
@@ -55,13 +66,19 @@ impl Access {
         if settings.optional("AWS_ENDPOINT_URL").is_some() {
             config = config.endpoint_url(settings.url("AWS_ENDPOINT_URL")?);
         }
-        Ok(Self { config: config.build() })
+        Ok(Self { config: config.build(), https })
     }
 
     /// What every client is made of.
     #[must_use]
     pub const fn config(&self) -> &SdkConfig {
         &self.config
+    }
+
+    /// What everything else outside is asked with.
+    #[must_use]
+    pub const fn https(&self) -> &Https {
+        &self.https
     }
 
     /// DynamoDB, with meetings of transactions tried again.

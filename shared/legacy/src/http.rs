@@ -1,12 +1,15 @@
 use std::error::Error;
 use std::fmt;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::byte_stream::ByteStream;
+
 use aws::{BadSetting, Settings};
 use contract::legacy::{self, LARGEST_ANSWER, Unusable};
 use domain::{BuyerId, State};
+use https::Https;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Client, Method, StatusCode};
+use tokio::time::timeout;
 
 use crate::{Handover, Legacy, LegacyUnavailable, TIME_OUT};
 
@@ -14,7 +17,7 @@ use crate::{Handover, Legacy, LegacyUnavailable, TIME_OUT};
 /// only looks, `POST <url>/buyers/<buyerId>/handover` hands over, with `?anew=true` after a reset.
 #[derive(Clone)]
 pub struct HttpLegacy {
-    client: Client,
+    https: Https,
     url: String,
     authorization: Option<String>,
 }
@@ -22,7 +25,12 @@ pub struct HttpLegacy {
 /// It answered with something that is neither.
 #[derive(Debug, thiserror::Error)]
 #[error("it answered with status {0}")]
-struct UnexpectedStatus(StatusCode);
+struct UnexpectedStatus(u16);
+
+/// It took too long.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no whole answer after {TIME_OUT:?}")]
+struct TooSlow;
 
 impl HttpLegacy {
     /// The system at `LEGACY_URL`, asked with `LEGACY_AUTHORIZATION` as header `Authorization` if that is given; `None`
@@ -30,28 +38,26 @@ impl HttpLegacy {
     ///
     /// # Errors
     /// [`BadSetting`].
-    pub fn from_settings(settings: &Settings<'_>) -> Result<Option<Self>, BadSetting> {
+    pub fn from_settings(settings: &Settings<'_>, https: &Https) -> Result<Option<Self>, BadSetting> {
         if settings.optional("LEGACY_URL").is_none() {
             return Ok(None);
         }
         let url = settings.url("LEGACY_URL")?;
-        Self::at(url, settings.optional("LEGACY_AUTHORIZATION")).map(Some)
+        Self::at(url, settings.optional("LEGACY_AUTHORIZATION"), https.clone()).map(Some)
     }
 
     /// The system at this URL, without a slash at its end.
     ///
     /// # Errors
     /// [`BadSetting`].
-    pub fn at(url: String, authorization: Option<String>) -> Result<Self, BadSetting> {
+    pub fn at(url: String, authorization: Option<String>, https: Https) -> Result<Self, BadSetting> {
         // Plain HTTP would show the header and the answer to whoever listens; on the machine itself nobody does.
         let is_safe = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
         let rule = "an https URL under which buyers/<buyerId> is answered";
         if !is_safe {
             return Err(BadSetting::Invalid { name: "LEGACY_URL", rule });
         }
-        let client = Client::builder().timeout(TIME_OUT).redirect(reqwest::redirect::Policy::none()).build();
-        let client = client.map_err(|_| BadSetting::Invalid { name: "LEGACY_URL", rule })?;
-        Ok(Self { client, url, authorization })
+        Ok(Self { https, url, authorization })
     }
 
     /// What it knows of a buyer, without handing the buyer over.
@@ -59,30 +65,41 @@ impl HttpLegacy {
     /// # Errors
     /// [`LegacyUnavailable`].
     pub async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
-        let answer = self.ask(buyer, Method::GET, "").await;
+        let answer = self.ask(buyer, "GET", "").await;
         answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
     }
 
     async fn ask(
         &self,
         buyer: &BuyerId,
-        method: Method,
+        method: &str,
         what: &str,
     ) -> Result<Option<State>, Box<dyn Error + Send + Sync>> {
         let name = utf8_percent_encode(buyer.as_str(), NON_ALPHANUMERIC);
-        let mut request = self.client.request(method, format!("{}/buyers/{name}{what}", self.url));
+        let mut request = HttpRequest::empty();
+        request.set_method(method)?;
+        request.set_uri(format!("{}/buyers/{name}{what}", self.url))?;
         if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization);
+            request.headers_mut().try_insert("authorization", authorization.clone())?;
         }
-        let mut answer = request.send().await.map_err(reqwest::Error::without_url)?;
-        match answer.status() {
-            StatusCode::OK => {}
-            StatusCode::NOT_FOUND => return Ok(None),
+        timeout(TIME_OUT, self.answer_to(request, buyer)).await.map_err(|_| TooSlow)?
+    }
+
+    async fn answer_to(
+        &self,
+        request: HttpRequest,
+        buyer: &BuyerId,
+    ) -> Result<Option<State>, Box<dyn Error + Send + Sync>> {
+        let mut answer = self.https.ask(request, TIME_OUT).await?;
+        match answer.status().as_u16() {
+            200 => {}
+            404 => return Ok(None),
             status => return Err(Box::new(UnexpectedStatus(status))),
         }
+        let mut stream = ByteStream::new(answer.take_body());
         let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(reqwest::Error::without_url)? {
-            body.extend_from_slice(&chunk);
+        while let Some(chunk) = stream.next().await {
+            body.extend_from_slice(&chunk?);
             if body.len() > LARGEST_ANSWER {
                 return Err(Box::new(Unusable::TooLarge { bytes: body.len() }));
             }
@@ -101,7 +118,7 @@ impl Legacy for HttpLegacy {
             Handover::First => "/handover",
             Handover::Anew => "/handover?anew=true",
         };
-        let answer = self.ask(buyer, Method::POST, what).await;
+        let answer = self.ask(buyer, "POST", what).await;
         answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
     }
 }

@@ -4,6 +4,7 @@
 use aws::Settings;
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
 use domain::{Contact, Offer, OfferVersion, Stage, State};
+use https::{Https, Trust};
 use legacy::{Handover, HttpLegacy, Legacy as _};
 use serde_json::{Value, json};
 use testkit::buyer;
@@ -16,7 +17,8 @@ fn asking(url: &str) -> HttpLegacy {
         "LEGACY_AUTHORIZATION" => Some("Bearer secret".to_owned()),
         _ => None,
     };
-    HttpLegacy::from_settings(&Settings::from_lookup(&lookup)).unwrap().unwrap()
+    let https = Https::trusting(Trust::BuiltIn).unwrap();
+    HttpLegacy::from_settings(&Settings::from_lookup(&lookup), &https).unwrap().unwrap()
 }
 
 async fn answered(answer: Answer) -> Result<Option<State>, String> {

@@ -32,7 +32,7 @@ struct Call {
 struct Inner {
     calls: tokio::sync::Mutex<mpsc::UnboundedReceiver<Call>>,
     begun: Mutex<BTreeMap<String, oneshot::Sender<Answered>>>,
-    asked: watch::Sender<bool>,
+    asked: watch::Sender<u64>,
 }
 
 /// A Runtime API on a free port. One process, one API: a killed one must not take its successor's event.
@@ -40,7 +40,7 @@ struct Inner {
 pub struct RuntimeApi {
     address: String,
     calls: mpsc::UnboundedSender<Call>,
-    asked: watch::Receiver<bool>,
+    asked: watch::Receiver<u64>,
     serving: JoinHandle<()>,
 }
 
@@ -53,7 +53,7 @@ impl RuntimeApi {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?.to_string();
         let (calls, receiver) = mpsc::unbounded_channel();
-        let (asking, asked) = watch::channel(false);
+        let (asking, asked) = watch::channel(0);
         let inner =
             Arc::new(Inner { calls: receiver.into(), begun: Mutex::new(BTreeMap::new()), asked: asking });
         let serving = tokio::spawn(async move {
@@ -73,7 +73,12 @@ impl RuntimeApi {
 
     /// Waits until the process asks for its first event: its start is over then.
     pub async fn asked_first(&self) {
-        let _ = self.asked.clone().wait_for(|asked| *asked).await;
+        self.asked(1).await;
+    }
+
+    /// Waits until the process has asked for an event so many times: all events before are wholly over then.
+    pub async fn asked(&self, times: u64) {
+        let _ = self.asked.clone().wait_for(|asked| *asked >= times).await;
     }
 
     /// Hands an event over, with its deadline in milliseconds since 1970. `None` if the API ended. A process that dies
@@ -99,7 +104,7 @@ async fn converse(stream: TcpStream, inner: Arc<Inner>) -> io::Result<()> {
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         match *steps.as_slice() {
             ["invocation", "next"] => {
-                inner.asked.send_replace(true);
+                inner.asked.send_modify(|asked| *asked += 1);
                 let Some(call) = inner.calls.lock().await.recv().await else { return Ok(()) };
                 next(&mut stream, &inner, call).await?;
             }

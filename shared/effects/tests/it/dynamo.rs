@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use dynoxide::Database;
 use effects::leads::{DynamoLeads, DynamoReceipts};
 use event_store::{DynamoStreams, RetryConflicts};
+use https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::clauses::Front;
 use tokio::net::TcpListener;
@@ -113,6 +114,7 @@ fn client(url: &str) -> Client {
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(url)
+        .http_client(Https::trusting(Trust::BuiltIn).unwrap())
         .retry_config(RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1)))
         .retry_classifier(RetryConflicts);
     Client::from_conf(config.build())

@@ -11,6 +11,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use effects::leads::Status;
 use effects::mail::{Email, render};
 use effects::outside::{AwsOutside, Delivery, Outside as _, SES_TIME_OUT, SalesMessage};
+use https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 use testkit::{accepted, buyer, made};
@@ -24,6 +25,7 @@ use crate::world::{World, letterhead};
 fn outside(ses: &str, sqs: &str) -> AwsOutside {
     let credentials = || Credentials::new("test", "test", None, None, "test");
     let region = || Region::from_static("us-east-1");
+    let https = Https::trusting(Trust::BuiltIn).unwrap();
     let ses = aws_sdk_sesv2::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region())
@@ -32,12 +34,14 @@ fn outside(ses: &str, sqs: &str) -> AwsOutside {
             RetryConfig::standard().with_max_attempts(5).with_initial_backoff(Duration::from_millis(1)),
         )
         .endpoint_url(ses)
+        .http_client(https.clone())
         .build();
     let sqs = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(region())
         .credentials_provider(credentials())
         .endpoint_url(sqs)
+        .http_client(https)
         .build();
     AwsOutside::new(
         &aws_sdk_sesv2::Client::from_conf(ses),

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
 use contract::stored::StoredCommit;
 use dynoxide::Database;
 use event_store::{DynamoStreams, RetryConflicts};
+use https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::clauses::Front;
 use tokio::net::TcpListener;
@@ -119,6 +120,7 @@ pub(crate) fn patient_for(attempt: Duration, url: &str) -> Client {
         .region(Region::from_static("us-east-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(url)
+        .http_client(Https::trusting(Trust::BuiltIn).unwrap())
         .retry_config(retries)
         .retry_classifier(RetryConflicts)
         .timeout_config(TimeoutConfig::builder().operation_attempt_timeout(attempt).build());

@@ -1,0 +1,172 @@
+//! AWS as far as the recorder sees it when it starts: a table in a real engine and a queue that takes everything, behind a
+//! front that passes bytes on, with TLS or without, and counts connections.
+
+use std::error::Error;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use dynoxide::Database;
+use serde_json::{Value, json};
+use testkit::wire::{Answer, Reply, Wire};
+use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
+
+use crate::tls::Certificates;
+
+/// The table of commits.
+pub(crate) const STREAMS: &str = "streams";
+
+/// How AWS is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    /// Plain HTTP.
+    Plain,
+    /// HTTPS.
+    Tls,
+}
+
+impl Line {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Tls => "TLS",
+        }
+    }
+}
+
+/// What was asked of AWS up to a moment.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mark {
+    requests: usize,
+    connections: u64,
+}
+
+/// What was asked of AWS between two moments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Asked {
+    /// As in `["Query", "PutItem"]`.
+    pub(crate) operations: Vec<String>,
+    /// How many connections were opened.
+    pub(crate) connections: u64,
+}
+
+/// One AWS, for one process.
+pub(crate) struct Aws {
+    wire: Wire,
+    url: String,
+    certificates: PathBuf,
+    opened: Arc<AtomicU64>,
+    serving: [JoinHandle<()>; 2],
+}
+
+impl Aws {
+    /// An AWS with an empty table. What its client is to trust lies in the file `trusted`.
+    pub(crate) async fn start(
+        line: Line,
+        certificates: &Certificates,
+        trusted: &Path,
+    ) -> Result<Self, Box<dyn Error>> {
+        let database = Database::memory()?;
+        database.create_table(serde_json::from_value(table())?)?;
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let engine = format!("http://{}", listener.local_addr()?);
+        let engine_serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let wire = Wire::start(move |request| {
+            let is_sqs = request
+                .headers
+                .iter()
+                .any(|(name, value)| name == "x-amz-target" && value.starts_with("AmazonSQS"));
+            if is_sqs {
+                Answer::Reply(Reply::json(200, &json!({ "MessageId": "sqs-1" })))
+            } else {
+                Answer::Forward(engine.clone())
+            }
+        })
+        .await;
+
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let (acceptor, scheme) = match line {
+            Line::Plain => (None, "http"),
+            Line::Tls => (Some(certificates.acceptor.clone()), "https"),
+        };
+        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let opened = Arc::new(AtomicU64::new(0));
+        let upstream = wire.url().trim_start_matches("http://").to_owned();
+        let front = tokio::spawn(pass_on(listener, acceptor, upstream, Arc::clone(&opened)));
+        Ok(Self { wire, url, certificates: trusted.to_owned(), opened, serving: [engine_serving, front] })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// For `SSL_CERT_FILE`.
+    pub(crate) fn trusted(&self) -> &Path {
+        &self.certificates
+    }
+
+    /// What was asked since then, and moves the mark on. The default mark is the beginning.
+    pub(crate) fn asked_since(&self, mark: &mut Mark) -> Asked {
+        let operations: Vec<String> = self.wire.operations().into_iter().skip(mark.requests).collect();
+        let connections = self.opened.load(Ordering::Relaxed);
+        let asked = Asked { connections: connections - mark.connections, operations };
+        *mark = Mark { requests: mark.requests + asked.operations.len(), connections };
+        asked
+    }
+}
+
+impl Drop for Aws {
+    fn drop(&mut self) {
+        self.serving.iter().for_each(JoinHandle::abort);
+    }
+}
+
+async fn pass_on(
+    listener: TcpListener,
+    acceptor: Option<TlsAcceptor>,
+    upstream: String,
+    opened: Arc<AtomicU64>,
+) {
+    let mut connections = JoinSet::new();
+    while let Ok((stream, _)) = listener.accept().await {
+        opened.fetch_add(1, Ordering::Relaxed);
+        let (acceptor, upstream) = (acceptor.clone(), upstream.clone());
+        connections.spawn(async move {
+            stream.set_nodelay(true)?;
+            match acceptor {
+                Some(acceptor) => pump(acceptor.accept(stream).await?, &upstream).await,
+                None => pump(stream, &upstream).await,
+            }
+        });
+    }
+}
+
+async fn pump(mut stream: impl AsyncRead + AsyncWrite + Unpin, upstream: &str) -> io::Result<()> {
+    let mut upstream = TcpStream::connect(upstream).await?;
+    upstream.set_nodelay(true)?;
+    copy_bidirectional(&mut stream, &mut upstream).await?;
+    Ok(())
+}
+
+/// As the template defines it.
+fn table() -> Value {
+    let attribute = |name: &str, kind: &str| json!({ "AttributeName": name, "AttributeType": kind });
+    let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });
+    json!({
+        "TableName": STREAMS,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [
+            attribute("buyer", "S"), attribute("sequence", "N"), attribute("feed", "S"), attribute("recordedAt", "S"),
+        ],
+        "KeySchema": [key("buyer", "HASH"), key("sequence", "RANGE")],
+        "GlobalSecondaryIndexes": [{
+            "IndexName": "feed",
+            "KeySchema": [key("feed", "HASH"), key("recordedAt", "RANGE")],
+            "Projection": { "ProjectionType": "KEYS_ONLY" },
+        }],
+    })
+}

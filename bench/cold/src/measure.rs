@@ -1,0 +1,121 @@
+//! Measures a binary: as it is for time and memory, and under callgrind for instructions and syscalls.
+
+use std::error::Error;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::aws::{Asked, Aws, Line, Mark};
+use crate::callgrind::{Callgrind, Used};
+use crate::figures::{Figures, Phase, Phases};
+use crate::life::{Life, Subject};
+use crate::spread::Spread;
+use crate::tls::Certificates;
+
+/// How many events after the first one a warm event is the average of.
+const WARM: u64 = 4;
+
+/// How often a count is tried until no request in it was repeated.
+const ATTEMPTS: usize = 5;
+
+/// What everything is measured with.
+pub(crate) struct Bench {
+    pub(crate) certificates: Certificates,
+    pub(crate) callgrind: Callgrind,
+    /// For files of this run.
+    pub(crate) folder: PathBuf,
+    /// How often a binary runs for its time.
+    pub(crate) runs: usize,
+    /// How often a binary runs under callgrind up to each point.
+    pub(crate) counts: usize,
+}
+
+impl Bench {
+    /// All figures of a binary.
+    pub(crate) async fn figures(&self, subject: &Subject) -> Result<Figures, Box<dyn Error>> {
+        let mut lines = Vec::new();
+        for line in [Line::Plain, Line::Tls] {
+            lines.push((line, self.phases(subject, line).await?));
+        }
+        Ok(Figures { name: subject.name, size: fs::metadata(&subject.path)?.len(), lines })
+    }
+
+    async fn phases(&self, subject: &Subject, line: Line) -> Result<Phases, Box<dyn Error>> {
+        let (mut starts, mut firsts, mut warms, mut memory) = (vec![], vec![], vec![], vec![]);
+        let (mut start, mut first, mut warm) = (Asked::default(), Asked::default(), Asked::default());
+        for _ in 0..self.runs {
+            let aws = self.aws(subject, line).await?;
+            let mut mark = Mark::default();
+            let mut process = Life::begin(subject, &[], &aws).await?;
+            starts.push(process.started().await?);
+            process.idle().await?;
+            memory.push(process.memory()?);
+            start = aws.asked_since(&mut mark);
+            firsts.push(process.event().await?);
+            first = aws.asked_since(&mut mark);
+            for _ in 0..WARM {
+                warms.push(process.event().await?);
+                warm = aws.asked_since(&mut mark);
+            }
+            process.end().await?;
+        }
+
+        let mut expected = start.operations.len();
+        let to_first = self.used(subject, line, 0, expected).await?;
+        expected += first.operations.len();
+        let to_second = self.used(subject, line, 1, expected).await?;
+        let events = usize::try_from(WARM)?;
+        let to_last = self.used(subject, line, 1 + WARM, expected + events * warm.operations.len()).await?;
+        Ok(Phases {
+            start: Phase::new(starts, to_first.median, to_first.doubt(), start),
+            first: Phase::new(
+                firsts,
+                to_second.median.since(to_first.median),
+                to_second.doubt() + to_first.doubt(),
+                first,
+            ),
+            warm: Phase::new(
+                warms,
+                to_last.median.since(to_second.median).per(WARM),
+                (to_last.doubt() + to_second.doubt()) / WARM,
+                warm,
+            ),
+            memory: Spread::of(memory),
+        })
+    }
+
+    /// What a binary uses until it waits for an event after so many. A run in which it did not ask AWS exactly so often is
+    /// not counted: callgrind made it so slow that it ran into a time-out of its own, and asked again.
+    async fn used(
+        &self,
+        subject: &Subject,
+        line: Line,
+        events: u64,
+        requests: usize,
+    ) -> Result<Spread<Used>, Box<dyn Error>> {
+        let mut counted = Vec::new();
+        for _ in 0..self.counts + ATTEMPTS {
+            let aws = self.aws(subject, line).await?;
+            let mut process = Life::begin(subject, &self.callgrind.words(), &aws).await?;
+            process.started().await?;
+            for _ in 0..events {
+                process.event().await?;
+            }
+            process.idle().await?;
+            process.end().await?;
+            if aws.asked_since(&mut Mark::default()).operations.len() == requests {
+                counted.push(self.callgrind.used()?);
+            }
+            if counted.len() == self.counts {
+                return Ok(Spread::of(counted));
+            }
+        }
+        Err(format!("{} asks again and again under callgrind: this machine is too busy", subject.name).into())
+    }
+
+    async fn aws(&self, subject: &Subject, line: Line) -> Result<Aws, Box<dyn Error>> {
+        let trusted = self.folder.join("trusted.pem");
+        let Certificates { root, machine, .. } = &self.certificates;
+        fs::write(&trusted, if subject.has_roots { root } else { machine })?;
+        Aws::start(line, &self.certificates, &trusted).await
+    }
+}
