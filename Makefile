@@ -21,6 +21,7 @@ BUILT := $(or $(CARGO_TARGET_DIR),target)
 LOCAL := $(BUILT)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
 FUNCTIONS := recorder reactor sweeper receipts
+PEERS := $(BUILT)/peers
 STACK := .venv/bin/python infra/local/stack.py
 ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS)
 
@@ -28,7 +29,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills fuzz clauses mutants up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -95,6 +96,21 @@ mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, a
 	@cp $(BUILT)/mutants/mutants.out/outcomes.json $(BUILT)/mutants/$$(date +%s).json
 	@$(PYTHON) -B tests/mutants.py $(BUILT)/mutants/*.json
 
+bench: build-local .tools/castore | prerequisites ## Measures what an event costs, beside the peers; needs node and Valgrind, takes half an hour
+	@mkdir -p $(BUILT)/bench
+	cargo build --profile local --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package stores
+	cargo build --release --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package hello --package usual
+	cargo build --release --package recorder --package bench --bin recorder --bin work
+	$(LOCAL)/cold --hello $(PEERS)/release/hello --usual $(PEERS)/release/usual \
+		--recorder $(BUILT)/release/recorder --report $(BUILT)/bench/start.json
+	$(LOCAL)/bench measure --stores $(PEERS)/local/stores --castore bench/castore/main.mjs \
+		--work $(BUILT)/release/work --report $(BUILT)/bench/figures.json
+	$(LOCAL)/bench report --figures $(BUILT)/bench/figures.json --start $(BUILT)/bench/start.json --docs docs
+
+baseline: build-local ## Writes bench/baseline.json anew, that `make test` compares with; needs Valgrind
+	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
+	mv $(BUILT)/baseline.json bench/baseline.json
+
 check: .tools/deny ## Checks formatting, lints and what we depend on
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -144,6 +160,10 @@ clean: ## Removes what was built, installed and left by runs; ends a stack that 
 	if [ -e .venv/ready ]; then $(STACK) down; fi
 	rm -rf .local .tools .venv infra/local/__pycache__
 	cargo clean
+
+.tools/castore: bench/castore/package-lock.json | prerequisites
+	npm ci --silent --prefix bench/castore
+	mkdir -p .tools && touch $@
 
 # An environment is made anew whenever its list changes, so that nothing of an older one is left in it.
 .venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites

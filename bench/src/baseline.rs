@@ -1,50 +1,127 @@
 //! The committed figures of ours: what the product must not become dearer than.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
 use crate::count::Count;
+use crate::instructions;
+use crate::reactor::{self, Costs};
 use crate::scenario::{Figures, Scenario, Who};
 
 /// Figures by name, as in `tens.warm.writes`.
 pub type Flat = BTreeMap<String, f64>;
 
+/// By how much bytes on the wire may differ: a port has four digits or five.
+pub const WIRE_BYTES_WITHIN: f64 = 0.01;
+
+/// By how much instructions may differ.
+pub const INSTRUCTIONS_WITHIN: f64 = 0.03;
+
+/// The scenarios that are measured with every `make test`: those that take seconds.
+pub const GATED: [Scenario; 6] = [
+    Scenario::Alone,
+    Scenario::Tens,
+    Scenario::TenBuyers,
+    Scenario::Redelivered,
+    Scenario::Length(100),
+    Scenario::Offers(20),
+];
+
+/// What is committed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Baseline {
+    /// Requests, units and bytes.
+    pub counted: Flat,
+    /// Instructions, of the build that tests use.
+    pub instructions: Flat,
+    /// The compiler that they are of.
+    pub rustc: String,
+}
+
+impl Baseline {
+    /// Reads what is committed.
+    #[must_use]
+    pub fn read(text: &str) -> Self {
+        let json: Value = serde_json::from_str(text).unwrap();
+        let flat = |part: &str| serde_json::from_value(json[part].clone()).unwrap();
+        Self {
+            counted: flat("counted"),
+            instructions: flat("instructions"),
+            rustc: json["rustc"].as_str().unwrap().to_owned(),
+        }
+    }
+
+    /// Measures all of it.
+    pub async fn measure(work: &Path) -> Self {
+        let mut counted = flat_costs(&reactor::measure().await);
+        for scenario in GATED {
+            counted.extend(flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
+        }
+        Self { counted, instructions: instructions(work), rustc: rustc() }
+    }
+
+    /// How it is committed: rounded to what is told apart.
+    #[must_use]
+    pub fn written(&self) -> String {
+        let rounded = |figures: &Flat| -> BTreeMap<String, f64> {
+            figures.iter().map(|(name, value)| (name.clone(), (value * 1000.0).round() / 1000.0)).collect()
+        };
+        let json = json!({
+            "counted": rounded(&self.counted), "instructions": rounded(&self.instructions), "rustc": self.rustc,
+        });
+        serde_json::to_string_pretty(&json).unwrap() + "\n"
+    }
+}
+
+fn of(name: &str, count: &Count) -> [(String, f64); 5] {
+    let name = |figure: &str| format!("{name}.{figure}");
+    [
+        (name("requests"), count.requests),
+        (name("writes"), count.writes),
+        (name("indexWrites"), count.index_writes),
+        (name("reads"), count.reads),
+        (name("wireBytes"), count.wire_bytes),
+    ]
+}
+
 /// Those of one scenario, by name.
 #[must_use]
 pub fn flat(scenario: Scenario, figures: &Figures) -> Flat {
-    let of = |temperature: &str, count: &Count| {
-        let name = |figure: &str| format!("{}.{temperature}.{figure}", scenario.name());
-        [
-            (name("requests"), count.requests),
-            (name("writes"), count.writes),
-            (name("indexWrites"), count.index_writes),
-            (name("reads"), count.reads),
-            (name("wireBytes"), count.wire_bytes),
-        ]
-    };
-    of("cold", &figures.cold)
+    let name = |temperature: &str| format!("{}.{temperature}", scenario.name());
+    of(&name("cold"), &figures.cold)
         .into_iter()
-        .chain(of("warm", &figures.warm))
+        .chain(of(&name("warm"), &figures.warm))
         .chain([(format!("{}.storedBytes", scenario.name()), figures.stored_bytes)])
         .collect()
 }
 
-/// Every scenario that takes no minute, measured.
-pub async fn measure() -> Flat {
-    let mut all = Flat::new();
-    for scenario in Scenario::ALL {
-        if scenario != Scenario::Length(10_000) {
-            all.extend(flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
-        }
-    }
-    all
+/// Those of the reactor, by name.
+#[must_use]
+pub fn flat_costs(costs: &Costs) -> Flat {
+    let each = [
+        ("reactor.withEmail", &costs.with_email),
+        ("reactor.withoutEmail", &costs.without_email),
+        ("reactor.withoutEffects", &costs.without_effects),
+        ("reactor.again", &costs.again),
+    ];
+    each.into_iter().flat_map(|(name, cost)| of(name, &cost.mean)).collect()
 }
 
-/// How they are committed: rounded to what is told apart.
+/// Instructions for an event, of this build of `work`.
 #[must_use]
-pub fn written(figures: &Flat) -> String {
-    let rounded: BTreeMap<&String, Value> =
-        figures.iter().map(|(name, value)| (name, json!((value * 1000.0).round() / 1000.0))).collect();
-    serde_json::to_string_pretty(&rounded).unwrap() + "\n"
+pub fn instructions(work: &Path) -> Flat {
+    Flat::from([
+        ("path".to_owned(), instructions::each(work, &["path"], 800, 1600)),
+        ("fold".to_owned(), instructions::each(work, &["fold"], 1, 2) / 10_000.0),
+    ])
+}
+
+/// The compiler's version, as in `rustc 1.95.0 (59807616e 2026-04-14)`.
+#[must_use]
+pub fn rustc() -> String {
+    let output = Command::new("rustc").arg("--version").output().unwrap();
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }

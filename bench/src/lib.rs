@@ -8,10 +8,15 @@
 
 pub mod baseline;
 pub mod corpus;
+pub mod cost;
 pub mod count;
 pub mod engine;
+pub mod figures;
 pub mod instructions;
 pub mod ours;
 pub mod peer;
+pub mod picture;
 pub mod reactor;
+pub mod report;
 pub mod scenario;
+pub mod targets;

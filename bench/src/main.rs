@@ -1,7 +1,25 @@
 //! `bench`: what an event costs, ours beside the peers.
-#![expect(clippy::print_stdout, reason = "a program for people at a terminal")]
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for people at a terminal; what cannot be measured ends it"
+)]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bench::baseline::Baseline;
+use bench::corpus;
+use bench::engine::Engine;
+use bench::figures::{Found, Instructions, Measured, OURS};
+use bench::instructions;
+use bench::ours::database;
+use bench::reactor;
+use bench::report;
+use bench::scenario::{Scenario, Who};
 use clap::{Parser, Subcommand};
+use comfy_table::{Table, presets};
+use serde_json::Value;
 
 #[derive(Parser)]
 #[command(about = "What an event costs, counted")]
@@ -15,13 +33,152 @@ enum What {
     /// Prints the corpus, made anew.
     Corpus,
     /// Prints our own figures, for bench/baseline.json.
-    Baseline,
+    Baseline {
+        /// Our `work`, as tests build it.
+        #[arg(long)]
+        work: PathBuf,
+    },
+    /// Measures ours and the peers.
+    Measure {
+        /// The peers' program.
+        #[arg(long)]
+        stores: PathBuf,
+        /// Castore's program, for node.
+        #[arg(long)]
+        castore: PathBuf,
+        /// Our `work`, as it is released: its instructions are counted.
+        #[arg(long)]
+        work: PathBuf,
+        /// Every figure goes here.
+        #[arg(long)]
+        report: PathBuf,
+    },
+    /// Writes tables and pictures of what was measured into pages.
+    Report {
+        /// What `measure` wrote.
+        #[arg(long)]
+        figures: PathBuf,
+        /// What `cold` wrote.
+        #[arg(long)]
+        start: PathBuf,
+        /// The folder with the pages.
+        #[arg(long)]
+        docs: PathBuf,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
     match Arguments::parse().what {
-        What::Corpus => print!("{}", bench::corpus::make()),
-        What::Baseline => print!("{}", bench::baseline::written(&bench::baseline::measure().await)),
+        What::Corpus => print!("{}", corpus::make()),
+        What::Baseline { work } => print!("{}", Baseline::measure(&work).await.written()),
+        What::Measure { stores, castore, work, report } => {
+            let measured = measure(&stores, &castore, &work).await;
+            fs::write(report, serde_json::to_string_pretty(&measured.0).unwrap() + "\n").unwrap();
+        }
+        What::Report { figures, start, docs } => write(&read(&figures), &read(&start), &docs),
     }
+}
+
+fn read(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Scenarios in which peers run without records of their own too: there a repeat is dropped only by what they read anyway.
+const PLAIN: [Scenario; 4] = [Scenario::Alone, Scenario::Tens, Scenario::TenBuyers, Scenario::Redelivered];
+
+async fn measure(stores: &Path, castore: &Path, work: &Path) -> Measured {
+    let stores = vec![stores.display().to_string()];
+    let castore = vec!["node".to_owned(), castore.display().to_string()];
+    let mut all: Vec<(String, Vec<(Scenario, Found)>)> =
+        vec![(OURS.to_owned(), run(&Who::Ours, &Scenario::ALL).await)];
+    for (command, name) in [
+        (&stores, "cqrs-es"),
+        (&stores, "cqrs-es-aggregate"),
+        (&stores, "cqrs-es-snapshot"),
+        (&stores, "event-store-adapter"),
+        (&castore, "castore"),
+    ] {
+        let plain = Who::Peer(command.clone(), name.to_owned());
+        all.push((name.to_owned(), run(&plain, &PLAIN).await));
+        let name = format!("{name}+idempotency");
+        let dropping = Who::Peer(command.clone(), name.clone());
+        all.push((name, run(&dropping, &Scenario::ALL).await));
+    }
+    eprintln!("reactor, instructions");
+    let instructions = Instructions {
+        path: instructions::each(work, &["path"], 800, 1600),
+        fold: instructions::each(work, &["fold"], 1, 2) / 10_000.0,
+        handler: handler(work).await,
+    };
+    Measured::new(&all, &reactor::measure().await, Some(instructions))
+}
+
+async fn run(who: &Who, scenarios: &[Scenario]) -> Vec<(Scenario, Found)> {
+    let mut all = Vec::new();
+    for scenario in scenarios {
+        let name = if let Who::Peer(_, name) = who { name } else { OURS };
+        eprintln!("{name}: {}", scenario.title());
+        all.push((*scenario, who.measure(*scenario).await));
+    }
+    all
+}
+
+/// Of the whole recorder, for each event after the first twenty, which are one buyer's.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+async fn handler(work: &Path) -> f64 {
+    let mut totals = Vec::new();
+    for events in ["20", "220"] {
+        let engine = Engine::start(database()).await;
+        let (work, url) = (work.to_owned(), engine.direct().to_owned());
+        // The engine answers meanwhile.
+        let counting =
+            tokio::task::spawn_blocking(move || instructions::of(&work, &["handle", &url, events]));
+        totals.push(counting.await.unwrap());
+    }
+    (totals[1] - totals[0]) as f64 / 200.0
+}
+
+fn write(figures: &Value, start: &Value, docs: &Path) {
+    let measured = Measured(figures.clone());
+    let aims = report::aims(&measured, Some(start));
+    let parts = [
+        ("aims", aims.clone()),
+        ("scenarios", report::scenarios(&measured)),
+        ("reactor", report::reactor(&measured)),
+        ("instructions", report::instructions(&measured)),
+        ("start", report::start(start)),
+    ];
+    rewrite(&docs.join("bench/README.md"), &parts);
+    rewrite(
+        &docs.join("cost.md"),
+        &[("dollars", report::dollars(&measured)), ("beside", report::dollars_beside(&measured))],
+    );
+    fs::write(docs.join("bench/recording.svg"), report::picture(&measured)).unwrap();
+    fs::write(docs.join("bench/dollars.svg"), report::dollars_picture(&measured)).unwrap();
+    let both = serde_json::json!({ "recording": figures, "start": start });
+    fs::write(docs.join("bench/report.json"), serde_json::to_string_pretty(&both).unwrap() + "\n").unwrap();
+    println!("{}", on_a_terminal(&aims));
+}
+
+fn rewrite(page: &Path, parts: &[(&str, String)]) {
+    let mut text = fs::read_to_string(page).unwrap();
+    for (name, part) in parts {
+        text = simulator::rewritten(&text, name, part)
+            .unwrap_or_else(|| panic!("{} has no part {name}", page.display()));
+    }
+    fs::write(page, text).unwrap();
+}
+
+fn on_a_terminal(table: &str) -> Table {
+    let mut rows = table.lines().filter(|line| !line.starts_with("| ---")).map(|line| {
+        line.trim_matches('|').split('|').map(|cell| cell.trim().replace("**", "")).collect::<Vec<_>>()
+    });
+    let mut shown = Table::new();
+    shown.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(rows.next().unwrap_or_default());
+    for row in rows {
+        shown.add_row(row);
+    }
+    shown
 }

@@ -24,17 +24,21 @@ pub struct Cost {
     pub mean: Count,
     /// The most requests that one of them took.
     pub most_requests: f64,
+    /// Messages to the sales team, on average.
+    pub messages: f64,
 }
 
 impl Cost {
-    fn add(&mut self, count: Count) {
+    fn add(&mut self, count: Count, messages: usize) {
         self.commits += 1.0;
+        self.messages += f64::from(u32::try_from(messages).unwrap());
         self.mean += count;
         self.most_requests = self.most_requests.max(count.requests);
     }
 
     fn averaged(self) -> Self {
-        Self { mean: self.mean / self.commits.max(1.0), ..self }
+        let commits = self.commits.max(1.0);
+        Self { mean: self.mean / commits, messages: self.messages / commits, ..self }
     }
 }
 
@@ -45,6 +49,8 @@ pub struct Costs {
     pub without_email: Cost,
     /// Commits that called for one.
     pub with_email: Cost,
+    /// Commits that called for nothing.
+    pub without_effects: Cost,
     /// Doorbells that rang once more.
     pub again: Cost,
 }
@@ -86,17 +92,21 @@ pub async fn measure() -> Costs {
                 || async { reactor.handle(doorbell(message, sequence), Still::deadline()).await.unwrap() };
             let (told, mailed) = (world.memory.sales().len(), world.emails.get());
             let ((), count) = engine.count(ring()).await;
+            let messages = world.memory.sales().len() - told;
             if world.emails.get() > mailed {
-                costs.with_email.add(count);
-            } else if world.memory.sales().len() > told {
-                costs.without_email.add(count);
+                costs.with_email.add(count, messages);
+            } else if messages > 0 {
+                costs.without_email.add(count, messages);
+            } else {
+                costs.without_effects.add(count, 0);
             }
-            costs.again.add(engine.count(ring()).await.1);
+            costs.again.add(engine.count(ring()).await.1, 0);
         }
     }
     Costs {
         without_email: costs.without_email.averaged(),
         with_email: costs.with_email.averaged(),
+        without_effects: costs.without_effects.averaged(),
         again: costs.again.averaged(),
     }
 }

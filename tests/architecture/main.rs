@@ -57,6 +57,7 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
             "event-store",
             "reactor",
             "recorder",
+            "simulator",
             "testkit",
         ],
     ),

@@ -1,0 +1,110 @@
+//! Everything that was measured, as JSON and back.
+
+use serde_json::{Map, Value, json};
+
+use crate::count::Count;
+use crate::peer::Cannot;
+use crate::reactor::{Cost, Costs};
+use crate::scenario::{Figures, Scenario};
+
+/// Our name beside the peers'.
+pub const OURS: &str = "leadstream";
+
+/// What was measured, as it lies in the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Measured(pub Value);
+
+/// What each event costs a store, or why it cannot.
+pub type Found = Result<Figures, Cannot>;
+
+/// Processor instructions, each for one event.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Instructions {
+    /// From message to commit, without I/O.
+    pub path: f64,
+    /// Of the fold of a stream of 10,000.
+    pub fold: f64,
+    /// Of the whole recorder, one event in each batch.
+    pub handler: f64,
+}
+
+fn count(count: &Count) -> Value {
+    json!({
+        "requests": count.requests, "writes": count.writes, "indexWrites": count.index_writes,
+        "reads": count.reads, "wireBytes": count.wire_bytes,
+    })
+}
+
+fn cost(cost: &Cost) -> Value {
+    json!({ "commits": cost.commits, "mean": count(&cost.mean), "mostRequests": cost.most_requests, "messages": cost.messages })
+}
+
+impl Measured {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(
+        stores: &[(String, Vec<(Scenario, Found)>)],
+        reactor: &Costs,
+        instructions: Option<Instructions>,
+    ) -> Self {
+        let stores: Map<String, Value> = stores
+            .iter()
+            .map(|(name, found)| {
+                let found = found.iter().map(|(scenario, found)| {
+                    let found = match found {
+                        Ok(figures) => json!({
+                            "cold": count(&figures.cold), "warm": count(&figures.warm),
+                            "storedBytes": figures.stored_bytes,
+                        }),
+                        Err(cannot) => json!({ "cannot": cannot }),
+                    };
+                    (scenario.name(), found)
+                });
+                (name.clone(), Value::Object(found.collect()))
+            })
+            .collect();
+        Self(json!({
+            "stores": stores,
+            "reactor": {
+                "withoutEmail": cost(&reactor.without_email),
+                "withEmail": cost(&reactor.with_email),
+                "withoutEffects": cost(&reactor.without_effects),
+                "again": cost(&reactor.again),
+            },
+            "instructions": instructions.map(|each| json!({
+                "path": each.path, "fold": each.fold, "handler": each.handler,
+            })),
+        }))
+    }
+
+    /// A figure of a store, as in `"tens"`, `"warm.writes"`; `None` if it was not measured or cannot be.
+    #[must_use]
+    pub fn of(&self, store: &str, scenario: Scenario, figure: &str) -> Option<f64> {
+        let mut value = &self.0["stores"][store][scenario.name()];
+        for step in figure.split('.') {
+            value = &value[step];
+        }
+        value.as_f64()
+    }
+
+    /// Why a store cannot do a scenario.
+    #[must_use]
+    pub fn cannot(&self, store: &str, scenario: Scenario) -> Option<&str> {
+        self.0["stores"][store][scenario.name()]["cannot"].as_str()
+    }
+
+    /// Names of the stores, ours first.
+    #[must_use]
+    pub fn stores(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.0["stores"].as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        names.sort_by_key(|name| *name != OURS);
+        names
+    }
+
+    /// The peers that drop repeats by their own records, as ours does without any.
+    #[must_use]
+    pub fn peers_without_repeats(&self) -> Vec<&str> {
+        self.stores().into_iter().filter(|name| name.ends_with("+idempotency")).collect()
+    }
+}

@@ -1,0 +1,255 @@
+//! What was measured, for people: tables, pages and pictures.
+
+use std::fmt::Write as _;
+
+use serde_json::Value;
+
+use crate::cost::{Traffic, only_recording, ours};
+use crate::figures::{Measured, OURS};
+use crate::picture::{Panel, bars, short};
+use crate::scenario::Scenario;
+use crate::targets::targets;
+
+/// What is shown of each store in each scenario.
+const SHOWN: [(&str, &str); 5] = [
+    ("requests", "requests"),
+    ("writes", "write units"),
+    ("indexWrites", "of indexes"),
+    ("reads", "read units"),
+    ("wireBytes", "bytes on the wire"),
+];
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().collect();
+    format!("| {} |\n", cells.join(" | "))
+}
+
+fn head(cells: &[&str]) -> String {
+    let rule = cells.iter().enumerate().map(|(at, _)| if at == 0 { "---" } else { "---:" }.to_owned());
+    row(cells.iter().map(|&cell| cell.to_owned())) + &row(rule)
+}
+
+/// The table of one scenario: a row for each store, cold and warm where they differ.
+fn scenario(measured: &Measured, scenario: Scenario) -> String {
+    let mut names = vec!["for each event"];
+    names.extend(SHOWN.map(|(_, title)| title));
+    names.push("bytes stored");
+    let mut table = format!("**{}**\n\n{}", scenario.title(), head(&names));
+    for store in measured.stores() {
+        if let Some(cannot) = measured.cannot(store, scenario) {
+            let _ = writeln!(table, "| {store} | cannot: {} | | | | | |", cannot.replace('|', "/"));
+            continue;
+        }
+        let figure =
+            |temperature: &str, name: &str| measured.of(store, scenario, &format!("{temperature}.{name}"));
+        let cell = |name: &str| match (figure("cold", name), figure("warm", name)) {
+            (Some(cold), Some(warm)) if (cold - warm).abs() > 0.02 * cold.max(warm) => {
+                format!("{} cold, {} warm", short(cold), short(warm))
+            }
+            (Some(same), _) => short(same),
+            (None, _) => String::new(),
+        };
+        if figure("cold", "requests").is_none() {
+            continue;
+        }
+        let stored = measured.of(store, scenario, "storedBytes").map(short).unwrap_or_default();
+        let name = if store == OURS { format!("**{store}**") } else { store.to_owned() };
+        table += &row([name].into_iter().chain(SHOWN.map(|(name, _)| cell(name))).chain([stored]));
+    }
+    table + "\n"
+}
+
+/// Every scenario's table.
+#[must_use]
+pub fn scenarios(measured: &Measured) -> String {
+    Scenario::ALL.map(|each| scenario(measured, each)).concat()
+}
+
+/// What was aimed at, and whether it is so.
+#[must_use]
+pub fn aims(measured: &Measured, start: Option<&Value>) -> String {
+    let mut table = head(&["aimed at", "at most", "found", ""]);
+    for target in targets(measured, start) {
+        let met = if target.is_met() { "" } else { "**not met**" };
+        table += &row([
+            target.what.clone(),
+            format!("{}", target.aim),
+            format!("{:.3}", target.found),
+            met.to_owned(),
+        ]);
+    }
+    table
+}
+
+/// The reactor's figures.
+#[must_use]
+pub fn reactor(measured: &Measured) -> String {
+    let mut table = head(&[
+        "for each commit",
+        "requests, at most",
+        "requests",
+        "read units",
+        "write units",
+        "of indexes",
+    ]);
+    for (name, title) in [
+        ("withEmail", "with an e-mail"),
+        ("withoutEmail", "with messages to the sales team only"),
+        ("withoutEffects", "that calls for nothing"),
+        ("again", "whose doorbell rings again"),
+    ] {
+        let value = &measured.0["reactor"][name];
+        let mean = |figure: &str| short(value["mean"][figure].as_f64().unwrap_or_default());
+        let most = short(value["mostRequests"].as_f64().unwrap_or_default());
+        table += &row([
+            title.to_owned(),
+            most,
+            mean("requests"),
+            mean("reads"),
+            mean("writes"),
+            mean("indexWrites"),
+        ]);
+    }
+    table
+}
+
+/// Instructions for an event.
+#[must_use]
+pub fn instructions(measured: &Measured) -> String {
+    let each = |name: &str| measured.0["instructions"][name].as_f64().map_or("not counted".to_owned(), short);
+    let mut table = head(&["instructions for each event", ""]);
+    table += &row(["message → event → fold → commit, without I/O".to_owned(), each("path")]);
+    table +=
+        &row(["the whole recorder, one event a batch, SDK and HTTP with it".to_owned(), each("handler")]);
+    table + &row(["fold of a stream of 10,000 events".to_owned(), each("fold")])
+}
+
+/// The start's figures.
+#[must_use]
+pub fn start(start: &Value) -> String {
+    let mut table = head(&["", "bytes", "part", "milliseconds", "instructions", "syscalls", "resident KiB"]);
+    for binary in start["binaries"].as_array().into_iter().flatten() {
+        for line in ["plain", "TLS"] {
+            for part in ["start", "first event", "warm event"] {
+                let of = &binary["lines"][line][part];
+                let number = |value: &Value| value.as_f64().map(short).unwrap_or_default();
+                let wall = of["wallMicros"]["median"]
+                    .as_f64()
+                    .map_or(String::new(), |micros| format!("{:.1}", micros / 1000.0));
+                let is_first = line == "plain" && part == "start";
+                table += &row([
+                    if part == "start" {
+                        format!("{}, {line}", binary["name"].as_str().unwrap_or_default())
+                    } else {
+                        String::new()
+                    },
+                    if is_first { number(&binary["bytes"]) } else { String::new() },
+                    part.to_owned(),
+                    wall,
+                    number(&of["instructions"]),
+                    number(&of["syscalls"]),
+                    if part == "start" {
+                        number(&binary["lines"][line]["residentKib"]["median"])
+                    } else {
+                        String::new()
+                    },
+                ]);
+            }
+        }
+    }
+    table
+}
+
+/// The stores that drop repeats, in one picture.
+#[must_use]
+pub fn picture(measured: &Measured) -> String {
+    let names = dropping_repeats(measured);
+    let panel = |title: &str, figure: &str| Panel {
+        title: title.to_owned(),
+        rows: names
+            .iter()
+            .map(|name| [Scenario::Alone, Scenario::Tens].map(|scenario| measured.of(name, scenario, figure)))
+            .collect(),
+    };
+    let panels = [
+        panel("requests", "warm.requests"),
+        panel("write units, without indexes", "warm.writes"),
+        panel("bytes on the wire", "warm.wireBytes"),
+        panel("bytes stored", "storedBytes"),
+    ];
+    let note = "Upper bar: one event a batch. Lower bar: ten events of one buyer a batch. A process that is warm; repeats dropped by all.";
+    bars("What recording an event costs", note, &names, &panels)
+}
+
+fn dropping_repeats(measured: &Measured) -> Vec<&str> {
+    [OURS].into_iter().chain(measured.peers_without_repeats()).collect()
+}
+
+const USUAL: Traffic = Traffic { batch: 1.0, effectful: 0.9, emails: 0.2 };
+
+/// Dollars for a million events: ours.
+#[must_use]
+pub fn dollars(measured: &Measured) -> String {
+    let mut table = head(&[
+        "events of one buyer a batch",
+        "commits with effects",
+        "e-mails an event",
+        "queue, Lambda, logs",
+        "recording",
+        "reacting",
+        "together",
+        "and SES",
+    ]);
+    for (batch, effectful, emails) in [
+        (1.0, 0.1, 0.0),
+        (1.0, 0.5, 0.1),
+        (1.0, 0.9, 0.2),
+        (2.0, 0.9, 0.1),
+        (5.0, 0.9, 0.1),
+        (10.0, 1.0, 0.1),
+    ] {
+        let traffic = Traffic { batch, effectful, emails };
+        if let Some(dollars) = ours(measured, &traffic) {
+            let cell = |value: f64| format!("{value:.2}");
+            table += &row([
+                format!("{batch}"),
+                format!("{:.0} %", effectful * 100.0),
+                format!("{emails}"),
+                cell(dollars.around),
+                cell(dollars.recording),
+                cell(dollars.reacting),
+                cell(dollars.total() - dollars.emails),
+                cell(dollars.emails),
+            ]);
+        }
+    }
+    table
+}
+
+/// Dollars for a million events: recording only, beside the peers.
+#[must_use]
+pub fn dollars_beside(measured: &Measured) -> String {
+    let mut table = head(&["recording only, repeats dropped", "one event a batch", "ten of one buyer"]);
+    for name in dropping_repeats(measured) {
+        let [alone, tens] = beside(measured, name);
+        let cell = |value: Option<f64>| value.map_or("cannot".to_owned(), |value| format!("{value:.2}"));
+        table += &row([name.to_owned(), cell(alone), cell(tens)]);
+    }
+    table
+}
+
+fn beside(measured: &Measured, name: &str) -> [Option<f64>; 2] {
+    [1.0, 10.0].map(|batch| only_recording(measured, name, &Traffic { batch, ..USUAL }))
+}
+
+/// The same in a picture.
+#[must_use]
+pub fn dollars_picture(measured: &Measured) -> String {
+    let names = dropping_repeats(measured);
+    let panel = Panel {
+        title: "queue, Lambda, logs, DynamoDB".to_owned(),
+        rows: names.iter().map(|name| beside(measured, name)).collect(),
+    };
+    let note = "Upper bar: one event a batch. Lower: ten of one buyer. Repeats dropped by all.";
+    bars("Dollars for a million events recorded", note, &names, &[panel])
+}

@@ -1,0 +1,100 @@
+//! What was aimed at, and whether it is so.
+
+use serde_json::Value;
+
+use crate::figures::{Measured, OURS};
+use crate::scenario::Scenario;
+
+/// A figure that was aimed at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    /// What, in words.
+    pub what: String,
+    /// At most this.
+    pub aim: f64,
+    /// So much it is.
+    pub found: f64,
+}
+
+impl Target {
+    /// Whether it is as it was aimed at, to the third digit after the point.
+    #[must_use]
+    pub fn is_met(&self) -> bool {
+        self.found <= self.aim + 0.0005
+    }
+}
+
+/// The store whose bytes are compared with ours.
+const DYNAMO_ES: &str = "cqrs-es";
+
+/// Every figure that was aimed at. `start` is the report of the start, if there is one.
+#[must_use]
+pub fn targets(measured: &Measured, start: Option<&Value>) -> Vec<Target> {
+    let mut all = Vec::new();
+    let mut aim = |what: &str, aim: f64, found: Option<f64>| {
+        all.extend(found.map(|found| Target { what: what.to_owned(), aim, found }));
+    };
+    let ours = |scenario, figure: &str| measured.of(OURS, scenario, figure);
+    use Scenario::{Alone, Length, Offers, Redelivered, Tens};
+
+    aim("requests for an event, cold", 2.0, ours(Alone, "cold.requests"));
+    aim("requests for an event, warm", 1.0, ours(Alone, "warm.requests"));
+    aim("requests for an event in tens, cold", 0.2, ours(Tens, "cold.requests"));
+    aim("requests for an event in tens, warm", 0.1, ours(Tens, "warm.requests"));
+    for scenario in Scenario::ALL {
+        for temperature in ["cold", "warm"] {
+            let figure = format!("{temperature}.requests");
+            let peers = measured.peers_without_repeats();
+            let best = peers.iter().filter_map(|peer| measured.of(peer, scenario, &figure)).reduce(f64::min);
+            let ratio = ours(scenario, &figure).zip(best).map(|(ours, best)| ours / best);
+            aim(&format!("requests ÷ the best peer's, {}, {temperature}", scenario.title()), 0.5, ratio);
+        }
+    }
+    aim("write units of the table for an event alone", 1.0, ours(Length(1000), "warm.writes"));
+    aim("the same, in the corpus", 1.01, ours(Alone, "warm.writes"));
+    aim("write units of the index for an event alone", 1.0, ours(Alone, "warm.indexWrites"));
+    aim("write units for an event in tens, without the index", 0.3, ours(Tens, "warm.writes"));
+    aim("write units for an event of a batch that comes again", 0.0, ours(Redelivered, "warm.writes"));
+    aim("requests for an event of a batch that comes again, warm", 0.0, ours(Redelivered, "warm.requests"));
+    let long = ours(Length(10_000), "cold.reads").zip(ours(Length(10), "cold.reads"));
+    aim("read units onto 10,000 events ÷ onto 10", 1.0, long.map(|(long, short)| long / short));
+    aim("write units for an event of a buyer with 500 offers", 1.15, ours(Offers(500), "warm.writes"));
+
+    let reactor = |which: &str, figure: &str| {
+        let value = &measured.0["reactor"][which];
+        value[figure].as_f64().or_else(|| value["mean"][figure].as_f64())
+    };
+    aim(
+        "requests of the reactor for a commit without an e-mail, at most",
+        3.0,
+        reactor("withoutEmail", "mostRequests"),
+    );
+    aim("requests of the reactor for a commit with one, at most", 5.0, reactor("withEmail", "mostRequests"));
+    aim(
+        "requests of the reactor for a doorbell that rings again, at most",
+        0.0,
+        reactor("again", "mostRequests"),
+    );
+
+    let beside = |scenario, figure: &str, peer: &str| {
+        ours(scenario, figure).zip(measured.of(peer, scenario, figure)).map(|(ours, theirs)| ours / theirs)
+    };
+    aim("bytes stored ÷ dynamo-es's, alone", 1.3, beside(Alone, "storedBytes", DYNAMO_ES));
+    aim("bytes stored ÷ dynamo-es's, in tens", 0.35, beside(Tens, "storedBytes", DYNAMO_ES));
+    aim("bytes on the wire ÷ dynamo-es's, alone, warm", 0.6, beside(Alone, "warm.wireBytes", DYNAMO_ES));
+    aim("bytes on the wire ÷ dynamo-es's, in tens, warm", 0.15, beside(Tens, "warm.wireBytes", DYNAMO_ES));
+    let dropping = format!("{DYNAMO_ES}+idempotency");
+    aim("the same, repeats dropped by both, alone", 0.6, beside(Alone, "warm.wireBytes", &dropping));
+    aim("the same, repeats dropped by both, in tens", 0.15, beside(Tens, "warm.wireBytes", &dropping));
+
+    let each = |name: &str| measured.0["instructions"][name].as_f64();
+    let path = each("path").zip(each("handler")).map(|(path, handler)| path / (handler - path));
+    aim("instructions of the pure path ÷ the rest of the handler", 0.2, path);
+    for target in start.and_then(|start| start["targets"].as_array()).into_iter().flatten() {
+        let (name, limit) = (target["name"].as_str(), target["limit"].as_f64());
+        if let (Some(name), Some(limit)) = (name, limit) {
+            aim(name, limit, target["measured"].as_f64());
+        }
+    }
+    all
+}
