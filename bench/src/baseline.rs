@@ -30,6 +30,9 @@ pub const GATED: [Scenario; 6] = [
     Scenario::Offers(20),
 ];
 
+/// How many buyers the reactor is measured with there.
+pub const GATED_BUYERS: usize = 5;
+
 /// What is committed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
@@ -56,7 +59,7 @@ impl Baseline {
 
     /// Measures all of it.
     pub async fn measure(work: &Path) -> Self {
-        let mut counted = flat_costs(&reactor::measure().await);
+        let mut counted = flat_costs(&reactor::measure(GATED_BUYERS).await);
         for scenario in GATED {
             counted.extend(flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
         }
@@ -67,7 +70,10 @@ impl Baseline {
     #[must_use]
     pub fn written(&self) -> String {
         let rounded = |figures: &Flat| -> BTreeMap<String, f64> {
-            figures.iter().map(|(name, value)| (name.clone(), (value * 1000.0).round() / 1000.0)).collect()
+            figures
+                .iter()
+                .map(|(name, value)| (name.clone(), (value * 10_000.0).round() / 10_000.0))
+                .collect()
         };
         let json = json!({
             "counted": rounded(&self.counted), "instructions": rounded(&self.instructions), "rustc": self.rustc,

@@ -63,15 +63,26 @@ impl Count {
     }
 }
 
-/// The write units of a refused write, which no answer tells: those of the item, for a failed condition is charged.
+/// The write units of a refused write, which no answer tells: those of the item, for a failed condition is charged, and
+/// twice that for each item of a transaction.
 ///
-/// Source: Amazon DynamoDB Developer Guide, "Condition expressions" and "Read and write capacity units".
+/// Source: Amazon DynamoDB Developer Guide, "Condition expressions", "Read and write capacity units" and "Transactions: how
+/// it works".
 fn refused(request: &Request, answer: &Value) -> f64 {
     let kind = answer["__type"].as_str().unwrap_or_default();
+    let request = request.json();
+    if kind.ends_with("TransactionCanceledException") {
+        let there = answer["CancellationReasons"].as_array().into_iter().flatten();
+        let items = request["TransactItems"].as_array().into_iter().flatten();
+        return items
+            .zip(there)
+            .map(|(item, there)| {
+                2.0 * units(item_bytes(&item["Put"]["Item"]).max(item_bytes(&there["Item"])))
+            })
+            .sum();
+    }
     assert!(kind.ends_with("ConditionalCheckFailedException"), "not foreseen: {answer}");
-    let item = request.json()["Item"].take();
-    let there = item_bytes(&answer["Item"]);
-    units(item_bytes(&item).max(there))
+    units(item_bytes(&request["Item"]).max(item_bytes(&answer["Item"])))
 }
 
 /// Write units of so many bytes: 1 KB steps.
@@ -186,6 +197,17 @@ mod tests {
         let count =
             Count::of(&[exchange("PutItem", &item, Reply::error(400, "ConditionalCheckFailedException"))]);
         assert_eq!(count.writes, 2.0);
+    }
+
+    #[test]
+    fn a_cancelled_transaction_is_charged_twice_for_each_item() {
+        let request = json!({ "TransactItems": [{ "Put": { "Item": { "id": { "S": "x" } } } }, { "ConditionCheck": {} }] });
+        let answer = json!({
+            "__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException",
+            "CancellationReasons": [{ "Item": { "id": { "S": "x".repeat(1500) } } }, { "Code": "None" }],
+        });
+        let count = Count::of(&[exchange("TransactWriteItems", &request, Reply::json(400, &answer))]);
+        assert_eq!(count.writes, 2.0 * 2.0 + 2.0);
     }
 
     #[test]

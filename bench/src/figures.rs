@@ -40,41 +40,39 @@ fn cost(cost: &Cost) -> Value {
 }
 
 impl Measured {
-    /// Puts it together.
+    /// Nothing yet.
     #[must_use]
-    pub fn new(
-        stores: &[(String, Vec<(Scenario, Found)>)],
-        reactor: &Costs,
-        instructions: Option<Instructions>,
-    ) -> Self {
-        let stores: Map<String, Value> = stores
-            .iter()
-            .map(|(name, found)| {
-                let found = found.iter().map(|(scenario, found)| {
-                    let found = match found {
-                        Ok(figures) => json!({
-                            "cold": count(&figures.cold), "warm": count(&figures.warm),
-                            "storedBytes": figures.stored_bytes,
-                        }),
-                        Err(cannot) => json!({ "cannot": cannot }),
-                    };
-                    (scenario.name(), found)
-                });
-                (name.clone(), Value::Object(found.collect()))
-            })
-            .collect();
-        Self(json!({
-            "stores": stores,
-            "reactor": {
-                "withoutEmail": cost(&reactor.without_email),
-                "withEmail": cost(&reactor.with_email),
-                "withoutEffects": cost(&reactor.without_effects),
-                "again": cost(&reactor.again),
-            },
-            "instructions": instructions.map(|each| json!({
-                "path": each.path, "fold": each.fold, "handler": each.handler,
-            })),
-        }))
+    pub fn nothing() -> Self {
+        Self(json!({ "stores": {} }))
+    }
+
+    /// Adds a store's figures.
+    pub fn add(&mut self, name: &str, found: &[(Scenario, Found)]) {
+        let found = found.iter().map(|(scenario, found)| {
+            let found = match found {
+                Ok(figures) => json!({
+                    "cold": count(&figures.cold), "warm": count(&figures.warm), "storedBytes": figures.stored_bytes,
+                }),
+                Err(cannot) => json!({ "cannot": cannot }),
+            };
+            (scenario.name(), found)
+        });
+        self.0["stores"][name] = Value::Object(found.collect::<Map<String, Value>>());
+    }
+
+    /// Adds what the reactor costs.
+    pub fn add_reactor(&mut self, costs: &Costs) {
+        self.0["reactor"] = json!({
+            "withoutEmail": cost(&costs.without_email),
+            "withEmail": cost(&costs.with_email),
+            "withoutEffects": cost(&costs.without_effects),
+            "again": cost(&costs.again),
+        });
+    }
+
+    /// Adds instructions.
+    pub fn add_instructions(&mut self, each: Instructions) {
+        self.0["instructions"] = json!({ "path": each.path, "fold": each.fold, "handler": each.handler });
     }
 
     /// A figure of a store, as in `"tens"`, `"warm.writes"`; `None` if it was not measured or cannot be.

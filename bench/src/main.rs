@@ -73,8 +73,7 @@ async fn main() {
         What::Corpus => print!("{}", corpus::make()),
         What::Baseline { work } => print!("{}", Baseline::measure(&work).await.written()),
         What::Measure { stores, castore, work, report } => {
-            let measured = measure(&stores, &castore, &work).await;
-            fs::write(report, serde_json::to_string_pretty(&measured.0).unwrap() + "\n").unwrap();
+            measure(&stores, &castore, &work, &report).await;
         }
         What::Report { figures, start, docs } => write(&read(&figures), &read(&start), &docs),
     }
@@ -88,11 +87,26 @@ fn read(path: &Path) -> Value {
 /// Scenarios in which peers run without records of their own too: there a repeat is dropped only by what they read anyway.
 const PLAIN: [Scenario; 4] = [Scenario::Alone, Scenario::Tens, Scenario::TenBuyers, Scenario::Redelivered];
 
-async fn measure(stores: &Path, castore: &Path, work: &Path) -> Measured {
+/// What is measured stays in a file beside the report until all of it is: a run that is broken off goes on where it was.
+async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
+    let part = report.with_extension("part");
+    let mut measured = if part.exists() { Measured(read(&part)) } else { Measured::nothing() };
+    let save = |measured: &Measured| {
+        fs::write(&part, serde_json::to_string_pretty(&measured.0).unwrap() + "\n").unwrap();
+    };
+    if measured.0["instructions"].is_null() {
+        eprintln!("reactor, instructions");
+        measured.add_reactor(&reactor::measure(usize::MAX).await);
+        measured.add_instructions(Instructions {
+            path: instructions::each(work, &["path"], 800, 1600),
+            fold: instructions::each(work, &["fold"], 1, 2) / 10_000.0,
+            handler: handler(work).await,
+        });
+        save(&measured);
+    }
     let stores = vec![stores.display().to_string()];
     let castore = vec!["node".to_owned(), castore.display().to_string()];
-    let mut all: Vec<(String, Vec<(Scenario, Found)>)> =
-        vec![(OURS.to_owned(), run(&Who::Ours, &Scenario::ALL).await)];
+    let mut all = vec![(Who::Ours, OURS.to_owned(), Scenario::ALL.to_vec())];
     for (command, name) in [
         (&stores, "cqrs-es"),
         (&stores, "cqrs-es-aggregate"),
@@ -100,19 +114,19 @@ async fn measure(stores: &Path, castore: &Path, work: &Path) -> Measured {
         (&stores, "event-store-adapter"),
         (&castore, "castore"),
     ] {
-        let plain = Who::Peer(command.clone(), name.to_owned());
-        all.push((name.to_owned(), run(&plain, &PLAIN).await));
-        let name = format!("{name}+idempotency");
-        let dropping = Who::Peer(command.clone(), name.clone());
-        all.push((name, run(&dropping, &Scenario::ALL).await));
+        for (name, scenarios) in
+            [(name.to_owned(), PLAIN.to_vec()), (format!("{name}+idempotency"), Scenario::ALL.to_vec())]
+        {
+            all.push((Who::Peer(command.clone(), name.clone()), name, scenarios));
+        }
     }
-    eprintln!("reactor, instructions");
-    let instructions = Instructions {
-        path: instructions::each(work, &["path"], 800, 1600),
-        fold: instructions::each(work, &["fold"], 1, 2) / 10_000.0,
-        handler: handler(work).await,
-    };
-    Measured::new(&all, &reactor::measure().await, Some(instructions))
+    for (who, name, scenarios) in all {
+        if measured.0["stores"][&name].is_null() {
+            measured.add(&name, &run(&who, &scenarios).await);
+            save(&measured);
+        }
+    }
+    fs::rename(part, report).unwrap();
 }
 
 async fn run(who: &Who, scenarios: &[Scenario]) -> Vec<(Scenario, Found)> {

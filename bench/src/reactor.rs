@@ -73,8 +73,8 @@ impl Outside for &World {
     }
 }
 
-/// Records the corpus event by event, and rings for each.
-pub async fn measure() -> Costs {
+/// Records the events of so many buyers of the corpus one by one, and rings for each.
+pub async fn measure(buyers: usize) -> Costs {
     let engine = Engine::start(database()).await;
     let recorder = Ours::at(engine.direct());
     let dynamodb = || access(engine.counted()).dynamodb();
@@ -85,7 +85,7 @@ pub async fn measure() -> Costs {
     let reactor = Reactor::new(streams, leads, &world, Still, letterhead);
 
     let mut costs = Costs::default();
-    for events in committed() {
+    for events in committed().into_iter().take(buyers) {
         for (sequence, message) in (1..).zip(&events) {
             recorder.deliver(std::slice::from_ref(message)).await;
             let ring =
