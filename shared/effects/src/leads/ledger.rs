@@ -1,6 +1,5 @@
 //! The e-mail ledger: at most one attempt at a time, at most one mail per effect id.
 
-use std::fmt;
 
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
@@ -199,12 +198,6 @@ pub trait Ledger {
         nonce: &str,
         verdict: &Verdict,
     ) -> Result<bool, LeadsUnavailable>;
-}
-
-impl fmt::Display for AddressDigest {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
 }
 
 /// Whether a claim may take what lies in the ledger. The DynamoDB condition says the same; one suite tests both.

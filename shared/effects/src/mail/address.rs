@@ -37,6 +37,14 @@ mod tests {
     }
 
     #[test]
+    fn an_address_has_at_most_64_and_254_characters() {
+        let domain = |last: usize| format!("{0}.{0}.{1}", "d".repeat(62), "e".repeat(last));
+        let longest = format!("{}@{}", "a".repeat(64), domain(63));
+        assert_eq!((longest.len(), checked(&longest)), (254, Some(longest.clone())));
+        assert_eq!(checked(&format!("{}@d.{}", "a".repeat(64), domain(62))), None, "255");
+    }
+
+    #[test]
     fn what_could_never_be_sent_or_could_leave_its_field_is_refused() {
         for given in [
             "",

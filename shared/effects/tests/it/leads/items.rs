@@ -4,14 +4,42 @@ use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use effects::leads::{
-    AddressDigest, Behind, Claim, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _, Opening,
-    Outcome, Progress, Status, Verdict,
+    AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _,
+    Opening, Outcome, Progress, Status, Verdict,
 };
 use serde_json::json;
 use testkit::{contact, offer};
 
 use super::{Table, buyer, dynamo};
 use crate::world::at;
+
+#[tokio::test]
+async fn an_item_of_a_kind_unknown_to_this_version_is_passed_over() {
+    let table = dynamo().await;
+    let Table::Dynamo { leads, engine, .. } = &table else { panic!("{table}") };
+    engine.laying()(&json!({
+        "buyer": { "S": buyer().as_str() }, "kind": { "S": "later" },
+        "sequence": { "N": "1" }, "since": { "S": at("10:00:00").to_string() }, "due": { "S": at("10:00:00").to_string() },
+    }));
+    let about = leads.about(&buyer()).await.unwrap();
+    assert_eq!((about.held, about.cursor), (None, Cursor::default()));
+}
+
+#[test]
+fn somebody_has_something_to_do_about_a_mail_under_way_or_in_doubt_or_to_be_tried_again() {
+    let all = [
+        Status::Sending,
+        Status::Unknown,
+        Status::Retry,
+        Status::Sent,
+        Status::Rejected,
+        Status::Abandoned,
+        Status::Superseded,
+        Status::Suppressed,
+    ];
+    let open: Vec<Status> = all.into_iter().filter(|status| status.is_open()).collect();
+    assert_eq!(open, all[..3]);
+}
 
 #[tokio::test]
 async fn every_kind_of_item_lies_in_the_table_as_promised() {

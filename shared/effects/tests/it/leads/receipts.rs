@@ -116,6 +116,24 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
     }
 }
 
+#[tokio::test]
+async fn the_same_once_more_an_hour_later_says_nothing_new() {
+    for kind in every_kind() {
+        for table in both().await {
+            table.with(Status::Unknown).await.learned(kind).await;
+            let mail = table.mail().await;
+            let again = table.learn(&receipt(kind), at("11:40:00")).await.unwrap();
+            assert_eq!((again, table.mail().await), (Learned::Known, mail), "{table}: {kind:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_receipt_did_has_a_word() {
+    let all = [Learned::Settled, Learned::Known, Learned::OtherAttempt, Learned::NoSuchEmail];
+    assert_eq!(all.map(Learned::name), ["settled", "known", "other-attempt", "no-such-email"]);
+}
+
 /// Everything but the moments at which it became so, which depend on the order by nature.
 fn without_moments(mail: LedgerEntry) -> LedgerEntry {
     LedgerEntry { since: Timestamp::UNIX_EPOCH, first_tried_at: Timestamp::UNIX_EPOCH, ..mail }
