@@ -92,7 +92,7 @@ fn life(number: usize, random: &mut Random) -> Vec<String> {
     let buyer = testkit::buyer(&format!("buyer-{}", 20_000 + number));
     let name = NAMES[number % NAMES.len()].to_owned();
     let email = format!("canary.{number}@example.com");
-    let phone = (number % 3 > 0).then(|| format!("+61 400 000 {number:03}"));
+    let phone = (!number.is_multiple_of(3)).then(|| format!("+61 400 000 {number:03}"));
     let contact = Contact { name, email, phone };
     let mut offers: Vec<Offer> = Vec::new();
     let mut bodies = Vec::new();
@@ -132,15 +132,15 @@ struct Offer {
 
 impl Offer {
     /// What comes next: of a hundred offers pending, 45 are accepted; of a hundred accepted, 35 are so no longer.
-    fn go_on(&mut self, chance: usize) -> Event {
+    fn go_on(&mut self, of_a_hundred: usize) -> Event {
         self.version += 1;
-        let (change, is_accepted, is_closed): (EventBuilder, bool, bool) = match (self.is_accepted, chance) {
-            (false, ..45) => (accepted(&self.id), true, false),
-            (false, 45..70) => (withdrawn(&self.id), false, true),
-            (true, ..35) => (acceptance_withdrawn(&self.id), false, false),
-            (true, 35..75) => (withdrawn(&self.id), false, true),
-            (_, _) => (rejected(&self.id), false, true),
-        };
+        let (change, is_accepted, is_closed): (EventBuilder, bool, bool) =
+            match (self.is_accepted, of_a_hundred) {
+                (false, ..45) => (accepted(&self.id), true, false),
+                (true, ..35) => (acceptance_withdrawn(&self.id), false, false),
+                (false, 45..70) | (true, 35..75) => (withdrawn(&self.id), false, true),
+                (_, _) => (rejected(&self.id), false, true),
+            };
         (self.is_accepted, self.is_closed) = (is_accepted, is_closed);
         change.v(self.version)
     }

@@ -52,7 +52,12 @@ impl Peer {
 
     async fn tell(&mut self, what: &Value) -> Result<Value, Cannot> {
         self.told.write_all(format!("{what}\n").as_bytes()).await.unwrap();
-        let line = self.says.next_line().await.unwrap().expect("the peer ended: its errors stand above");
+        let line = self
+            .says
+            .next_line()
+            .await
+            .unwrap()
+            .unwrap_or_else(|| panic!("the peer ended: its errors stand above"));
         let answer: Value = serde_json::from_str(&line).unwrap();
         answer["error"].as_str().map_or(Ok(answer.clone()), |error| Err(error.to_owned()))
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::figures::{Measured, OURS};
-use crate::scenario::Scenario;
+use crate::scenario::Scenario::{self, Alone, Length, Offers, Redelivered, Tens};
 
 /// A figure that was aimed at.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,7 +35,6 @@ pub fn targets(measured: &Measured, start: Option<&Value>) -> Vec<Target> {
         all.extend(found.map(|found| Target { what: what.to_owned(), aim, found }));
     };
     let ours = |scenario, figure: &str| measured.of(OURS, scenario, figure);
-    use Scenario::{Alone, Length, Offers, Redelivered, Tens};
 
     aim("requests for an event, cold", 2.0, ours(Alone, "cold.requests"));
     aim("requests for an event, warm", 1.0, ours(Alone, "warm.requests"));

@@ -93,7 +93,7 @@ fn the_pure_path_takes_as_many_instructions_as_the_baseline_says() {
     let Baseline { rustc, instructions: expected, .. } = baseline();
     let here = baseline::rustc();
     if rustc != here || !instructions::can_count() {
-        println!(
+        eprintln!(
             "not compared: the baseline is of {rustc}, this is {here}; Valgrind: {}",
             instructions::can_count()
         );

@@ -14,6 +14,9 @@ pub const LEADS: &str = "leads";
 const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
 
 /// The tables, empty, but for a sweeper's place as after a run a moment ago: the very first walk reads a day.
+///
+/// # Panics
+/// The engine does not take what the template defines.
 #[must_use]
 pub fn create() -> Database {
     let database = Database::memory().unwrap();

@@ -1,6 +1,5 @@
 //! The e-mail ledger: at most one attempt at a time, at most one mail per effect id.
 
-
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 
