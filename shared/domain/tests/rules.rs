@@ -188,7 +188,7 @@ fn a_repeat_is_a_duplicate_and_other_content_a_contradiction() {
 #[test]
 fn a_repeat_older_than_the_remembered_digests_is_compared_with_the_history() {
     let mut history = vec![made("car-1")];
-    for version in (2..REMEMBERED_DIGESTS as u32 + 2).step_by(2) {
+    for version in (2..u32::try_from(REMEMBERED_DIGESTS).unwrap() + 2).step_by(2) {
         history.extend([accepted("car-1").v(version), acceptance_withdrawn("car-1").v(version + 1)]);
     }
     let Given(state) = given(&history);
