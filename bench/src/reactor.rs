@@ -1,12 +1,10 @@
 //! What the reactor costs, commit by commit.
 
-use std::cell::Cell;
-
 use aws_lambda_events::event::dynamodb::Event;
 use effects::leads::DynamoLeads;
 use effects::mail::{Email, Letterhead};
 use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
-use event_store::DynamoStreams;
+use event_store::{DynamoStreams, EventStore as _};
 use reactor::Reactor;
 use serde_json::json;
 
@@ -55,16 +53,14 @@ pub struct Costs {
     pub again: Cost,
 }
 
-/// Takes everything, and counts e-mails.
+/// Takes everything.
 #[derive(Debug, Default)]
 struct World {
     memory: MemoryOutside,
-    emails: Cell<usize>,
 }
 
 impl Outside for &World {
     async fn send_email(&self, email: &Email) -> Delivery {
-        self.emails.set(self.emails.get() + 1);
         self.memory.send_email(email).await
     }
 
@@ -73,10 +69,17 @@ impl Outside for &World {
     }
 }
 
+/// What the commit of this message calls for.
+async fn effects_of_the_last(streams: &DynamoStreams, message: &Message) -> Option<String> {
+    let page = streams.page(&testkit::buyer(&message.group), None, 1).await.unwrap();
+    page.commits[0].effects.clone()
+}
+
 /// Records the events of so many buyers of the corpus one by one, and rings for each.
 pub async fn measure(buyers: usize) -> Costs {
     let engine = Engine::start(database()).await;
     let recorder = Ours::at(engine.direct());
+    let past = DynamoStreams::new(access(engine.direct()).dynamodb(), STREAMS.to_owned());
     let dynamodb = || access(engine.counted()).dynamodb();
     let streams = DynamoStreams::new(dynamodb(), STREAMS.to_owned());
     let leads = DynamoLeads::new(dynamodb(), LEADS.to_owned(), STREAMS.to_owned());
@@ -90,16 +93,16 @@ pub async fn measure(buyers: usize) -> Costs {
             recorder.deliver(std::slice::from_ref(message)).await;
             let ring =
                 || async { reactor.handle(doorbell(message, sequence), Still::deadline()).await.unwrap() };
-            let (told, mailed) = (world.memory.sales().len(), world.emails.get());
+            let told = world.memory.sales().len();
+            let effects = effects_of_the_last(&past, message).await;
             let ((), count) = engine.count(ring()).await;
             let messages = world.memory.sales().len() - told;
-            if world.emails.get() > mailed {
-                costs.with_email.add(count, messages);
-            } else if messages > 0 {
-                costs.without_email.add(count, messages);
-            } else {
-                costs.without_effects.add(count, 0);
-            }
+            let kind = match effects {
+                None => &mut costs.without_effects,
+                Some(effects) if effects.contains("-email") => &mut costs.with_email,
+                Some(_) => &mut costs.without_email,
+            };
+            kind.add(count, messages);
             costs.again.add(engine.count(ring()).await.1, 0);
         }
     }
