@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 262.0;
 const PANEL: f64 = 210.0;
 const TOP: f64 = 84.0;
 const ROW: f64 = 40.0;
@@ -27,7 +27,8 @@ pub struct Panel {
 #[must_use]
 pub fn bars(title: &str, note: &str, names: &[&str], panels: &[Panel]) -> String {
     let count = |number: usize| f64::from(u32::try_from(number).unwrap_or_default());
-    let (width, height) = (LEFT + PANEL * count(panels.len()), TOP + ROW * count(names.len()) + 16.0);
+    let (width, height) =
+        ((LEFT + PANEL * count(panels.len())).max(640.0), TOP + ROW * count(names.len()) + 16.0);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\" \
          font-family=\"system-ui, sans-serif\" role=\"img\">\n<title>{title}</title>\n\
