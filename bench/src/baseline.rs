@@ -83,14 +83,7 @@ impl Baseline {
 }
 
 fn of(name: &str, count: &Count) -> [(String, f64); 5] {
-    let name = |figure: &str| format!("{name}.{figure}");
-    [
-        (name("requests"), count.requests),
-        (name("writes"), count.writes),
-        (name("indexWrites"), count.index_writes),
-        (name("reads"), count.reads),
-        (name("wireBytes"), count.wire_bytes),
-    ]
+    count.figures().map(|(figure, value)| (format!("{name}.{figure}"), value))
 }
 
 /// Those of one scenario, by name.

@@ -2,7 +2,7 @@
 
 use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
 use serde_json::Value;
-use testkit::{EventBuilder, acceptance_withdrawn, accepted, rejected, withdrawn};
+use testkit::{EventBuilder, SplitMix64, acceptance_withdrawn, accepted, rejected, withdrawn};
 
 /// Buyers in the corpus.
 const BUYERS: usize = 40;
@@ -72,13 +72,13 @@ pub fn mix(messages: &[Vec<Message>]) -> Vec<(String, usize)> {
 /// The corpus, made anew: what is committed is this.
 #[must_use]
 pub fn make() -> String {
-    let mut random = Random(2026);
+    let mut random = SplitMix64(2026);
     let lines = (0..BUYERS).flat_map(|number| life(number, &mut random));
     lines.map(|body| body + "\n").collect()
 }
 
 /// A buyer's first events: offers made, and each of them living on as offers do.
-fn life(number: usize, random: &mut Random) -> Vec<String> {
+fn life(number: usize, random: &mut SplitMix64) -> Vec<String> {
     const NAMES: [&str; 8] = [
         "Ada Canary",
         "Björn Canary-Lindqvist",
@@ -114,7 +114,7 @@ fn life(number: usize, random: &mut Random) -> Vec<String> {
         } else {
             offers[open[random.below(open.len())]].go_on(random.below(100))
         };
-        let id = uuid::Builder::from_random_bytes(random.bytes()).into_uuid();
+        let id = uuid::Builder::from_random_bytes(bytes(random)).into_uuid();
         let minute = bodies.len() * 7;
         let time = format!("2026-11-23T{:02}:{:02}:{:02}Z", 8 + minute / 60, minute % 60, random.below(60));
         let event = Event { id: EventId::parse(&id.to_string()).unwrap(), time: Some(time), ..event };
@@ -146,26 +146,9 @@ impl Offer {
     }
 }
 
-/// `SplitMix64`: the same on every machine.
-struct Random(u64);
-
-impl Random {
-    const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
-    const fn below(&mut self, end: usize) -> usize {
-        ((self.next() as u128 * end as u128) >> 64) as usize
-    }
-
-    fn bytes(&mut self) -> [u8; 16] {
-        ((u128::from(self.next()) << 64) | u128::from(self.next())).to_be_bytes()
-    }
+/// For an id.
+fn bytes(random: &mut SplitMix64) -> [u8; 16] {
+    ((u128::from(random.next()) << 64) | u128::from(random.next())).to_be_bytes()
 }
 
 /// One offer's life for as long as one likes: made, then accepted and not accepted by turns.

@@ -114,14 +114,11 @@ fn invocation() -> f64 {
 /// All of ours.
 #[must_use]
 pub fn ours(measured: &Measured, traffic: &Traffic) -> Option<Dollars> {
-    let reactor = |which: &str, figure: &str| {
-        let value = &measured.0["reactor"][which];
-        value[figure].as_f64().or_else(|| value["mean"][figure].as_f64())
-    };
     let of = |which: &str| {
-        let writes = reactor(which, "writes")? + reactor(which, "indexWrites")?;
-        let messages = reactor(which, "messages")?;
-        Some(writes * prices::WRITE + reactor(which, "reads")? * prices::READ + messages * prices::QUEUE)
+        let figure = |name: &str| measured.of_reactor(which, name);
+        let writes = figure("mean.writes")? + figure("mean.indexWrites")?;
+        let (reads, messages) = (figure("mean.reads")?, figure("messages")?);
+        Some(writes * prices::WRITE + reads * prices::READ + messages * prices::QUEUE)
     };
     let commits = 1.0 / traffic.batch;
     let mailing = traffic.emails.min(commits);

@@ -31,6 +31,18 @@ impl Count {
         count
     }
 
+    /// Each figure with its name in reports.
+    #[must_use]
+    pub const fn figures(&self) -> [(&'static str, f64); 5] {
+        [
+            ("requests", self.requests),
+            ("writes", self.writes),
+            ("indexWrites", self.index_writes),
+            ("reads", self.reads),
+            ("wireBytes", self.wire_bytes),
+        ]
+    }
+
     fn of_one(exchange: &Exchange) -> Self {
         let reply = exchange.reply.as_ref().unwrap();
         let mut body = reply.body_json();

@@ -1,7 +1,8 @@
 //! A local DynamoDB behind a wire that counts.
 
+use binaries::tables::scan;
 use dynoxide::Database;
-use serde_json::{Value, json};
+use serde_json::Value;
 use testkit::wire::{Answer, Exchange, Wire};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -59,32 +60,17 @@ impl Engine {
     /// The bytes of everything that lies in these tables, as DynamoDB counts them.
     #[must_use]
     pub fn stored_bytes(&self, tables: &[String]) -> usize {
-        tables.iter().map(|table| self.scan(table).iter().map(item_bytes).sum::<usize>()).sum()
+        tables.iter().map(|table| scan(&self.database, table).iter().map(item_bytes).sum::<usize>()).sum()
     }
 
     /// How many facts the commits of this table hold.
     #[must_use]
     pub fn recorded(&self, table: &str) -> usize {
         let number = |item: &Value, name: &str| item[name]["N"].as_str().unwrap().parse::<usize>().unwrap();
-        self.scan(table).iter().map(|item| number(item, "last") + 1 - number(item, "sequence")).sum()
-    }
-
-    fn scan(&self, table: &str) -> Vec<Value> {
-        let mut items = Vec::new();
-        let mut from = Value::Null;
-        loop {
-            let mut request = json!({ "TableName": table });
-            if !from.is_null() {
-                request["ExclusiveStartKey"] = from;
-            }
-            let answer = self.database.scan(serde_json::from_value(request).unwrap()).unwrap();
-            let mut answer = serde_json::to_value(answer).unwrap();
-            items.extend(answer["Items"].as_array().cloned().unwrap_or_default());
-            from = answer["LastEvaluatedKey"].take();
-            if from.is_null() {
-                return items;
-            }
-        }
+        scan(&self.database, table)
+            .iter()
+            .map(|item| number(item, "last") + 1 - number(item, "sequence"))
+            .sum()
     }
 }
 

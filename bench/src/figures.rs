@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::baseline::Flat;
 use crate::count::Count;
 use crate::peer::Cannot;
 use crate::reactor::{Cost, Costs};
@@ -17,26 +18,21 @@ pub struct Measured(pub Value);
 /// What each event costs a store, or why it cannot.
 pub type Found = Result<Figures, Cannot>;
 
-/// Processor instructions, each for one event.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Instructions {
-    /// From message to commit, without I/O.
-    pub path: f64,
-    /// Of the fold of a stream of 10,000.
-    pub fold: f64,
-    /// Of the whole recorder, one event in each batch.
-    pub handler: f64,
-}
-
 fn count(count: &Count) -> Value {
-    json!({
-        "requests": count.requests, "writes": count.writes, "indexWrites": count.index_writes,
-        "reads": count.reads, "wireBytes": count.wire_bytes,
-    })
+    count
+        .figures()
+        .into_iter()
+        .map(|(figure, value)| (figure.to_owned(), json!(value)))
+        .collect::<Map<_, _>>()
+        .into()
 }
 
 fn cost(cost: &Cost) -> Value {
     json!({ "commits": cost.commits, "mean": count(&cost.mean), "mostRequests": cost.most_requests, "messages": cost.messages })
+}
+
+fn at(value: &Value, path: &str) -> Option<f64> {
+    path.split('.').fold(value, |value, step| &value[step]).as_f64()
 }
 
 impl Measured {
@@ -70,19 +66,22 @@ impl Measured {
         });
     }
 
-    /// Adds instructions.
-    pub fn add_instructions(&mut self, each: Instructions) {
-        self.0["instructions"] = json!({ "path": each.path, "fold": each.fold, "handler": each.handler });
+    /// Adds instructions for an event: of the path without I/O and of the fold, and of the whole recorder.
+    pub fn add_instructions(&mut self, pure: &Flat, handler: f64) {
+        self.0["instructions"] = json!(pure);
+        self.0["instructions"]["handler"] = json!(handler);
+    }
+
+    /// A figure of the reactor, as in `"withEmail"`, `"mostRequests"` or `"mean.reads"`.
+    #[must_use]
+    pub fn of_reactor(&self, which: &str, figure: &str) -> Option<f64> {
+        at(&self.0["reactor"][which], figure)
     }
 
     /// A figure of a store, as in `"tens"`, `"warm.writes"`; `None` if it was not measured or cannot be.
     #[must_use]
     pub fn of(&self, store: &str, scenario: Scenario, figure: &str) -> Option<f64> {
-        let mut value = &self.0["stores"][store][scenario.name()];
-        for step in figure.split('.') {
-            value = &value[step];
-        }
-        value.as_f64()
+        at(&self.0["stores"][store][scenario.name()], figure)
     }
 
     /// Why a store cannot do a scenario.

@@ -8,15 +8,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bench::baseline::Baseline;
+use bench::baseline::{self, Baseline};
 use bench::corpus;
 use bench::engine::Engine;
-use bench::figures::{Found, Instructions, Measured, OURS};
+use bench::figures::{Found, Measured, OURS};
 use bench::instructions;
 use bench::ours::database;
 use bench::reactor;
 use bench::report;
 use bench::scenario::{Scenario, Who};
+use bench::targets::{Target, targets};
 use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -97,11 +98,7 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     if measured.0["instructions"].is_null() {
         eprintln!("reactor, instructions");
         measured.add_reactor(&reactor::measure(usize::MAX).await);
-        measured.add_instructions(Instructions {
-            path: instructions::each(work, &["path"], 800, 1600),
-            fold: instructions::each(work, &["fold"], 1, 2) / 10_000.0,
-            handler: handler(work).await,
-        });
+        measured.add_instructions(&baseline::instructions(work), handler(work).await);
         save(&measured);
     }
     let stores = vec![stores.display().to_string()];
@@ -156,9 +153,9 @@ async fn handler(work: &Path) -> f64 {
 
 fn write(figures: &Value, start: &Value, docs: &Path) {
     let measured = Measured(figures.clone());
-    let aims = report::aims(&measured, Some(start));
+    let targets = targets(&measured, start);
     let parts = [
-        ("aims", aims.clone()),
+        ("aims", report::aims(&targets)),
         ("scenarios", report::scenarios(&measured)),
         ("reactor", report::reactor(&measured)),
         ("instructions", report::instructions(&measured)),
@@ -173,7 +170,7 @@ fn write(figures: &Value, start: &Value, docs: &Path) {
     fs::write(docs.join("bench/dollars.svg"), report::dollars_picture(&measured)).unwrap();
     let both = serde_json::json!({ "recording": figures, "start": start });
     fs::write(docs.join("bench/report.json"), serde_json::to_string_pretty(&both).unwrap() + "\n").unwrap();
-    println!("{}", on_a_terminal(&aims));
+    println!("{}", on_a_terminal(&targets));
 }
 
 fn rewrite(page: &Path, parts: &[(&str, String)]) {
@@ -185,14 +182,13 @@ fn rewrite(page: &Path, parts: &[(&str, String)]) {
     fs::write(page, text).unwrap();
 }
 
-fn on_a_terminal(table: &str) -> Table {
-    let mut rows = table.lines().filter(|line| !line.starts_with("| ---")).map(|line| {
-        line.trim_matches('|').split('|').map(|cell| cell.trim().replace("**", "")).collect::<Vec<_>>()
-    });
+fn on_a_terminal(targets: &[Target]) -> Table {
     let mut shown = Table::new();
-    shown.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(rows.next().unwrap_or_default());
-    for row in rows {
-        shown.add_row(row);
+    shown.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["aimed at", "at most", "found", ""]);
+    for target in targets {
+        let met = if target.is_met() { "met" } else { "not met" };
+        let (aim, found) = (target.aim.to_string(), format!("{:.3}", target.found));
+        shown.add_row([target.what.as_str(), aim.as_str(), found.as_str(), met]);
     }
     shown
 }

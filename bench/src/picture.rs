@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use simulator::thousands;
+
 const LEFT: f64 = 262.0;
 const PANEL: f64 = 210.0;
 const TOP: f64 = 84.0;
@@ -73,25 +75,14 @@ pub fn bars(title: &str, note: &str, names: &[&str], panels: &[Panel]) -> String
 
 /// Three digits that matter.
 #[must_use]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
 pub fn short(value: f64) -> String {
     match value {
-        _ if value >= 1000.0 => thousands(value),
+        _ if value >= 1000.0 => thousands(value.round() as u64),
         _ if value >= 100.0 => format!("{value:.0}"),
         _ if value >= 10.0 => format!("{value:.1}"),
         _ => format!("{value:.2}"),
     }
-}
-
-fn thousands(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut grouped = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use aws_lambda_events::event::dynamodb::Event;
 use effects::leads::DynamoLeads;
-use effects::mail::{Email, Letterhead};
-use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use effects::mail::Letterhead;
+use effects::outside::MemoryOutside;
 use event_store::{DynamoStreams, EventStore as _};
 use reactor::Reactor;
 use serde_json::json;
@@ -53,22 +53,6 @@ pub struct Costs {
     pub again: Cost,
 }
 
-/// Takes everything.
-#[derive(Debug, Default)]
-struct World {
-    memory: MemoryOutside,
-}
-
-impl Outside for &World {
-    async fn send_email(&self, email: &Email) -> Delivery {
-        self.memory.send_email(email).await
-    }
-
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        self.memory.tell_sales(message).await
-    }
-}
-
 /// What the commit of this message calls for.
 async fn effects_of_the_last(streams: &DynamoStreams, message: &Message) -> Option<String> {
     let page = streams.page(&testkit::buyer(&message.group), None, 1).await.unwrap();
@@ -84,19 +68,18 @@ pub async fn measure(buyers: usize) -> Costs {
     let streams = DynamoStreams::new(dynamodb(), STREAMS.to_owned());
     let leads = DynamoLeads::new(dynamodb(), LEADS.to_owned(), STREAMS.to_owned());
     let letterhead = Letterhead { site: "Cars".to_owned(), site_url: "https://cars.example".to_owned() };
-    let world = World::default();
+    let world = MemoryOutside::default();
     let reactor = Reactor::new(streams, leads, &world, Still, letterhead);
 
     let mut costs = Costs::default();
     for events in committed().into_iter().take(buyers) {
         for (sequence, message) in (1..).zip(&events) {
             recorder.deliver(std::slice::from_ref(message)).await;
-            let ring =
-                || async { reactor.handle(doorbell(message, sequence), Still::deadline()).await.unwrap() };
-            let told = world.memory.sales().len();
+            let ring = || async { reactor.handle(rung(message, sequence), Still::deadline()).await.unwrap() };
+            let told = world.sales().len();
             let effects = effects_of_the_last(&past, message).await;
             let ((), count) = engine.count(ring()).await;
-            let messages = world.memory.sales().len() - told;
+            let messages = world.sales().len() - told;
             let kind = match effects {
                 None => &mut costs.without_effects,
                 Some(effects) if effects.contains("-email") => &mut costs.with_email,
@@ -114,15 +97,7 @@ pub async fn measure(buyers: usize) -> Costs {
     }
 }
 
-fn doorbell(message: &Message, sequence: u64) -> Event {
-    let record = json!({
-        "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
-        "eventVersion": "1.1", "eventSourceARN": "arn",
-        "dynamodb": {
-            "ApproximateCreationDateTime": 1_795_428_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
-            "SequenceNumber": "1",
-            "Keys": { "buyer": { "S": message.group }, "sequence": { "N": sequence.to_string() } },
-        },
-    });
+fn rung(message: &Message, sequence: u64) -> Event {
+    let record = testkit::doorbell(&message.group, &sequence.to_string());
     serde_json::from_value(json!({ "Records": [record] })).unwrap()
 }

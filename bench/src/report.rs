@@ -8,7 +8,7 @@ use crate::cost::{Traffic, only_recording, ours};
 use crate::figures::{Measured, OURS};
 use crate::picture::{Panel, bars, short};
 use crate::scenario::Scenario;
-use crate::targets::targets;
+use crate::targets::Target;
 
 /// What is shown of each store in each scenario.
 const SHOWN: [(&str, &str); 5] = [
@@ -67,9 +67,9 @@ pub fn scenarios(measured: &Measured) -> String {
 
 /// What was aimed at, and whether it is so.
 #[must_use]
-pub fn aims(measured: &Measured, start: Option<&Value>) -> String {
+pub fn aims(targets: &[Target]) -> String {
     let mut table = head(&["aimed at", "at most", "found", ""]);
-    for target in targets(measured, start) {
+    for target in targets {
         let met = if target.is_met() { "" } else { "**not met**" };
         table += &row([
             target.what.clone(),
@@ -98,16 +98,14 @@ pub fn reactor(measured: &Measured) -> String {
         ("withoutEffects", "that calls for nothing"),
         ("again", "whose doorbell rings again"),
     ] {
-        let value = &measured.0["reactor"][name];
-        let mean = |figure: &str| short(value["mean"][figure].as_f64().unwrap_or_default());
-        let most = short(value["mostRequests"].as_f64().unwrap_or_default());
+        let figure = |figure: &str| short(measured.of_reactor(name, figure).unwrap_or_default());
         table += &row([
             title.to_owned(),
-            most,
-            mean("requests"),
-            mean("reads"),
-            mean("writes"),
-            mean("indexWrites"),
+            figure("mostRequests"),
+            figure("mean.requests"),
+            figure("mean.reads"),
+            figure("mean.writes"),
+            figure("mean.indexWrites"),
         ]);
     }
     table

@@ -27,9 +27,9 @@ impl Target {
 /// The store whose bytes are compared with ours.
 const DYNAMO_ES: &str = "cqrs-es";
 
-/// Every figure that was aimed at. `start` is the report of the start, if there is one.
+/// Every figure that was aimed at. `start` is the report of the start.
 #[must_use]
-pub fn targets(measured: &Measured, start: Option<&Value>) -> Vec<Target> {
+pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
     let mut all = Vec::new();
     let mut aim = |what: &str, aim: f64, found: Option<f64>| {
         all.extend(found.map(|found| Target { what: what.to_owned(), aim, found }));
@@ -59,21 +59,10 @@ pub fn targets(measured: &Measured, start: Option<&Value>) -> Vec<Target> {
     aim("read units onto 10,000 events ÷ onto 10", 1.0, long.map(|(long, short)| long / short));
     aim("write units for an event of a buyer with 500 offers", 1.15, ours(Offers(500), "warm.writes"));
 
-    let reactor = |which: &str, figure: &str| {
-        let value = &measured.0["reactor"][which];
-        value[figure].as_f64().or_else(|| value["mean"][figure].as_f64())
-    };
-    aim(
-        "requests of the reactor for a commit without an e-mail, at most",
-        3.0,
-        reactor("withoutEmail", "mostRequests"),
-    );
-    aim("requests of the reactor for a commit with one, at most", 5.0, reactor("withEmail", "mostRequests"));
-    aim(
-        "requests of the reactor for a doorbell that rings again, at most",
-        0.0,
-        reactor("again", "mostRequests"),
-    );
+    let most = |which: &str| measured.of_reactor(which, "mostRequests");
+    aim("requests of the reactor for a commit without an e-mail, at most", 3.0, most("withoutEmail"));
+    aim("requests of the reactor for a commit with one, at most", 5.0, most("withEmail"));
+    aim("requests of the reactor for a doorbell that rings again, at most", 0.0, most("again"));
 
     let beside = |scenario, figure: &str, peer: &str| {
         ours(scenario, figure).zip(measured.of(peer, scenario, figure)).map(|(ours, theirs)| ours / theirs)
@@ -89,7 +78,7 @@ pub fn targets(measured: &Measured, start: Option<&Value>) -> Vec<Target> {
     let each = |name: &str| measured.0["instructions"][name].as_f64();
     let path = each("path").zip(each("handler")).map(|(path, handler)| path / (handler - path));
     aim("instructions of the pure path ÷ the rest of the handler", 0.2, path);
-    for target in start.and_then(|start| start["targets"].as_array()).into_iter().flatten() {
+    for target in start["targets"].as_array().into_iter().flatten() {
         let (name, limit) = (target["name"].as_str(), target["limit"].as_f64());
         if let (Some(name), Some(limit)) = (name, limit) {
             aim(name, limit, target["measured"].as_f64());

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bench::baseline::{self, Baseline, GATED_BUYERS, INSTRUCTIONS_WITHIN, WIRE_BYTES_WITHIN};
+use bench::baseline::{self, Baseline, Flat, GATED_BUYERS, INSTRUCTIONS_WITHIN, WIRE_BYTES_WITHIN};
 use bench::scenario::{Scenario, Who};
 use bench::{corpus, instructions};
 
@@ -33,15 +33,19 @@ fn the_corpus_is_what_its_seed_makes() {
     );
 }
 
-async fn costs_what_the_baseline_says(scenario: Scenario) {
-    let found = baseline::flat(scenario, &Who::Ours.measure(scenario).await.unwrap());
+#[track_caller]
+fn is_what_the_baseline_says(found: &Flat) {
     let expected = baseline().counted;
-    for (name, found) in &found {
+    for (name, found) in found {
         let expected =
             expected.get(name).unwrap_or_else(|| panic!("{name} is not in the baseline: make baseline"));
         let within = if name.ends_with("wireBytes") { WIRE_BYTES_WITHIN * expected } else { 0.0005 };
         assert!((found - expected).abs() <= within, "{name}: {found} where {expected} was; {ANEW}");
     }
+}
+
+async fn costs_what_the_baseline_says(scenario: Scenario) {
+    is_what_the_baseline_says(&baseline::flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
 }
 
 #[tokio::test]
@@ -76,14 +80,7 @@ async fn a_buyer_with_twenty_offers_costs_what_the_baseline_says() {
 
 #[tokio::test]
 async fn the_reactor_costs_what_the_baseline_says() {
-    let found = baseline::flat_costs(&bench::reactor::measure(GATED_BUYERS).await);
-    let expected = baseline().counted;
-    for (name, found) in &found {
-        let expected =
-            expected.get(name).unwrap_or_else(|| panic!("{name} is not in the baseline: make baseline"));
-        let within = if name.ends_with("wireBytes") { WIRE_BYTES_WITHIN * expected } else { 0.0005 };
-        assert!((found - expected).abs() <= within, "{name}: {found} where {expected} was; {ANEW}");
-    }
+    is_what_the_baseline_says(&baseline::flat_costs(&bench::reactor::measure(GATED_BUYERS).await));
 }
 
 /// Another compiler makes other instructions, and where there is no Valgrind nothing can be counted: then this says so and

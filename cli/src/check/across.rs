@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use contract::incoming::IncomingEvent;
-use domain::Digest;
 use sha2::{Digest as _, Sha256};
 
 use super::Remark;
@@ -24,14 +23,14 @@ pub(super) struct Across {
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     line: u64,
-    what: Digest,
+    what: Fingerprint,
 }
 
 impl Across {
     /// What is wrong with an event beside those before it.
     pub(super) fn take(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
         let IncomingEvent { buyer, event } = incoming;
-        let content = event.change.digest();
+        let content = fingerprint(&[&format!("{:?}", event.change.digest())]);
         let offer = fingerprint(&[buyer.as_str(), event.offer.as_str()]);
         let version = event.version.get();
         let mut remarks = Vec::new();
@@ -51,9 +50,7 @@ impl Across {
             Entry::Occupied(_) => {}
         }
 
-        let [what @ .., _, _, _, _, _, _, _, _, _, _] =
-            fingerprint(&[&format!("{offer:x}/{version}/{content:?}")]).to_be_bytes();
-        let what = Digest(what);
+        let what = fingerprint(&[&format!("{offer:x}/{version}/{content:x}")]);
         match self.ids.entry(fingerprint(&[event.id.as_str()])) {
             Entry::Vacant(free) => {
                 free.insert(Seen { line, what });

@@ -11,14 +11,14 @@ use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
 };
 use effects::mail::Letterhead;
-use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use effects::outside::MemoryOutside;
 use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use reactor::Reactor;
 use serde_json::json;
-use testkit::{acceptance_withdrawn, accepted, buyer, made};
+use testkit::{acceptance_withdrawn, accepted, buyer, doorbell, made};
 
 #[derive(Debug, Clone, Copy)]
 struct Still;
@@ -119,25 +119,12 @@ impl Ledger for &Leads {
     }
 }
 
-#[derive(Debug, Default)]
-struct World(MemoryOutside);
-
-impl Outside for &World {
-    async fn send_email(&self, email: &effects::mail::Email) -> Delivery {
-        self.0.send_email(email).await
-    }
-
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        self.0.tell_sales(message).await
-    }
-}
-
-type TestReactor = Reactor<&'static Streams, &'static Leads, &'static World, Still>;
+type TestReactor = Reactor<&'static Streams, &'static Leads, &'static MemoryOutside, Still>;
 
 struct Stage {
     streams: &'static Streams,
     leads: &'static Leads,
-    world: &'static World,
+    world: &'static MemoryOutside,
     reactor: TestReactor,
 }
 
@@ -154,11 +141,11 @@ fn stage(panics_about: Option<&str>) -> Stage {
         requests: Cell::new(0),
         is_away: Cell::new(false),
     }));
-    let world: &World = Box::leak(Box::default());
+    let world: &MemoryOutside = Box::leak(Box::default());
     Stage { streams, leads, world, reactor: another(streams, leads, world) }
 }
 
-fn another(streams: &'static Streams, leads: &'static Leads, world: &'static World) -> TestReactor {
+fn another(streams: &'static Streams, leads: &'static Leads, world: &'static MemoryOutside) -> TestReactor {
     let letterhead = Letterhead { site: "cars".to_owned(), site_url: "https://cars.example.com".to_owned() };
     Reactor::new(streams, leads, world, Still, letterhead)
 }
@@ -171,18 +158,8 @@ fn deadline() -> Deadline {
 type Bell = (&'static str, u64);
 
 fn rung(bells: &[Bell]) -> StreamEvent {
-    let record = |(index, (buyer, sequence)): (usize, &Bell)| {
-        json!({
-            "awsRegion": "us-east-1", "eventID": index.to_string(), "eventName": "INSERT",
-            "eventSource": "aws:dynamodb", "eventVersion": "1.1", "eventSourceARN": "arn",
-            "dynamodb": {
-                "ApproximateCreationDateTime": 1_764_000_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
-                "SequenceNumber": index.to_string(),
-                "Keys": {"buyer": {"S": buyer}, "sequence": {"N": sequence.to_string()}},
-            },
-        })
-    };
-    let records: Vec<_> = bells.iter().enumerate().map(record).collect();
+    let records: Vec<_> =
+        bells.iter().map(|(buyer, sequence)| doorbell(buyer, &sequence.to_string())).collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
@@ -211,10 +188,10 @@ impl Stage {
     /// How often each effect went out, by its id; e-mails by their tag.
     fn went_out(&self) -> BTreeMap<String, usize> {
         let mut count = BTreeMap::new();
-        for message in self.world.0.sales() {
+        for message in self.world.sales() {
             *count.entry(message.effect_id).or_default() += 1;
         }
-        for mail in self.world.0.emails() {
+        for mail in self.world.emails() {
             *count.entry(format!("{}/{}", mail.tags[0].1, mail.tags[1].1)).or_default() += 1;
         }
         count

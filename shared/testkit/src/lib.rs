@@ -7,9 +7,13 @@
 
 pub mod clauses;
 mod events;
+mod feed;
+mod random;
 pub mod wire;
 
 pub use events::{
     EventBuilder, acceptance_withdrawn, accepted, body, buyer, contact, made, made_by, offer, rejected,
     withdrawn,
 };
+pub use feed::doorbell;
+pub use random::SplitMix64;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use contract::stored::Commit;
 use domain::BuyerId;
 use serde_json::{Value, json};
+use testkit::doorbell;
 
 type Key = (BuyerId, u64);
 
@@ -32,22 +33,6 @@ impl ChangeFeed {
 
 /// These inserts as Lambda hands them over.
 pub(crate) fn records(keys: &[Key]) -> Value {
-    let records = keys.iter().map(|(buyer, sequence)| {
-        json!({
-            "eventID": format!("{buyer}-{sequence}"),
-            "eventName": "INSERT",
-            "eventVersion": "1.1",
-            "eventSource": "aws:dynamodb",
-            "awsRegion": "us-east-1",
-            "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/streams/stream/x",
-            "dynamodb": {
-                "ApproximateCreationDateTime": 1_763_978_400,
-                "Keys": { "buyer": { "S": buyer.as_str() }, "sequence": { "N": sequence.to_string() } },
-                "SequenceNumber": "1",
-                "SizeBytes": 20,
-                "StreamViewType": "KEYS_ONLY",
-            },
-        })
-    });
+    let records = keys.iter().map(|(buyer, sequence)| doorbell(buyer.as_str(), &sequence.to_string()));
     json!({ "Records": records.collect::<Vec<_>>() })
 }

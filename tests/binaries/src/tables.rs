@@ -72,7 +72,12 @@ pub(crate) fn number(item: &Value, name: &str) -> u64 {
     item[name]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-fn scan(database: &Database, table: &str) -> Vec<Value> {
+/// Every item of a table, as it lies there.
+///
+/// # Panics
+/// There is no such table.
+#[must_use]
+pub fn scan(database: &Database, table: &str) -> Vec<Value> {
     let mut items = Vec::new();
     let mut from = Value::Null;
     loop {

@@ -1,29 +1,24 @@
+use testkit::SplitMix64;
+
 /// Chance from a seed: the same seed gives the same numbers on every machine, for ever.
-///
-/// `SplitMix64`; written out here, because a library's generator may change with its version.
 #[derive(Debug, Clone)]
-pub struct Chance(u64);
+pub struct Chance(SplitMix64);
 
 impl Chance {
     /// The chance of this seed. Neighbouring seeds have nothing in common.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x9e6c_63d0_876a_3f6b)
+        Self(SplitMix64(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x9e6c_63d0_876a_3f6b))
     }
 
     /// The next number of all.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next()
     }
 
     /// A number below `end`; 0 if there is none.
-    #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
     pub const fn below(&mut self, end: usize) -> usize {
-        ((self.next() as u128 * end as u128) >> 64) as usize
+        self.0.below(end)
     }
 
     /// A number from `first` to `last`.

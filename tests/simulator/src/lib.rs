@@ -30,7 +30,7 @@ mod worker;
 mod world;
 
 pub use chance::Chance;
-pub use compare::{Comparison, Way};
+pub use compare::{Comparison, Way, thousands};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};

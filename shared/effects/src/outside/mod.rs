@@ -72,3 +72,13 @@ pub trait Outside {
     /// [`SalesUnavailable`].
     async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable>;
 }
+
+impl<O: Outside> Outside for &O {
+    async fn send_email(&self, email: &Email) -> Delivery {
+        (**self).send_email(email).await
+    }
+
+    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        (**self).tell_sales(message).await
+    }
+}

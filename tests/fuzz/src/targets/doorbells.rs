@@ -8,12 +8,13 @@ use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
 };
-use effects::mail::{Email, Letterhead};
-use effects::outside::{Delivery, MemoryOutside, Outside, SalesMessage, SalesUnavailable};
+use effects::mail::Letterhead;
+use effects::outside::MemoryOutside;
 use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
 use futures::executor::block_on;
 use reactor::Reactor;
-use serde_json::json;
+
+use testkit::doorbell;
 
 use super::{buyer, event, parts};
 use crate::surroundings::{Still, deadline, now};
@@ -25,7 +26,7 @@ const BUYERS: [&str; 2] = ["ada", "bob"];
 ///
 /// Whatever rings, each effect goes out once; and once a last doorbell has rung for everybody, everything is settled.
 pub(crate) fn take(bytes: &[u8]) {
-    let (streams, outside, still) = (Streams::default(), World::default(), Still::default());
+    let (streams, outside, still) = (Streams::default(), MemoryOutside::default(), Still::default());
     let beside = Rc::clone(&streams.memory);
     let leads = MemoryLeads::beside(move |buyer, sequence| {
         let is_it =
@@ -76,28 +77,20 @@ pub(crate) fn take(bytes: &[u8]) {
         assert_eq!((cursor.through, cursor.behind), (*head, None), "{buyer}");
     }
     let mut count: BTreeMap<String, usize> = BTreeMap::new();
-    for id in outside.0.sales().into_iter().map(|message| message.effect_id) {
+    for id in outside.sales().into_iter().map(|message| message.effect_id) {
         *count.entry(id).or_default() += 1;
     }
-    for mail in outside.0.emails() {
+    for mail in outside.emails() {
         *count.entry(format!("{}/{}", mail.tags[0].1, mail.tags[1].1)).or_default() += 1;
     }
     assert!(count.values().all(|times| *times == 1), "{count:?}");
 }
 
 fn record(buyer: &str, sequence: &str) -> Option<EventRecord> {
-    let record = json!({
-        "awsRegion": "us-east-1", "eventID": "1", "eventName": "INSERT", "eventSource": "aws:dynamodb",
-        "eventVersion": "1.1", "eventSourceARN": "arn",
-        "dynamodb": {
-            "ApproximateCreationDateTime": 1_764_000_000.0, "SizeBytes": 10, "StreamViewType": "KEYS_ONLY",
-            "SequenceNumber": "1", "Keys": { "buyer": { "S": buyer }, "sequence": { "N": sequence } },
-        },
-    });
-    serde_json::from_value(record).ok()
+    serde_json::from_value(doorbell(buyer, sequence)).ok()
 }
 
-fn ring(reactor: &Reactor<&Streams, &Leads, &World, &Still>, records: &mut Vec<EventRecord>) {
+fn ring(reactor: &Reactor<&Streams, &Leads, &MemoryOutside, &Still>, records: &mut Vec<EventRecord>) {
     let mut batch = FeedEvent::default();
     batch.records = std::mem::take(records);
     block_on(reactor.handle(batch, deadline())).unwrap();
@@ -174,18 +167,5 @@ impl Ledger for &Leads {
         verdict: &Verdict,
     ) -> Result<bool, LeadsUnavailable> {
         self.0.settle(buyer, key, nonce, verdict).await
-    }
-}
-
-#[derive(Debug, Default)]
-struct World(MemoryOutside);
-
-impl Outside for &World {
-    async fn send_email(&self, email: &Email) -> Delivery {
-        self.0.send_email(email).await
-    }
-
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        self.0.tell_sales(message).await
     }
 }

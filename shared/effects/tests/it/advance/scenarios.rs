@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{Effect, Event};
 use serde_json::Value;
-use testkit::{acceptance_withdrawn, accepted, made, rejected, withdrawn};
+use testkit::{SplitMix64, acceptance_withdrawn, accepted, made, rejected, withdrawn};
 
 use crate::world::{Seen, World, settled};
 
@@ -118,7 +118,7 @@ async fn a_doorbell_that_rings_again_does_nothing() {
 async fn doorbells_lost_doubled_and_late_perform_each_effect_once_and_in_order() {
     let scenarios = scenarios();
     for seed in 0..40 {
-        let mut chance = Chance(seed);
+        let mut chance = SplitMix64(seed);
         let worlds: Vec<World> = scenarios.iter().map(|_| World::new()).collect();
         let mut performed = BTreeMap::<usize, Vec<String>>::new();
         let mut to_record: Vec<_> = scenarios.iter().map(|scenario| scenario.deliveries.iter()).collect();
@@ -162,18 +162,4 @@ fn repeated(mut all: Vec<String>) -> Vec<String> {
         all.remove(place);
     }
     all
-}
-
-/// The same chances for the same seed.
-pub(super) struct Chance(pub(super) u64);
-
-impl Chance {
-    /// A number below `end`. Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", `SplitMix64`.
-    pub(super) fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut bits = self.0;
-        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((bits ^ (bits >> 31)) % u64::try_from(end).unwrap()).unwrap()
-    }
 }

@@ -7,9 +7,8 @@ use std::task::{Context, Poll, Waker};
 use domain::{Event, State};
 use effects::Advance;
 use jiff::SignedDuration;
-use testkit::{acceptance_withdrawn, accepted, made};
+use testkit::{SplitMix64, acceptance_withdrawn, accepted, made};
 
-use super::scenarios::Chance;
 use crate::around::{Around, With};
 use crate::world::World;
 
@@ -152,7 +151,7 @@ async fn a_worker_that_sleeps_at_any_step_while_another_does_all_changes_nothing
 #[tokio::test]
 async fn two_workers_in_any_order_of_their_calls_claim_each_mail_once() {
     for seed in 0..1000 {
-        let mut chance = Chance(seed);
+        let mut chance = SplitMix64(seed);
         let next = || if chance.below(2) == 0 { Next::First } else { Next::Second };
         let world = interleave(&recorded(), &[], next).await;
         assert_is_right(&world, &format!("seed {seed}")).await;
@@ -169,7 +168,7 @@ async fn two_workers_and_facts_recorded_meanwhile_revive_no_closed_lead_and_clai
         accepted("car-1").v(4),
     ];
     for seed in 0..600 {
-        let mut chance = Chance(seed);
+        let mut chance = SplitMix64(seed);
         let world = interleave(&recorded(), &meanwhile, || match chance.below(16) {
             0 => Next::Fact,
             1..9 => Next::First,

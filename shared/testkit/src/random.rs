@@ -1,0 +1,25 @@
+/// `SplitMix64`; written out here, because a library's generator may change with its version: the same state gives the same
+/// numbers on every machine, for ever.
+///
+/// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators".
+#[derive(Debug, Clone)]
+pub struct SplitMix64(pub u64);
+
+impl SplitMix64 {
+    /// The next number of all.
+    #[inline]
+    pub const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `end`; 0 if there is none.
+    #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
+    pub const fn below(&mut self, end: usize) -> usize {
+        ((self.next() as u128 * end as u128) >> 64) as usize
+    }
+}
