@@ -75,12 +75,13 @@ impl Ledger for DynamoLeads {
             return Err(unavailable("TransactWriteItems", &claim.buyer, error));
         };
         let reasons = canceled.cancellation_reasons();
+        // There only if its condition failed.
         let found =
             reasons.first().and_then(|reason: &CancellationReason| reason.item.as_ref()).and_then(read_entry);
         match found {
             // The SDK sent it again after its answer was lost.
             Some(entry) if entry.nonce == claim.nonce => Ok(Claimed::Ours),
-            Some(entry) if has_failed(reasons, 0) => Ok(Claimed::Held(Box::new(entry))),
+            Some(entry) => Ok(Claimed::Held(Box::new(entry))),
             _ if has_failed(reasons, 1) => Ok(Claimed::HeadMoved),
             _ => Err(unavailable("TransactWriteItems", &claim.buyer, error)),
         }

@@ -100,6 +100,24 @@ async fn where_the_cursor_stays_it_is_said_only_if_nobody_moved_it() {
 }
 
 #[tokio::test]
+async fn where_the_cursor_stays_it_is_said_though_a_newer_mark_is_there() {
+    for table in both().await {
+        table.move_cursor(&buyer(), &progress(0, 3), None).await.unwrap();
+        let newer = Behind {
+            mark: "newer".to_owned(),
+            reason: "test".to_owned(),
+            attempts: 1,
+            not_before: at("10:08:00"),
+        };
+        table.mark_behind(&buyer(), &newer).await.unwrap();
+        let stays = holding(3, 3, Some(held(2)), false);
+        assert_moved(table.move_cursor(&buyer(), &stays, Some("first")).await.unwrap(), &table);
+        assert_eq!(said(&table).await, Some(held(2)), "{table}");
+        assert_eq!(table.cursor(&buyer()).await.unwrap().behind, Some(newer), "{table}");
+    }
+}
+
+#[tokio::test]
 async fn who_clears_a_mark_moves_the_cursor_only_forward_and_leaves_a_newer_mark() {
     let mark = |name: &str| Behind {
         mark: name.to_owned(),

@@ -1,13 +1,16 @@
 //! Gaps that stay: told of once an hour, with their age.
 
-use domain::Sequence;
+use std::cell::Cell;
+
+use contract::stored::StoredCommit;
+use domain::{BuyerId, Sequence};
 use effects::leads::{Cursors as _, Held, HeldAtHead, Progress};
 use event_store::surroundings::Surroundings as _;
 use event_store::{EventStore as _, Performing, erase};
-use testkit::{accepted, made, withdrawn};
+use testkit::{accepted, buyer, made, withdrawn};
 
-use super::minutes;
-use crate::world::{World, settled};
+use super::{Watched, minutes};
+use crate::world::{World, record, settled};
 
 impl World {
     /// How old the oldest held events are, buyer by buyer, as a sweep tells it.
@@ -70,19 +73,73 @@ async fn the_age_is_that_of_the_oldest_gap_that_is_still_open() {
     assert_eq!(world.held().await, [60]);
 }
 
+impl World {
+    /// Makes the stream one that cannot be read any more.
+    async fn corrupt(&self) {
+        let commits = self.streams.commits();
+        let found = commits.into_iter().find(|commit| commit.buyer == self.buyer.as_str()).unwrap();
+        let corrupt = StoredCommit { sequence: 2, last: 2, facts: "?".to_owned(), ..found };
+        self.streams.append(&corrupt).await.unwrap();
+    }
+
+    /// Writes down what is held at the cursor, wherever it is.
+    async fn say_held(&self, oldest: Option<Held>) {
+        let through = self.leads.cursor(&self.buyer).await.unwrap().through;
+        let held = Some(HeldAtHead { oldest, is_known: false });
+        let progress = Progress { from: through, through, held, ..Default::default() };
+        self.leads.move_cursor(&self.buyer, &progress, None).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_gap_in_a_stream_that_cannot_be_read_is_told_of_with_what_was_known() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     world.advance().await;
-    let mut corrupt = world.streams.commits().remove(0);
-    corrupt.sequence = 2;
-    corrupt.last = 2;
-    corrupt.facts = "?".to_owned();
-    world.streams.append(&corrupt).await.unwrap();
+    world.corrupt().await;
     world.clock.pass(minutes(10));
     assert_eq!(world.held().await, [10]);
     assert_eq!(world.held().await, [0; 0], "not again before an hour has passed");
+}
+
+#[tokio::test]
+async fn a_gap_is_told_of_no_more_if_who_could_read_the_stream_said_meanwhile_that_it_is_filled() {
+    let (world, first) = (World::new(), buyer("another"));
+    world.record(&[accepted("car-1").v(2)]).await;
+    record(&*world.streams, &first, &[accepted("car-1").v(2)], world.clock.now()).await;
+    world.clock.pass(minutes(3));
+    world.sweep().await;
+    assert_eq!(world.tables().held.len(), 2);
+    world.corrupt().await;
+    world.clock.pass(minutes(60));
+    let meanwhile = Watched(&world.streams, async |of: &BuyerId| {
+        if *of == first {
+            world.say_held(None).await;
+        }
+    });
+    let told = world.sweep_over(&meanwhile).await.held;
+    let told: Vec<&BuyerId> = told.iter().map(|(buyer, _)| buyer).collect();
+    assert_eq!(told, [&first]);
+    assert!(!world.tables().held.contains_key(&world.buyer));
+}
+
+#[tokio::test]
+async fn a_look_reads_from_where_the_oldest_event_waits_and_no_further() {
+    let world = World::given(&[made("car-2")]).await;
+    world.record(&[withdrawn("car-1").v(2)]).await;
+    world.advance().await;
+    let pages = Cell::new(0);
+    let counted = Watched(&world.streams, async |_: &BuyerId| pages.set(pages.get() + 1));
+    let look = async || {
+        world.clock.pass(minutes(60));
+        world.sweep_over(&counted).await;
+        pages.replace(0)
+    };
+    look().await;
+    assert_eq!(look().await, 1, "it waits");
+    world.record(&[made("car-1")]).await;
+    assert_eq!(look().await, 1, "it waits no more");
+    assert_eq!(world.tables().held.len(), 0);
 }
 
 #[tokio::test]
@@ -120,10 +177,7 @@ async fn an_older_gap_than_the_table_says_is_found_and_not_taken_for_filled() {
     world.record(&[made("car-2")]).await;
     world.advance().await;
     let late = Held { sequence: Sequence::new(2), since: world.clock.now(), due: world.clock.now() };
-    let held = Some(HeldAtHead { oldest: Some(late), is_known: false });
-    let through = Sequence::new(2);
-    let progress = Progress { from: through, through, held, ..Default::default() };
-    world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
+    world.say_held(Some(late)).await;
     world.clock.pass(minutes(7));
     assert_eq!(world.held().await, [7]);
     assert_eq!(world.tables().held[&world.buyer].sequence, Sequence::new(1));

@@ -20,8 +20,12 @@ use crate::world::{World, at, record};
 
 impl World {
     async fn sweep(&self) -> Swept {
+        self.sweep_over(&*self.streams).await
+    }
+
+    async fn sweep_over(&self, streams: &(impl EventStore + Feed)) -> Swept {
         let advance = Advance {
-            streams: &*self.streams,
+            streams,
             leads: &self.leads,
             outside: &self.outside,
             surroundings: &self.clock,
@@ -242,10 +246,10 @@ async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
     assert_eq!(walked.through, world.clock.now() - minutes(2));
 }
 
-/// Streams that panic about one buyer.
-struct Faulty<'a>(&'a MemoryStreams, domain::BuyerId);
+/// Streams with something that happens before a page of a buyer is read.
+struct Watched<'a, F>(&'a MemoryStreams, F);
 
-impl EventStore for Faulty<'_> {
+impl<F: AsyncFn(&domain::BuyerId)> EventStore for Watched<'_, F> {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.0.append(commit).await
     }
@@ -256,12 +260,12 @@ impl EventStore for Faulty<'_> {
         before: Option<Sequence>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        assert_ne!(*buyer, self.1, "a fault of the test");
+        (self.1)(buyer).await;
         self.0.page(buyer, before, limit).await
     }
 }
 
-impl Feed for Faulty<'_> {
+impl<F> Feed for Watched<'_, F> {
     async fn recorded(
         &self,
         partition: &FeedPartition,
@@ -283,16 +287,10 @@ async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
         world.clock.pass(minutes(1));
     }
     world.clock.pass(minutes(3));
-    let sweep = async || {
-        let advance = Advance {
-            streams: &Faulty(&world.streams, buyer("bob")),
-            leads: &world.leads,
-            outside: &world.outside,
-            surroundings: &world.clock,
-            letterhead: &world.letterhead,
-        };
-        advance.sweep(world.clock.deadline()).await.unwrap().unfinished
-    };
+    let faulty = Watched(&world.streams, async |of: &domain::BuyerId| {
+        assert_ne!(*of, buyer("bob"), "a fault of the test");
+    });
+    let sweep = async || world.sweep_over(&faulty).await.unfinished;
     assert_eq!(sweep().await, None);
     assert_eq!(world.outside.emails().len(), 2, "ada and cem");
     for (waits, attempts) in [(1, 1), (2, 2), (4, 3)] {

@@ -1,0 +1,92 @@
+//! What DynamoDB does not do, and why: a condition that failed is an answer, anything else is trouble.
+
+use std::collections::BTreeMap;
+
+use domain::Sequence;
+use effects::leads::{
+    AddressDigest, Claim, Claimed, Cursors as _, Held, HeldAtHead, Ledger as _, Moved, Outcome, Progress,
+    Status, Verdict,
+};
+use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire, in_turn};
+
+use super::{buyer, progress};
+use crate::dynamo::{Engine, leads_at};
+use crate::world::at;
+
+const KEY: &str = "quote-email";
+
+fn claim(nonce: &str) -> Claim {
+    Claim {
+        buyer: buyer(),
+        key: KEY.to_owned(),
+        sequence: Sequence::new(1),
+        nonce: nonce.to_owned(),
+        address: AddressDigest::of("ada@example.com"),
+        head: Sequence::START,
+        now: at("10:00:00"),
+        deadline: at("10:00:30"),
+        is_shadow: false,
+    }
+}
+
+fn settling(progress: Progress) -> Progress {
+    let outcomes = BTreeMap::from([("quote/car-1".to_owned(), Outcome::Superseded)]);
+    Progress { settled: [(progress.through, outcomes)].into(), ..progress }
+}
+
+fn holding(progress: Progress) -> Progress {
+    let oldest = Held { sequence: Sequence::new(2), since: at("10:00:01"), due: at("10:00:02") };
+    Progress { held: Some(HeldAtHead { oldest: Some(oldest), is_known: false }), ..progress }
+}
+
+#[tokio::test]
+async fn who_is_overtaken_learns_it_from_one_request() {
+    let engine = Engine::start().await;
+    let wire = Wire::start(in_turn([Answer::Forward(engine.url.clone())])).await;
+    leads_at(&engine.url).move_cursor(&buyer(), &progress(0, 5), None).await.unwrap();
+    let late = [
+        (progress(2, 5), "UpdateItem"),
+        (progress(2, 4), "UpdateItem"),
+        (settling(progress(2, 5)), "TransactWriteItems"),
+        (settling(progress(2, 4)), "TransactWriteItems"),
+        (holding(progress(4, 4)), "TransactWriteItems"),
+    ];
+    let leads = leads_at(wire.url());
+    for (late, operation) in late {
+        let before = wire.operations().len();
+        assert_eq!(leads.move_cursor(&buyer(), &late, None).await.unwrap(), Moved::Overtaken, "{late:?}");
+        assert_eq!(wire.operations()[before..], [operation], "{late:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
+    let reasons = json!([{ "Code": "TransactionConflict" }, { "Code": "TransactionConflict" }]);
+    let canceled = json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons });
+    let wire = Wire::start(in_turn([Answer::Reply(Reply::json(400, &canceled))])).await;
+    let leads = leads_at(wire.url());
+    let error = leads.claim(&claim("first")).await.unwrap_err();
+    assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
+    let error = leads.move_cursor(&buyer(), &settling(progress(0, 1)), None).await.unwrap_err();
+    assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
+}
+
+#[tokio::test]
+async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
+    let engine = Engine::start().await;
+    let leads = leads_at(&engine.url);
+    assert_eq!(leads.claim(&claim("first")).await.unwrap(), Claimed::Ours);
+    let (status, reason) = (Status::Unknown, Some("timed out".to_owned()));
+    let verdict =
+        Verdict { status, message_id: None, reason, due: Some(at("11:00:00")), now: at("10:00:01") };
+    assert!(leads.settle(&buyer(), KEY, "first", &verdict).await.unwrap());
+    let found = leads.about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap();
+
+    let url = engine.url.clone();
+    let wire = Wire::start(in_turn([Answer::ForwardThenReset(url.clone()), Answer::Forward(url)])).await;
+    assert!(leads_at(wire.url()).resend(&buyer(), KEY, &found, at("12:00:00")).await.unwrap());
+    assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
+    let entry = leads.about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap();
+    assert_eq!((entry.status, entry.due), (Status::Retry, Some(at("12:00:00"))));
+}
