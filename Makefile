@@ -98,14 +98,14 @@ mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, a
 
 bench: build-local .tools/castore | prerequisites ## Measures what an event costs, beside the peers; needs node and Valgrind, takes half an hour
 	@mkdir -p $(BUILT)/bench
-	cargo build --profile local --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package stores
+	cargo build --release --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package stores
 	cargo build --release --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package hello --package usual
-	cargo build --release --package recorder --package bench --bin recorder --bin work
+	cargo build --release --package recorder --package bench --bin recorder --bin bench --bin work
 	$(LOCAL)/cold --hello $(PEERS)/release/hello --usual $(PEERS)/release/usual \
 		--recorder $(BUILT)/release/recorder --report $(BUILT)/bench/start.json
-	$(LOCAL)/bench measure --stores $(PEERS)/local/stores --castore bench/castore/main.mjs \
+	$(BUILT)/release/bench measure --stores $(PEERS)/release/stores --castore bench/castore/main.mjs \
 		--work $(BUILT)/release/work --report $(BUILT)/bench/figures.json
-	$(LOCAL)/bench report --figures $(BUILT)/bench/figures.json --start $(BUILT)/bench/start.json --docs docs
+	$(BUILT)/release/bench report --figures $(BUILT)/bench/figures.json --start $(BUILT)/bench/start.json --docs docs
 
 baseline: build-local ## Writes bench/baseline.json anew, that `make test` compares with; needs Valgrind
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json

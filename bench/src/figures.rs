@@ -6,7 +6,7 @@ use crate::baseline::Flat;
 use crate::count::Count;
 use crate::peer::Cannot;
 use crate::reactor::{Cost, Costs};
-use crate::scenario::{Figures, Scenario};
+use crate::scenario::{Figures, Pace, Scenario};
 
 /// Our name beside the peers'.
 pub const OURS: &str = "leadstream";
@@ -54,6 +54,18 @@ impl Measured {
             (scenario.name(), found)
         });
         self.0["stores"][name] = Value::Object(found.collect::<Map<String, Value>>());
+    }
+
+    /// Adds how long a scenario takes a store.
+    pub fn add_pace(&mut self, name: &str, scenario: Scenario, pace: Pace) {
+        self.0["stores"][name][scenario.name()]["pace"] = json!({
+            "medianMillis": pace.median.as_secs_f64() * 1000.0, "eventsPerSecond": pace.events_per_second,
+        });
+    }
+
+    /// Adds how many round trips a batch takes a store.
+    pub fn add_round_trips(&mut self, name: &str, scenario: Scenario, temperature: &str, count: u32) {
+        self.0["stores"][name][scenario.name()]["roundTrips"][temperature] = json!(count);
     }
 
     /// Adds what the reactor costs.

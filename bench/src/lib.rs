@@ -19,4 +19,5 @@ pub mod picture;
 pub mod reactor;
 pub mod report;
 pub mod scenario;
+pub mod slow;
 pub mod targets;

@@ -86,6 +86,7 @@ fn read(path: &Path) -> Value {
 }
 
 /// Scenarios in which peers run without records of their own too: there a repeat is dropped only by what they read anyway.
+/// They are also run by the clock.
 const PLAIN: [Scenario; 4] = [Scenario::Alone, Scenario::Tens, Scenario::TenBuyers, Scenario::Redelivered];
 
 /// What is measured stays in a file beside the report until all of it is: a run that is broken off goes on where it was.
@@ -120,6 +121,7 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     for (who, name, scenarios) in all {
         if measured.0["stores"][&name].is_null() {
             measured.add(&name, &run(&who, &scenarios).await);
+            by_the_clock(&who, &name, &mut measured).await;
             save(&measured);
         }
     }
@@ -134,6 +136,20 @@ async fn run(who: &Who, scenarios: &[Scenario]) -> Vec<(Scenario, Found)> {
         all.push((*scenario, who.measure(*scenario).await));
     }
     all
+}
+
+async fn by_the_clock(who: &Who, name: &str, measured: &mut Measured) {
+    eprintln!("{name}: by the clock");
+    for scenario in PLAIN {
+        if let Ok(pace) = who.pace(scenario).await {
+            measured.add_pace(name, scenario, pace);
+        }
+        for (temperature, is_cold) in [("cold", true), ("warm", false)] {
+            if let Ok(count) = who.round_trips(scenario, is_cold).await {
+                measured.add_round_trips(name, scenario, temperature, count);
+            }
+        }
+    }
 }
 
 /// Of the whole recorder, for each event after the first twenty, which are one buyer's.
@@ -157,6 +173,8 @@ fn write(figures: &Value, start: &Value, docs: &Path) {
     let parts = [
         ("aims", report::aims(&targets)),
         ("scenarios", report::scenarios(&measured)),
+        ("round-trips", report::round_trips(&measured, &PLAIN)),
+        ("pace", report::pace(&measured, &PLAIN)),
         ("reactor", report::reactor(&measured)),
         ("instructions", report::instructions(&measured)),
         ("start", report::start(start)),

@@ -65,6 +65,44 @@ pub fn scenarios(measured: &Measured) -> String {
     Scenario::ALL.map(|each| scenario(measured, each)).concat()
 }
 
+/// A row for each store, a column for each scenario.
+fn by_scenario(
+    measured: &Measured,
+    title: &str,
+    scenarios: &[Scenario],
+    cell: impl Fn(&str, Scenario) -> Option<String>,
+) -> String {
+    let titles: Vec<String> = scenarios.iter().map(|scenario| scenario.title()).collect();
+    let names: Vec<&str> = [title].into_iter().chain(titles.iter().map(String::as_str)).collect();
+    let mut table = head(&names);
+    for store in measured.stores() {
+        let name = if store == OURS { format!("**{store}**") } else { store.to_owned() };
+        let cells = scenarios.iter().map(|scenario| cell(store, *scenario).unwrap_or("cannot".to_owned()));
+        table += &row([name].into_iter().chain(cells));
+    }
+    table
+}
+
+/// How long recording took, by the clock.
+#[must_use]
+pub fn pace(measured: &Measured, scenarios: &[Scenario]) -> String {
+    by_scenario(measured, "milliseconds a batch, events a second", scenarios, |store, scenario| {
+        let figure = |name: &str| measured.of(store, scenario, &format!("pace.{name}"));
+        let (millis, events) = (figure("medianMillis")?, figure("eventsPerSecond")?);
+        Some(format!("{millis:.2}, {}", short(events)))
+    })
+}
+
+/// How many answers a batch waits for, one after the other.
+#[must_use]
+pub fn round_trips(measured: &Measured, scenarios: &[Scenario]) -> String {
+    by_scenario(measured, "round trips a batch, cold and warm", scenarios, |store, scenario| {
+        let figure = |name: &str| measured.of(store, scenario, &format!("roundTrips.{name}"));
+        let (cold, warm) = (figure("cold")?, figure("warm")?);
+        Some(format!("{cold}, {warm}"))
+    })
+}
+
 /// What was aimed at, and whether it is so.
 #[must_use]
 pub fn aims(targets: &[Target]) -> String {

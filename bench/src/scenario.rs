@@ -1,6 +1,7 @@
 //! What is recorded, in what batches, onto what; and what each event of it costs.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use dynoxide::Database;
 
@@ -9,9 +10,13 @@ use crate::count::Count;
 use crate::engine::Engine;
 use crate::ours::{Ours, STREAMS, database};
 use crate::peer::{Cannot, Peer};
+use crate::slow::Slow;
 
 /// How many of a buyer's events in the corpus are history when it begins: what is counted comes after them.
 const HISTORY: usize = 10;
+
+/// In how many batches round trips are told.
+const FEW: usize = 7;
 
 /// A way to come in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,6 +123,15 @@ pub struct Figures {
     pub stored_bytes: f64,
 }
 
+/// How long recording takes on this machine, a warm process at a DynamoDB on loopback: information, for machines are noisy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// Half of the batches took longer than this.
+    pub median: Duration,
+    /// One batch after the other.
+    pub events_per_second: f64,
+}
+
 /// Who records.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
@@ -194,12 +208,10 @@ impl Store {
 }
 
 impl Who {
-    async fn start(&self, engine: &Engine) -> Store {
+    async fn start(&self, url: &str) -> Store {
         match self {
-            Self::Ours => Store::Ours(Ours::at(engine.counted())),
-            Self::Peer(command, name) => {
-                Store::Peer(Box::new(Peer::start(command, name, engine.counted()).await))
-            }
+            Self::Ours => Store::Ours(Ours::at(url)),
+            Self::Peer(command, name) => Store::Peer(Box::new(Peer::start(command, name, url).await)),
         }
     }
 
@@ -223,9 +235,54 @@ impl Who {
         Ok(Figures { cold, warm, stored_bytes })
     }
 
+    /// Runs a scenario by the clock, past the wire that counts.
+    ///
+    /// # Errors
+    /// A peer cannot do it.
+    pub async fn pace(&self, scenario: Scenario) -> Result<Pace, Cannot> {
+        let engine = Engine::start(self.database()).await;
+        let mut store = self.start(engine.direct()).await;
+        let (history, counted) = scenario.batches();
+        store.lay(&engine, &history).await?;
+        let mut took = Vec::new();
+        for batch in &counted {
+            let begin = Instant::now();
+            store.deliver(batch).await?;
+            took.push(begin.elapsed());
+        }
+        let events = f64::from(u32::try_from(counted.concat().len()).unwrap());
+        let events_per_second = events / took.iter().sum::<Duration>().as_secs_f64();
+        took.sort();
+        Ok(Pace { median: took[took.len() / 2], events_per_second })
+    }
+
+    /// How many answers a batch waits for, one after the other: the median of a few batches, at a network far away.
+    ///
+    /// # Errors
+    /// A peer cannot do it.
+    pub async fn round_trips(&self, scenario: Scenario, is_cold: bool) -> Result<u32, Cannot> {
+        let engine = Engine::start(self.database()).await;
+        let slow = Slow::before(engine.direct()).await;
+        let mut store = self.start(slow.url()).await;
+        let (history, counted) = scenario.batches();
+        store.lay(&engine, &history).await?;
+        slow.begin();
+        let mut waited = Vec::new();
+        for batch in &counted[..FEW] {
+            if is_cold {
+                store.restart().await?;
+            }
+            let begin = Instant::now();
+            store.deliver(batch).await?;
+            waited.push(Slow::round_trips(begin.elapsed()));
+        }
+        waited.sort_unstable();
+        Ok(waited[FEW / 2])
+    }
+
     async fn run(&self, scenario: Scenario, is_cold: bool) -> Result<(Count, f64), Cannot> {
         let engine = Engine::start(self.database()).await;
-        let mut store = self.start(&engine).await;
+        let mut store = self.start(engine.counted()).await;
         let (history, counted) = scenario.batches();
         store.lay(&engine, &history).await?;
         let stored_before = engine.stored_bytes(&store.tables());

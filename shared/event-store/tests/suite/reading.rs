@@ -1,6 +1,10 @@
+use std::cell::RefCell;
+
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
-use event_store::{EventStore, Head, Page, StoreError, Tail, history, load, tail_after};
+use event_store::{
+    Appended, EventStore, Head, MemoryStreams, Page, StoreError, Tail, history, load, tail_after,
+};
 use testkit::buyer;
 
 use crate::story::{Snapshot, Story, endless, of_length};
@@ -146,4 +150,35 @@ async fn a_stream_of_4000_events_and_more_than_a_megabyte_is_read_to_its_end() {
         assert_eq!(load(streams, &story.buyer).await.unwrap().state, story.state);
     })
     .await;
+}
+
+/// A store that notes how many commits were asked for.
+#[derive(Default)]
+struct Noted {
+    memory: MemoryStreams,
+    limits: RefCell<Vec<usize>>,
+}
+
+impl EventStore for Noted {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.memory.append(commit).await
+    }
+
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.limits.borrow_mut().push(limit);
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
+#[tokio::test]
+async fn pages_grow_fourfold_so_a_short_tail_is_not_overread_and_a_long_one_takes_few_requests() {
+    let noted = Noted::default();
+    let story = of_length("buyer-7", 5000, Snapshot::Never).record(&noted.memory).await;
+    assert_eq!(history(&noted, &story.buyer).await.unwrap().len(), 5000);
+    assert_eq!(*noted.limits.borrow(), [8, 32, 128, 512, 2048, 2048, 2048]);
 }
