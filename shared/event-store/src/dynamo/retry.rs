@@ -1,6 +1,5 @@
 use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
 use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
-use aws_smithy_runtime_api::client::retries::classifiers::RetryClassifierPriority;
 
 /// Retries what the SDK does not: a put or a transaction that met another transaction on the same key.
 ///
@@ -23,10 +22,6 @@ impl ClassifyRetry for RetryConflicts {
 
     fn name(&self) -> &'static str {
         "retry transaction conflicts"
-    }
-
-    fn priority(&self) -> RetryClassifierPriority {
-        RetryClassifierPriority::run_after(RetryClassifierPriority::transient_error_classifier())
     }
 }
 

@@ -8,6 +8,7 @@ mod clauses;
 mod faults;
 mod feed;
 mod heads;
+mod keys;
 mod meter;
 mod operations;
 mod reading;
