@@ -52,33 +52,25 @@ impl DynamoLeads {
     /// # Errors
     /// [`LeadsUnavailable`], also where an item cannot be read: what is told of a buyer is whole, or it misleads.
     pub async fn about(&self, buyer: &BuyerId) -> Result<About, LeadsUnavailable> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("buyer = :buyer")
+            .expression_attribute_values(":buyer", text(buyer.as_str()))
+            .consistent_read(true);
+        let mut items = query.into_paginator().items().send();
         let mut about = About::default();
-        let mut from = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .key_condition_expression("buyer = :buyer")
-                .expression_attribute_values(":buyer", text(buyer.as_str()))
-                .consistent_read(true)
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| unavailable("Query", buyer, error))?;
-            for item in page.items() {
-                let kind = read_text(item, "kind").unwrap_or_default();
-                about.take(&kind, item).ok_or_else(|| LeadsUnavailable {
-                    operation: "Query",
-                    buyer: buyer.to_string(),
-                    source: Box::new(Unreadable { kind }),
-                })?;
-            }
-            from = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if from.is_none() {
-                return Ok(about);
-            }
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| unavailable("Query", buyer, error))?;
+            let kind = read_text(&item, "kind").unwrap_or_default();
+            about.take(&kind, &item).ok_or_else(|| LeadsUnavailable {
+                operation: "Query",
+                buyer: buyer.to_string(),
+                source: Box::new(Unreadable { kind }),
+            })?;
         }
+        Ok(about)
     }
 }
 

@@ -82,27 +82,16 @@ impl DynamoLeads {
         attribute: &str,
         partition: String,
     ) -> Result<Vec<Item>, LeadsUnavailable> {
-        let mut items = Vec::new();
-        let mut from = None;
-        loop {
-            let page = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name(index)
-                .key_condition_expression("#partition = :partition")
-                .expression_attribute_names("#partition", attribute)
-                .expression_attribute_values(":partition", text(&partition))
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| unavailable("Query", &EVERYBODY, error))?;
-            items.extend(page.items.unwrap_or_default());
-            from = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if from.is_none() {
-                return Ok(items);
-            }
-        }
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", attribute)
+            .expression_attribute_values(":partition", text(&partition));
+        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
+        items.map_err(|error| unavailable("Query", &EVERYBODY, error))
     }
 
     /// Every e-mail of a status, by reading the whole table: for statuses that nobody has anything left to do about, which
@@ -111,22 +100,19 @@ impl DynamoLeads {
     /// # Errors
     /// [`LeadsUnavailable`], also where an item cannot be read.
     pub async fn scan_emails(&self, status: Status) -> Result<FoundEmails, LeadsUnavailable> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(kind, :email) AND #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":email", text("email/"))
+            .expression_attribute_values(":status", text(status.name()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut pages = scan.into_paginator().send();
         let (mut emails, mut scanned) = (Vec::new(), Scanned::default());
-        let mut from = None;
-        loop {
-            let page = self
-                .client
-                .scan()
-                .table_name(&self.table)
-                .filter_expression("begins_with(kind, :email) AND #status = :status")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":email", text("email/"))
-                .expression_attribute_values(":status", text(status.name()))
-                .return_consumed_capacity(ReturnConsumedCapacity::Total)
-                .set_exclusive_start_key(from)
-                .send()
-                .await
-                .map_err(|error| unavailable("Scan", &EVERYBODY, error))?;
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unavailable("Scan", &EVERYBODY, error))?;
             scanned.pages += 1;
             scanned.items += u64::try_from(page.scanned_count()).unwrap_or_default();
             scanned.read_units +=
@@ -134,12 +120,9 @@ impl DynamoLeads {
             for item in page.items() {
                 emails.push(read_email(item).ok_or_else(|| unreadable(item))?);
             }
-            from = page.last_evaluated_key.filter(|key| !key.is_empty());
-            if from.is_none() {
-                emails.sort_by_key(|(_, _, entry)| entry.since);
-                return Ok((emails, scanned));
-            }
         }
+        emails.sort_by_key(|(_, _, entry)| entry.since);
+        Ok((emails, scanned))
     }
 
     /// Has an e-mail sent again that is doubtful or given up, though the buyer may get it twice: a person's decision. It is
