@@ -94,7 +94,7 @@ mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, a
 	@mkdir -p $(BUILT)/mutants
 	-cargo mutants $(MUTATED:%=--package %) --shard $(SHARD) --iterate --output $(BUILT)/mutants
 	@cp $(BUILT)/mutants/mutants.out/outcomes.json $(BUILT)/mutants/$$(date +%s).json
-	@$(PYTHON) -B tests/mutants.py $(BUILT)/mutants/*.json
+	@cargo mutants --list --json | $(PYTHON) -B tests/mutants.py $(BUILT)/mutants/*.json
 
 bench: build-local .tools/castore | prerequisites ## Measures what an event costs, beside the peers; needs node and Valgrind, takes half an hour
 	@mkdir -p $(BUILT)/bench

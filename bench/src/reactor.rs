@@ -4,7 +4,7 @@ use aws_lambda_events::event::dynamodb::Event;
 use effects::leads::DynamoLeads;
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
-use event_store::{DynamoStreams, EventStore as _};
+use event_store::{Commits as _, DynamoStreams};
 use reactor::Reactor;
 use serde_json::json;
 

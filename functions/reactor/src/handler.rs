@@ -7,7 +7,7 @@ use effects::leads::{Cursors, Ledger};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
 use effects::{Advance, CannotMark};
-use event_store::EventStore;
+use event_store::Commits;
 use event_store::surroundings::{Deadline, Surroundings};
 use futures::{StreamExt as _, stream};
 use telemetry::{Metrics, chain};
@@ -33,7 +33,7 @@ pub struct Reactor<S, L, O, W> {
 
 impl<S, L, O, W> Reactor<S, L, O, W>
 where
-    S: EventStore,
+    S: Commits,
     L: Cursors + Ledger,
     O: Outside,
     W: Surroundings,

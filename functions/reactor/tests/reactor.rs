@@ -13,7 +13,9 @@ use effects::leads::{
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
+use event_store::{
+    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, Performing, StoreError, load,
+};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use reactor::Reactor;
@@ -41,11 +43,7 @@ struct Streams {
     panics_about: Option<BuyerId>,
 }
 
-impl EventStore for &Streams {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.memory.append(commit).await
-    }
-
+impl Commits for &Streams {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -171,7 +169,7 @@ impl Stage {
             let mut appending = Appending::onto(head);
             appending.take(event.clone().into());
             let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
-            assert_eq!(block_on(self.streams.append(&commit)).unwrap(), Appended::Written);
+            assert_eq!(block_on(self.streams.memory.append(&commit)).unwrap(), Appended::Written);
         }
         self.requests();
     }
@@ -273,7 +271,7 @@ fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
         let mut appending = Appending::onto(head);
         appending.take(made("car-1").into());
         let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
-        block_on(stage.streams.append(&commit)).unwrap();
+        block_on(stage.streams.memory.append(&commit)).unwrap();
     }
     stage.ring(&[("ada", 1), ("bob", 1), ("cem", 1)]);
     let cursor = |name: &str| block_on(stage.leads.memory.cursor(&buyer(name))).unwrap();

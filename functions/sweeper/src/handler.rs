@@ -3,7 +3,7 @@ use effects::mail::Letterhead;
 use effects::outside::Outside;
 use effects::{Advance, CannotMark, Swept};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{EventStore, Feed};
+use event_store::{Commits, Feed};
 use telemetry::{Metrics, chain};
 
 /// Works off what the doorbell missed.
@@ -18,7 +18,7 @@ pub struct Sweeper<S, L, O, W> {
 
 impl<S, L, O, W> Sweeper<S, L, O, W>
 where
-    S: EventStore + Feed,
+    S: Commits + Feed,
     L: Cursors + Ledger + Work,
     O: Outside,
     W: Surroundings,

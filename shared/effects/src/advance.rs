@@ -7,7 +7,7 @@ use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
-use event_store::{EventStore, Head, InTime, NEEDED, StoreError, tail_after};
+use event_store::{Commits, Head, InTime, NEEDED, StoreError, tail_after};
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use telemetry::{Metrics, chain};
@@ -133,7 +133,7 @@ pub(crate) fn unless_it_panics<T>(
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
-    S: EventStore,
+    S: Commits,
     L: Cursors + Ledger,
     O: Outside,
     W: Surroundings,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{BuyerId, Effect};
-use event_store::EventStore;
+use event_store::Commits;
 use event_store::surroundings::Surroundings;
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +27,7 @@ pub(crate) const NEEDED: Duration = SES_TIME_OUT.saturating_add(Duration::from_s
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
-    S: EventStore,
+    S: Commits,
     L: Cursors + Ledger,
     O: Outside,
     W: Surroundings,

@@ -3,7 +3,7 @@
 use contract::stored::Commit;
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{EventStore, InTime, NEEDED, StoreError, tail_after};
+use event_store::{Commits, InTime, NEEDED, StoreError, tail_after};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advance::{Advance, Stop};
@@ -48,7 +48,7 @@ pub(crate) fn held_at_head(head: &State, commits: &[Commit], is_said: bool, now:
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
-    S: EventStore,
+    S: Commits,
     L: Cursors + Ledger,
     O: Outside,
     W: Surroundings,

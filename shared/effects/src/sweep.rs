@@ -3,7 +3,7 @@
 
 use domain::{Effect, EffectKind, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{EventStore, Feed, FeedEntry, InTime, NEEDED, load, slice};
+use event_store::{Commits, Feed, FeedEntry, InTime, NEEDED, load, slice};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::advance::{Advance, Advanced, CannotMark, Look, Stop, unless_it_panics};
@@ -47,7 +47,7 @@ pub struct Swept {
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
-    S: EventStore + Feed,
+    S: Commits + Feed,
     L: Cursors + Ledger + Work,
     O: Outside,
     W: Surroundings,

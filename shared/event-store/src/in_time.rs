@@ -4,7 +4,7 @@ use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
 use crate::surroundings::{Deadline, Surroundings};
-use crate::{Appended, EventStore, Page, StoreError};
+use crate::{Appended, Commits, EventStore, Page, StoreError};
 
 /// What must be left of an invocation before a call is begun: one call to AWS with its retries.
 pub const NEEDED: Duration = Duration::from_secs(6);
@@ -30,12 +30,7 @@ impl<S, W: Surroundings> InTime<'_, S, W> {
     }
 }
 
-impl<S: EventStore, W: Surroundings> EventStore for InTime<'_, S, W> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.check("an append", &commit.buyer)?;
-        self.store.append(commit).await
-    }
-
+impl<S: Commits, W: Surroundings> Commits for InTime<'_, S, W> {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -44,5 +39,12 @@ impl<S: EventStore, W: Surroundings> EventStore for InTime<'_, S, W> {
     ) -> Result<Page, StoreError> {
         self.check("a page", buyer.as_str())?;
         self.store.page(buyer, before, limit).await
+    }
+}
+
+impl<S: EventStore, W: Surroundings> EventStore for InTime<'_, S, W> {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.check("an append", &commit.buyer)?;
+        self.store.append(commit).await
     }
 }

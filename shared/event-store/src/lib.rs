@@ -1,7 +1,8 @@
 //! Streams: one per buyer, in commits that are written once. The key is the lock: an append is one conditional put at
 //! the next sequence number, and whoever comes second is told what lies there.
 //!
-//! The rules of reading and appending are here once; [`EventStore`] is only what differs between DynamoDB and memory.
+//! The rules of reading and appending are here once; [`Commits`] and [`EventStore`] are only what differs between DynamoDB
+//! and memory.
 
 mod append;
 mod dynamo;
@@ -22,4 +23,4 @@ pub use in_time::{InTime, NEEDED};
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;
 pub use operate::{NotErased, NotReset, NotVoided, ResetGrounds, erase, reset, void};
-pub use store::{Appended, Emptying, EventStore, Page, StoreError};
+pub use store::{Appended, Commits, Emptying, EventStore, Page, StoreError};

@@ -3,7 +3,7 @@
 use contract::stored::{self, Commit};
 use domain::{BuyerId, Sequence};
 
-use crate::{EventStore, Head, StoreError};
+use crate::{Commits, Head, StoreError};
 
 /// How many commits the first page asks for: as many as there are between two snapshots, as long as these are small. Eight
 /// commits of one event fit into a read unit, or little more.
@@ -22,7 +22,7 @@ const READINGS: usize = 5;
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn load(store: &impl EventStore, buyer: &BuyerId) -> Result<Head, StoreError> {
+pub async fn load(store: &impl Commits, buyer: &BuyerId) -> Result<Head, StoreError> {
     Ok(tail_after(store, buyer, None).await?.0)
 }
 
@@ -32,7 +32,7 @@ pub async fn load(store: &impl EventStore, buyer: &BuyerId) -> Result<Head, Stor
 /// # Errors
 /// [`StoreError`].
 pub async fn tail_after(
-    store: &impl EventStore,
+    store: &impl Commits,
     buyer: &BuyerId,
     after: Option<Sequence>,
 ) -> Result<(Head, Vec<Commit>), StoreError> {
@@ -68,13 +68,13 @@ pub async fn tail_after(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn history(store: &impl EventStore, buyer: &BuyerId) -> Result<Vec<Commit>, StoreError> {
+pub async fn history(store: &impl Commits, buyer: &BuyerId) -> Result<Vec<Commit>, StoreError> {
     Ok(read_back(store, buyer, |_| false).await?.into_iter().map(|(commit, _)| commit).collect())
 }
 
 /// Commits with their sizes, oldest first, read newest first until `is_enough` says so of one.
 async fn read_back(
-    store: &impl EventStore,
+    store: &impl Commits,
     buyer: &BuyerId,
     mut is_enough: impl FnMut(&Commit) -> bool,
 ) -> Result<Vec<(Commit, usize)>, StoreError> {

@@ -6,7 +6,7 @@ use domain::{BuyerId, Sequence};
 
 use jiff::Timestamp;
 
-use crate::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
 #[derive(Debug, Default)]
@@ -22,17 +22,7 @@ impl MemoryStreams {
     }
 }
 
-impl EventStore for MemoryStreams {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (commit.buyer.clone(), commit.sequence);
-        if let Some(stored) = commits.get(&key) {
-            return Ok(Appended::Conflict(Box::new(stored.clone())));
-        }
-        commits.insert(key, commit.clone());
-        Ok(Appended::Written)
-    }
-
+impl Commits for MemoryStreams {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -45,6 +35,18 @@ impl EventStore for MemoryStreams {
         let mut found = commits.range((buyer.to_owned(), 0)..(buyer.to_owned(), end)).rev();
         let page = found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
         Ok(Page { commits: page, has_more: found.next().is_some() })
+    }
+}
+
+impl EventStore for MemoryStreams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (commit.buyer.clone(), commit.sequence);
+        if let Some(stored) = commits.get(&key) {
+            return Ok(Appended::Conflict(Box::new(stored.clone())));
+        }
+        commits.insert(key, commit.clone());
+        Ok(Appended::Written)
     }
 }
 

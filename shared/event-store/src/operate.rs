@@ -4,7 +4,8 @@ use domain::{BuyerId, Fact, Offer, OfferId, OfferVersion, Sequence, State};
 
 use crate::surroundings::Surroundings;
 use crate::{
-    Appended, Appending, Emptying, EventStore, Head, LARGEST_ITEM, Performing, StoreError, history, load,
+    Appended, Appending, Commits, Emptying, EventStore, Head, LARGEST_ITEM, Performing, StoreError, history,
+    load,
 };
 
 /// Why a gap is not declared void.
@@ -187,7 +188,7 @@ pub async fn erase(
     }
 }
 
-async fn erased_at(store: &impl EventStore, buyer: &BuyerId) -> Result<Option<Sequence>, StoreError> {
+async fn erased_at(store: &impl Commits, buyer: &BuyerId) -> Result<Option<Sequence>, StoreError> {
     let commits = history(store, buyer).await?;
     let is_erased = |fact: &Fact| matches!(fact, Fact::Erased(_));
     Ok(commits.iter().find(|commit| commit.facts.iter().any(is_erased)).map(|commit| commit.first))
@@ -215,7 +216,7 @@ async fn append(
 }
 
 async fn empty_before(
-    store: &(impl EventStore + Emptying),
+    store: &(impl Commits + Emptying),
     buyer: &BuyerId,
     by: Sequence,
 ) -> Result<(), StoreError> {

@@ -3,21 +3,25 @@ use std::error::Error;
 use contract::stored::{StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
 
-/// Where streams lie. Two operations; everything else is made of them.
+/// What is recorded, for those who only read.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
-pub trait EventStore {
-    /// Puts a commit at its key if nothing is there: the one write of an append.
-    ///
-    /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not have been written. Load, and find out.
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError>;
-
+pub trait Commits {
     /// Up to `limit` commits, newest first, whose first sequence number is before `before`. Consistent.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn page(&self, buyer: &BuyerId, before: Option<Sequence>, limit: usize)
     -> Result<Page, StoreError>;
+}
+
+/// Where streams lie, for those who append. Two operations; everything else is made of them.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait EventStore: Commits {
+    /// Puts a commit at its key if nothing is there: the one write of an append.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`]: it may or may not have been written. Load, and find out.
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError>;
 }
 
 /// Taking facts out of commits that a later fact has taken the place of.

@@ -13,7 +13,9 @@ use effects::leads::{
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::surroundings::Surroundings;
-use event_store::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use event_store::{
+    Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError,
+};
 use jiff::Timestamp;
 use legacy::{Handover, Legacy, LegacyUnavailable};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
@@ -43,6 +45,26 @@ impl Surroundings for Aws {
     }
 }
 
+impl Commits for Aws {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let lost = |_| Err(unavailable("Query", buyer.as_str()));
+        let perform = |platform: &mut Platform| {
+            let rang = self.0.rang(buyer.as_str()).map(|rang| rang + 1);
+            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get).or(rang), limit);
+            if platform.is_off(Safeguard::Closings) {
+                unguarded::drop_closings(platform, buyer.as_str(), &mut page);
+            }
+            Ok(page)
+        };
+        self.0.call(Site::Page, perform, lost, || None).await
+    }
+}
+
 impl EventStore for Aws {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         let changed = self
@@ -63,24 +85,6 @@ impl EventStore for Aws {
             Err(StoreError::Unavailable { operation, buyer, source: said.into() })
         };
         self.0.call(Site::Append, perform, lost, || Some(Request::Append(commit.clone()))).await
-    }
-
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let lost = |_| Err(unavailable("Query", buyer.as_str()));
-        let perform = |platform: &mut Platform| {
-            let rang = self.0.rang(buyer.as_str()).map(|rang| rang + 1);
-            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get).or(rang), limit);
-            if platform.is_off(Safeguard::Closings) {
-                unguarded::drop_closings(platform, buyer.as_str(), &mut page);
-            }
-            Ok(page)
-        };
-        self.0.call(Site::Page, perform, lost, || None).await
     }
 }
 

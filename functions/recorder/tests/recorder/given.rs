@@ -7,7 +7,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError};
+use event_store::{Appended, Commits, EventStore, MemoryStreams, Page, StoreError};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use legacy::Legacy;
@@ -85,6 +85,21 @@ impl Streams {
     }
 }
 
+impl Commits for &Streams {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.pages.set(self.pages.get() + 1);
+        if self.fault(buyer.as_str(), "page").is_some() {
+            return Err(Streams::unavailable(buyer.as_str(), "page"));
+        }
+        self.memory.page(buyer, before, limit).await
+    }
+}
+
 impl EventStore for &Streams {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.appends.set(self.appends.get() + 1);
@@ -103,19 +118,6 @@ impl EventStore for &Streams {
             Some(Fault::Panic) | None => {}
         }
         self.memory.append(commit).await
-    }
-
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.pages.set(self.pages.get() + 1);
-        if self.fault(buyer.as_str(), "page").is_some() {
-            return Err(Streams::unavailable(buyer.as_str(), "page"));
-        }
-        self.memory.page(buyer, before, limit).await
     }
 }
 

@@ -2,14 +2,13 @@
 
 use std::future::Future;
 
-use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, Moved, Progress, Verdict,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
-use event_store::{Appended, EventStore, Page, StoreError};
+use event_store::{Commits, Page, StoreError};
 
 /// What happens around a call.
 pub(crate) trait Around {
@@ -23,11 +22,7 @@ pub(crate) struct With<'a, T, A> {
     pub(crate) around: &'a A,
 }
 
-impl<T: EventStore, A: Around> EventStore for With<'_, T, A> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.inner.append(commit).await
-    }
-
+impl<T: Commits, A: Around> Commits for With<'_, T, A> {
     async fn page(
         &self,
         buyer: &BuyerId,

@@ -11,7 +11,7 @@ use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
 use event_store::surroundings::{Deadline, Surroundings};
-use event_store::{Appended, Appending, EventStore, MemoryStreams, Performing, history, load};
+use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, Performing, history, load};
 use jiff::{SignedDuration, Timestamp};
 
 /// Time that stands still until it is moved, and names that count up.
@@ -103,13 +103,14 @@ impl World {
     }
 
     pub(crate) async fn advance(&self) -> Seen {
-        Seen::of(&self.advance_over(&*self.streams, &self.leads, &self.outside).await)
+        // A borrowed world is a world.
+        Seen::of(&self.advance_over(&*self.streams, &self.leads, &&self.outside).await)
     }
 
     /// Advances the buyer over other adapters, which must not keep the buyer from being marked behind.
     pub(crate) async fn advance_over(
         &self,
-        streams: &impl EventStore,
+        streams: &impl Commits,
         leads: &(impl Cursors + Ledger),
         outside: &impl Outside,
     ) -> Advanced {

@@ -17,7 +17,7 @@ pub use retry::RetryConflicts;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Appended, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// The streams table.
 #[derive(Debug, Clone)]
@@ -31,6 +31,42 @@ impl DynamoStreams {
     #[must_use]
     pub const fn new(client: Client, table: String) -> Self {
         Self { client, table }
+    }
+}
+
+impl Commits for DynamoStreams {
+    /// One `Query`, consistent, newest first.
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .expression_attribute_values(":buyer", AttributeValue::S(buyer.to_string()));
+        query = match before {
+            None => query.key_condition_expression("buyer = :buyer"),
+            Some(before) => query
+                .key_condition_expression("buyer = :buyer AND #sequence < :before")
+                .expression_attribute_names("#sequence", "sequence")
+                .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
+        };
+        let answer = query.send().await.map_err(|error| unavailable("Query", buyer.as_str(), error))?;
+        let corrupt = |item| {
+            let sequence = item::sequence_of(item).unwrap_or_default();
+            StoreError::Undecodable(Undecodable::Corrupt { buyer: buyer.to_string(), sequence, part: "item" })
+        };
+        let commits = answer.items().iter().map(|item| item::read(item).ok_or_else(|| corrupt(item)));
+        Ok(Page {
+            commits: commits.collect::<Result<_, _>>()?,
+            has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
+        })
     }
 }
 
@@ -69,40 +105,6 @@ impl EventStore for DynamoStreams {
         };
         let stored = taken.item.as_ref().and_then(item::read).ok_or_else(corrupt)?;
         Ok(Appended::Conflict(Box::new(stored)))
-    }
-
-    /// One `Query`, consistent, newest first.
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let mut query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .expression_attribute_values(":buyer", AttributeValue::S(buyer.to_string()));
-        query = match before {
-            None => query.key_condition_expression("buyer = :buyer"),
-            Some(before) => query
-                .key_condition_expression("buyer = :buyer AND #sequence < :before")
-                .expression_attribute_names("#sequence", "sequence")
-                .expression_attribute_values(":before", AttributeValue::N(before.to_string())),
-        };
-        let answer = query.send().await.map_err(|error| unavailable("Query", buyer.as_str(), error))?;
-        let corrupt = |item| {
-            let sequence = item::sequence_of(item).unwrap_or_default();
-            StoreError::Undecodable(Undecodable::Corrupt { buyer: buyer.to_string(), sequence, part: "item" })
-        };
-        let commits = answer.items().iter().map(|item| item::read(item).ok_or_else(|| corrupt(item)));
-        Ok(Page {
-            commits: commits.collect::<Result<_, _>>()?,
-            has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
-        })
     }
 }
 

@@ -1,6 +1,6 @@
 use contract::stored::StoredCommit;
 use domain::Event;
-use event_store::{Appended, EventStore, LARGEST_ITEM};
+use event_store::{Appended, Commits as _, EventStore as _, LARGEST_ITEM};
 use futures::future::join_all;
 use testkit::{accepted, buyer, made, rejected, withdrawn};
 

@@ -2,7 +2,7 @@
 
 use contract::stored::StoredCommit;
 use domain::Event;
-use event_store::{Appended, EventStore, load};
+use event_store::{Appended, Commits as _, EventStore as _, load};
 use testkit::{accepted, made, rejected, withdrawn};
 
 use crate::meter::{Bill, Meter};

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use contract::stored::{StoredCommit, Undecodable};
-use event_store::{Appended, DynamoStreams, EventStore, Page, StoreError};
+use event_store::{Appended, Commits as _, DynamoStreams, EventStore as _, Page, StoreError};
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 use testkit::{accepted, buyer, made};

@@ -6,7 +6,7 @@ use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Fact, OfferVersion, Sequence, State};
 use event_store::surroundings::Surroundings;
 use event_store::{
-    Appended, Appending, Emptying, EventStore, NotErased, NotReset, NotVoided, Page, Performing,
+    Appended, Appending, Commits, Emptying, EventStore, NotErased, NotReset, NotVoided, Page, Performing,
     ResetGrounds, StoreError, erase, history, load, reset, tail_after, void,
 };
 use jiff::Timestamp;
@@ -211,11 +211,7 @@ struct ErasedMeanwhile<'a> {
     pages: Cell<usize>,
 }
 
-impl EventStore for ErasedMeanwhile<'_> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.streams.append(commit).await
-    }
-
+impl Commits for ErasedMeanwhile<'_> {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -228,6 +224,12 @@ impl EventStore for ErasedMeanwhile<'_> {
             erased(self.streams).await.unwrap();
         }
         page
+    }
+}
+
+impl EventStore for ErasedMeanwhile<'_> {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.streams.append(commit).await
     }
 }
 

@@ -3,7 +3,7 @@ use std::cell::RefCell;
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
 use event_store::{
-    Appended, EventStore, Head, MemoryStreams, Page, StoreError, Tail, history, load, tail_after,
+    Appended, Commits, EventStore, Head, MemoryStreams, Page, StoreError, Tail, history, load, tail_after,
 };
 use testkit::buyer;
 
@@ -159,11 +159,7 @@ struct Noted {
     limits: RefCell<Vec<usize>>,
 }
 
-impl EventStore for Noted {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.memory.append(commit).await
-    }
-
+impl Commits for Noted {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -172,6 +168,12 @@ impl EventStore for Noted {
     ) -> Result<Page, StoreError> {
         self.limits.borrow_mut().push(limit);
         self.memory.page(buyer, before, limit).await
+    }
+}
+
+impl EventStore for Noted {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.memory.append(commit).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use event_store::{Appended, DynamoStreams, Emptying, EventStore, MemoryStreams, Page, StoreError};
+use event_store::{Appended, Commits, DynamoStreams, Emptying, EventStore, MemoryStreams, Page, StoreError};
 
 use crate::story::Story;
 use crate::table::{Table, streams_at};
@@ -34,14 +34,7 @@ impl Streams {
     }
 }
 
-impl EventStore for Streams {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        match self {
-            Self::Memory(streams) => streams.append(commit).await,
-            Self::Dynamo(streams, _) => streams.append(commit).await,
-        }
-    }
-
+impl Commits for Streams {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -51,6 +44,15 @@ impl EventStore for Streams {
         match self {
             Self::Memory(streams) => streams.page(buyer, before, limit).await,
             Self::Dynamo(streams, _) => streams.page(buyer, before, limit).await,
+        }
+    }
+}
+
+impl EventStore for Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        match self {
+            Self::Memory(streams) => streams.append(commit).await,
+            Self::Dynamo(streams, _) => streams.append(commit).await,
         }
     }
 }

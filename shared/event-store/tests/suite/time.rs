@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use event_store::surroundings::{Deadline, Machine, OutOfTime, Surroundings};
-use event_store::{Appended, EventStore as _, InTime, MemoryStreams, NEEDED, StoreError};
+use event_store::{Appended, Commits as _, EventStore as _, InTime, MemoryStreams, NEEDED, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use testkit::made;
 

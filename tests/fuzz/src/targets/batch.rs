@@ -5,7 +5,7 @@ use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use contract::incoming;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Fact, Sequence};
-use event_store::{Appended, EventStore, MemoryStreams, Page, StoreError, history};
+use event_store::{Appended, Commits, EventStore, MemoryStreams, Page, StoreError, history};
 use futures::executor::block_on;
 use recorder::Recorder;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
@@ -152,13 +152,7 @@ impl Streams {
     }
 }
 
-impl EventStore for &Streams {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        let (fails, takes_effect) = self.next();
-        let appended = if takes_effect { self.memory.append(commit).await? } else { Appended::Written };
-        if fails { Err(unavailable("append", &commit.buyer)) } else { Ok(appended) }
-    }
-
+impl Commits for &Streams {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -169,6 +163,14 @@ impl EventStore for &Streams {
             return Err(unavailable("page", buyer.as_str()));
         }
         self.memory.page(buyer, before, limit).await
+    }
+}
+
+impl EventStore for &Streams {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        let (fails, takes_effect) = self.next();
+        let appended = if takes_effect { self.memory.append(commit).await? } else { Appended::Written };
+        if fails { Err(unavailable("append", &commit.buyer)) } else { Ok(appended) }
     }
 }
 

@@ -10,7 +10,9 @@ use effects::leads::{
 };
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
-use event_store::{Appended, Appending, EventStore, Head, MemoryStreams, Page, Performing, StoreError, load};
+use event_store::{
+    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, Performing, StoreError, load,
+};
 use futures::executor::block_on;
 use reactor::Reactor;
 
@@ -118,11 +120,7 @@ impl Streams {
     }
 }
 
-impl EventStore for &Streams {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.memory.append(commit).await
-    }
-
+impl Commits for &Streams {
     async fn page(
         &self,
         buyer: &BuyerId,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use effects::leads::{
     AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _,
-    Opening, Outcome, Progress, Status, Verdict,
+    Opening, Outcome, Progress, Status, Verdict, Work as _,
 };
 use serde_json::json;
 use testkit::{contact, offer};
@@ -20,9 +20,11 @@ async fn an_item_of_a_kind_unknown_to_this_version_is_passed_over() {
     engine.laying()(&json!({
         "buyer": { "S": buyer().as_str() }, "kind": { "S": "later" },
         "sequence": { "N": "1" }, "since": { "S": at("10:00:00").to_string() }, "due": { "S": at("10:00:00").to_string() },
+        "openWork": { "S": "work#0" },
     }));
     let about = leads.about(&buyer()).await.unwrap();
     assert_eq!((about.held, about.cursor), (None, Cursor::default()));
+    assert_eq!(leads.open_work(at("23:00:00"), 9).await.unwrap(), []);
 }
 
 #[test]

@@ -90,3 +90,13 @@ async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
     let entry = leads.about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap();
     assert_eq!((entry.status, entry.due), (Status::Retry, Some(at("12:00:00"))));
 }
+
+#[tokio::test]
+async fn an_erased_buyer_is_forgotten_or_it_is_told_that_it_is_not() {
+    let denied = || Answer::Reply(Reply::error(400, "AccessDeniedException"));
+    let nothing = Answer::Reply(Reply::json(200, &json!({ "Items": [] })));
+    let wire = Wire::start(in_turn([nothing, denied()])).await;
+    let error = leads_at(wire.url()).forget(&buyer()).await.unwrap_err();
+    assert_eq!((error.operation, error.buyer.as_str()), ("UpdateItem", "buyer-7"));
+    assert_eq!(wire.operations(), ["Query", "UpdateItem"]);
+}

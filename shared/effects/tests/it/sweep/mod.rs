@@ -4,15 +4,12 @@ mod held;
 
 use std::cell::Cell;
 
-use contract::stored::StoredCommit;
 use domain::Sequence;
 use effects::leads::{Behind, Cursors as _};
 use effects::outside::Delivery;
 use effects::{Advance, Swept};
 use event_store::surroundings::Surroundings as _;
-use event_store::{
-    Appended, EventStore, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice,
-};
+use event_store::{Commits, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice};
 use jiff::{SignedDuration, Timestamp};
 use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
@@ -23,7 +20,7 @@ impl World {
         self.sweep_over(&*self.streams).await
     }
 
-    async fn sweep_over(&self, streams: &(impl EventStore + Feed)) -> Swept {
+    async fn sweep_over(&self, streams: &(impl Commits + Feed)) -> Swept {
         let advance = Advance {
             streams,
             leads: &self.leads,
@@ -249,11 +246,7 @@ async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
 /// Streams with something that happens before a page of a buyer is read.
 struct Watched<'a, F>(&'a MemoryStreams, F);
 
-impl<F: AsyncFn(&domain::BuyerId)> EventStore for Watched<'_, F> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.0.append(commit).await
-    }
-
+impl<F: AsyncFn(&domain::BuyerId)> Commits for Watched<'_, F> {
     async fn page(
         &self,
         buyer: &domain::BuyerId,
