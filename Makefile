@@ -3,6 +3,7 @@
 PORT ?= 4566
 ARCH ?= arm64
 SAM_ARGS ?= --guided
+STACK_NAME ?= leadstream
 PYTHON ?= python3
 FROM ?= 0
 SEEDS ?= 10000
@@ -140,9 +141,10 @@ package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or 
 	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
 		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
-deploy: package .tools/deploy/ready ## Deploys the package; asks for what it needs to know, and remembers it
-	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name leadstream \
-		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(SAM_ARGS)
+# What is not said here keeps the value that the stack has.
+deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters, or with SAM_ARGS= changes PARAMETERS= only
+	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK_NAME) \
+		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(SAM_ARGS)
 
 ##@ Preparation
 

@@ -269,6 +269,31 @@ pub(crate) enum DeadLetters {
     },
 }
 
+impl Command {
+    /// Whether nothing is changed by it.
+    pub(crate) const fn only_reads(&self) -> bool {
+        match self {
+            Self::Check { .. }
+            | Self::Show { .. }
+            | Self::List { .. }
+            | Self::Held { .. }
+            | Self::Replay { .. }
+            | Self::Parity { .. }
+            | Self::History { .. }
+            | Self::DeadLetters(
+                DeadLetters::List { .. } | DeadLetters::Show { .. } | DeadLetters::Drop { yes: false, .. },
+            ) => true,
+            Self::Emails { resend, .. } => resend.is_none(),
+            Self::Audit { repair, .. } => !*repair,
+            Self::Send { .. }
+            | Self::Void { .. }
+            | Self::Reset { .. }
+            | Self::Erase { .. }
+            | Self::DeadLetters(DeadLetters::Redrive { .. } | DeadLetters::Drop { yes: true, .. }) => false,
+        }
+    }
+}
+
 const WHICH: [&str; 6] = ["all", "reason", "buyer", "id", "older_than", "newer_than"];
 const PICKED: [&str; 5] = ["reason", "buyer", "id", "older_than", "newer_than"];
 
@@ -308,8 +333,17 @@ fn priority() -> impl TypedValueParser<Value = Priority> {
 }
 
 fn status() -> impl TypedValueParser<Value = Status> {
-    PossibleValuesParser::new(["sending", "unknown", "retry", "sent", "rejected", "abandoned", "superseded"])
-        .try_map(|name| Status::parse(&name).ok_or("no status"))
+    PossibleValuesParser::new([
+        "sending",
+        "unknown",
+        "retry",
+        "sent",
+        "rejected",
+        "abandoned",
+        "superseded",
+        "suppressed",
+    ])
+    .try_map(|name| Status::parse(&name).ok_or("no status"))
 }
 
 fn email_id(text: &str) -> Result<EmailId, &'static str> {

@@ -126,12 +126,7 @@ async fn judge(
             if let Finding::Short { through, is_repaired, .. } = &mut finding
                 && repair
             {
-                let behind = Behind {
-                    mark: surroundings.nonce(),
-                    reason: FOUND_SHORT.to_owned(),
-                    attempts: 0,
-                    not_before: surroundings.now(),
-                };
+                let behind = due_now(FOUND_SHORT, surroundings);
                 let marked = tables.leads.mark_short(&buyer, *through, &behind).await;
                 *is_repaired = marked.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
             }
@@ -150,6 +145,16 @@ struct Stream {
     gaps: Vec<Finding>,
     /// Commits that must be looked at: their last sequence number, and when they were recorded.
     calling: Vec<(Sequence, Timestamp)>,
+}
+
+/// A mark that has the sweeper go on with a buyer in its next run.
+pub(crate) fn due_now(reason: &str, surroundings: &impl Surroundings) -> Behind {
+    Behind {
+        mark: surroundings.nonce(),
+        reason: reason.to_owned(),
+        attempts: 0,
+        not_before: surroundings.now(),
+    }
 }
 
 impl Stream {

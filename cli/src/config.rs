@@ -14,7 +14,7 @@ use legacy::HttpLegacy;
 
 use crate::Failure;
 
-/// The stack's queues and tables. All are outputs of the stack.
+/// The stack's queues and tables, from its outputs; the former system, from its parameters.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Places {
     /// URL of the queue of offer events; the stack's output `OfferEventsQueueUrl`.
@@ -39,10 +39,9 @@ pub struct Places {
     #[arg(long, global = true, env = "LEADS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub leads_table: Option<String>,
 
-    /// Whether effects are performed, as the stack's parameter `Effects` says: it holds for what is appended here too.
-    #[arg(long, global = true, env = "EFFECTS", value_name = "MODE", default_value = "live", hide_env_values = true,
-        value_parser = ["live", "shadow"])]
-    pub effects: String,
+    /// Whether effects are performed; the stack's output `Effects`. It holds for what is appended here too.
+    #[arg(long, global = true, env = "EFFECTS", value_name = "MODE", hide_env_values = true, value_parser = ["live", "shadow"])]
+    pub effects: Option<String>,
 
     /// URL of the former system, as the stack's parameter `LegacyUrl`. What lets us in is taken from `LEGACY_AUTHORIZATION`.
     #[arg(long, global = true, env = "LEGACY_URL", value_name = "URL", hide_env_values = true)]
@@ -73,39 +72,43 @@ impl Tables {
 
 impl Places {
     pub(crate) fn queue_url(&self) -> Result<&str, Failure> {
-        let (what, output) = ("the URL of the queue of offer events", "OfferEventsQueueUrl");
+        let (what, origin) = ("the URL of the queue of offer events", "output OfferEventsQueueUrl");
         let (option, variable) = ("--queue-url", "OFFER_EVENTS_QUEUE_URL");
-        let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.queue_url.as_deref(), missing)?, "the queue of offer events", output)
+        let missing = Failure::Missing { what, option, variable, origin };
+        fifo_queue(given(self.queue_url.as_deref(), missing)?, "the queue of offer events", origin)
     }
 
     pub(crate) fn dead_letters_url(&self) -> Result<&str, Failure> {
-        let (what, output) = ("the URL of the dead-letter queue", "OfferEventsDeadLettersQueueUrl");
+        let (what, origin) = ("the URL of the dead-letter queue", "output OfferEventsDeadLettersQueueUrl");
         let (option, variable) = ("--dead-letters-url", "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL");
-        let missing = Failure::Missing { what, option, variable, output };
-        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, "the dead-letter queue", output)
+        let missing = Failure::Missing { what, option, variable, origin };
+        fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, "the dead-letter queue", origin)
     }
 
     pub(crate) async fn tables(
         &self,
         connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
     ) -> Result<Tables, Failure> {
-        let missing = |what, option, variable, output| Failure::Missing { what, option, variable, output };
+        let missing = |what, option, variable, origin| Failure::Missing { what, option, variable, origin };
         let streams = given(
             self.streams_table.as_deref(),
-            missing("the streams table", "--streams-table", "STREAMS_TABLE", "StreamsTableName"),
+            missing("the streams table", "--streams-table", "STREAMS_TABLE", "output StreamsTableName"),
         )?;
         let leads = given(
             self.leads_table.as_deref(),
-            missing("the leads table", "--leads-table", "LEADS_TABLE", "LeadsTableName"),
+            missing("the leads table", "--leads-table", "LEADS_TABLE", "output LeadsTableName"),
         )?;
         Ok(Tables::on(&connect().await?, streams, leads))
     }
 }
 
 impl Places {
-    pub(crate) fn performing(&self) -> Performing {
-        if self.effects == "shadow" { Performing::Shadow } else { Performing::Live }
+    /// Never taken for granted: one live commit makes a buyer live for good.
+    pub(crate) fn performing(&self) -> Result<Performing, Failure> {
+        let (what, option, variable) = ("whether effects are performed", "--effects", "EFFECTS");
+        let missing = Failure::Missing { what, option, variable, origin: "output Effects" };
+        let mode = given(self.effects.as_deref(), missing)?;
+        Ok(if mode == "shadow" { Performing::Shadow } else { Performing::Live })
     }
 
     pub(crate) fn legacy(&self) -> Result<HttpLegacy, Failure> {
@@ -113,7 +116,7 @@ impl Places {
             what: "the URL of the former system",
             option: "--legacy-url",
             variable: "LEGACY_URL",
-            output: "LegacyUrl",
+            origin: "parameter LegacyUrl",
         };
         let url = given(self.legacy_url.as_deref(), missing)?.trim_end_matches('/').to_owned();
         let authorization = std::env::var("LEGACY_AUTHORIZATION").ok().filter(|value| !value.is_empty());
@@ -125,12 +128,12 @@ impl Places {
     }
 }
 
-fn fifo_queue<'a>(url: &'a str, what: &'static str, output: &'static str) -> Result<&'a str, Failure> {
+fn fifo_queue<'a>(url: &'a str, what: &'static str, origin: &'static str) -> Result<&'a str, Failure> {
     let is_url = url.starts_with("https://") || url.starts_with("http://");
     if is_url && url.strip_suffix(".fifo").is_some() {
         Ok(url)
     } else {
-        Err(Failure::NotAFifoQueue { what, output })
+        Err(Failure::NotAFifoQueue { what, origin })
     }
 }
 

@@ -11,7 +11,7 @@ use legacy::{BadSetting, LegacyUnavailable};
 pub enum Failure {
     /// A place that the command needs is not given.
     #[error(
-        "{what} is not given: use {option} or set {variable}. It is the stack's output {output}; \
+        "{what} is not given: use {option} or set {variable}. It is the stack's {origin}; \
          for the stack of `make up` run `. .local/stack.env`"
     )]
     Missing {
@@ -21,16 +21,16 @@ pub enum Failure {
         option: &'static str,
         /// The variable that gives it.
         variable: &'static str,
-        /// The stack's output that it is.
-        output: &'static str,
+        /// What of the stack says it, as in `output StreamsTableName`.
+        origin: &'static str,
     },
     /// The queue URL is none.
-    #[error("{what} must be the URL of an SQS FIFO queue, as in the stack's output {output}")]
+    #[error("{what} must be the URL of an SQS FIFO queue, as in the stack's {origin}")]
     NotAFifoQueue {
         /// What it should be.
         what: &'static str,
-        /// The stack's output that it is.
-        output: &'static str,
+        /// What of the stack says it, as in `output StreamsTableName`.
+        origin: &'static str,
     },
     /// Neither environment nor profile name a region.
     #[error("no AWS region is given: set AWS_REGION, or AWS_PROFILE to a profile that has one")]

@@ -5,12 +5,13 @@ use std::io::Write;
 
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence};
 use effects::leads::Open;
-use event_store::tail_after;
+use event_store::{load, tail_after};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::output::{Output, count, moment, or_dash, table};
+use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 
 /// Of how many buyers is read at once.
@@ -80,7 +81,16 @@ pub(crate) async fn command<O: Write, E: Write>(
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
     let gaps = match buyer {
-        Some(buyer) => gaps_of(tables, buyer, Sequence::START).await?,
+        Some(buyer) => {
+            let gaps = gaps_of(tables, buyer, Sequence::START).await?;
+            let source = |source| Failure::Stream { buyer: buyer.clone(), source };
+            let is_unknown = gaps.is_empty()
+                && load(&tables.streams, buyer).await.map_err(source)?.state.sequence == Sequence::START;
+            if is_unknown {
+                return unknown(buyer, output);
+            }
+            gaps
+        }
         None => gaps(tables).await?,
     };
     if output.is_json {

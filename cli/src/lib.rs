@@ -83,8 +83,12 @@ pub async fn run_on(
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::Write));
     match ended {
         Ok(exit) => exit,
-        // Whoever read us has seen enough, as in `leads history buyer-7 | head`.
-        Err(Failure::Write(error)) if error.kind() == ErrorKind::BrokenPipe => Exit::Good,
+        // Whoever read us has seen enough, as in `leads history buyer-7 | head`; of what changes something, the end matters.
+        Err(Failure::Write(error))
+            if error.kind() == ErrorKind::BrokenPipe && arguments.command.only_reads() =>
+        {
+            Exit::Good
+        }
         Err(failure) => {
             failure.tell(err);
             Exit::Failed
@@ -133,16 +137,16 @@ async fn obey<O: Write, E: Write>(
         Command::Void { buyer, offer, through, yes } => {
             let tables = places.tables(connect).await?;
             let gap = (buyer, offer, *through);
-            takeover::void(gap, places.performing(), *yes, &tables, &mut output).await
+            takeover::void(gap, places.performing()?, *yes, &tables, &mut output).await
         }
         Command::Reset { buyer, yes } => {
             let former = places.legacy()?;
             let tables = places.tables(connect).await?;
-            takeover::reset(buyer, places.performing(), *yes, &former, &tables, &mut output).await
+            takeover::reset(buyer, places.performing()?, *yes, &former, &tables, &mut output).await
         }
         Command::Erase { buyer, yes } => {
             let tables = places.tables(connect).await?;
-            takeover::erase(buyer, places.performing(), *yes, &tables, &mut output).await
+            takeover::erase(buyer, places.performing()?, *yes, &tables, &mut output).await
         }
         Command::Replay { buyer } => {
             let tables = places.tables(connect).await?;

@@ -26,7 +26,7 @@ fn an_alarm_on_a_metric_of_ours_is_on_one_that_the_sweeper_writes() {
         let dimension = alarm.at("Dimensions").list().remove(0);
         assert_eq!(
             (dimension.at("Name").text(), dimension.at("Value").text()),
-            ("function".into(), "sweeper".into())
+            ("function".into(), "Sweeper".into())
         );
         metrics.insert(metric);
     }
@@ -40,6 +40,16 @@ fn every_alarm_tells_the_topic_and_stays_quiet_while_nothing_is_measured() {
         assert_eq!(alarm.at("ComparisonOperator").text(), "GreaterThanThreshold", "{name}");
         assert_eq!(alarm.at("AlarmActions").list()[0].text(), "HasAlarmTopic", "{name}");
     }
+}
+
+#[test]
+fn a_buyer_that_stays_behind_is_seen_in_every_period_of_its_alarm() {
+    let alarm = properties("BuyersBehindAlarm");
+    assert!(file("shared/effects/src/advance.rs").contains("from_mins(1 << attempts.min(4))"));
+    assert!(
+        alarm.at("Period").number() >= (16 + 2 * 5) * 60,
+        "the longest wait, and what lies between two sweeps"
+    );
 }
 
 #[test]

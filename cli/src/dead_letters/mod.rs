@@ -96,7 +96,7 @@ fn finish<O: Write, E: Write>(
     let is_missing = |id: &&String| !done.letters.iter().any(|letter| letter.id == **id);
     let missing: Vec<&str> = selection.ids.iter().filter(is_missing).map(String::as_str).collect();
     if missing.is_empty() {
-        return Ok(Exit::Good);
+        return Ok(if done.is_cut_short { Exit::Findings } else { Exit::Good });
     }
     output.aside(&format!("not found, or not what else was asked for: {}", missing.join(", ")))?;
     Ok(Exit::Findings)

@@ -7,7 +7,7 @@ mod replay;
 use std::io::Write;
 
 use domain::{BuyerId, OfferId, OfferVersion, Sequence};
-use effects::leads::Cursors as _;
+use effects::leads::{Cursor, Cursors as _};
 use event_store::surroundings::Machine;
 use event_store::{NotErased, NotReset, Performing, ResetGrounds, StoreError};
 use legacy::HttpLegacy;
@@ -17,7 +17,7 @@ use serde_json::json;
 
 use crate::output::Output;
 use crate::show::unknown;
-use crate::{Exit, Failure, Tables};
+use crate::{Exit, Failure, Tables, audit};
 
 pub(crate) use parity::command as parity_command;
 pub(crate) use replay::command as replay_command;
@@ -62,6 +62,10 @@ pub(crate) async fn reset<O: Write, E: Write>(
     match reset.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => recorded(buyer, "reset", sequence, output),
         Err(NotReset::UnknownBuyer) => unknown(buyer, output),
+        Err(refusal @ NotReset::NotSettled { .. }) => {
+            call_the_sweeper(buyer, &cursor, tables).await?;
+            refused(&refusal.to_string(), output)
+        }
         Err(refusal) => refused(&refusal.to_string(), output),
     }
 }
@@ -84,7 +88,9 @@ pub(crate) async fn erase<O: Write, E: Write>(
     };
     // Whoever looked at the buyer before may still write whom to phone; once the cursor is past, nobody can.
     let of_leads = |source| Failure::Leads { buyer: buyer.clone(), source };
-    if tables.leads.cursor(buyer).await.map_err(of_leads)?.through < sequence {
+    let cursor = tables.leads.cursor(buyer).await.map_err(of_leads)?;
+    if cursor.through < sequence {
+        call_the_sweeper(buyer, &cursor, tables).await?;
         recorded(buyer, "erased", sequence, output)?;
         output.aside("The closings of its leads are still to be told: say it again in a while, to clear the leads table.")?;
         return Ok(Exit::Findings);
@@ -95,6 +101,13 @@ pub(crate) async fn erase<O: Write, E: Write>(
         "Nothing personal is left in the tables. Backups and dead letters age out by their retention.",
     )?;
     Ok(Exit::Good)
+}
+
+/// A commit without effects stands in no index: should its doorbell be lost, nobody but us would call the sweeper.
+async fn call_the_sweeper(buyer: &BuyerId, cursor: &Cursor, tables: &Tables) -> Result<(), Failure> {
+    let short = audit::due_now("somebody waits for it", &Machine);
+    let marked = tables.leads.mark_short(buyer, cursor.through, &short).await;
+    marked.map(drop).map_err(|source| Failure::Leads { buyer: buyer.clone(), source })
 }
 
 fn of_stream(buyer: &BuyerId, source: StoreError) -> Failure {

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
-use domain::{BuyerId, Offer, OfferId, Stage, State};
+use domain::{BuyerId, Offer, OfferId, Sequence, Stage, State};
 use event_store::load;
 use legacy::HttpLegacy;
 use serde_json::{Value, json};
 
 use crate::output::{Output, count, or_dash, table};
+use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 
 /// An offer here and there.
@@ -100,6 +101,9 @@ pub(crate) async fn command<O: Write, E: Write>(
     let theirs = former.known_of(buyer).await.map_err(Failure::Legacy)?.unwrap_or_default();
     let ours = load(&tables.streams, buyer).await;
     let ours = ours.map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?.state;
+    if ours.sequence == Sequence::START && theirs.offers.is_empty() {
+        return unknown(buyer, output);
+    }
     let offers = parity(&ours, &theirs);
     let differing = offers.iter().filter(|offer| offer.stands != Stands::Same).count();
     if output.is_json {

@@ -58,7 +58,7 @@ where
     /// # Errors
     /// [`CannotMark`], if a mark cannot be written: then the batch comes again, finitely often.
     pub async fn handle(&self, event: Event, deadline: Deadline) -> Result<(), CannotMark> {
-        let metrics = Mutex::new(Metrics::of("reactor"));
+        let metrics = Mutex::new(Metrics::default());
         let advancing = doorbells(&event)
             .into_iter()
             .map(|(buyer, rang)| self.advance(buyer, rang, deadline, &metrics))

@@ -11,7 +11,8 @@ use telemetry::{LevelFilter, chain};
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = Config::from_env();
-    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level));
+    let function = lambda_runtime::Config::from_env().function_name;
+    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
     let config =
         config.inspect_err(|error| tracing::error!(error = chain(error), "the reactor does not start"))?;
 

@@ -36,7 +36,7 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
     /// Takes each message on its own: they come in any order anyway. Those that cannot be read or taken now are named in
     /// the answer and come again; after some times SQS sets them aside.
     pub async fn handle(&self, event: SqsEvent, deadline: Deadline) -> SqsBatchResponse {
-        let mut metrics = Metrics::of("receipts");
+        let mut metrics = Metrics::default();
         let mut answer = SqsBatchResponse::default();
         for message in event.records {
             let id = message.message_id.clone().unwrap_or_default();

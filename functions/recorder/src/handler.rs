@@ -94,7 +94,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
     ) -> Result<SqsBatchResponse, NotFromAFifoQueue> {
         let batch = FifoBatch::of(event)
             .inspect_err(|error| tracing::error!(error = chain(error), "the batch goes back"))?;
-        let metrics = &Mutex::new(Metrics::of("recorder"));
+        let metrics = &Mutex::new(Metrics::default());
         // Buyers are independent, and each one's work is sequential.
         let settled =
             join_all(batch.groups().iter().map(|group| self.settle(group, deadline, metrics))).await;

@@ -41,16 +41,19 @@ where
             surroundings: &self.surroundings,
             letterhead: &self.letterhead,
         };
-        let swept = advance.sweep(deadline).await.inspect_err(|error| {
+        let mut swept = Swept::default();
+        let ended = advance.sweep(deadline, &mut swept).await;
+        if let Err(error) = &ended {
             tracing::error!(buyer = %error.buyer, error = chain(error), "cannot be marked behind");
-        })?;
+        }
+        // Also then: what was given up is told only once.
         self.tell(&swept);
-        Ok(())
+        ended
     }
 
     /// One line and one count for each thing that was done.
     fn tell(&self, swept: &Swept) {
-        let mut metrics = Metrics::of("sweeper");
+        let mut metrics = Metrics::default();
         let now = self.surroundings.now();
         for (buyer, advanced) in &swept.advanced {
             advanced.tell(buyer, now, &mut metrics);

@@ -184,6 +184,23 @@ fn every_sales_message_validates_against_its_schema() {
     );
 }
 
+#[test]
+fn a_lead_of_an_offer_whose_car_the_former_system_did_not_know_names_none_and_no_quote_is_asked_for() {
+    let schemas = schemas("outgoing");
+    let mut state = State::default();
+    let made = state.fold(&made("car-1"));
+    let accepted = state.fold(&accepted("car-1").v(2));
+    state.offers.values_mut().for_each(|offer| offer.car = None);
+    assert_eq!(made.iter().find_map(|effect| message(effect, &state)).unwrap()["type"], "lead.opened.v1");
+    let opened = accepted
+        .iter()
+        .filter_map(|effect| message(effect, &state))
+        .find(|it| it["type"] == "lead.opened.v1");
+    let opened = opened.unwrap();
+    assert_eq!((&opened["data"]["offerId"], &opened["data"]["carId"]), (&Value::from("car-1"), &Value::Null));
+    assert!(schemas["lead.opened.v1"].is_valid(&opened), "{opened}");
+}
+
 fn message(effect: &Effect, head: &State) -> Option<Value> {
     let text = sales_message(&buyer("buyer-7"), effect, head, Timestamp::UNIX_EPOCH)?;
     Some(serde_json::from_str(&text).unwrap())

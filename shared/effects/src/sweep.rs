@@ -1,14 +1,18 @@
 //! What the doorbell missed: buyers that are behind, e-mails that are not settled for good, commits nobody rang for; and
 //! gaps that are not filled.
 
-use domain::{Effect, EffectKind, OfferId, OfferVersion, Sequence, State};
+use domain::{BuyerId, Effect, EffectKind, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Commits, Feed, FeedEntry, InTime, NEEDED, load, slice};
+use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
+use telemetry::chain;
 
 use crate::advance::{Advance, Advanced, CannotMark, Look, Stop, unless_it_panics};
 use crate::deliver::later;
-use crate::leads::{Cursors, Held, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work};
+use crate::leads::{
+    Again, Cursors, Held, Ledger, LedgerEntry, Open, OpenWork, Outcome, Status, Walked, Work,
+};
 use crate::outside::Outside;
 
 /// How long after its recording a commit is left to the doorbell.
@@ -29,6 +33,9 @@ const TRIED_FOR: SignedDuration = SignedDuration::from_hours(24);
 /// How many commits of each partition are read at once.
 const AT_ONCE: usize = 100;
 
+/// How many cursors are asked for at once.
+const CURSORS_AT_ONCE: usize = 32;
+
 /// How much open work of each shard is taken at once.
 const WORK_AT_ONCE: usize = 100;
 
@@ -36,11 +43,11 @@ const WORK_AT_ONCE: usize = 100;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
     /// Buyers that were advanced, and how it ended.
-    pub advanced: Vec<(domain::BuyerId, Advanced)>,
+    pub advanced: Vec<(BuyerId, Advanced)>,
     /// E-mails whose entry changed, and to what.
-    pub emails: Vec<(domain::BuyerId, String, Status)>,
+    pub emails: Vec<(BuyerId, String, Status)>,
     /// Buyers of whom events are still held, with the oldest of them.
-    pub held: Vec<(domain::BuyerId, Held)>,
+    pub held: Vec<(BuyerId, Held)>,
     /// Why the sweep ended before all was done; the next one goes on from there.
     pub unfinished: Option<String>,
 }
@@ -53,22 +60,26 @@ where
     W: Surroundings,
 {
     /// Works off what is due, then walks the index from where the last sweep came to. Ends when the time is up; what it
-    /// costs follows what was recorded since, never the size of a table.
+    /// costs follows what was recorded since, never the size of a table. What was done is in `swept`, however it ends.
     ///
     /// # Errors
     /// [`CannotMark`], if a buyer can be neither advanced nor marked behind.
-    pub async fn sweep(&self, deadline: Deadline) -> Result<Swept, CannotMark> {
-        let mut swept = Swept::default();
-        let ended = match self.open_work(deadline, &mut swept).await {
-            Ok(()) => self.walks(deadline, &mut swept).await,
+    pub async fn sweep(&self, deadline: Deadline, swept: &mut Swept) -> Result<(), CannotMark> {
+        let ended = match self.open_work(deadline, swept).await {
+            Ok(()) => self.walks(deadline, swept).await,
             stopped => stopped,
         };
         match ended {
-            Ok(()) | Err(Ended::Sweep(Stop::HeadMoved)) => {}
-            Err(Ended::Sweep(Stop::Later { reason, .. })) => swept.unfinished = Some(reason),
-            Err(Ended::Invocation(error)) => return Err(error),
+            Ok(()) | Err(Ended::Sweep(Stop::HeadMoved)) => Ok(()),
+            Err(Ended::Sweep(Stop::Later { reason, .. })) => {
+                swept.unfinished = Some(reason);
+                Ok(())
+            }
+            Err(Ended::Invocation(error)) => {
+                swept.unfinished = Some(chain(&error));
+                Err(error)
+            }
         }
-        Ok(swept)
     }
 
     async fn open_work(&self, deadline: Deadline, swept: &mut Swept) -> Result<(), Ended> {
@@ -78,6 +89,8 @@ where
         let (emails, others): (Vec<OpenWork>, Vec<OpenWork>) =
             due.into_iter().partition(|work| matches!(work.what, Open::Email { .. }));
         for OpenWork { buyer, what, .. } in emails.into_iter().chain(others) {
+            // What there is no time for stays due as it is, with its own reason.
+            deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
             match what {
                 Open::Behind => {
                     let advanced = self.advance(&buyer, deadline).await?;
@@ -104,7 +117,7 @@ where
     /// An e-mail that is due: given up, declared doubtful, or tried again if its reason still holds.
     async fn email(
         &self,
-        buyer: &domain::BuyerId,
+        buyer: &BuyerId,
         key: &str,
         entry: &LedgerEntry,
         deadline: Deadline,
@@ -132,7 +145,8 @@ where
                 let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
                 Ok(match self.deliver(&look, &effect, false).await? {
                     Outcome::Sent => Some(Status::Sent),
-                    Outcome::Rejected => Some(Status::Rejected),
+                    // One that cannot even be written was never claimed, and would stay due; another lead may call for it anew.
+                    Outcome::Rejected => close(Status::Superseded).await?.or(Some(Status::Rejected)),
                     Outcome::Unknown => Some(Status::Unknown),
                     Outcome::AlreadySent | Outcome::Superseded | Outcome::Suppressed => None,
                 })
@@ -143,57 +157,78 @@ where
         }
     }
 
-    /// Walks on from the watermark; once an hour walks again what was walked before.
+    /// Walks on from the watermark; once an hour walks again what was walked before, in as many sweeps as it takes.
     async fn walks(&self, deadline: Deadline, swept: &mut Swept) -> Result<(), Ended> {
         let now = self.surroundings.now();
         let until = earlier(now, LEFT_TO_THE_DOORBELL);
         let walked = self.leads.walked().await.map_err(Stop::from)?;
-        let walked = walked
-            .unwrap_or(Walked { through: earlier(now, FIRST_FROM), again_at: earlier(now, FIRST_FROM) });
-        let mut place = walked;
-        let ended = self.walk(walked.through, until, false, deadline, swept, &mut place).await;
-        self.leads.set_walked(place).await.map_err(Stop::from)?;
+        let mut walked = walked.unwrap_or(Walked::to(earlier(now, FIRST_FROM)));
+        let ended = self.walk(&mut walked.through, until, false, deadline, swept).await;
+        self.leads.set_walked(walked).await.map_err(Stop::from)?;
         ended?;
-        if later(walked.again_at, AGAIN_EVERY) <= now {
-            let from = earlier(walked.again_at, AGAIN_FROM);
-            // Its own place is not kept: one that ends before its time is begun anew.
-            self.walk(from, until, true, deadline, swept, &mut place.clone()).await?;
-            place.again_at = now;
-            self.leads.set_walked(place).await.map_err(Stop::from)?;
+        let is_under_way = walked.again.began > walked.again_at;
+        if !is_under_way && later(walked.again_at, AGAIN_EVERY) > now {
+            return Ok(());
         }
-        Ok(())
+        if !is_under_way {
+            walked.again = Again { began: now, through: earlier(walked.again_at, AGAIN_FROM) };
+        }
+        let ended = self.walk(&mut walked.again.through, until, true, deadline, swept).await;
+        if ended.is_ok() {
+            walked.again_at = walked.again.began;
+        }
+        self.leads.set_walked(walked).await.map_err(Stop::from)?;
+        ended
     }
 
-    /// Advances the buyers of all commits recorded in between whose cursor is short. `place` moves with what is settled
+    /// Advances the buyers of all commits recorded after `place` whose cursor is short. `place` moves with what is settled
     /// or marked behind.
     async fn walk(
         &self,
-        from: Timestamp,
+        place: &mut Timestamp,
         until: Timestamp,
         is_second: bool,
         deadline: Deadline,
         swept: &mut Swept,
-        place: &mut Walked,
     ) -> Result<(), Ended> {
-        let mut after = from;
+        let mut after = *place;
         while after < until {
             deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
             let slice = slice(self.streams, after, until, AT_ONCE).await.map_err(Stop::from)?;
-            for FeedEntry { buyer, sequence, recorded_at } in slice.entries {
+            for entries in slice.entries.chunks(CURSORS_AT_ONCE) {
                 deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
-                let cursor = self.leads.cursor(&buyer).await.map_err(Stop::from)?;
-                // A buyer that is marked is worked off when it is due.
-                if cursor.through < sequence && (is_second || cursor.behind.is_none()) {
-                    let advanced = self.advance(&buyer, deadline).await?;
-                    swept.advanced.push((buyer, advanced));
+                let newest = newest_of_each(entries);
+                let cursors = join_all(newest.iter().map(|(buyer, _)| self.leads.cursor(buyer))).await;
+                for ((buyer, sequence), cursor) in newest.into_iter().zip(cursors) {
+                    let cursor = cursor.map_err(Stop::from)?;
+                    // A buyer that is marked is worked off when it is due.
+                    if cursor.through < sequence && (is_second || cursor.behind.is_none()) {
+                        deadline.leaves(NEEDED, self.surroundings).map_err(Stop::from)?;
+                        let advanced = self.advance(buyer, deadline).await?;
+                        swept.advanced.push((buyer.clone(), advanced));
+                    }
                 }
-                place.through = place.through.max(earlier(recorded_at, SignedDuration::from_millis(1)));
+                if let Some(last) = entries.last() {
+                    *place = (*place).max(earlier(last.recorded_at, SignedDuration::from_millis(1)));
+                }
             }
             after = slice.through;
-            place.through = place.through.max(after);
+            *place = (*place).max(after);
         }
         Ok(())
     }
+}
+
+/// Each buyer once, in the order of these entries, with the last commit that they name of it.
+fn newest_of_each(entries: &[FeedEntry]) -> Vec<(&BuyerId, Sequence)> {
+    let mut newest: Vec<(&BuyerId, Sequence)> = Vec::new();
+    for FeedEntry { buyer, sequence, .. } in entries {
+        match newest.iter_mut().find(|(known, _)| *known == buyer) {
+            Some((_, last)) => *last = (*last).max(*sequence),
+            None => newest.push((buyer, *sequence)),
+        }
+    }
+    newest
 }
 
 /// Why a sweep ends before all is done.

@@ -6,7 +6,7 @@
 mod chain;
 mod metrics;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::OnceLock;
 
 pub use chain::chain;
 pub use metrics::Metrics;
@@ -20,16 +20,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// personal data and credentials.
 const OURS: [&str; 6] = ["recorder", "reactor", "sweeper", "receipts", "effects", "event_store"];
 
-static HAS_STARTED: AtomicBool = AtomicBool::new(false);
-
-/// Whether log lines go to standard output.
-fn has_started() -> bool {
-    HAS_STARTED.load(Ordering::Relaxed)
-}
+/// The function's name, once log lines go to standard output.
+static FUNCTION: OnceLock<String> = OnceLock::new();
 
 /// Starts JSON log lines on standard output, from this level on for our own crates (`error`, `warn`, `info`, `debug`,
-/// `trace`). Panics are told by their place only: their message may quote data.
-pub fn start(level: LevelFilter) {
+/// `trace`), and metrics under this function's whole name, with its stack's in it. Panics are told by their place only: their
+/// message may quote data.
+pub fn start(level: LevelFilter, function: String) {
     let lines = tracing_subscriber::fmt::layer()
         .json()
         .flatten_event(true)
@@ -40,7 +37,7 @@ pub fn start(level: LevelFilter) {
         .with_default(LevelFilter::WARN.min(level))
         .with_targets(OURS.map(|name| (name, level)));
     tracing_subscriber::registry().with(lines.with_filter(levels)).init();
-    HAS_STARTED.store(true, Ordering::Relaxed);
+    FUNCTION.get_or_init(|| function);
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         tracing::error!(place, "a panic");

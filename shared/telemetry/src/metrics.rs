@@ -12,19 +12,12 @@ type Dimensions = Vec<(&'static str, String)>;
 /// What one invocation counted; written at its end as lines of CloudWatch's embedded metric format.
 ///
 /// Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Metrics {
-    function: &'static str,
     values: BTreeMap<Dimensions, BTreeMap<&'static str, (u64, &'static str)>>,
 }
 
 impl Metrics {
-    /// No metrics yet, of this function.
-    #[must_use]
-    pub const fn of(function: &'static str) -> Self {
-        Self { function, values: BTreeMap::new() }
-    }
-
     /// Adds to a count.
     pub fn count(&mut self, name: &'static str, dimensions: Dimensions, by: u64) {
         self.values.entry(dimensions).or_default().entry(name).or_insert((0, "Count")).0 += by;
@@ -45,14 +38,14 @@ impl Metrics {
         largest.0 = largest.0.max(value);
     }
 
-    /// One line for each set of dimensions. `now` is in milliseconds since 1970.
+    /// One line for each set of dimensions, of this function. `now` is in milliseconds since 1970.
     #[must_use]
-    pub fn lines(&self, now: i64) -> Vec<String> {
+    pub fn lines(&self, function: &str, now: i64) -> Vec<String> {
         self.values
             .iter()
             .map(|(dimensions, values)| {
                 let mut line = Map::new();
-                line.insert("function".to_owned(), json!(self.function));
+                line.insert("function".to_owned(), json!(function));
                 let mut names = vec!["function"];
                 for (name, value) in dimensions {
                     names.push(name);
@@ -78,11 +71,9 @@ impl Metrics {
             // this crate says no more than warnings.
             tracing::trace!(?dimensions, "metrics");
         }
-        if !crate::has_started() {
-            return;
-        }
+        let Some(function) = crate::FUNCTION.get() else { return };
         let mut out = io::stdout().lock();
-        for line in self.lines(now) {
+        for line in self.lines(function, now) {
             let _ = writeln!(out, "{line}");
         }
         let _ = out.flush();
@@ -97,7 +88,7 @@ mod tests {
 
     #[test]
     fn there_is_one_line_for_each_set_of_dimensions() {
-        let mut metrics = Metrics::of("recorder");
+        let mut metrics = Metrics::default();
         metrics.count("EventsRecorded", vec![], 2);
         metrics.count("EventsRecorded", vec![], 1);
         metrics.count("DeadLettered", vec![("reason", "not-json".to_owned())], 1);
@@ -105,16 +96,19 @@ mod tests {
         metrics.longest("FeedLag", 3);
         metrics.oldest("HeldOldest", 60);
         metrics.oldest("HeldOldest", 90);
-        let lines: Vec<Value> =
-            metrics.lines(5).iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        let lines: Vec<Value> = metrics
+            .lines("leadstream-recorder", 5)
+            .iter()
+            .map(|line| serde_json::from_str(line).expect("JSON"))
+            .collect();
         assert_eq!(
             lines,
             [
-                json!({"function": "recorder", "EventsRecorded": 3, "FeedLag": 7, "HeldOldest": 90, "_aws": {"Timestamp": 5,
+                json!({"function": "leadstream-recorder", "EventsRecorded": 3, "FeedLag": 7, "HeldOldest": 90, "_aws": {"Timestamp": 5,
                     "CloudWatchMetrics": [{"Namespace": "Leadstream", "Dimensions": [["function"]], "Metrics": [
                         {"Name": "EventsRecorded", "Unit": "Count"}, {"Name": "FeedLag", "Unit": "Milliseconds"},
                         {"Name": "HeldOldest", "Unit": "Seconds"}]}]}}),
-                json!({"function": "recorder", "reason": "not-json", "DeadLettered": 1, "_aws": {"Timestamp": 5,
+                json!({"function": "leadstream-recorder", "reason": "not-json", "DeadLettered": 1, "_aws": {"Timestamp": 5,
                     "CloudWatchMetrics": [{"Namespace": "Leadstream", "Dimensions": [["function", "reason"]],
                         "Metrics": [{"Name": "DeadLettered", "Unit": "Count"}]}]}}),
             ]

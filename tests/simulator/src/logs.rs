@@ -110,7 +110,7 @@ mod tests {
             tracing::error!(error = "Email address is not verified: ada@example.com", "not sent");
             tracing::trace!(name = ?Some("Ada Canary"), "of a debug value");
             let _span = tracing::info_span!("a span", phone = "+61 400 555 0199").entered();
-            let mut metrics = Metrics::of("recorder");
+            let mut metrics = Metrics::default();
             metrics.count("DeadLettered", vec![("reason", "not-json".to_owned())], 1);
             metrics.count("DeadLettered", vec![("reason", "no address".to_owned())], 1);
             metrics.write(0);

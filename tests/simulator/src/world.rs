@@ -57,7 +57,7 @@ impl World {
         // It has been sweeping all along; or never before.
         let began = timestamp(-5 * MINUTE);
         let is_first = is_random && chance.per_mille(20);
-        platform.leads.walked = (!is_first).then_some(Walked { through: began, again_at: began });
+        platform.leads.walked = (!is_first).then_some(Walked::to(began));
         if is_random {
             platform.queue.takes_all = chance.per_mille(500);
             platform.ses.back_at = chance.pick(&[0, 0, 0, HOUR, 9 * HOUR]);

@@ -13,7 +13,7 @@ use telemetry::LevelFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    telemetry::start(LevelFilter::INFO);
+    telemetry::start(LevelFilter::INFO, lambda_runtime::Config::from_env().function_name);
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
     let streams = DynamoStreams::new(aws_sdk_dynamodb::Client::new(&config), std::env::var("STREAMS_TABLE")?);
     let queue = std::env::var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?;

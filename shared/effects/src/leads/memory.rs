@@ -257,9 +257,7 @@ impl Work for MemoryLeads {
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
-        let known = tables.walked.get_or_insert(walked);
-        known.through = known.through.max(walked.through);
-        known.again_at = known.again_at.max(walked.again_at);
+        tables.walked = Some(tables.walked.map_or(walked, |known| known.and(walked)));
         Ok(())
     }
 }

@@ -17,7 +17,7 @@ pub use ledger::{AddressDigest, Claim, Claimed, Ledger, LedgerEntry, Status, Ver
 pub use memory::{MemoryLeads, Tables};
 pub use receipts::{Heard, Learned, Receipts};
 pub use told::{Closing, LeadTold, Opening, Outcome};
-pub use work::{Open, OpenWork, Walked, Work};
+pub use work::{Again, Open, OpenWork, Walked, Work};
 
 /// The leads table did not answer. A write may have happened.
 #[derive(Debug, thiserror::Error)]

@@ -39,6 +39,35 @@ pub struct Walked {
     pub through: Timestamp,
     /// When the last whole second walk began, which looks further back for what came late.
     pub again_at: Timestamp,
+    /// The second walk that is under way if it began after that.
+    pub again: Again,
+}
+
+/// A second walk: a later one is further, however far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Again {
+    /// When it began.
+    pub began: Timestamp,
+    /// How far it has come.
+    pub through: Timestamp,
+}
+
+impl Walked {
+    /// Walked so far, both times.
+    #[must_use]
+    pub const fn to(moment: Timestamp) -> Self {
+        Self { through: moment, again_at: moment, again: Again { began: moment, through: moment } }
+    }
+
+    /// Both of what is known, each as far as it goes: none goes back.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            through: self.through.max(other.through),
+            again_at: self.again_at.max(other.again_at),
+            again: self.again.max(other.again),
+        }
+    }
 }
 
 /// What is left to be done, and how far the sweeper came.

@@ -4,11 +4,13 @@ use std::future::Future;
 
 use domain::{BuyerId, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, Moved, Progress, Verdict,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Moved, OpenWork,
+    Progress, Status, Verdict, Walked, Work,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::{Commits, Page, StoreError};
+use jiff::Timestamp;
 
 /// What happens around a call.
 pub(crate) trait Around {
@@ -62,6 +64,31 @@ impl<T: Cursors, A: Around> Cursors for With<'_, T, A> {
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
         let call = self.inner.mark_behind(buyer, behind);
         self.around.around("mark_behind", call, lost("mark_behind", buyer)).await
+    }
+}
+
+impl<T: Work, A> Work for With<'_, T, A> {
+    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        self.inner.open_work(now, limit).await
+    }
+
+    async fn close(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> Result<bool, LeadsUnavailable> {
+        self.inner.close(buyer, key, found, status, now).await
+    }
+
+    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
+        self.inner.walked().await
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        self.inner.set_walked(walked).await
     }
 }
 

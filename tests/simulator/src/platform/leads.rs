@@ -190,9 +190,7 @@ impl Leads {
 
     /// Each value moves forward only.
     pub(crate) fn set_walked(&mut self, walked: Walked) {
-        let known = self.walked.get_or_insert(walked);
-        known.through = known.through.max(walked.through);
-        known.again_at = known.again_at.max(walked.again_at);
+        self.walked = Some(self.walked.map_or(walked, |known| known.and(walked)));
     }
 
     pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {

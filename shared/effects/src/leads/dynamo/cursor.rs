@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use event_store::shard_of;
@@ -16,6 +17,9 @@ use crate::leads::{
 };
 
 const CURSOR: &str = "cursor";
+/// DynamoDB takes a hundred items in a transaction; one is the cursor.
+const BESIDE_THE_CURSOR: usize = 99;
+
 const REMOVE_MARK: &str = "mark, reason, attempts, due, openWork";
 
 impl Cursors for DynamoLeads {
@@ -58,8 +62,15 @@ impl Cursors for DynamoLeads {
             // moves all the same, and with it what is held at this head.
             Attempt::Refused(_) => {
                 let held = progress.held.clone().map(|held| HeldAtHead { is_known: false, ..held });
-                let again = self.move_and_tell(buyer, &Progress { held, ..progress.clone() }, None).await?;
-                Ok(if matches!(again, Attempt::Moved) { Moved::Done } else { Moved::Overtaken })
+                match self.move_and_tell(buyer, &Progress { held, ..progress.clone() }, None).await? {
+                    Attempt::Moved => Ok(Moved::Done),
+                    Attempt::Refused(now) if now.through < progress.through => Err(LeadsUnavailable {
+                        operation: "TransactWriteItems",
+                        buyer: buyer.to_string(),
+                        source: Box::new(MovedMeanwhile),
+                    }),
+                    Attempt::Refused(_) => Ok(Moved::Overtaken),
+                }
             }
         }
     }
@@ -96,6 +107,11 @@ enum Attempt {
     Refused(Cursor),
 }
 
+/// What is told takes several transactions, and another worker moved the cursor between two of them.
+#[derive(Debug, thiserror::Error)]
+#[error("its cursor moved meanwhile")]
+struct MovedMeanwhile;
+
 impl DynamoLeads {
     async fn clear_mark(&self, buyer: &BuyerId, mark: &str) -> Result<Moved, LeadsUnavailable> {
         self.client
@@ -121,7 +137,7 @@ impl DynamoLeads {
         progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Attempt, LeadsUnavailable> {
-        let (update, condition, values) = cursor_update(progress, mark);
+        let (update, condition, values) = cursor_update(progress, mark, false);
         let sent = self
             .client
             .update_item()
@@ -150,14 +166,6 @@ impl DynamoLeads {
         progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Attempt, LeadsUnavailable> {
-        let (update, condition, values) = cursor_update(progress, mark);
-        let cursor = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(key(buyer.as_str(), CURSOR)))
-            .update_expression(update)
-            .condition_expression(condition)
-            .set_expression_attribute_values(Some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let leads = progress.leads.iter().map(|(lead, told)| self.lead_update(buyer, lead, told));
         let settled = progress
             .settled
@@ -165,13 +173,47 @@ impl DynamoLeads {
             .map(|(sequence, outcomes)| self.settled_update(buyer, *sequence, outcomes));
         let held = progress.held.iter().filter(|held| !held.is_known);
         let held = held.map(|held| self.held_update(buyer, held.oldest.as_ref()));
-        let mut transaction = self.client.transact_write_items();
-        for update in std::iter::once(cursor).chain(leads).chain(settled).chain(held) {
-            let update = update.build().map_err(|error| LeadsUnavailable {
-                operation: "TransactWriteItems",
-                buyer: buyer.to_string(),
-                source: Box::new(error),
-            })?;
+        let told: Vec<UpdateBuilder> = leads.chain(settled).chain(held).collect();
+        let (first, last) =
+            told.split_at(told.len().saturating_sub(1) / BESIDE_THE_CURSOR * BESIDE_THE_CURSOR);
+        // Nobody may have moved it since the first of several, not even less far: what that one told would stand above it.
+        let is_fenced = !first.is_empty();
+        for some in first.chunks(BESIDE_THE_CURSOR) {
+            let (condition, values) = stands_still(progress.from, false);
+            let fence = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(buyer.as_str(), CURSOR)))
+                .condition_expression(condition)
+                .set_expression_attribute_values(Some(values))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let fence = fence.build().map_err(|error| invalid(buyer, error))?;
+            let fence = TransactWriteItem::builder().condition_check(fence).build();
+            if let refused @ Attempt::Refused(_) = self.transact(buyer, fence, some).await? {
+                return Ok(refused);
+            }
+        }
+        let (update, condition, values) = cursor_update(progress, mark, is_fenced);
+        let cursor = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let cursor = cursor.build().map_err(|error| invalid(buyer, error))?;
+        self.transact(buyer, TransactWriteItem::builder().update(cursor).build(), last).await
+    }
+
+    /// One transaction: something about the cursor, and what is told on its condition.
+    async fn transact(
+        &self,
+        buyer: &BuyerId,
+        cursor: TransactWriteItem,
+        told: &[UpdateBuilder],
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let mut transaction = self.client.transact_write_items().transact_items(cursor);
+        for update in told {
+            let update = update.clone().build().map_err(|error| invalid(buyer, error))?;
             transaction = transaction.transact_items(TransactWriteItem::builder().update(update).build());
         }
         match transaction.send().await {
@@ -262,20 +304,39 @@ impl DynamoLeads {
     }
 }
 
+fn invalid(buyer: &BuyerId, error: BuildError) -> LeadsUnavailable {
+    LeadsUnavailable { operation: "TransactWriteItems", buyer: buyer.to_string(), source: Box::new(error) }
+}
+
+/// That the cursor is where it was read; if it is known to stand somewhere, there is one.
+fn stands_still(from: Sequence, stands: bool) -> (&'static str, Item) {
+    let values = Item::from([(":from".to_owned(), number(from.get()))]);
+    if from == Sequence::START && !stands {
+        ("(attribute_not_exists(through) OR through = :from)", values)
+    } else {
+        ("through = :from", values)
+    }
+}
+
 /// A cursor that stays where it is must still be there: whoever moved it has seen more.
-fn cursor_update(progress: &Progress, mark: Option<&str>) -> (String, String, Item) {
+fn cursor_update(progress: &Progress, mark: Option<&str>, is_fenced: bool) -> (String, String, Item) {
     let mut set = "SET through = :through".to_owned();
     let mut remove = Vec::new();
     // A cursor that is marked, or says what is held, stands somewhere.
     let stands =
         mark.is_some() || matches!(progress.held, Some(HeldAtHead { is_known: true, oldest: Some(_) }));
-    let mut condition = match (progress.through > progress.from, stands) {
+    let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
+    let condition = match (progress.through > progress.from, stands) {
+        _ if is_fenced => {
+            let (condition, of_fence) = stands_still(progress.from, stands);
+            values.extend(of_fence);
+            condition
+        }
         (true, false) => "(attribute_not_exists(through) OR through < :through)",
         (true, true) => "through < :through",
         (false, _) => "through = :through",
-    }
-    .to_owned();
-    let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
+    };
+    let mut condition = condition.to_owned();
     if let Some(mark) = mark {
         remove.push(REMOVE_MARK);
         condition.push_str(" AND mark = :mark");

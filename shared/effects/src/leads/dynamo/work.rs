@@ -1,13 +1,14 @@
 //! What is left to be done, and how far the sweeper came.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use contract::stored::written;
 use domain::BuyerId;
 use jiff::Timestamp;
 
 use super::attributes::{Item, key, read_cursor, read_entry, read_held, read_text, read_time, text, time};
 use super::{DynamoLeads, HELD, INDEX_SHARDS, unavailable};
-use crate::leads::{LeadsUnavailable, LedgerEntry, Open, OpenWork, Status, Walked, Work};
+use crate::leads::{Again, LeadsUnavailable, LedgerEntry, Open, OpenWork, Status, Walked, Work};
 
 /// Where the sweeper's place lies: a partition that no buyer can have, for ids have no `/`.
 const SWEEPER: &str = "sweeper/place";
@@ -54,12 +55,22 @@ impl Work for DynamoLeads {
             .expression_attribute_values(":found", text(found.status.name()))
             .expression_attribute_values(":nonce", text(&found.nonce))
             .expression_attribute_values(":now", time(now))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
             .await;
         match answer {
             Ok(_) => Ok(true),
             Err(error) => match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                // Unless it was our own update, sent twice by the SDK: what is given up must be told.
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    let entry = failed.item.as_ref().and_then(read_entry);
+                    let is_ours = |entry: LedgerEntry| {
+                        entry.nonce == found.nonce
+                            && entry.status == status
+                            && written(entry.since) == written(now)
+                    };
+                    Ok(entry.is_some_and(is_ours))
+                }
                 _ => Err(unavailable("UpdateItem", buyer, error)),
             },
         }
@@ -76,25 +87,30 @@ impl Work for DynamoLeads {
             .await
             .map_err(|error| unavailable("GetItem", &SWEEPER, error))?;
         let place = |item: &Item| {
-            Some(Walked {
-                through: read_time(item, "walkedThrough")?,
-                again_at: read_time(item, "walkedAgainAt")?,
-            })
+            let (through, again_at) = (read_time(item, "walkedThrough")?, read_time(item, "walkedAgainAt")?);
+            let again = read_text(item, "walkedAgain");
+            let again = again.as_deref().and_then(read_again).unwrap_or(Walked::to(again_at).again);
+            Some(Walked { through, again_at, again })
         };
         Ok(answer.item().and_then(place))
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
-        // One after the other, for each goes forward on its own.
-        for (name, moment) in [("walkedThrough", walked.through), ("walkedAgainAt", walked.again_at)] {
+        // One after the other, for each goes forward on its own. Times are written so that texts compare as they do.
+        let again = format!("{}/{}", written(walked.again.began), written(walked.again.through));
+        for (name, place) in [
+            ("walkedThrough", written(walked.through)),
+            ("walkedAgain", again),
+            ("walkedAgainAt", written(walked.again_at)),
+        ] {
             let answer = self
                 .client
                 .update_item()
                 .table_name(&self.table)
                 .set_key(Some(key(SWEEPER, "place")))
-                .update_expression(format!("SET {name} = :moment"))
-                .condition_expression(format!("attribute_not_exists({name}) OR {name} < :moment"))
-                .expression_attribute_values(":moment", time(moment))
+                .update_expression(format!("SET {name} = :place"))
+                .condition_expression(format!("attribute_not_exists({name}) OR {name} < :place"))
+                .expression_attribute_values(":place", text(place))
                 .send()
                 .await;
             match answer {
@@ -107,6 +123,11 @@ impl Work for DynamoLeads {
         }
         Ok(())
     }
+}
+
+fn read_again(text: &str) -> Option<Again> {
+    let (began, through) = text.split_once('/')?;
+    Some(Again { began: began.parse().ok()?, through: through.parse().ok()? })
 }
 
 /// `None` for an item that this version does not know: it stays, and shows in the index.

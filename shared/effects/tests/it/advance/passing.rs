@@ -201,12 +201,12 @@ async fn every_effect_and_every_buyer_left_behind_is_counted() {
     world.outside.refuse_sales(1);
     let behind = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
 
-    let mut metrics = Metrics::of("test");
+    let mut metrics = Metrics::default();
     for advanced in [settled, behind] {
         advanced.tell(&world.buyer, world.clock.now(), &mut metrics);
     }
     let counted: Vec<Value> =
-        metrics.lines(0).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+        metrics.lines("test", 0).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let found = |kind: &str, outcome: &str| {
         counted
             .iter()

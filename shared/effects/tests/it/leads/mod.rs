@@ -4,6 +4,7 @@ mod claims;
 mod cursor;
 mod held;
 mod items;
+mod many;
 mod marks;
 mod operators;
 mod receipts;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::Sequence;
 use effects::leads::{
-    AddressDigest, Claim, Claimed, Cursors as _, Held, HeldAtHead, Ledger as _, Moved, Outcome, Progress,
-    Status, Verdict,
+    AddressDigest, Claim, Claimed, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Moved, Outcome,
+    Progress, Status, Verdict, Work as _,
 };
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
@@ -72,8 +72,8 @@ async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
     assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
 }
 
-#[tokio::test]
-async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
+/// A doubtful mail, and the leads table with it behind a wire that loses the first answer.
+async fn doubtful_and_lost() -> (Engine, Wire, LedgerEntry) {
     let engine = Engine::start().await;
     let leads = leads_at(&engine.url);
     assert_eq!(leads.claim(&claim("first")).await.unwrap(), Claimed::Ours);
@@ -81,14 +81,41 @@ async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
     let verdict =
         Verdict { status, message_id: None, reason, due: Some(at("11:00:00")), now: at("10:00:01") };
     assert!(leads.settle(&buyer(), KEY, "first", &verdict).await.unwrap());
-    let found = leads.about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap();
-
+    let found = entry(&engine).await;
     let url = engine.url.clone();
     let wire = Wire::start(in_turn([Answer::ForwardThenReset(url.clone()), Answer::Forward(url)])).await;
+    (engine, wire, found)
+}
+
+async fn entry(engine: &Engine) -> LedgerEntry {
+    leads_at(&engine.url).about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap()
+}
+
+#[tokio::test]
+async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
+    let (engine, wire, found) = doubtful_and_lost().await;
     assert!(leads_at(wire.url()).resend(&buyer(), KEY, &found, at("12:00:00")).await.unwrap());
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
-    let entry = leads.about(&buyer()).await.unwrap().ledger.remove(KEY).unwrap();
+    let entry = entry(&engine).await;
     assert_eq!((entry.status, entry.due), (Status::Retry, Some(at("12:00:00"))));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_given_up_is_so_though_the_answer_was_lost_and_nobody_else_s_is_ours() {
+    let (engine, wire, found) = doubtful_and_lost().await;
+    let leads = leads_at(wire.url());
+    let now = "2026-11-23T12:00:00.123456Z".parse().unwrap();
+    assert!(leads.close(&buyer(), KEY, &found, Status::Abandoned, now).await.unwrap());
+    assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
+    assert_eq!(entry(&engine).await.status, Status::Abandoned);
+    let other = LedgerEntry { nonce: "other".to_owned(), ..found.clone() };
+    for (found, status, now) in [
+        (&found, Status::Abandoned, at("12:00:01")),
+        (&found, Status::Superseded, now),
+        (&other, Status::Abandoned, now),
+    ] {
+        assert!(!leads.close(&buyer(), KEY, found, status, now).await.unwrap(), "{status:?} {now}");
+    }
 }
 
 #[tokio::test]

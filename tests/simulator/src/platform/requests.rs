@@ -1,0 +1,244 @@
+//! What the product asks of it, a call at a time, and what is noted of that; the calls themselves are in `adapters`.
+
+use contract::receipt::Receipt;
+use contract::stored::StoredCommit;
+use domain::BuyerId;
+use effects::leads::{
+    AddressDigest, Behind, Claim, Claimed, Learned, LedgerEntry, Moved, Progress, Status, Verdict, Walked,
+};
+use effects::mail::Email;
+use effects::outside::{Delivery, SalesMessage};
+use event_store::{Appended, FeedEntry, Page};
+use jiff::Timestamp;
+use recorder::dead_letters::DeadLetter;
+
+use super::{Fate, Granted, Platform, SetAside, claimed};
+use crate::call::timestamp;
+use crate::safeguard::Safeguard;
+use crate::sight::Sight;
+use crate::strategy::Strategy;
+use crate::world::HOUR;
+
+/// A write that may land when its sender has long gone on.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    Append(StoredCommit),
+    Letter(DeadLetter),
+    MoveCursor(BuyerId, Progress, Option<String>),
+    Mark(BuyerId, Behind),
+    Claim(Claim),
+    Settle(BuyerId, String, String, Verdict),
+    Close(BuyerId, String, Box<LedgerEntry>, Status, Timestamp),
+    Walked(Walked),
+    Email(Email),
+    Sales(SalesMessage),
+    Stop(BuyerId, AddressDigest, Receipt),
+    Learn(Receipt, Timestamp),
+    Empty(BuyerId, u64, u64),
+}
+
+impl Platform {
+    pub(crate) fn append(&mut self, commit: &StoredCommit) -> Appended {
+        let appended = self.streams.append(commit, !self.is_off(Safeguard::PutCondition));
+        if appended == Appended::Written {
+            let noise = self.is_noisy.then_some(&mut self.chance);
+            if !self.feed.ring(self.now, &commit.buyer, commit.sequence, noise) {
+                self.sights.add(Sight::LostDoorbell);
+                let by_its_clock = FeedEntry::of(commit).map(|entry| entry.recorded_at);
+                if by_its_clock.is_some_and(|at| at < timestamp(self.now - HOUR / 2)) {
+                    self.sights.add(Sight::LostAndSlow);
+                }
+            }
+            let noise = self.is_noisy.then_some(&mut self.chance);
+            self.index.add(self.now, commit, noise);
+        } else {
+            self.sights.add(Sight::Conflict);
+        }
+        appended
+    }
+
+    pub(crate) fn page(&mut self, buyer: &str, before: Option<u64>, limit: usize) -> Page {
+        self.streams.page(buyer, before, limit, self.is_noisy.then_some(&mut self.chance))
+    }
+
+    pub(crate) fn set_aside(&mut self, letter: &DeadLetter) {
+        for words in [letter.reason, &letter.detail, &letter.source] {
+            self.nothing_personal(words);
+        }
+        self.sights.add(match letter.reason {
+            "contradiction" => Sight::Contradicted,
+            "voided" => Sight::VoidComes,
+            "too-many-held" => Sight::TooManyHeld,
+            "breaks-the-recorder" => Sight::Breaking,
+            _ => Sight::Poison,
+        });
+        let head = self.streams.last(&letter.group);
+        self.letters.push(SetAside { letter: letter.clone(), head });
+    }
+
+    /// The former system is asked to hand a buyer over.
+    pub(crate) fn hand_over(&mut self, buyer: &str, is_anew: bool) -> Option<String> {
+        let answer = self.former.as_mut()?.hand_over(buyer, is_anew);
+        if answer.is_some() {
+            self.sights.add(if is_anew { Sight::TakenOverAnew } else { Sight::TakenOver });
+        }
+        answer
+    }
+
+    pub(crate) fn move_cursor(&mut self, buyer: &str, progress: &Progress, mark: Option<&str>) -> Moved {
+        let off = self.is(Strategy::TrustFeed).then_some(Safeguard::CursorCondition).or(self.off);
+        self.leads.move_cursor(buyer, progress, mark, off)
+    }
+
+    pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
+        self.nothing_personal(&behind.reason);
+        if self.is_off(Safeguard::BehindMark) {
+            return;
+        }
+        self.leads.mark_behind(buyer, behind);
+    }
+
+    pub(crate) fn claim(&mut self, claim: &Claim) -> Claimed {
+        let buyer = claim.buyer.as_str();
+        let head_moved = self.streams.has(buyer, claim.head.get() + 1);
+        let is_repeat = self.leads.entry(buyer, &claim.key).is_some_and(|entry| entry.nonce == claim.nonce);
+        let other = self.strategy.and_then(|strategy| strategy.claim(&mut self.leads, claim));
+        if self.strategy.is_some() {
+            self.claims.insert(claim.nonce.clone(), claimed(claim, None));
+        }
+        let off = self.is(Strategy::TrustFeed).then_some(Safeguard::HeadCheck).or(self.off);
+        let claimed = other.unwrap_or_else(|| self.leads.claim(claim, head_moved, off));
+        match claimed {
+            Claimed::Ours => {}
+            Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
+            Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
+        }
+        if claim.is_shadow {
+            self.sights.add(Sight::Suppressed);
+        }
+        if claimed == Claimed::Ours && !is_repeat {
+            // A claim that lands again hours later begins anew under its old nonce: what was told of that says nothing of this.
+            self.heard.remove(&claim.nonce);
+            let head = self.streams.last(buyer);
+            self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
+        }
+        self.log(format_args!("  {buyer}/{} as {}: {claimed:?}", claim.key, claim.nonce));
+        claimed
+    }
+
+    pub(crate) fn settle(&mut self, buyer: &str, key: &str, nonce: &str, verdict: &Verdict) -> bool {
+        self.log(format_args!("  {buyer}/{key} as {nonce}: {verdict:?}"));
+        match verdict.status {
+            Status::Unknown => self.sights.add(Sight::Doubt),
+            Status::Retry => self.sights.add(Sight::NotNow),
+            Status::Rejected => self.sights.add(Sight::Refused),
+            Status::Sending | Status::Sent | Status::Abandoned | Status::Superseded | Status::Suppressed => {}
+        }
+        if let Some(reason) = &verdict.reason {
+            self.nothing_personal(reason);
+        }
+        if let Some(strategy) = self.strategy
+            && let Some(entry) = self.claims.get(nonce).cloned()
+            && let Some(settled) = strategy.settle(&mut self.leads, buyer, key, entry, verdict)
+        {
+            return settled;
+        }
+        self.leads.settle(buyer, key, nonce, verdict, self.off)
+    }
+
+    pub(crate) fn close(
+        &mut self,
+        buyer: &str,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        now: Timestamp,
+    ) -> bool {
+        self.log(format_args!("  {buyer}/{key} as {}: {status:?}", found.nonce));
+        self.leads.close(buyer, key, found, status, now)
+    }
+
+    /// The address on the buyer's cursor item.
+    pub(crate) fn stop(&mut self, buyer: &BuyerId, address: &AddressDigest, receipt: &Receipt) {
+        let mail = self.ses.mails.iter().find(|mail| mail.nonce == receipt.nonce && mail.fate.stops());
+        if let Some(stopped) = mail.map(|mail| (mail.buyer.clone(), mail.to.clone())) {
+            let step = self.step();
+            self.stops.entry(stopped).or_insert(step);
+        }
+        if !self.is_off(Safeguard::Stop) {
+            self.leads.stop(buyer.as_str(), address);
+        }
+    }
+
+    pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp) -> Learned {
+        let status = self.leads.entry(receipt.buyer.as_str(), &receipt.effect).map(|entry| entry.status);
+        let learned = self.leads.learn(receipt, now, self.off);
+        if learned == Learned::OtherAttempt || learned == Learned::NoSuchEmail {
+            self.sights.add(Sight::Forged);
+        } else {
+            if matches!(status, Some(Status::Sending | Status::Unknown)) {
+                self.sights.add(Sight::EarlyReceipt);
+            }
+            let is_thrown_away = receipt.kind == contract::receipt::Kind::Rejected;
+            *self.heard.entry(receipt.nonce.clone()).or_default() |= is_thrown_away;
+        }
+        learned
+    }
+
+    pub(crate) fn send_email(&mut self, email: &Email) -> Delivery {
+        let known = self.ses.mails.len();
+        let delivery = self.attempt(email);
+        let is_told = self.strategy.is_none();
+        for mail in self.ses.mails.iter().skip(known).filter(|_| is_told) {
+            // Without noise only bounces are told: the rest says nothing new.
+            if self.is_noisy || mail.fate == Fate::Bounced {
+                self.events.tell(self.now, mail, self.is_noisy.then_some(&mut self.chance));
+            }
+        }
+        delivery
+    }
+
+    fn attempt(&mut self, email: &Email) -> Delivery {
+        let mut delivery = self.ses.send(self.now, email, self.is_noisy.then_some(&mut self.chance));
+        if matches!(delivery, Delivery::Unknown { .. }) {
+            self.doubts += 1;
+            if self.is_off(Safeguard::OneAttempt) {
+                delivery = self.ses.send(self.now, email, self.is_noisy.then_some(&mut self.chance));
+            }
+        }
+        delivery
+    }
+
+    pub(crate) fn tell_sales(&mut self, message: &SalesMessage) {
+        if self.sales.send(self.now, message) {
+            self.sights.add(Sight::ToldAgain);
+        }
+    }
+
+    /// A request lands that its sender has given up, or that the SDK has sent twice.
+    pub(crate) fn land(&mut self, request: &Request) {
+        match request {
+            Request::Append(commit) => drop(self.append(commit)),
+            Request::Letter(letter) => self.set_aside(letter),
+            Request::MoveCursor(buyer, progress, mark) => {
+                self.move_cursor(buyer.as_str(), progress, mark.as_deref());
+            }
+            Request::Mark(buyer, behind) => self.mark_behind(buyer.as_str(), behind),
+            Request::Claim(claim) => drop(self.claim(claim)),
+            Request::Settle(buyer, key, nonce, verdict) => {
+                self.settle(buyer.as_str(), key, nonce, verdict);
+            }
+            Request::Close(buyer, key, found, status, now) => {
+                self.close(buyer.as_str(), key, found, *status, *now);
+            }
+            Request::Walked(walked) => self.leads.set_walked(*walked),
+            Request::Email(email) => drop(self.send_email(email)),
+            Request::Sales(message) => self.tell_sales(message),
+            Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
+            Request::Empty(buyer, sequence, by) => self.streams.empty(buyer.as_str(), *sequence, *by),
+            Request::Learn(receipt, now) => {
+                self.learn(receipt, *now);
+            }
+        }
+    }
+}
