@@ -9,5 +9,6 @@ mod dead_letters;
 mod everybody;
 mod explain;
 mod send;
+mod takeover;
 mod usage;
 mod world;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use domain::Sequence;
 use effects::Advance;
 use effects::leads::{DynamoLeads, Outcome, Status};
-use event_store::DynamoStreams;
+use event_store::{DynamoStreams, Performing, erase};
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, made, withdrawn};
 
@@ -209,4 +209,30 @@ async fn a_gap_after_a_long_tail_is_said_too() {
     counted.advance().await;
     let about = counted.leads.about(&counted.world.buyer).await.unwrap();
     assert_eq!(about.held.map(|held| held.sequence), Some(Sequence::new(40)));
+}
+
+#[tokio::test]
+async fn a_buyer_with_more_leads_than_a_transaction_takes_is_erased_all_the_same() {
+    let counted = Counted::start().await;
+    for car in 1..=120 {
+        let offer = format!("car-{car}");
+        record(
+            &streams_at(&counted.engine.url),
+            &counted.world.buyer,
+            &[made(&offer), accepted(&offer).v(2)],
+            at("10:00:00"),
+        )
+        .await;
+    }
+    counted.advance().await;
+    let World { buyer, clock, .. } = &counted.world;
+    let streams = streams_at(&counted.engine.url);
+    let sequence = erase(&streams, clock, Performing::Live, buyer).await.unwrap().unwrap();
+
+    let (seen, requests) = counted.advance().await;
+    assert_eq!((seen.through, seen.behind), (sequence.get(), None));
+    assert_eq!(seen.performed.len(), 120, "every closing");
+    assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems", "TransactWriteItems"]);
+    let about = leads_at(&counted.engine.url).about(buyer).await.unwrap();
+    assert!(about.leads.values().all(|lead| lead.closed.is_some()) && about.leads.len() >= 120);
 }
