@@ -30,7 +30,10 @@ fn an_alarm_on_a_metric_of_ours_is_on_one_that_the_sweeper_writes() {
         );
         metrics.insert(metric);
     }
-    assert_eq!(metrics, ["BuyersBehind", "EmailsSwept", "HeldOldest"].map(str::to_owned).into());
+    assert_eq!(
+        metrics,
+        ["BuyersBehind", "EmailsSwept", "HeldOldest", "SweepsUnfinished"].map(str::to_owned).into()
+    );
 }
 
 #[test]

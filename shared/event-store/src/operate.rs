@@ -66,6 +66,14 @@ pub enum NotReset {
         /// Which offer.
         offer: OfferId,
     },
+    /// A lead once closed would be opened again under its name, and nobody would hear of it.
+    #[error("the former system has offer {offer} accepted by version {version}, which we know is over")]
+    FormerContradicts {
+        /// Which offer.
+        offer: OfferId,
+        /// The version.
+        version: OfferVersion,
+    },
 }
 
 /// Why a buyer is not erased.
@@ -146,6 +154,11 @@ fn not_reset(state: &State, grounds: ResetGrounds<'_>) -> Option<NotReset> {
         let theirs = grounds.former.offers.get(id);
         theirs.is_none_or(|theirs| theirs.version < ours.version).then(|| id.clone())
     };
+    let contradicts = |(id, ours): (&OfferId, &Offer)| {
+        let version = grounds.former.offers.get(id)?.accepted_at()?;
+        let is_over = version <= ours.version && ours.accepted_at() != Some(version);
+        is_over.then(|| NotReset::FormerContradicts { offer: id.clone(), version })
+    };
     if state.sequence == Sequence::START {
         Some(NotReset::UnknownBuyer)
     } else if state.is_erased {
@@ -155,7 +168,8 @@ fn not_reset(state: &State, grounds: ResetGrounds<'_>) -> Option<NotReset> {
     } else if grounds.settled_through < state.sequence {
         Some(NotReset::NotSettled { through: grounds.settled_through, head: state.sequence })
     } else {
-        state.offers.iter().find_map(knows_less).map(|offer| NotReset::FormerBehind { offer })
+        let behind = state.offers.iter().find_map(knows_less).map(|offer| NotReset::FormerBehind { offer });
+        behind.or_else(|| state.offers.iter().find_map(contradicts))
     }
 }
 

@@ -3,14 +3,14 @@
 use std::cell::Cell;
 
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Fact, OfferVersion, Sequence, State};
+use domain::{BuyerId, Fact, OfferVersion, Sequence, Stage, State};
 use event_store::surroundings::Surroundings;
 use event_store::{
     Appended, Appending, Commits, Emptying, EventStore, NotErased, NotReset, NotVoided, Page, Performing,
     ResetGrounds, StoreError, erase, history, load, reset, tail_after, void,
 };
 use jiff::Timestamp;
-use testkit::{accepted, buyer, made, offer, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, buyer, made, offer, rejected, withdrawn};
 
 use crate::story::{Snapshot, Story, endless, moment, of_length};
 use crate::streams::{Streams, in_both};
@@ -151,6 +151,36 @@ async fn a_buyer_is_given_back_only_when_nothing_would_be_lost() {
         assert_eq!(given_back(streams, 0, &nobody).await, Ok(Sequence::new(5)), "done before");
         assert!(everything(streams).await.iter().take(4).all(|commit| commit.emptied_by == Some(5)));
         assert!(load(streams, &buyer("buyer-7")).await.unwrap().state.is_first_sight());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_buyer_is_not_given_back_to_a_system_that_would_open_a_closed_lead_again() {
+    in_both(async |streams| {
+        let mut story = Story::of("buyer-7");
+        for event in [made("car-1"), accepted("car-1").v(2)] {
+            story.tell_one(event);
+        }
+        let accepted = story.state.clone();
+        story.tell_one(acceptance_withdrawn("car-1").v(3));
+        let pending = story.state.clone();
+        story.record(streams).await;
+        let former = |version: u32, state: &State| {
+            let mut former = State { sequence: Sequence::START, ..state.clone() };
+            former.offers.values_mut().for_each(|offer| offer.version = OfferVersion::new(version).unwrap());
+            former
+        };
+        let version = OfferVersion::new(2).unwrap();
+        let over = NotReset::FormerContradicts { offer: offer("car-1"), version };
+        for knows in [3, 4] {
+            assert_eq!(given_back(streams, 3, &former(knows, &accepted)).await, Err(over.clone()), "{knows}");
+        }
+        let mut anew = former(4, &accepted);
+        let at = OfferVersion::new(4).unwrap();
+        anew.offers.values_mut().for_each(|offer| offer.stage = Stage::Accepted { at });
+        assert_eq!(given_back(streams, 3, &anew).await, Ok(Sequence::new(4)), "accepted anew");
+        assert_eq!(given_back(streams, 3, &former(3, &pending)).await, Ok(Sequence::new(4)), "done before");
     })
     .await;
 }

@@ -118,6 +118,24 @@ async fn where_the_cursor_stays_it_is_said_though_a_newer_mark_is_there() {
 }
 
 #[tokio::test]
+async fn who_is_overtaken_says_nothing_and_clears_no_mark_that_it_knows() {
+    for table in both().await {
+        table.move_cursor(&buyer(), &progress(0, 5), None).await.unwrap();
+        let mark = Behind {
+            mark: "first".to_owned(),
+            reason: "test".to_owned(),
+            attempts: 1,
+            not_before: at("10:08:00"),
+        };
+        table.mark_behind(&buyer(), &mark).await.unwrap();
+        let late = holding(4, 4, Some(held(2)), false);
+        let moved = table.move_cursor(&buyer(), &late, Some("first")).await.unwrap();
+        assert_eq!((moved, said(&table).await), (Moved::Overtaken, None), "{table}");
+        assert_eq!(table.cursor(&buyer()).await.unwrap().behind, Some(mark), "{table}");
+    }
+}
+
+#[tokio::test]
 async fn who_clears_a_mark_moves_the_cursor_only_forward_and_leaves_a_newer_mark() {
     let mark = |name: &str| Behind {
         mark: name.to_owned(),

@@ -92,7 +92,7 @@ async fn who_finds_the_cursor_moved_tells_nothing() {
 
 #[tokio::test]
 async fn who_is_overtaken_between_two_transactions_tells_it_anew_from_there() {
-    for from in [0, 1] {
+    for (from, mark) in [(0, None), (1, None), (1, Some("first"))] {
         let engine = Engine::start().await;
         let (direct, url) = (leads_at(&engine.url), engine.url.clone());
         if from > 0 {
@@ -103,14 +103,15 @@ async fn who_is_overtaken_between_two_transactions_tells_it_anew_from_there() {
         let lay = engine.laying();
         let wire = Wire::start(move |_| {
             if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                let cursor = json!({ "buyer": { "S": "buyer-7" }, "kind": { "S": "cursor" }, "through": { "N": "2" } });
-                lay(&cursor);
+                lay(&json!({
+                    "buyer": { "S": "buyer-7" }, "kind": { "S": "cursor" }, "through": { "N": "2" }, "mark": { "S": "first" },
+                }));
             }
             Answer::Forward(url.clone())
         })
         .await;
         let leads = leads_at(wire.url());
-        let late = leads.move_cursor(&buyer(), &closing(progress(from, 3), 150), None).await;
+        let late = leads.move_cursor(&buyer(), &closing(progress(from, 3), 150), mark).await;
         assert_eq!(late.unwrap_err().source.to_string(), "its cursor moved meanwhile", "from {from}");
         assert_eq!(direct.cursor(&buyer()).await.unwrap().through, Sequence::new(2), "from {from}");
         let anew = leads.move_cursor(&buyer(), &closing(progress(2, 3), 150), None).await;
