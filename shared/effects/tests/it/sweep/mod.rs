@@ -1,19 +1,20 @@
 //! The sweeper: what the doorbell missed.
 
+mod ends;
 mod held;
+mod resent;
 
 use std::cell::Cell;
 
-use domain::{Contact, Sequence};
+use domain::Sequence;
 use effects::leads::{Behind, Cursors as _};
 use effects::outside::Delivery;
 use effects::{Advance, Swept};
 use event_store::surroundings::Surroundings as _;
 use event_store::{Commits, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice};
 use jiff::{SignedDuration, Timestamp};
-use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
-use crate::around::{Around, With};
 use crate::world::{World, at, record};
 
 impl World {
@@ -345,149 +346,4 @@ async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eigh
     let feed = Counted(&world.streams, Cell::new(0));
     slice(&feed, begin + minutes(5), until, 100).await.unwrap();
     assert_eq!(feed.1.get(), 8);
-}
-
-#[tokio::test]
-async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reason_still_holds() {
-    for (later, status, mails) in
-        [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
-    {
-        let world = World::given(&[made("car-1")]).await;
-        world.record(&[accepted("car-1").v(2)]).await;
-        world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
-        world.advance().await;
-        world.clock.pass(minutes(60));
-        world.sweep().await;
-        let key = "accepted-email/car-1/2";
-        assert_eq!(world.ledger()[key], "abandoned");
-        if let Some(event) = later {
-            world.record(&[event]).await;
-            world.advance().await;
-        }
-        let found = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
-        assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now()));
-        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "as it was found no more");
-        world.sweep().await;
-        world.sweep().await;
-        assert_eq!(world.ledger()[key], status);
-        assert_eq!(world.emails().iter().filter(|tried| *tried == key).count(), mails);
-    }
-}
-
-#[tokio::test]
-async fn a_second_walk_that_takes_several_sweeps_goes_on_where_it_ended_and_counts_from_where_it_began() {
-    let world = World::new();
-    world.clock.set(at("12:00:00"));
-    world.sweep().await;
-    let slow = at("11:00:00");
-    for index in 0..70 {
-        let name = buyer(&format!("buyer-{index}"));
-        record(&*world.streams, &name, &[made("car-1")], slow + minutes(index) / 2).await;
-    }
-    world.clock.set(at("13:00:00"));
-    // Each look takes a minute, of the quarter of an hour that there is.
-    let takes_long = Watched(&world.streams, async |_: &domain::BuyerId| world.clock.pass(minutes(1)));
-    let (mut advanced, mut places) = (0, Vec::new());
-    loop {
-        let swept = world.sweep_over(&takes_long).await;
-        // The last one of a sweep runs out of time, and is marked.
-        advanced += swept.advanced.iter().filter(|(_, advanced)| advanced.behind.is_none()).count();
-        if swept.unfinished.is_none() {
-            break;
-        }
-        places.push(world.tables().walked.unwrap());
-    }
-    assert_eq!(advanced, 70, "each once");
-    assert!(places.len() >= 4, "{places:?}");
-    assert!(
-        places.is_sorted_by_key(|walked| walked.again) && places[0].again < places[3].again,
-        "{places:?}"
-    );
-    let (began, last) = (at("13:00:00"), at("12:00:00"));
-    assert!(places.iter().all(|walked| (walked.again.began, walked.again_at) == (began, last)), "{places:?}");
-    assert_eq!(world.tables().walked.unwrap().again_at, began);
-}
-
-#[tokio::test]
-async fn what_there_is_no_time_for_stays_due_with_its_own_reason() {
-    let world = World::new();
-    world.sweep().await;
-    let due = world.clock.now();
-    let behind = |name: &str| Behind {
-        mark: name.to_owned(),
-        reason: "the queue of the sales team is away".to_owned(),
-        attempts: 4,
-        not_before: due,
-    };
-    for name in ["ada", "bob"] {
-        world.leads.mark_behind(&buyer(name), &behind(name)).await.unwrap();
-    }
-    let takes_all = Watched(&world.streams, async |_: &domain::BuyerId| world.clock.pass(minutes(15)));
-    let swept = world.sweep_over(&takes_all).await;
-    assert_eq!(swept.unfinished.as_deref(), Some("the invocation's time is up"));
-    assert_eq!(swept.advanced.len(), 1);
-    assert_eq!(world.leads.cursor(&buyer("bob")).await.unwrap().behind, Some(behind("bob")));
-}
-
-/// No mark is taken.
-struct Unmarkable;
-
-impl Around for Unmarkable {
-    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
-        if name == "mark_behind" { lost(false) } else { call.await }
-    }
-}
-
-#[tokio::test]
-async fn what_was_given_up_is_told_though_the_sweep_ends_for_a_buyer_that_cannot_be_marked() {
-    let world = World::new();
-    world.record(&[made("car-1")]).await;
-    world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
-    world.advance().await;
-    let cannot = buyer("another");
-    record(&*world.streams, &cannot, &[made("car-1")], world.clock.now()).await;
-    world.clock.pass(minutes(60));
-    world.outside.refuse_sales(1);
-    let advance = Advance {
-        streams: &*world.streams,
-        leads: &With { inner: &world.leads, around: &Unmarkable },
-        outside: &world.outside,
-        surroundings: &world.clock,
-        letterhead: &world.letterhead,
-    };
-    let mut swept = Swept::default();
-    let ended = advance.sweep(world.clock.deadline(), &mut swept).await;
-    assert_eq!(ended.unwrap_err().buyer, cannot);
-    let emails: Vec<_> = swept.emails.iter().map(|(_, key, status)| (key.as_str(), status.name())).collect();
-    assert_eq!(emails, [("quote-email", "abandoned")]);
-    assert!(swept.unfinished.is_some());
-}
-
-#[tokio::test]
-async fn a_retry_that_can_be_written_to_nobody_any_more_waits_for_another_lead_to_call_for_it() {
-    let world = World::new();
-    world.record(&[made("car-1")]).await;
-    world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
-    world.advance().await;
-    world.clock.pass(minutes(60));
-    world.sweep().await;
-    let nobody = Contact { email: "nobody".to_owned(), ..testkit::contact() };
-    for event in [withdrawn("car-1").v(2), testkit::made_by("car-2", nobody)] {
-        world.record(&[event]).await;
-        world.advance().await;
-    }
-    let key = (world.buyer.clone(), "quote-email".to_owned());
-    let found = world.tables().ledger[&key].clone();
-    assert_eq!(found.status.name(), "abandoned");
-    assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now()));
-
-    let told = world.sweep().await.emails;
-    assert_eq!((told.len(), world.ledger()["quote-email"]), (1, "superseded"));
-    world.clock.pass(minutes(5));
-    assert_eq!(world.sweep().await.emails, [], "it is due no more");
-    for event in [withdrawn("car-2").v(2), made("car-3")] {
-        world.record(&[event]).await;
-        world.advance().await;
-    }
-    assert_eq!(world.ledger()["quote-email"], "sent");
 }

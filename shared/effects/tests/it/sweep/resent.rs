@@ -1,0 +1,65 @@
+//! A mail that a person wants sent again, and what became of its reason meanwhile.
+
+use domain::Contact;
+use effects::outside::Delivery;
+use event_store::surroundings::Surroundings as _;
+use testkit::{acceptance_withdrawn, accepted, made, made_by, withdrawn};
+
+use super::minutes;
+use crate::world::World;
+
+#[tokio::test]
+async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reason_still_holds() {
+    for (later, status, mails) in
+        [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
+    {
+        let world = World::given(&[made("car-1")]).await;
+        world.record(&[accepted("car-1").v(2)]).await;
+        world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
+        world.advance().await;
+        world.clock.pass(minutes(60));
+        world.sweep().await;
+        let key = "accepted-email/car-1/2";
+        assert_eq!(world.ledger()[key], "abandoned");
+        if let Some(event) = later {
+            world.record(&[event]).await;
+            world.advance().await;
+        }
+        let found = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
+        assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now()));
+        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "as it was found no more");
+        world.sweep().await;
+        world.sweep().await;
+        assert_eq!(world.ledger()[key], status);
+        assert_eq!(world.emails().iter().filter(|tried| *tried == key).count(), mails);
+    }
+}
+
+#[tokio::test]
+async fn a_retry_that_can_be_written_to_nobody_any_more_waits_for_another_lead_to_call_for_it() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
+    world.advance().await;
+    world.clock.pass(minutes(60));
+    world.sweep().await;
+    let nobody = Contact { email: "nobody".to_owned(), ..testkit::contact() };
+    for event in [withdrawn("car-1").v(2), made_by("car-2", nobody)] {
+        world.record(&[event]).await;
+        world.advance().await;
+    }
+    let key = (world.buyer.clone(), "quote-email".to_owned());
+    let found = world.tables().ledger[&key].clone();
+    assert_eq!(found.status.name(), "abandoned");
+    assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now()));
+
+    let told = world.sweep().await.emails;
+    assert_eq!((told.len(), world.ledger()["quote-email"]), (1, "superseded"));
+    world.clock.pass(minutes(5));
+    assert_eq!(world.sweep().await.emails, [], "it is due no more");
+    for event in [withdrawn("car-2").v(2), made("car-3")] {
+        world.record(&[event]).await;
+        world.advance().await;
+    }
+    assert_eq!(world.ledger()["quote-email"], "sent");
+}
