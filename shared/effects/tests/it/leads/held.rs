@@ -3,7 +3,7 @@
 use domain::Sequence;
 use effects::leads::{Behind, Cursors as _, Held, HeldAtHead, Moved, Progress};
 
-use super::{Table, both, buyer, progress};
+use super::{Table, both, buyer, dynamo, progress};
 use crate::world::at;
 
 fn held(sequence: u64) -> Held {
@@ -115,6 +115,13 @@ async fn where_the_cursor_stays_it_is_said_though_a_newer_mark_is_there() {
         assert_eq!(said(&table).await, Some(held(2)), "{table}");
         assert_eq!(table.cursor(&buyer()).await.unwrap().behind, Some(newer), "{table}");
     }
+}
+
+#[tokio::test]
+async fn beside_a_cursor_that_is_not_there_nothing_is_said() {
+    let table = dynamo().await;
+    let moved = table.move_cursor(&buyer(), &holding(0, 0, Some(held(1)), false), None).await.unwrap();
+    assert_eq!((moved, said(&table).await), (Moved::Overtaken, None));
 }
 
 #[tokio::test]

@@ -70,6 +70,11 @@ async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
     assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
     let error = leads.move_cursor(&buyer(), &settling(progress(0, 1)), None).await.unwrap_err();
     assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
+    assert!(
+        telemetry::chain(&error).contains("TransactionCanceledException"),
+        "{}",
+        telemetry::chain(&error)
+    );
 }
 
 /// A doubtful mail, and the leads table with it behind a wire that loses the first answer.
