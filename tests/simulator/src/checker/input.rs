@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Story, Violations};
 use crate::history::{Post, Sent};
-use crate::platform::Platform;
+use crate::platform::{Platform, SetAside};
 use crate::rules::{Fact, offer_in};
 use crate::strategy::Strategy;
 
@@ -108,7 +108,8 @@ pub(super) fn check(
     }
 }
 
-/// What a buyer's queue had in order is recorded in that order; but for what was set aside and given another try.
+/// What a buyer's queue had in order is recorded in that order; but for what was set aside and given another try, by a person
+/// or because the answer that it is settled got lost.
 fn check_order(
     platform: &Platform,
     posts: &[Post],
@@ -123,7 +124,9 @@ fn check_order(
     }
     for (buyer, story) in stories {
         let has_another_try = platform.redriven.contains(*buyer)
-            || platform.letters.iter().any(|aside| aside.letter.reason == "too-many-held");
+            || platform.letters.iter().any(|SetAside { letter, .. }| {
+                letter.group == *buyer && ["too-many-held", "breaks-the-recorder"].contains(&letter.reason)
+            });
         let ids = story.facts.iter().filter_map(|fact| {
             let Fact { offer, version, kind, email, .. } = fact;
             first.get(&(*buyer, offer.as_str(), *version, kind.as_str(), email.as_str())).copied()
