@@ -126,9 +126,7 @@ async fn judge(
             if let Finding::Short { through, is_repaired, .. } = &mut finding
                 && repair
             {
-                let behind = due_now(FOUND_SHORT, surroundings);
-                let marked = tables.leads.mark_short(&buyer, *through, &behind).await;
-                *is_repaired = marked.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
+                *is_repaired = call_the_sweeper(&buyer, *through, FOUND_SHORT, tables, surroundings).await?;
             }
             audit.findings.push((buyer.clone(), finding));
         }
@@ -147,14 +145,22 @@ struct Stream {
     calling: Vec<(Sequence, Timestamp)>,
 }
 
-/// A mark that has the sweeper go on with a buyer in its next run.
-pub(crate) fn due_now(reason: &str, surroundings: &impl Surroundings) -> Behind {
-    Behind {
+/// Has the sweeper go on with a buyer in its next run; `false` if the cursor has moved from there, or the buyer is marked already.
+pub(crate) async fn call_the_sweeper(
+    buyer: &BuyerId,
+    through: Sequence,
+    reason: &str,
+    tables: &Tables,
+    surroundings: &impl Surroundings,
+) -> Result<bool, Failure> {
+    let behind = Behind {
         mark: surroundings.nonce(),
         reason: reason.to_owned(),
         attempts: 0,
         not_before: surroundings.now(),
-    }
+    };
+    let marked = tables.leads.mark_short(buyer, through, &behind).await;
+    marked.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })
 }
 
 impl Stream {

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence};
 use effects::leads::Open;
-use event_store::{load, tail_after};
+use event_store::tail_after;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -55,6 +55,11 @@ pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
 /// # Errors
 /// [`Failure::Stream`].
 pub async fn gaps_of(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result<Vec<Gap>, Failure> {
+    Ok(read(tables, buyer, from).await?.1)
+}
+
+/// The same, with how many facts the stream holds.
+async fn read(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result<(Sequence, Vec<Gap>), Failure> {
     let before = Sequence::new(from.get().saturating_sub(1));
     let (head, commits) = tail_after(&tables.streams, buyer, Some(before))
         .await
@@ -72,7 +77,7 @@ pub async fn gaps_of(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result
         waits_for: head.state.next_version_of(offer),
         since: held.keys().filter_map(|version| recorded.get(&(offer, *version)).copied()).min(),
     });
-    Ok(gaps.collect())
+    Ok((head.state.sequence, gaps.collect()))
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -82,11 +87,8 @@ pub(crate) async fn command<O: Write, E: Write>(
 ) -> Result<Exit, Failure> {
     let gaps = match buyer {
         Some(buyer) => {
-            let gaps = gaps_of(tables, buyer, Sequence::START).await?;
-            let source = |source| Failure::Stream { buyer: buyer.clone(), source };
-            let is_unknown = gaps.is_empty()
-                && load(&tables.streams, buyer).await.map_err(source)?.state.sequence == Sequence::START;
-            if is_unknown {
+            let (head, gaps) = read(tables, buyer, Sequence::START).await?;
+            if head == Sequence::START {
                 return unknown(buyer, output);
             }
             gaps

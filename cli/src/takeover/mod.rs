@@ -7,7 +7,7 @@ mod replay;
 use std::io::Write;
 
 use domain::{BuyerId, OfferId, OfferVersion, Sequence};
-use effects::leads::{Cursor, Cursors as _};
+use effects::leads::Cursors as _;
 use event_store::surroundings::Machine;
 use event_store::{NotErased, NotReset, Performing, ResetGrounds, StoreError};
 use legacy::HttpLegacy;
@@ -15,12 +15,17 @@ pub use parity::{Parity, Stands, parity};
 pub use replay::{Replayed, replay};
 use serde_json::json;
 
+use crate::audit::call_the_sweeper;
 use crate::output::Output;
 use crate::show::unknown;
-use crate::{Exit, Failure, Tables, audit};
+use crate::{Exit, Failure, Tables};
 
 pub(crate) use parity::command as parity_command;
 pub(crate) use replay::command as replay_command;
+
+/// Why a buyer is marked whose effects a person waits for. A commit without effects stands in no index: should its doorbell be
+/// lost, nobody else would call the sweeper.
+const AWAITED: &str = "somebody waits for it";
 
 /// Declares versions of an offer void.
 pub(crate) async fn void<O: Write, E: Write>(
@@ -63,7 +68,7 @@ pub(crate) async fn reset<O: Write, E: Write>(
         Ok(sequence) => recorded(buyer, "reset", sequence, output),
         Err(NotReset::UnknownBuyer) => unknown(buyer, output),
         Err(refusal @ NotReset::NotSettled { .. }) => {
-            call_the_sweeper(buyer, &cursor, tables).await?;
+            call_the_sweeper(buyer, cursor.through, AWAITED, tables, &Machine).await?;
             refused(&refusal.to_string(), output)
         }
         Err(refusal) => refused(&refusal.to_string(), output),
@@ -90,7 +95,7 @@ pub(crate) async fn erase<O: Write, E: Write>(
     let of_leads = |source| Failure::Leads { buyer: buyer.clone(), source };
     let cursor = tables.leads.cursor(buyer).await.map_err(of_leads)?;
     if cursor.through < sequence {
-        call_the_sweeper(buyer, &cursor, tables).await?;
+        call_the_sweeper(buyer, cursor.through, AWAITED, tables, &Machine).await?;
         recorded(buyer, "erased", sequence, output)?;
         output.aside("The closings of its leads are still to be told: say it again in a while, to clear the leads table.")?;
         return Ok(Exit::Findings);
@@ -101,13 +106,6 @@ pub(crate) async fn erase<O: Write, E: Write>(
         "Nothing personal is left in the tables. Backups and dead letters age out by their retention.",
     )?;
     Ok(Exit::Good)
-}
-
-/// A commit without effects stands in no index: should its doorbell be lost, nobody but us would call the sweeper.
-async fn call_the_sweeper(buyer: &BuyerId, cursor: &Cursor, tables: &Tables) -> Result<(), Failure> {
-    let short = audit::due_now("somebody waits for it", &Machine);
-    let marked = tables.leads.mark_short(buyer, cursor.through, &short).await;
-    marked.map(drop).map_err(|source| Failure::Leads { buyer: buyer.clone(), source })
 }
 
 fn of_stream(buyer: &BuyerId, source: StoreError) -> Failure {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 use domain::{BuyerId, Sequence};
 
 use super::attributes::{Item, key, number, read_entry, text, time};
-use super::{DynamoLeads, has_failed, open_work, unavailable};
+use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
 use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Status, Verdict};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
@@ -20,11 +20,7 @@ pub(super) fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
 impl Ledger for DynamoLeads {
     /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
-        let invalid = |error| LeadsUnavailable {
-            operation: "TransactWriteItems",
-            buyer: claim.buyer.to_string(),
-            source: Box::new(error),
-        };
+        let invalid = |error| invalid(&claim.buyer, error);
         let mut values = Item::from([
             (":claimed".to_owned(), text(claim.status().name())),
             (":superseded".to_owned(), text(Status::Superseded.name())),

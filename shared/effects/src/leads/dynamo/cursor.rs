@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
@@ -11,7 +10,7 @@ use domain::{BuyerId, LeadId, Priority, Sequence};
 use event_store::shard_of;
 
 use super::attributes::{Item, contact, key, number, read_cursor, text, time};
-use super::{DynamoLeads, HELD, INDEX_SHARDS, has_failed, open_work, unavailable};
+use super::{DynamoLeads, HELD, INDEX_SHARDS, has_failed, invalid, open_work, unavailable};
 use crate::leads::{
     Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress,
 };
@@ -302,10 +301,6 @@ impl DynamoLeads {
             .update_expression("SET outcomes = :outcomes")
             .expression_attribute_values(":outcomes", AttributeValue::M(outcomes))
     }
-}
-
-fn invalid(buyer: &BuyerId, error: BuildError) -> LeadsUnavailable {
-    LeadsUnavailable { operation: "TransactWriteItems", buyer: buyer.to_string(), source: Box::new(error) }
 }
 
 /// That the cursor is where it was read; if it is known to stand somewhere, there is one.

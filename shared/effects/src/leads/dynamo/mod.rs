@@ -14,7 +14,7 @@ use std::fmt;
 
 pub use about::{About, KnownLead};
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 use domain::BuyerId;
 use event_store::shard_of;
@@ -60,6 +60,11 @@ where
     R: fmt::Debug + Send + Sync + 'static,
 {
     LeadsUnavailable { operation, buyer: buyer.to_string(), source: Box::new(error) }
+}
+
+/// A transaction that cannot even be written down.
+fn invalid(buyer: &BuyerId, error: BuildError) -> LeadsUnavailable {
+    LeadsUnavailable { operation: "TransactWriteItems", buyer: buyer.to_string(), source: Box::new(error) }
 }
 
 /// Whether this part of a cancelled transaction failed its condition.
