@@ -102,7 +102,7 @@ where
                 let due = Some(later(now, UNKNOWN_LASTS));
                 (verdict(Status::Unknown, None, Some(reason), due), Ok(Outcome::Unknown))
             }
-            Delivery::NotSent { reason } => {
+            Delivery::NotSent { reason } | Delivery::Paused { reason } => {
                 let stop = Stop::later(format!("e-mail not sent: {reason}"), Some(retry_at));
                 (verdict(Status::Retry, None, Some(reason), Some(retry_at)), Err(stop))
             }

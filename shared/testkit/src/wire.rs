@@ -149,7 +149,13 @@ impl Reply {
     /// An error as AWS tells it, in the header and in the body, so that every one of its JSON protocols reads it.
     #[must_use]
     pub fn error(status: u16, code: &str) -> Self {
-        let mut reply = Self::json(status, &json!({ "__type": code, "message": "as the script says" }));
+        Self::refusal(status, code, "as the script says")
+    }
+
+    /// The same, with AWS's words.
+    #[must_use]
+    pub fn refusal(status: u16, code: &str, message: &str) -> Self {
+        let mut reply = Self::json(status, &json!({ "__type": code, "message": message }));
         reply.headers.push(("x-amzn-errortype".to_owned(), code.to_owned()));
         reply
     }

@@ -37,8 +37,14 @@ pub enum Delivery {
         /// Why.
         reason: String,
     },
-    /// Definitely not sent, for a passing reason.
+    /// Definitely not sent, for a passing reason that says nothing about other mails.
     NotSent {
+        /// Why.
+        reason: String,
+    },
+    /// Not sent, and SES would take no other mail now either: the account or configuration set is paused or suspended,
+    /// or a quota is used up.
+    Paused {
         /// Why.
         reason: String,
     },

@@ -9,5 +9,6 @@ mod leads;
 mod mail;
 mod requests;
 mod ses;
+mod ses_refusals;
 mod sweep;
 mod world;
