@@ -16,18 +16,32 @@ use rustls::ClientConfig;
 use crate::failure::failure;
 use crate::in_time::InTime;
 
-/// Connections that are kept, and opened within the same time.
+/// Whether a connection is used again after its first answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Reuse {
+    /// It is, as long as the other side keeps it open.
+    Kept,
+    /// It is closed.
+    Never,
+}
+
+/// Connections that are opened within the same time.
 pub(crate) struct Connector {
     client: Client<InTime<HttpsConnector<connect::HttpConnector>>, SdkBody>,
 }
 
 impl Connector {
-    pub(crate) fn new(tls: Arc<ClientConfig>, limit: Option<Duration>) -> Self {
+    pub(crate) fn new(tls: Arc<ClientConfig>, limit: Option<Duration>, reuse: Reuse) -> Self {
         let mut tcp = connect::HttpConnector::new();
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         let connector = InTime { connector: HttpsConnector::from((tcp, tls)), limit };
-        Self { client: Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).build(connector) }
+        let mut client = Client::builder(TokioExecutor::new());
+        client.pool_timer(TokioTimer::new());
+        if matches!(reuse, Reuse::Never) {
+            client.pool_max_idle_per_host(0);
+        }
+        Self { client: client.build(connector) }
     }
 }
 

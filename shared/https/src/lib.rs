@@ -22,13 +22,14 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use rustls::ClientConfig;
 
-use crate::connector::Connector;
+use crate::connector::{Connector, Reuse};
 pub use crate::trust::{Trust, Untrusted};
 
 /// A client. Its clones share connections.
 #[derive(Clone)]
 pub struct Https {
     tls: Arc<ClientConfig>,
+    reuse: Reuse,
     /// By how long a connection may take to be opened.
     connectors: Arc<Mutex<BTreeMap<Option<Duration>, SharedHttpConnector>>>,
 }
@@ -39,7 +40,14 @@ impl Https {
     /// # Errors
     /// [`Untrusted`].
     pub fn trusting(trust: Trust) -> Result<Self, Untrusted> {
-        Ok(Self { tls: Arc::new(trust.config()?), connectors: Arc::default() })
+        Ok(Self { tls: Arc::new(trust.config()?), reuse: Reuse::Kept, connectors: Arc::default() })
+    }
+
+    /// A client of the same trust that opens a connection for each request and keeps none: for what must not be asked
+    /// over a connection that may have died while the function was frozen.
+    #[must_use]
+    pub fn without_reuse(&self) -> Self {
+        Self { tls: Arc::clone(&self.tls), reuse: Reuse::Never, connectors: Arc::default() }
     }
 
     /// Asks once. A connection may take so long to be opened; how long the answer may take is the caller's affair.
@@ -56,9 +64,9 @@ impl Https {
 
     fn connector(&self, connecting: Option<Duration>) -> SharedHttpConnector {
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let connector = connectors
-            .entry(connecting)
-            .or_insert_with(|| SharedHttpConnector::new(Connector::new(Arc::clone(&self.tls), connecting)));
+        let connector = connectors.entry(connecting).or_insert_with(|| {
+            SharedHttpConnector::new(Connector::new(Arc::clone(&self.tls), connecting, self.reuse))
+        });
         connector.clone()
     }
 }

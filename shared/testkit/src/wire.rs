@@ -5,6 +5,7 @@ pub mod message;
 
 use std::future::pending;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use message::{Message, header, receive, send};
@@ -21,6 +22,7 @@ type Log = Arc<Mutex<Vec<Exchange>>>;
 pub struct Wire {
     url: String,
     log: Log,
+    connections: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
 
@@ -86,16 +88,18 @@ impl Wire {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let log = Log::default();
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(script));
+        let connections = Arc::new(AtomicUsize::new(0));
         let serving = tokio::spawn({
-            let log = Arc::clone(&log);
+            let (log, accepted) = (Arc::clone(&log), Arc::clone(&connections));
             async move {
                 let mut connections = JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
+                    accepted.fetch_add(1, Ordering::SeqCst);
                     connections.spawn(converse(stream, Arc::clone(&script), Arc::clone(&log)));
                 }
             }
         });
-        Self { url, log, serving }
+        Self { url, log, connections, serving }
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end.
@@ -108,6 +112,12 @@ impl Wire {
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         locked(&self.log).clone()
+    }
+
+    /// How many connections were opened so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
     }
 
     /// The operations so far, as in `["Query", "PutItem"]`; the path where a request names none.

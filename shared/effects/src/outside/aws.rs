@@ -74,11 +74,6 @@ impl Outside for AwsOutside {
             .configuration_set_name(&self.configuration_set)
             .set_email_tags(Some(tags))
             .content(content)
-            .customize()
-            // A kept connection may be dead after a freeze. Others are tried again then; a mail would be doubtful.
-            .mutate_request(|request| {
-                request.headers_mut().insert("connection", "close");
-            })
             .send()
             .await;
         match answer {
