@@ -1,5 +1,7 @@
 //! Wires the reactor.
 
+use std::process::ExitCode;
+
 use aws::deadline_of;
 use aws_lambda_events::event::dynamodb::Event;
 use effects::worker::Worker;
@@ -8,13 +10,16 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 use reactor::{Config, Reactor};
 use telemetry::{LevelFilter, chain};
 
+fn main() -> ExitCode {
+    telemetry::exit(run())
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn run() -> Result<(), Error> {
     let config = Config::from_env();
     let function = lambda_runtime::Config::from_env().function_name;
     telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
-    let config =
-        config.inspect_err(|error| tracing::error!(error = chain(error), "the reactor does not start"))?;
+    let config = config?;
 
     let Worker { streams, leads, outside, letterhead } = config.worker;
     let reactor = &Reactor::new(streams, leads, outside, Machine, letterhead);
@@ -27,5 +32,4 @@ async fn main() -> Result<(), Error> {
             .map_err(|error| Error::from(chain(&error)))
     }))
     .await
-    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the reactor ends"))
 }

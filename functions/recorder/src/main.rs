@@ -1,5 +1,7 @@
 //! Wires the recorder.
 
+use std::process::ExitCode;
+
 use aws::deadline_of;
 use aws_lambda_events::event::sqs::SqsEvent;
 use event_store::DynamoStreams;
@@ -9,13 +11,16 @@ use recorder::dead_letters::SqsDeadLetters;
 use recorder::{Config, Recorder};
 use telemetry::{LevelFilter, chain};
 
+fn main() -> ExitCode {
+    telemetry::exit(run())
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn run() -> Result<(), Error> {
     let config = Config::from_env();
     let function = lambda_runtime::Config::from_env().function_name;
     telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
-    let config =
-        config.inspect_err(|error| tracing::error!(error = chain(error), "the recorder does not start"))?;
+    let config = config?;
 
     let access = config.access;
     let streams = DynamoStreams::new(access.dynamodb(), config.streams_table);
@@ -33,5 +38,4 @@ async fn main() -> Result<(), Error> {
             .map_err(|error| Error::from(chain(&error)))
     }))
     .await
-    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the recorder ends"))
 }

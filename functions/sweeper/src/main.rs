@@ -1,5 +1,7 @@
 //! Wires the sweeper.
 
+use std::process::ExitCode;
+
 use aws::deadline_of;
 use effects::worker::Worker;
 use event_store::surroundings::Machine;
@@ -8,13 +10,16 @@ use serde_json::Value;
 use sweeper::{Config, Sweeper};
 use telemetry::{LevelFilter, chain};
 
+fn main() -> ExitCode {
+    telemetry::exit(run())
+}
+
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Error> {
+async fn run() -> Result<(), Error> {
     let config = Config::from_env();
     let function = lambda_runtime::Config::from_env().function_name;
     telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
-    let config =
-        config.inspect_err(|error| tracing::error!(error = chain(error), "the sweeper does not start"))?;
+    let config = config?;
 
     let Worker { streams, leads, outside, letterhead } = config.worker;
     let sweeper = &Sweeper::new(streams, leads, outside, Machine, letterhead);
@@ -24,5 +29,4 @@ async fn main() -> Result<(), Error> {
         sweeper.handle(deadline_of(event.context.deadline)).await.map_err(|error| Error::from(chain(&error)))
     }))
     .await
-    .inspect_err(|error| tracing::error!(error = chain(error.as_ref()), "the sweeper ends"))
 }
