@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod faults;
+mod logs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,6 +1,39 @@
 //! What must be true of the whole run; nextest runs this when all else is done (profile `local-aws-after`).
 
-use crate::on_the_stack;
+use std::collections::BTreeSet;
+
+use crate::{on_the_stack, strict};
+
+/// Lines that a function may print outside of an invocation.
+const WHILE_STARTING: [&str; 2] = ["not warmed up", "the function ends"];
+
+/// The request id in one of Lambda's own lines.
+fn of_lambda(line: &str) -> Option<&str> {
+    let rest = ["START", "END", "REPORT"].iter().find_map(|word| line.strip_prefix(word))?;
+    rest.strip_prefix(" RequestId: ")?.split([' ', '\t']).next()
+}
+
+#[test]
+fn each_line_is_one_json_object_of_an_invocation_and_a_key_stands_once() {
+    on_the_stack(async |stack| {
+        let lines = stack.log_lines().await.unwrap();
+        let invocations: BTreeSet<&str> = lines.iter().filter_map(|line| of_lambda(line)).collect();
+        let ours: Vec<&String> = lines.iter().filter(|line| of_lambda(line).is_none()).collect();
+        assert!(ours.len() > 500 && invocations.len() > 50, "{} of {}", ours.len(), invocations.len());
+        for line in ours {
+            let read = strict::read(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            assert!(read.is_object(), "{line}");
+            let is_metric = read.get("_aws").is_some();
+            for key in ["timestamp", "level", "message"] {
+                assert!(is_metric || read[key].is_string(), "{key}: {line}");
+            }
+            match read["requestId"].as_str() {
+                Some(id) => assert!(invocations.contains(id), "{line}"),
+                None => assert!(WHILE_STARTING.iter().any(|words| read["message"] == *words), "{line}"),
+            }
+        }
+    });
+}
 
 #[test]
 fn metrics_say_what_the_lines_say() {

@@ -5,10 +5,12 @@ mod after;
 mod alone;
 mod bad_input;
 mod held;
+mod logs;
 mod receipts;
 mod redrive;
 mod repeats;
 mod scenarios;
+mod strict;
 mod sweeper;
 mod takeover;
 

@@ -63,3 +63,26 @@ fn a_mail_that_bounced_for_good_is_the_last_one_to_its_address() {
         assert_eq!(stack.emails_to(&person.email()).await.unwrap().len(), 1);
     });
 }
+
+#[test]
+fn a_mail_that_ses_rejects_later_is_counted_for_the_whole_stack() {
+    on_the_stack(async |stack| {
+        let person = Person::called("rejected-later").unwrap();
+        let buyer = &person.buyer;
+        post(&stack, &person, "offer.made.v1", 1).await;
+        let nonce = stack.explained(buyer).await.unwrap().about.ledger["quote-email"].nonce.clone();
+        stack.tell_of_email(&told_of(&person, "quote-email", &nonce, "Reject")).await.unwrap();
+        stack
+            .until("the receipt in ledger and metrics", async || {
+                let ledger = stack.explained(buyer).await?.about.ledger;
+                let is_rejected = ledger["quote-email"].status == Status::Rejected;
+                let lines = stack.log_lines().await?;
+                let is_counted = lines.iter().any(|line| {
+                    line.contains(r#""Dimensions":[["stack"]]"#) && line.contains(r#""EmailsRejected":1"#)
+                });
+                Ok((is_rejected && is_counted).then_some(()))
+            })
+            .await
+            .unwrap();
+    });
+}

@@ -1,8 +1,8 @@
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
-use contract::receipt::{Notice, Receipt, decode};
-use effects::leads::Receipts;
+use contract::receipt::{Kind, Notice, Receipt, decode};
+use effects::leads::{Learned, Receipts};
 use event_store::NEEDED;
 use event_store::surroundings::{Deadline, Surroundings};
 use futures::FutureExt as _;
@@ -19,6 +19,14 @@ pub struct Listener<L, W> {
 struct Taken {
     kind: &'static str,
     outcome: &'static str,
+    /// Whether an entry of the ledger became `rejected`.
+    rejects: bool,
+}
+
+impl Taken {
+    const fn ignored(kind: &'static str) -> Self {
+        Self { kind, outcome: "ignored", rejects: false }
+    }
 }
 
 /// The message comes back, and is set aside by SQS in the end.
@@ -44,9 +52,14 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
             let taken = AssertUnwindSafe(self.take(&message, deadline)).catch_unwind().await;
             let taken = taken.unwrap_or_else(|_| Err(GivenBack { reason: "a panic".to_owned() }));
             let (kind, outcome) = match taken {
-                Ok(Taken { kind, outcome }) => (kind, outcome),
+                Ok(Taken { kind, outcome, rejects }) => {
+                    if rejects {
+                        metrics.count("EmailsRejected", vec![], 1);
+                    }
+                    (kind, outcome)
+                }
                 Err(GivenBack { reason }) => {
-                    tracing::warn!(message = id, reason, "a receipt comes back");
+                    tracing::warn!(messageId = id, reason, "a receipt comes back");
                     answer.add_failure(id);
                     ("unknown", "given-back")
                 }
@@ -62,9 +75,9 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
             .map_err(|error| GivenBack { reason: format!("unreadable: {error}") })?;
         match notice {
             Notice::Receipt(receipt) => self.learn(&receipt, deadline).await,
-            Notice::NotOurs => Ok(Taken { kind: "not-ours", outcome: "ignored" }),
-            Notice::OtherType => Ok(Taken { kind: "other-type", outcome: "ignored" }),
-            Notice::Greeting => Ok(Taken { kind: "greeting", outcome: "ignored" }),
+            Notice::NotOurs => Ok(Taken::ignored("not-ours")),
+            Notice::OtherType => Ok(Taken::ignored("other-type")),
+            Notice::Greeting => Ok(Taken::ignored("greeting")),
         }
     }
 
@@ -74,6 +87,8 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
         let learned = learned.map_err(|error| GivenBack { reason: chain(&error) })?;
         let (kind, outcome) = (receipt.kind.name(), learned.name());
         tracing::info!(buyer = %receipt.buyer, effect = receipt.effect, kind, outcome, "receipt");
-        Ok(Taken { kind, outcome })
+        let rejects =
+            learned == Learned::Settled && matches!(receipt.kind, Kind::Rejected | Kind::NotRendered);
+        Ok(Taken { kind, outcome, rejects })
     }
 }

@@ -2,6 +2,8 @@
 //! impossible to give one message of a buyer back and acknowledge a later one, or to name a message that was not there.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::EventId;
+use serde_json::Value;
 
 /// A message as it came off the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +85,14 @@ impl FifoBatch {
 }
 
 impl Message {
+    /// The `id` that the sender gave the event, whether or not the rest of it can be recorded; `None` if the body has none
+    /// of the contract's form. Reads the body anew: for log lines about messages that were not recorded.
+    #[must_use]
+    pub fn event_id(&self) -> Option<String> {
+        let body: Value = serde_json::from_str(&self.body).ok()?;
+        EventId::parse(body.get("id")?.as_str()?).ok().map(|id| id.as_str().to_owned())
+    }
+
     fn of(mut record: SqsMessage) -> Result<Self, NotFromAFifoQueue> {
         let id = record.message_id.filter(|id| !id.is_empty()).ok_or(NotFromAFifoQueue("message id"))?;
         Ok(Self {
@@ -96,5 +106,30 @@ impl Message {
                 .and_then(|count| count.parse().ok())
                 .unwrap_or(1),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Message;
+
+    fn event_id(body: &str) -> Option<String> {
+        let message = Message {
+            id: "m".to_owned(),
+            body: body.to_owned(),
+            deduplication_id: None,
+            sent_at: None,
+            receives: 1,
+        };
+        message.event_id()
+    }
+
+    #[test]
+    fn an_event_has_its_id_also_if_all_else_is_wrong() {
+        assert_eq!(event_id(r#"{"type":7,"id":"offer-1-2"}"#).as_deref(), Some("offer-1-2"));
+        let too_long = format!(r#"{{"id":"{}"}}"#, "x".repeat(129));
+        for none in ["no JSON", "[1]", "{}", r#"{"id":null}"#, r#"{"id":"two words"}"#, &too_long] {
+            assert_eq!(event_id(none), None, "{none}");
+        }
     }
 }

@@ -101,7 +101,8 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         for (group, settled) in batch.groups().iter().zip(&settled) {
             for message in group.messages.iter().skip(*settled) {
                 metrics.lock().unwrap_or_else(PoisonError::into_inner).count("MessagesReturned", vec![], 1);
-                tracing::warn!(message = message.id, receives = message.receives, "returned");
+                let (event_id, receives) = (message.event_id(), message.receives);
+                tracing::warn!(messageId = message.id, eventId = event_id, receives, "returned");
             }
         }
         let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
@@ -144,7 +145,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
     ) -> usize {
         let reason = Reason::BreaksTheRecorder;
         if let Err(error) = self.set_aside(group, message, &reason, deadline).await {
-            tracing::warn!(message = message.id, error = chain(&error), "this and what follows it come back");
+            come_back_from(message, &error);
             return 0;
         }
         tell(message, None, &Decision::Dead(reason), metrics);
@@ -181,11 +182,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
             if let Decision::Dead(reason) = &decision
                 && let Err(error) = self.set_aside(group, message, reason, deadline).await
             {
-                tracing::warn!(
-                    message = message.id,
-                    error = chain(&error),
-                    "this and what follows it come back"
-                );
+                come_back_from(message, &error);
                 return index;
             }
             tell(message, read.as_ref().ok(), &decision, metrics);
@@ -281,32 +278,43 @@ fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Reason> {
     if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Reason::WrongGroup) }
 }
 
-/// One line for each record, and its metric. Of a message that is no event, nothing is repeated.
+/// One line for a message that cannot be set aside now.
+fn come_back_from(message: &Message, error: &GiveBack) {
+    let (event_id, error) = (message.event_id(), chain(error));
+    tracing::warn!(messageId = message.id, eventId = event_id, error, "this and what follows it come back");
+}
+
+/// One line for each record, and its metric. Of a message that is no event, nothing is repeated but the id that its sender
+/// would search for.
 fn tell(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
     let mut count = |name| metrics.count(name, vec![], 1);
-    let message = message.id.as_str();
+    let refused = if read.is_none() { message.event_id() } else { None };
+    let event_id = read.map(|incoming| incoming.event.id.as_str()).or(refused.as_deref());
+    let id = message.id.as_str();
     let buyer = read.map(|incoming| tracing::field::display(&incoming.buyer));
     let offer = read.map(|incoming| tracing::field::display(&incoming.event.offer));
     let version = read.map(|incoming| incoming.event.version.get());
     match decision {
         Decision::Recorded(sequence) => {
             count("EventsRecorded");
-            tracing::info!(message, buyer, offer, version, sequence = sequence.get(), "recorded");
+            let sequence = sequence.get();
+            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "recorded");
         }
         Decision::Held(sequence) => {
             count("EventsRecorded");
             count("EventsHeld");
-            tracing::info!(message, buyer, offer, version, sequence = sequence.get(), "held");
+            let sequence = sequence.get();
+            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "held");
         }
         Decision::Duplicate => {
             count("Duplicates");
-            tracing::info!(message, buyer, offer, version, "duplicate");
+            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, "duplicate");
         }
         Decision::Dead(reason) => {
             let reason = reason.name();
             metrics.count("DeadLettered", vec![("reason", reason.to_owned())], 1);
-            tracing::warn!(message, buyer, offer, version, reason, "dead letter");
+            tracing::warn!(messageId = id, eventId = event_id, buyer, offer, version, reason, "dead letter");
         }
     }
 }
