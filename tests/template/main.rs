@@ -22,6 +22,24 @@ fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
+/// The Rust sources under a folder, each up to its tests.
+fn sources(folder: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                found.push(text.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    found
+}
+
 fn untagged(yaml: &Yaml<'static>) -> Yaml<'static> {
     yaml.get_tagged_node().unwrap_or(yaml).clone()
 }
@@ -56,6 +74,11 @@ impl Place {
     #[track_caller]
     fn number(&self) -> i64 {
         self.yaml.as_integer().unwrap_or_else(|| panic!("{} is no number", self.path))
+    }
+
+    #[track_caller]
+    fn fraction(&self) -> f64 {
+        self.yaml.as_floating_point().unwrap_or_else(|| panic!("{} is no fraction", self.path))
     }
 
     #[track_caller]
