@@ -41,6 +41,8 @@ pub enum Exit {
     Findings,
     /// 2: it was called wrongly, or something it needs did not work.
     Failed,
+    /// 130: Ctrl-C ended it early, and the answer is incomplete. What shells report of a process that SIGINT ends.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -49,6 +51,7 @@ impl From<Exit> for ExitCode {
             Exit::Good => Self::SUCCESS,
             Exit::Findings => Self::from(1),
             Exit::Failed => Self::from(2),
+            Exit::Interrupted => Self::from(130),
         }
     }
 }

@@ -22,8 +22,9 @@ use crate::world::{Ended, assert_golden, aws_at, online};
 
 /// Both tables with their indexes. Long ago, so that it is old by any clock.
 pub(crate) struct World {
-    url: String,
+    pub(crate) url: String,
     pub(crate) tables: Tables,
+    database: Database,
     serving: JoinHandle<()>,
 }
 
@@ -33,7 +34,7 @@ impl Drop for World {
     }
 }
 
-fn at(time: &str) -> Timestamp {
+pub(crate) fn at(time: &str) -> Timestamp {
     format!("2020-01-01T{time}Z").parse().unwrap()
 }
 
@@ -73,9 +74,9 @@ impl World {
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let tables = Tables::on(&aws_at(&url), "streams", "leads");
-        Self { url, tables, serving }
+        Self { url, tables, database, serving }
     }
 
     pub(crate) async fn leads(&self, arguments: &[&str]) -> Ended {
@@ -105,6 +106,13 @@ impl World {
             commit
         };
         events.iter().map(commit).collect()
+    }
+
+    /// Takes a commit out of its stream, as no version of this software does.
+    pub(crate) fn remove(&self, name: &str, sequence: u64) {
+        let key = json!({ "buyer": { "S": name }, "sequence": { "N": sequence.to_string() } });
+        let delete = json!({ "TableName": "streams", "Key": key });
+        self.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
     }
 
     pub(crate) async fn settle(&self, name: &str, through: u64) {
