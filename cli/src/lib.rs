@@ -123,14 +123,10 @@ async fn obey<O: Write, E: Write>(
             let tables = places.tables(connect).await?;
             held::command(buyer.as_ref(), &tables, &mut output).await
         }
-        Command::Emails { status, resend, yes } => {
+        Command::Emails(emails) => {
+            let wanted = emails.wanted()?;
             let tables = places.tables(connect).await?;
-            match (status, resend) {
-                (_, Some(id)) => emails::resend(id, *yes, &tables, &mut output).await,
-                (Some(status), None) => emails::command(*status, &tables, &mut output).await,
-                // The arguments ask for one of the two.
-                (None, None) => Ok(Exit::Good),
-            }
+            emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
         Command::Audit { rate, repair } => {
