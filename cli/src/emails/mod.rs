@@ -100,7 +100,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     match wanted {
         Wanted::List(selection) => {
             let (emails, scanned) = emails(tables, selection, Machine.now()).await?;
-            tell(&emails, scanned, selection.status, output)?;
+            tell(&emails, scanned, selection, output)?;
             Ok(Exit::Good)
         }
         Wanted::ResendOne { id, is_confirmed } => resend::one(id, *is_confirmed, tables, output).await,
@@ -114,7 +114,7 @@ pub(crate) async fn command<O: Write, E: Write>(
 fn tell<O: Write, E: Write>(
     emails: &[Email],
     scanned: Option<Scanned>,
-    status: Status,
+    selection: &Selection,
     output: &mut Output<'_, O, E>,
 ) -> Result<(), Failure> {
     if output.is_json {
@@ -127,8 +127,8 @@ fn tell<O: Write, E: Write>(
         }
         output.json(&document)
     } else {
-        output.line(&text(emails, status))?;
-        tell_cost(scanned, status, output)
+        output.line(&text(emails, selection))?;
+        tell_cost(scanned, selection.status, output)
     }
 }
 
@@ -146,9 +146,13 @@ fn tell_cost<O: Write, E: Write>(
     ))
 }
 
-fn text(emails: &[Email], status: Status) -> String {
+fn text(emails: &[Email], Selection { status, newer_than, reasons }: &Selection) -> String {
+    let status = status.name();
+    if emails.is_empty() && newer_than.is_none() && reasons.is_empty() {
+        return format!("No e-mails are `{status}`.");
+    }
     if emails.is_empty() {
-        return format!("No e-mails are `{}`, or none of them is selected.", status.name());
+        return format!("No `{status}` e-mails match.");
     }
     let rows = emails.iter().map(Email::row);
     let number = count(emails.len() as u64, "e-mail");

@@ -81,7 +81,7 @@ pub(super) async fn many<O: Write, E: Write>(
     let status = selection.status;
     let (found, scanned) = emails(tables, selection, now).await?;
     if found.is_empty() || !is_confirmed {
-        tell(&found, scanned, status, output)?;
+        tell(&found, scanned, selection, output)?;
         let what = count(found.len() as u64, "e-mail");
         return if found.is_empty() { Ok(Exit::Good) } else { Err(not_confirmed(&what, status)) };
     }
