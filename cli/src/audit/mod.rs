@@ -152,7 +152,7 @@ impl<S: Surroundings, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<
 
     async fn mark(&mut self, short: Vec<&BuyerId>) -> Finished<()> {
         for buyer in short {
-            // A mark under way is awaited: its outcome is told.
+            // A mark under way is awaited: its outcome is reported.
             if (&mut self.interrupted).now_or_never().is_some() {
                 return Ok(None);
             }

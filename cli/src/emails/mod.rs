@@ -100,7 +100,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     match wanted {
         Wanted::List(selection) => {
             let (emails, scanned) = emails(tables, selection, Machine.now()).await?;
-            tell(&emails, scanned, selection, output)?;
+            print(&emails, scanned, selection, output)?;
             Ok(Exit::Good)
         }
         Wanted::ResendOne { id, is_confirmed } => resend::one(id, *is_confirmed, tables, output).await,
@@ -111,7 +111,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
 }
 
-fn tell<O: Write, E: Write>(
+fn print<O: Write, E: Write>(
     emails: &[Email],
     scanned: Option<Scanned>,
     selection: &Selection,
@@ -128,11 +128,11 @@ fn tell<O: Write, E: Write>(
         output.json(&document)
     } else {
         output.line(&text(emails, selection))?;
-        tell_cost(scanned, selection.status, output)
+        print_cost(scanned, selection.status, output)
     }
 }
 
-fn tell_cost<O: Write, E: Write>(
+fn print_cost<O: Write, E: Write>(
     scanned: Option<Scanned>,
     status: Status,
     output: &mut Output<'_, O, E>,

@@ -9,7 +9,7 @@ use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Email, EmailId, HEADER, Selection, emails, tell, tell_cost};
+use super::{Email, EmailId, HEADER, Selection, emails, print, print_cost};
 use crate::output::{Output, count, table};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
@@ -48,7 +48,7 @@ pub(super) async fn one<O: Write, E: Write>(
         return Ok(Exit::Findings);
     }
     if !is_confirmed {
-        email.tell(output)?;
+        email.print(output)?;
         return Err(not_confirmed(&format!("{buyer}/{key}"), entry.status));
     }
     let now = Machine.now();
@@ -64,7 +64,7 @@ pub(super) async fn one<O: Write, E: Write>(
         first_tried_at: now,
         ..email.entry
     };
-    email.tell(output)?;
+    email.print(output)?;
     output.aside("The next sweep sends it, if its reason still holds.")?;
     Ok(Exit::Good)
 }
@@ -81,7 +81,7 @@ pub(super) async fn many<O: Write, E: Write>(
     let status = selection.status;
     let (found, scanned) = emails(tables, selection, now).await?;
     if found.is_empty() || !is_confirmed {
-        tell(&found, scanned, selection, output)?;
+        print(&found, scanned, selection, output)?;
         let what = count(found.len() as u64, "e-mail");
         return if found.is_empty() { Ok(Exit::Good) } else { Err(not_confirmed(&what, status)) };
     }
@@ -112,12 +112,12 @@ pub(super) async fn many<O: Write, E: Write>(
         let rows = done
             .iter()
             .map(|(email, outcome)| [format!("{}/{}", email.buyer, email.key), name(*outcome).to_owned()]);
-        let mut told = vec![format!("{resent} sent again by the next sweeps, if their reasons still hold")];
-        told.extend((changed > 0).then(|| format!("{changed} changed meanwhile and left alone")));
-        told.extend((open > 0).then(|| format!("{open} not tried, or the answer was lost: run it again")));
+        let mut counts = vec![format!("{resent} sent again by the next sweeps, if their reasons still hold")];
+        counts.extend((changed > 0).then(|| format!("{changed} changed meanwhile and left alone")));
+        counts.extend((open > 0).then(|| format!("{open} not tried, or the answer was lost: run it again")));
         let total = count(done.len() as u64, "e-mail");
-        output.line(&format!("{}\n{total}: {}", table(&["id", "outcome"], rows), told.join("; ")))?;
-        tell_cost(scanned, status, output)?;
+        output.line(&format!("{}\n{total}: {}", table(&["id", "outcome"], rows), counts.join("; ")))?;
+        print_cost(scanned, status, output)?;
     }
     match failed {
         Some(failure) => Err(failure),
@@ -152,7 +152,7 @@ fn row_json(email: &Email, outcome: Option<Outcome>) -> Value {
 }
 
 impl Email {
-    fn tell<O: Write, E: Write>(&self, output: &mut Output<'_, O, E>) -> Result<(), Failure> {
+    fn print<O: Write, E: Write>(&self, output: &mut Output<'_, O, E>) -> Result<(), Failure> {
         if output.is_json { output.json(&self.json()) } else { output.line(&table(&HEADER, [self.row()])) }
     }
 }

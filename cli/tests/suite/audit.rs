@@ -102,7 +102,7 @@ async fn a_repair_marks_who_is_short_and_performs_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_doorbell_may_still_settle_is_no_finding_and_a_cursor_that_moved_is_left_alone() {
+async fn what_the_doorbell_may_settle_is_no_finding() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     let early = whole(&world.tables, true, "2020-01-01T10:02:00Z").await.unwrap();

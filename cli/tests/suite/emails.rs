@@ -42,7 +42,7 @@ async fn rejected() -> World {
 }
 
 #[tokio::test]
-async fn e_mails_are_listed_by_status_and_a_reading_of_the_whole_table_says_what_it_cost() {
+async fn e_mails_are_listed_by_status_and_a_scan_prints_its_cost() {
     let world = World::start().await;
     world.email("ada", "quote-email", Status::Unknown, Some("timed out")).await;
     world.email("bob", "quote-email", Status::Sent, None).await;
@@ -218,7 +218,7 @@ async fn an_e_mail_that_changed_after_it_was_listed_is_counted_and_left_alone() 
 }
 
 #[tokio::test]
-async fn a_failure_among_many_is_told_with_what_was_done_before() {
+async fn a_failure_among_many_is_reported_with_what_was_done_before() {
     let world = rejected().await;
     let wire = at_bobs(&world, |_| Some(Answer::Reply(Reply::error(400, "AccessDeniedException")))).await;
     let ended = online(wire.url(), &["emails", "--resend", "--status", "rejected", "--yes"]).await;
@@ -246,7 +246,7 @@ async fn a_lifted_stop_lets_mail_go_to_the_buyers_addresses_again() {
     assert!(lifted.err.contains("`leads emails --resend BUYER/KEY` sends one again"), "{}", lifted.err);
     let expected = effects::leads::Cursor { stopped: [].into(), ..before };
     assert_eq!(cursor("ada").await, expected);
-    assert_eq!(cursor("bob").await.stopped.len(), 1, "of nobody else");
+    assert_eq!(cursor("bob").await.stopped.len(), 1, "only of ada");
 
     let json = world.leads(&["emails", "--allow", "bob", "--json"]).await;
     assert_eq!(json.json(), json!({ "buyerId": "bob", "allowed": 1 }));

@@ -69,7 +69,7 @@ async fn a_stop_that_came_after_the_look_stays() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_stopped_there_is_nothing_to_lift_and_nothing_is_written() {
+async fn where_nothing_is_stopped_nothing_is_lifted_or_written() {
     let some = BTreeSet::from([AddressDigest::of("ada@example.com")]);
     for table in both().await {
         for found in [&some, &BTreeSet::new()] {
