@@ -6,8 +6,8 @@ use domain::{BuyerId, OfferId, OfferVersion, Priority};
 use effects::leads::Status;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
 
-use crate::Places;
-use crate::emails::EmailId;
+use crate::emails::{EmailId, Selection, Wanted};
+use crate::{Failure, Places};
 
 /// Checks and posts offer events, tells what Leadstream knows, and repairs what people must decide.
 #[derive(Debug, Parser)]
@@ -25,7 +25,8 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 good, 1 findings or an unknown buyer, 2 wrong usage or something did not work.
+Exit codes: 0 good, 1 findings or an unknown buyer, 2 wrong usage or something did not work,
+130 interrupted, the answer is incomplete.
 
 AWS is found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`; AWS_ENDPOINT_URL for a local one.
 On a stack of `make up`: . .local/stack.env";
@@ -91,44 +92,29 @@ pub(crate) enum Command {
         buyer: Option<BuyerId>,
     },
 
-    /// List e-mails by where they stand, or have a doubtful one sent again.
+    /// List e-mails by status, send some again, or lift the stop on a buyer's addresses.
     ///
-    /// `sending`, `unknown` and `retry` stand in an index. For the others the whole leads table is read: it says what that
-    /// cost.
-    #[command(
-        after_help = "Example:\n  leads emails --status unknown\n  leads emails --resend buyer-7/quote-email --yes"
-    )]
-    #[command(group(clap::ArgGroup::new("what").args(["status", "resend"]).required(true)))]
-    Emails {
-        /// The status.
-        #[arg(long, value_parser = status())]
-        status: Option<Status>,
-
-        /// Send one again that is `unknown` or `abandoned`. The buyer may get it twice.
-        ///
-        /// It becomes `retry`, due now; the next sweep sends it if its reason still holds.
-        #[arg(long, value_name = "BUYER/KEY", value_parser = email_id)]
-        resend: Option<EmailId>,
-
-        /// Yes, the buyer may get it twice.
-        #[arg(long, requires = "resend")]
-        yes: bool,
-    },
+    /// `sending`, `unknown` and `retry` are indexed; other statuses scan the whole leads table and print the cost.
+    #[command(after_help = EMAILS_EXAMPLES)]
+    Emails(Emails),
 
     /// Look at offer events that were set aside, give them another try, or drop them.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
 
-    /// Compare every stream with its cursor: effects that nobody is called to settle, buyers behind, missing commits.
+    /// Compare every stream with its cursor: pending effects that nothing will retry, buyers behind, missing commits.
     ///
-    /// Reads the keys of the whole streams table, which costs as much as reading all of it. Exit code 1 if something is found.
+    /// Reads the keys of the whole streams table, which costs as much as reading all of it, and one cursor for each stream.
+    /// Exit code 1 if something is found. Ctrl-C prints what was found so far, marked as incomplete, and exits with 130.
+    ///
+    /// Memory: about 250 bytes for each stream, whatever its length, while the table returns the commits of a stream in order.
     #[command(after_help = "Example:\n  leads audit --rate 500\n  leads audit --repair")]
     Audit {
         /// Read units of the streams table a second, at most.
         #[arg(long, default_value_t = 200, value_name = "UNITS")]
         rate: u32,
 
-        /// Mark those behind and due that nobody is called to settle; the next sweep goes on with them.
+        /// Mark buyers with pending effects that nothing will retry as behind and due; the next sweep goes on with them.
         #[arg(long)]
         repair: bool,
     },
@@ -283,13 +269,85 @@ impl Command {
             | Self::DeadLetters(
                 DeadLetters::List { .. } | DeadLetters::Show { .. } | DeadLetters::Drop { yes: false, .. },
             ) => true,
-            Self::Emails { resend, .. } => resend.is_none(),
+            Self::Emails(emails) => emails.allow.is_none() && !emails.yes,
             Self::Audit { repair, .. } => !*repair,
             Self::Send { .. }
             | Self::Void { .. }
             | Self::Reset { .. }
             | Self::Erase { .. }
             | Self::DeadLetters(DeadLetters::Redrive { .. } | DeadLetters::Drop { yes: true, .. }) => false,
+        }
+    }
+}
+
+const EMAILS_EXAMPLES: &str = "\
+Example:
+  leads emails --status unknown
+  leads emails --status rejected --newer-than 2h
+  leads emails --resend buyer-7/quote-email --yes
+  leads emails --resend --status rejected --reason BadRequest --newer-than 2d
+  leads emails --allow buyer-7";
+
+/// What `leads emails` is to do.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").args(["status", "resend", "allow"]).required(true).multiple(true)))]
+pub(crate) struct Emails {
+    /// Select e-mails of this status.
+    #[arg(long, value_parser = status())]
+    pub(crate) status: Option<Status>,
+
+    /// Select those that came to this status at most this long ago, as in `90m` or `2d`.
+    #[arg(long, value_name = "AGE", value_parser = age, requires = "status")]
+    pub(crate) newer_than: Option<SignedDuration>,
+
+    /// Select those whose reason is this or begins with it. May be repeated; any match counts.
+    #[arg(long, requires = "status")]
+    pub(crate) reason: Vec<String>,
+
+    /// Send again: the e-mail of this id or, without an id, all that are selected. Only `unknown`, `abandoned` and `rejected`
+    /// ones.
+    ///
+    /// Without --yes they are only listed and counted. With it each becomes `retry`, due now, unless it has changed meanwhile;
+    /// the next sweeps send it if its reason still holds. A buyer may get an `unknown` or `abandoned` one twice.
+    #[arg(long, value_name = "BUYER/KEY", value_parser = email_id, num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, without an id, with one")]
+    pub(crate) resend: Option<Option<EmailId>>,
+
+    /// Lift the stop on all addresses of this buyer: those that a permanent bounce or a complaint has stopped get mail again.
+    ///
+    /// E-mails rejected meanwhile stay rejected; send them again with --resend.
+    #[arg(long, value_name = "BUYER", value_parser = buyer_id, conflicts_with_all = ["status", "resend"])]
+    pub(crate) allow: Option<BuyerId>,
+
+    /// Confirm --resend.
+    #[arg(long, requires = "resend")]
+    pub(crate) yes: bool,
+}
+
+impl Emails {
+    /// What the options ask for together.
+    pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
+        let selection =
+            |status| Selection { status, newer_than: self.newer_than, reasons: self.reason.clone() };
+        let is_confirmed = self.yes;
+        match (&self.allow, &self.resend, self.status) {
+            (Some(buyer), ..) => Ok(Wanted::Allow(buyer.clone())),
+            (None, Some(Some(id)), None) => Ok(Wanted::ResendOne { id: id.clone(), is_confirmed }),
+            (None, Some(Some(_)), Some(_)) => Err(Failure::Usage(
+                "--resend BUYER/KEY names one e-mail and --status selects many: use one of them".to_owned(),
+            )),
+            (None, Some(None), Some(status)) if !status.is_resendable() => Err(Failure::Usage(format!(
+                "`{}` e-mails are not sent again: use --status unknown, abandoned or rejected",
+                status.name()
+            ))),
+            (None, Some(None), Some(status)) => {
+                Ok(Wanted::ResendMany { selection: selection(status), is_confirmed })
+            }
+            (None, None, Some(status)) => Ok(Wanted::List(selection(status))),
+            (None, Some(None) | None, None) => Err(Failure::Usage(
+                "nothing is selected: use --resend BUYER/KEY for one e-mail, --status for all of a status"
+                    .to_owned(),
+            )),
         }
     }
 }

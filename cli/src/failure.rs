@@ -127,6 +127,9 @@ pub enum Failure {
         "the queue of offer events and the dead-letter queue are the same one: redriving would never end"
     )]
     SameQueue,
+    /// The options do not go together.
+    #[error("{0}")]
+    Usage(String),
     /// A person must say that it is meant.
     #[error("nothing is done: {what} cannot be undone. Say --yes if that is meant")]
     NotConfirmed {

@@ -41,6 +41,8 @@ pub enum Exit {
     Findings,
     /// 2: it was called wrongly, or something it needs did not work.
     Failed,
+    /// 130: Ctrl-C ended it early, and the answer is incomplete. What shells report of a process that SIGINT ends.
+    Interrupted,
 }
 
 impl From<Exit> for ExitCode {
@@ -49,6 +51,7 @@ impl From<Exit> for ExitCode {
             Exit::Good => Self::SUCCESS,
             Exit::Findings => Self::from(1),
             Exit::Failed => Self::from(2),
+            Exit::Interrupted => Self::from(130),
         }
     }
 }
@@ -120,14 +123,10 @@ async fn obey<O: Write, E: Write>(
             let tables = places.tables(connect).await?;
             held::command(buyer.as_ref(), &tables, &mut output).await
         }
-        Command::Emails { status, resend, yes } => {
+        Command::Emails(emails) => {
+            let wanted = emails.wanted()?;
             let tables = places.tables(connect).await?;
-            match (status, resend) {
-                (_, Some(id)) => emails::resend(id, *yes, &tables, &mut output).await,
-                (Some(status), None) => emails::command(*status, &tables, &mut output).await,
-                // The arguments ask for one of the two.
-                (None, None) => Ok(Exit::Good),
-            }
+            emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
         Command::Audit { rate, repair } => {

@@ -6,7 +6,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// What is over sooner needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar on the terminal, once it takes long; never in a file or a pipe.
+/// Progress on the terminal, once it takes long; never in a file or a pipe.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -14,11 +14,22 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn towards(total: u64) -> Self {
-        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        if let Ok(style) =
-            ProgressStyle::with_template("{wide_bar} {human_pos} of {human_len} posted, {eta} left")
-        {
+    /// A bar that fills; `done` is what becomes of each, as in `posted`.
+    pub(crate) fn towards(total: u64, done: &str) -> Self {
+        Self::styled(
+            Some(total),
+            &format!("{{wide_bar}} {{human_pos}} of {{human_len}} {done}, {{eta}} left"),
+        )
+    }
+
+    /// A count without a known end, as in `commits read`.
+    pub(crate) fn counting(what: &str) -> Self {
+        Self::styled(None, &format!("{{spinner}} {{human_pos}} {what}{{msg}}, {{elapsed}} so far"))
+    }
+
+    fn styled(total: Option<u64>, template: &str) -> Self {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         Self { bar, begun: Instant::now() }
@@ -29,6 +40,11 @@ impl Progress {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_position(position);
+    }
+
+    /// Adds this to the line.
+    pub(crate) fn note(&self, text: String) {
+        self.bar.set_message(text);
     }
 
     pub(crate) fn end(&self) {

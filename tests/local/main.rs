@@ -3,6 +3,7 @@
 
 mod after;
 mod alone;
+mod audit;
 mod bad_input;
 mod held;
 mod logs;

@@ -76,7 +76,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     let (tally, mut document) = check::report(check::open(file)?, &name, output)?;
     let posted = if tally.findings == 0 {
         let sqs = aws_sdk_sqs::Client::new(&connect().await?);
-        let progress = Progress::towards(tally.events);
+        let progress = Progress::towards(tally.events, "posted");
         let messages = messages(check::open(file)?, &name, is_repeat);
         let posted = post(&sqs, queue_url, messages, |position| progress.at(position)).await;
         progress.end();

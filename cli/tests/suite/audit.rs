@@ -1,17 +1,21 @@
 //! Every stream against its cursor, in tables that an engine of DynamoDB keeps.
 
-use cli::Exit;
-use cli::audit::audit;
+use std::future::{Future, pending};
+
+use cli::audit::{Audit, Finding, audit};
+use cli::{Exit, Tables};
 use domain::Sequence;
 use effects::leads::{Behind, Cursors as _};
-use event_store::EventStore as _;
 use event_store::surroundings::Surroundings;
+use event_store::{CommitKey, EventStore as _};
+use futures::channel::oneshot;
 use jiff::Timestamp;
 use serde_json::json;
-use testkit::{accepted, buyer, made, rejected};
+use testkit::wire::{Answer, Reply, Wire};
+use testkit::{SplitMix64, acceptance_withdrawn, accepted, buyer, made, rejected};
 
 use crate::everybody::World;
-use crate::world::assert_golden;
+use crate::world::{assert_golden, aws_at, environment};
 
 /// A clock of the test.
 struct At(&'static str);
@@ -24,6 +28,11 @@ impl Surroundings for At {
     fn nonce(&self) -> String {
         "audit".to_owned()
     }
+}
+
+/// An audit that is not interrupted.
+async fn whole(tables: &Tables, repair: bool, now: &'static str) -> Result<Audit, cli::Failure> {
+    audit(tables, 1_000_000, repair, &At(now), pending(), |_| {}).await
 }
 
 /// Settled: ada. Short: bob, of whom nobody knows. Behind: cem. A commit is missing: dan.
@@ -74,7 +83,7 @@ fn sorted(text: &str) -> String {
 #[tokio::test]
 async fn a_repair_marks_who_is_short_and_performs_nothing() {
     let world = four().await;
-    let found = audit(&world.tables, 1_000, true, &At("2020-01-01T11:00:00Z")).await.unwrap();
+    let found = whole(&world.tables, true, "2020-01-01T11:00:00Z").await.unwrap();
     assert_eq!(found.findings.len(), 3);
     let cursor = world.tables.leads.cursor(&buyer("bob")).await.unwrap();
     assert_eq!(cursor.through, Sequence::START);
@@ -87,16 +96,16 @@ async fn a_repair_marks_who_is_short_and_performs_nothing() {
     assert_eq!(cursor.behind, Some(behind));
     let work = world.tables.leads.all_open_work().await.unwrap();
     assert_eq!(work.len(), 2, "bob and cem");
-    let again = audit(&world.tables, 1_000, true, &At("2020-01-01T11:00:01Z")).await.unwrap();
+    let again = whole(&world.tables, true, "2020-01-01T11:00:01Z").await.unwrap();
     let names: Vec<&str> = again.findings.iter().map(|(_, finding)| finding.name()).collect();
     assert!(!names.contains(&"short"), "{names:?}");
 }
 
 #[tokio::test]
-async fn what_the_doorbell_may_still_settle_is_no_finding_and_a_cursor_that_moved_is_left_alone() {
+async fn what_the_doorbell_may_settle_is_no_finding() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
-    let early = audit(&world.tables, 1_000, true, &At("2020-01-01T10:02:00Z")).await.unwrap();
+    let early = whole(&world.tables, true, "2020-01-01T10:02:00Z").await.unwrap();
     assert_eq!((early.findings, early.streams, early.commits), (vec![], 1, 1));
     world.settle("ada", 1).await;
     let behind =
@@ -105,4 +114,200 @@ async fn what_the_doorbell_may_still_settle_is_no_finding_and_a_cursor_that_move
     assert!(!marked);
     assert_eq!(world.leads(&["audit", "--json"]).await.json()["findings"], json!([]));
     assert_eq!(world.leads(&["audit"]).await.exit, Exit::Good);
+}
+
+/// Long after everything that is recorded.
+const LATER: &str = "2020-01-01T12:00:00Z";
+
+/// Five buyers with 30 commits each, all settled, but for dan's last ten.
+async fn thirty_each() -> World {
+    let world = World::start().await;
+    for name in ["ada", "bob", "cem", "dan", "eve"] {
+        let later = (2..=30).map(|version| {
+            let changed = if version % 2 == 0 { accepted("car-1") } else { acceptance_withdrawn("car-1") };
+            vec![changed.v(version)]
+        });
+        let events: Vec<_> = std::iter::once(vec![made("car-1")]).chain(later).collect();
+        let events: Vec<&[_]> = events.iter().map(Vec::as_slice).collect();
+        for commit in World::commits(name, &events) {
+            world.tables.streams.append(&commit).await.unwrap();
+        }
+        world.settle(name, if name == "dan" { 20 } else { 30 }).await;
+    }
+    world
+}
+
+impl World {
+    /// All keys in an order of this number.
+    async fn shuffled(&self, seed: u64) -> Vec<CommitKey> {
+        let mut keys = self.tables.streams.keys(None).await.unwrap().keys;
+        let mut random = SplitMix64(seed);
+        for place in (1..keys.len()).rev() {
+            keys.swap(place, random.below(place + 1));
+        }
+        keys
+    }
+}
+
+fn as_item(key: &CommitKey) -> serde_json::Value {
+    let mut item = json!({
+        "buyer": { "S": key.buyer.as_str() },
+        "sequence": { "N": key.first.to_string() },
+        "last": { "N": key.last.to_string() },
+        "recordedAt": { "S": key.recorded_at.to_string() },
+    });
+    if key.is_in_feed {
+        item["feed"] = json!({ "S": "2020-01-01T10#0" });
+    }
+    item
+}
+
+/// The world's tables, whose scan returns these keys, seven on a page; everything else is answered as the world is.
+async fn scanning(world: &World, keys: &[CommitKey]) -> (Wire, Tables) {
+    let items: Vec<_> = keys.iter().map(as_item).collect();
+    let url = world.url.clone();
+    let wire = Wire::start(move |request| {
+        if request.operation() != "Scan" {
+            return Answer::Forward(url.clone());
+        }
+        let from = request.json()["ExclusiveStartKey"]["sequence"]["N"]
+            .as_str()
+            .map_or(0, |from| from.parse().unwrap());
+        let to = items.len().min(from + 7);
+        let mut page = json!({ "Items": items[from..to], "ConsumedCapacity": { "CapacityUnits": 1.0 } });
+        if to < items.len() {
+            page["LastEvaluatedKey"] =
+                json!({ "buyer": { "S": "a place" }, "sequence": { "N": to.to_string() } });
+        }
+        Answer::Reply(Reply::json(200, &page))
+    })
+    .await;
+    let tables = Tables::on(&aws_at(wire.url()), "streams", "leads");
+    (wire, tables)
+}
+
+fn short(name: &str) -> (domain::BuyerId, Finding) {
+    let (through, head) = (Sequence::new(20), Sequence::new(30));
+    let since = "2020-01-01T10:00:00Z".parse().unwrap();
+    (buyer(name), Finding::Short { through, head, since, is_repaired: false })
+}
+
+#[tokio::test]
+async fn in_whatever_order_keys_come_a_whole_stream_has_no_gap() {
+    let world = thirty_each().await;
+    for seed in 0..20 {
+        let (_wire, tables) = scanning(&world, &world.shuffled(seed).await).await;
+        let found = whole(&tables, false, LATER).await.unwrap();
+        assert_eq!(found.findings, [short("dan")], "{seed}");
+        assert_eq!((found.streams, found.commits, found.is_complete), (5, 150, true), "{seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_commit_is_found_in_whatever_order_keys_come() {
+    let world = thirty_each().await;
+    world.remove("bob", 1);
+    world.remove("bob", 17);
+    world.remove("bob", 18);
+    let gap = |from, to| Finding::Gap { from: Sequence::new(from), to: Sequence::new(to) };
+    for seed in 0..20 {
+        let (_wire, tables) = scanning(&world, &world.shuffled(seed).await).await;
+        let found = whole(&tables, false, LATER).await.unwrap();
+        let expected = [(buyer("bob"), gap(1, 1)), (buyer("bob"), gap(17, 18)), short("dan")];
+        assert_eq!(found.findings, expected, "{seed}");
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_a_scan_missed_is_looked_for_before_it_counts_as_a_gap() {
+    let world = thirty_each().await;
+    let mut keys = world.shuffled(1).await;
+    keys.retain(|key| key.buyer != buyer("ada") || ![5, 6, 12].contains(&key.first.get()));
+    let (wire, tables) = scanning(&world, &keys).await;
+    let found = whole(&tables, false, LATER).await.unwrap();
+    assert_eq!(found.findings, [short("dan")]);
+    assert_eq!(found.commits, 150);
+    let asked = wire.operations().iter().filter(|operation| *operation == "Query").count();
+    assert_eq!(asked, 2, "once for each hole");
+}
+
+/// Ready once this many pages were read.
+fn after_pages(pages: usize) -> (impl Future<Output = ()>, impl FnMut(&Audit)) {
+    let (sender, receiver) = oneshot::channel();
+    let (mut sender, mut left) = (Some(sender), pages);
+    let count = move |_: &Audit| {
+        left -= 1;
+        if left == 0 {
+            sender.take().unwrap().send(()).unwrap();
+        }
+    };
+    (async { receiver.await.unwrap() }, count)
+}
+
+#[tokio::test]
+async fn an_interrupted_audit_has_what_is_certain_by_then_and_no_gap() {
+    let world = thirty_each().await;
+    world.remove("bob", 17);
+    let mut found_short = 0;
+    for pages in 1..=21 {
+        let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
+        let (interrupted, count) = after_pages(pages);
+        // The rate leaves time between pages.
+        let found = audit(&tables, 1_000, false, &At(LATER), interrupted, count).await.unwrap();
+        assert_eq!((found.is_complete, found.commits), (false, 7 * pages as u64), "{pages}");
+        assert!(found.text().contains("INCOMPLETE: interrupted"), "{}", found.text());
+        assert_eq!(found.json()["isComplete"], false);
+        assert!(found.findings.len() <= 1, "{:?}", found.findings);
+        for (name, finding) in found.findings {
+            assert_eq!((name, finding.name()), (buyer("dan"), "short"));
+            found_short += 1;
+        }
+    }
+    assert!(found_short > 15, "{found_short}: as soon as a commit says it");
+}
+
+#[tokio::test]
+async fn an_interrupted_repair_has_marked_what_it_says_it_has() {
+    let world = thirty_each().await;
+    let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
+    let (interrupted, count) = after_pages(12);
+    let found = audit(&tables, 1_000, true, &At(LATER), interrupted, count).await.unwrap();
+    assert!(!found.is_complete);
+    assert!(matches!(found.findings[..], [(_, Finding::Short { is_repaired: true, .. })]), "{found:?}");
+    assert!(world.tables.leads.cursor(&buyer("dan")).await.unwrap().behind.is_some());
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_an_audit_with_what_it_found_and_exit_code_130() {
+    let world = thirty_each().await;
+    let url = world.url.clone();
+    let mut scans = 0;
+    let wire = Wire::start(move |request| {
+        if request.operation() == "Scan" {
+            scans += 1;
+            // Half of the table, then silence.
+            if scans > 1 {
+                return Answer::Never;
+            }
+            let mut body = request.json();
+            body["Limit"] = json!(149);
+            request.body = body.to_string().into_bytes();
+        }
+        Answer::Forward(url.clone())
+    })
+    .await;
+    let mut leads = tokio::process::Command::new(env!("CARGO_BIN_EXE_leads"));
+    leads.args(["audit", "--json"]).env_clear().envs(environment(wire.url()));
+    leads.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+    let leads = leads.spawn().unwrap();
+    while wire.operations().iter().filter(|operation| *operation == "Scan").count() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let id = leads.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let ended = leads.wait_with_output().await.unwrap();
+    assert_eq!(ended.status.code(), Some(130));
+    let json: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    assert_eq!((&json["isComplete"], &json["commits"]), (&json!(false), &json!(149)));
+    assert_eq!(json["findings"][0]["buyerId"], "dan", "{json:#}");
 }

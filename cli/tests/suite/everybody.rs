@@ -1,4 +1,4 @@
-//! What is asked about all buyers: open leads, held events, e-mails; in tables that an engine of DynamoDB keeps.
+//! What is asked about all buyers: open leads and held events; in tables that an engine of DynamoDB keeps.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use domain::{CarId, CloseReason, Event, LeadId, OfferVersion, Sequence};
 use dynoxide::Database;
 use effects::leads::{
     AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
-    Learned, Ledger as _, Opening, Progress, Receipts as _, Status, Verdict, Work as _,
+    Learned, Ledger as _, Opening, Progress, Receipts as _, Status, Verdict,
 };
 use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
 use jiff::Timestamp;
@@ -22,8 +22,9 @@ use crate::world::{Ended, assert_golden, aws_at, online};
 
 /// Both tables with their indexes. Long ago, so that it is old by any clock.
 pub(crate) struct World {
-    url: String,
+    pub(crate) url: String,
     pub(crate) tables: Tables,
+    database: Database,
     serving: JoinHandle<()>,
 }
 
@@ -33,7 +34,7 @@ impl Drop for World {
     }
 }
 
-fn at(time: &str) -> Timestamp {
+pub(crate) fn at(time: &str) -> Timestamp {
     format!("2020-01-01T{time}Z").parse().unwrap()
 }
 
@@ -73,9 +74,9 @@ impl World {
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let tables = Tables::on(&aws_at(&url), "streams", "leads");
-        Self { url, tables, serving }
+        Self { url, tables, database, serving }
     }
 
     pub(crate) async fn leads(&self, arguments: &[&str]) -> Ended {
@@ -107,6 +108,13 @@ impl World {
         events.iter().map(commit).collect()
     }
 
+    /// Takes a commit out of its stream, as no version of this software does.
+    pub(crate) fn remove(&self, name: &str, sequence: u64) {
+        let key = json!({ "buyer": { "S": name }, "sequence": { "N": sequence.to_string() } });
+        let delete = json!({ "TableName": "streams", "Key": key });
+        self.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    }
+
     pub(crate) async fn settle(&self, name: &str, through: u64) {
         self.progress(name, Progress { through: Sequence::new(through), ..Progress::default() }).await;
     }
@@ -124,7 +132,19 @@ impl World {
     }
 
     /// An e-mail of a buyer that was tried and settled so.
-    async fn email(&self, name: &str, key: &str, status: Status, reason: Option<&str>) {
+    pub(crate) async fn email(&self, name: &str, key: &str, status: Status, reason: Option<&str>) {
+        self.email_since(name, key, status, reason, at("10:00:01")).await;
+    }
+
+    /// The same, settled then.
+    pub(crate) async fn email_since(
+        &self,
+        name: &str,
+        key: &str,
+        status: Status,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) {
         let claim = Claim {
             buyer: buyer(name),
             key: key.to_owned(),
@@ -142,9 +162,22 @@ impl World {
             message_id: None,
             reason: reason.map(str::to_owned),
             due: status.is_open().then(|| at("11:00:00")),
-            now: at("10:00:01"),
+            now,
         };
         assert!(self.tables.leads.settle(&buyer(name), key, "first", &verdict).await.unwrap());
+    }
+
+    /// What SES says of the first attempt.
+    pub(crate) async fn learn(&self, name: &str, kind: Kind) -> Learned {
+        let receipt = Receipt {
+            buyer: buyer(name),
+            effect: "quote-email".to_owned(),
+            nonce: "first".to_owned(),
+            kind,
+            message_id: "ses-1".to_owned(),
+        };
+        let client = aws_sdk_dynamodb::Client::new(&aws_at(&self.url));
+        DynamoReceipts::new(client, "leads".to_owned()).learn(&receipt, at("12:00:00")).await.unwrap()
     }
 }
 
@@ -218,77 +251,4 @@ async fn held_events_of_all_buyers_are_listed_longest_waiting_first_as_their_str
     assert_eq!(of_one["gaps"].as_array().unwrap().len(), 1);
     let nothing = world.leads(&["held", "--buyer", "cem"]).await;
     assert_eq!((nothing.exit, nothing.out.as_str()), (Exit::Good, "No events are held.\n"));
-}
-
-#[tokio::test]
-async fn e_mails_are_listed_by_status_and_a_reading_of_the_whole_table_says_what_it_cost() {
-    let world = World::start().await;
-    world.email("ada", "quote-email", Status::Unknown, Some("timed out")).await;
-    world.email("bob", "quote-email", Status::Sent, None).await;
-    world.email("bob", "accepted-email/car-1/2", Status::Rejected, Some("bad address")).await;
-    let open = world.leads(&["emails", "--status", "unknown"]).await;
-    assert_eq!((open.exit, open.err.as_str()), (Exit::Good, ""), "from the index");
-    assert!(open.out.contains("ada/quote-email") && open.out.ends_with("1 e-mail\n"), "{}", open.out);
-    let scanned = world.leads(&["emails", "--status", "rejected"]).await;
-    assert!(scanned.out.contains("bob/accepted-email/car-1/2"), "{}", scanned.out);
-    assert!(
-        scanned.err.contains("the whole leads table was read, 3 items on 1 page for 0.5 read units"),
-        "{}",
-        scanned.err
-    );
-    let json = world.leads(&["emails", "--status", "sent", "--json"]).await.json();
-    assert_eq!(json["emails"][0]["buyerId"], "bob");
-    assert_eq!(json["scanned"]["items"], 3);
-    let none = world.leads(&["emails", "--status", "retry"]).await;
-    assert_eq!(none.out, "No e-mails are `retry`.\n");
-}
-
-#[tokio::test]
-async fn a_doubtful_or_abandoned_e_mail_is_sent_again_only_if_a_person_says_so() {
-    for status in [Status::Unknown, Status::Abandoned] {
-        let world = World::start().await;
-        world.email("ada", "quote-email", Status::Unknown, Some("timed out")).await;
-        if status == Status::Abandoned {
-            let found = world.tables.leads.about(&buyer("ada")).await.unwrap().ledger["quote-email"].clone();
-            let (ada, now) = (buyer("ada"), at("11:00:00"));
-            assert!(world.tables.leads.close(&ada, "quote-email", &found, status, now).await.unwrap());
-        }
-        let asked = world.leads(&["emails", "--resend", "ada/quote-email"]).await;
-        assert_eq!(asked.exit, Exit::Failed);
-        assert!(asked.err.contains("sending ada/quote-email, perhaps a second time"), "{}", asked.err);
-
-        let before = Timestamp::now();
-        let ended = world.leads(&["emails", "--resend", "ada/quote-email", "--yes", "--json"]).await;
-        assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
-        assert_eq!(ended.json()["status"], "retry");
-        let entry = world.tables.leads.about(&buyer("ada")).await.unwrap().ledger["quote-email"].clone();
-        assert_eq!((entry.status, entry.nonce.as_str(), &entry.reason), (Status::Retry, "first", &None));
-        let rounded = before - jiff::SignedDuration::from_millis(1);
-        assert!(entry.first_tried_at >= rounded && entry.due.unwrap() >= rounded, "for another day");
-        assert_eq!(world.tables.leads.all_open_work().await.unwrap().len(), 1);
-
-        let again = world.leads(&["emails", "--resend", "ada/quote-email", "--yes"]).await;
-        assert_eq!(again.exit, Exit::Findings);
-        assert!(again.err.contains("is `retry`: only `unknown` and `abandoned` ones"), "{}", again.err);
-
-        // What SES says late of the first attempt.
-        let receipt = Receipt {
-            buyer: buyer("ada"),
-            effect: "quote-email".to_owned(),
-            nonce: "first".to_owned(),
-            kind: Kind::Delivered,
-            message_id: "ses-1".to_owned(),
-        };
-        let receipts =
-            DynamoReceipts::new(aws_sdk_dynamodb::Client::new(&aws_at(&world.url)), "leads".to_owned());
-        assert_eq!(receipts.learn(&receipt, at("12:00:00")).await.unwrap(), Learned::Settled);
-        assert_eq!(world.tables.leads.all_open_work().await.unwrap(), vec![], "it need not be sent");
-    }
-}
-
-#[tokio::test]
-async fn an_e_mail_that_is_not_there_is_told() {
-    let ended = World::start().await.leads(&["emails", "--resend", "ada/quote-email", "--yes"]).await;
-    assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""));
-    assert_eq!(ended.err, "there is no e-mail ada/quote-email\n");
 }

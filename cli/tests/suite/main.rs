@@ -6,6 +6,7 @@ mod answers;
 mod audit;
 mod check;
 mod dead_letters;
+mod emails;
 mod everybody;
 mod explain;
 mod send;

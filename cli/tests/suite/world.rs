@@ -60,6 +60,19 @@ pub(crate) async fn run(
     Ended { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
+/// What a process of `leads` needs to know to run on the AWS at this URL.
+pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
+    let pairs = [
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+        ("STREAMS_TABLE", "streams"),
+        ("LEADS_TABLE", "leads"),
+    ];
+    pairs.map(|(name, value)| (name, value.to_owned())).into()
+}
+
 /// The SDK in a hurry: two attempts, and hardly any time between them.
 pub(crate) fn aws_at(url: &str) -> SdkConfig {
     let retries = RetryConfig::standard()

@@ -68,10 +68,10 @@ impl Status {
         }
     }
 
-    /// Whether a person may decide to have it sent again: it may have gone out, or not.
+    /// Whether a person may decide to have it sent again: nothing else will try it, and it is not known to have gone out.
     #[must_use]
-    pub const fn is_given_up_or_doubtful(self) -> bool {
-        matches!(self, Self::Unknown | Self::Abandoned)
+    pub const fn is_resendable(self) -> bool {
+        matches!(self, Self::Unknown | Self::Abandoned | Self::Rejected)
     }
 
     /// Whether somebody still has something to do about it: such entries stand in the index of open work.

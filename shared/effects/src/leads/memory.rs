@@ -1,14 +1,15 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 
 use contract::receipt::Receipt;
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
 use super::{
-    Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold, LeadsUnavailable, Learned,
-    Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Receipts, Status, Verdict, Walked, Work,
-    is_claimable, receipts,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
+    LeadsUnavailable, Learned, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Receipts,
+    Status, Verdict, Walked, Work, is_claimable, receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -58,8 +59,7 @@ impl MemoryLeads {
         let mut tables = self.tables.borrow_mut();
         let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
         let is_found = |entry: &&mut LedgerEntry| entry.nonce == found.nonce && entry.status == found.status;
-        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_given_up_or_doubtful())
-        else {
+        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_resendable()) else {
             return false;
         };
         entry.status = Status::Retry;
@@ -68,6 +68,14 @@ impl MemoryLeads {
         entry.since = now;
         entry.first_tried_at = now;
         true
+    }
+
+    /// What `DynamoLeads::allow` does.
+    #[must_use]
+    pub fn allow(&self, buyer: &BuyerId, found: &BTreeSet<AddressDigest>) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let cursor = tables.cursors.get_mut(buyer).filter(|cursor| cursor.stopped == *found);
+        cursor.is_some_and(|cursor| !mem::take(&mut cursor.stopped).is_empty())
     }
 }
 

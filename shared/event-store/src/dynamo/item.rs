@@ -9,7 +9,7 @@ use domain::{BuyerId, Sequence};
 use super::CommitKey;
 use crate::FeedEntry;
 
-type Item = HashMap<String, AttributeValue>;
+pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn write(commit: &StoredCommit) -> Item {
     let text = |value: &String| AttributeValue::S(value.clone());
@@ -69,7 +69,7 @@ pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
 /// What an audit asks for.
 pub(super) fn read_key(item: &Item) -> Option<CommitKey> {
     let FeedEntry { buyer, sequence, recorded_at } = read_feed(item)?;
-    let last = item.get("last").and_then(|last| last.as_n().ok()?.parse().ok()).map(Sequence::new);
+    let last = Sequence::new(item.get("last")?.as_n().ok()?.parse().ok()?);
     Some(CommitKey { buyer, first: sequence, last, recorded_at, is_in_feed: item.contains_key("feed") })
 }
 

@@ -1,9 +1,11 @@
-//! What people on call ask of all buyers, and the two things that they may change.
+//! What people on call ask of all buyers, and the three things that they may change.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
-    ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use jiff::Timestamp;
@@ -13,7 +15,7 @@ use super::attributes::{Item, key, number, read_entry, read_text, text, time};
 use super::claim::entry_key;
 use super::work::read_work;
 use super::{DynamoLeads, INDEX_SHARDS, open_work, unavailable};
-use crate::leads::{Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status};
+use crate::leads::{AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status};
 
 /// Stands for the buyer where all are asked about.
 const EVERYBODY: &str = "everybody";
@@ -125,10 +127,10 @@ impl DynamoLeads {
         Ok((emails, scanned))
     }
 
-    /// Has an e-mail sent again that is doubtful or given up, though the buyer may get it twice: a person's decision. It is
-    /// due at once, for another day, and the sweeper sends it under the claim that every e-mail needs, if its reason still
-    /// holds. The nonce stays that of the last attempt, so that a late receipt still settles it. `false` if it is not as it
-    /// was found.
+    /// Has an e-mail sent again that is doubtful, given up or rejected: a person's decision, for the buyer may get a doubtful
+    /// one twice. It becomes `retry`, due at once, and the sweeper sends it under the claim that every e-mail needs, if its
+    /// reason still holds; its time to be tried begins anew with that claim. The nonce stays that of the last attempt, so that
+    /// a late receipt still settles it. `false` if nonce or status are not as they were found.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -139,7 +141,7 @@ impl DynamoLeads {
         found: &LedgerEntry,
         now: Timestamp,
     ) -> Result<bool, LeadsUnavailable> {
-        if !found.status.is_given_up_or_doubtful() {
+        if !found.status.is_resendable() {
             return Ok(false);
         }
         let update = self
@@ -148,7 +150,7 @@ impl DynamoLeads {
             .table_name(&self.table)
             .set_key(Some(entry_key(buyer, effect_key)))
             .update_expression(
-                "SET #status = :retry, due = :now, openWork = :work, since = :now, firstTriedAt = :now REMOVE reason",
+                "SET #status = :retry, due = :now, openWork = :work, since = :now REMOVE reason, firstTriedAt",
             )
             .condition_expression("nonce = :nonce AND #status = :found")
             .expression_attribute_names("#status", "status")
@@ -162,6 +164,32 @@ impl DynamoLeads {
             entry.is_some_and(|entry| entry.nonce == found.nonce && entry.status == Status::Retry)
         };
         if_it_still_is(buyer, update, is_ours).await
+    }
+
+    /// Lifts the stop on these addresses of a buyer: a person's decision. `false` if they are not exactly those stopped now:
+    /// one that was stopped meanwhile stays stopped.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    pub async fn allow(
+        &self,
+        buyer: &BuyerId,
+        found: &BTreeSet<AddressDigest>,
+    ) -> Result<bool, LeadsUnavailable> {
+        // DynamoDB has no empty set.
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let found = found.iter().map(|digest| digest.0.clone()).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), "cursor")))
+            .update_expression("REMOVE stopped")
+            .condition_expression("stopped = :found")
+            .expression_attribute_values(":found", AttributeValue::Ss(found));
+        if_it_still_is(buyer, update, |item| !item.contains_key("stopped")).await
     }
 
     /// Marks a buyer behind of whom an audit found that its cursor is short: the sweeper does the rest. `false` if the

@@ -1,5 +1,6 @@
 //! The leads table: one suite, run against memory and against DynamoDB's own protocol.
 
+mod allow;
 mod claims;
 mod cursor;
 mod held;
@@ -14,15 +15,16 @@ mod restless;
 mod short;
 mod work;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
 use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
-    About, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead, LeadsUnavailable,
-    Learned, Ledger, LedgerEntry, MemoryLeads, Moved, OpenWork, Progress, Receipts, Status, Tables, Verdict,
-    Walked, Work,
+    About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
+    LeadsUnavailable, Learned, Ledger, LedgerEntry, MemoryLeads, Moved, OpenWork, Progress, Receipts, Status,
+    Tables, Verdict, Walked, Work,
 };
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
@@ -69,6 +71,14 @@ impl Table {
         match self {
             Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
             Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now).await.unwrap(),
+        }
+    }
+
+    /// Lifts the stop on these addresses.
+    async fn allow(&self, found: &BTreeSet<AddressDigest>) -> bool {
+        match self {
+            Self::Memory { leads, .. } => leads.allow(&buyer(), found),
+            Self::Dynamo { leads, .. } => leads.allow(&buyer(), found).await.unwrap(),
         }
     }
 

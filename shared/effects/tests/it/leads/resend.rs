@@ -5,9 +5,10 @@ use contract::receipt::{Kind, Receipt};
 use domain::Sequence;
 use effects::leads::{
     AddressDigest, Claim, Claimed, Learned, Ledger as _, LedgerEntry, Receipts as _, Status, Verdict,
+    Work as _,
 };
 
-use super::{Table, both, buyer};
+use super::{Table, both, buyer, dynamo};
 use crate::world::at;
 
 const KEY: &str = "quote-email";
@@ -41,27 +42,53 @@ async fn entry(table: &Table) -> LedgerEntry {
 }
 
 #[tokio::test]
-async fn a_doubtful_mail_is_due_at_once_for_another_day_and_can_be_claimed() {
-    for table in both().await {
-        let found = tried(&table, Status::Unknown).await;
-        assert!(table.resend(KEY, &found, at("12:00:00")).await, "{table}");
-        let expected = LedgerEntry {
-            status: Status::Retry,
-            due: Some(at("12:00:00")),
-            first_tried_at: at("12:00:00"),
-            since: at("12:00:00"),
-            reason: None,
-            ..found.clone()
-        };
-        assert_eq!(entry(&table).await, expected, "{table}");
-        assert_eq!(table.contents().await.open_work, ["email/quote-email"], "{table}");
-        assert_eq!(table.claim(&claim("second", "12:00:00")).await.unwrap(), Claimed::Ours, "{table}");
+async fn a_doubtful_given_up_or_rejected_mail_is_due_at_once_and_can_be_claimed() {
+    for status in [Status::Unknown, Status::Abandoned, Status::Rejected] {
+        for table in both().await {
+            let found = found_as(&table, status).await;
+            assert!(table.resend(KEY, &found, at("12:00:00")).await, "{table}: {status:?}");
+            let expected = LedgerEntry {
+                status: Status::Retry,
+                due: Some(at("12:00:00")),
+                first_tried_at: at("12:00:00"),
+                since: at("12:00:00"),
+                reason: None,
+                ..found.clone()
+            };
+            assert_eq!(entry(&table).await, expected, "{table}: {status:?}");
+            assert_eq!(table.contents().await.open_work, ["email/quote-email"], "{table}: {status:?}");
+            let again = table.claim(&claim("second", "12:00:00")).await.unwrap();
+            assert_eq!(again, Claimed::Ours, "{table}: {status:?}, to the same address");
+        }
     }
+}
+
+/// A mail that was settled so: as abandoned by the sweeper, else by its worker.
+async fn found_as(table: &Table, status: Status) -> LedgerEntry {
+    if status != Status::Abandoned {
+        return tried(table, status).await;
+    }
+    let doubtful = tried(table, Status::Unknown).await;
+    assert!(table.close(&buyer(), KEY, &doubtful, status, at("11:00:00")).await.unwrap());
+    entry(table).await
+}
+
+#[tokio::test]
+async fn the_time_to_be_tried_begins_anew_with_the_next_claim() {
+    let table = dynamo().await;
+    let found = tried(&table, Status::Unknown).await;
+    assert!(table.resend(KEY, &found, at("12:00:00")).await);
+    let Table::Dynamo { engine, .. } = &table else { unreachable!() };
+    let items = engine.items();
+    assert_eq!(items[0]["status"]["S"], "retry");
+    assert!(items[0].get("firstTriedAt").is_none(), "{items:?}");
+    assert_eq!(table.claim(&claim("second", "13:00:00")).await.unwrap(), Claimed::Ours);
+    assert_eq!(entry(&table).await.first_tried_at, at("13:00:00"));
 }
 
 #[tokio::test]
 async fn nothing_else_is_sent_again_nor_what_has_changed_since_it_was_found() {
-    for status in [Status::Sent, Status::Rejected, Status::Retry, Status::Superseded] {
+    for status in [Status::Sent, Status::Retry, Status::Superseded] {
         for table in both().await {
             let found = tried(&table, status).await;
             assert!(!table.resend(KEY, &found, at("12:00:00")).await, "{table}: {status:?}");

@@ -1,0 +1,236 @@
+//! `leads audit`: every stream against its cursor.
+//!
+//! Commits are joined by buyer, whatever order the table returns them in: one entry for each buyer lies in memory, and no list
+//! of commits.
+
+mod found;
+mod stream;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::pending;
+use std::io::Write;
+use std::pin::pin;
+use std::time::Duration;
+
+use domain::{BuyerId, Sequence};
+use effects::leads::{Behind, Cursors as _};
+use event_store::CommitKey;
+use event_store::surroundings::{Machine, Surroundings};
+pub use found::{Audit, Finding};
+use futures::future::{Either, FutureExt as _, select};
+use futures::stream::{StreamExt as _, TryStreamExt as _};
+use stream::Stream;
+
+use crate::output::{Output, count};
+use crate::progress::Progress;
+use crate::{Exit, Failure, Tables};
+
+/// How many cursors are read at once.
+const AT_ONCE: usize = 16;
+
+/// Why a buyer is behind that an audit marked.
+const FOUND_SHORT: &str = "found short by an audit";
+
+/// Reads the keys of the whole streams table, at most so many read units a second, and each buyer's cursor. With `repair`,
+/// buyers that are short are marked behind and due; the sweeper does the rest, this performs no effect. `progress` sees the
+/// counts after each page.
+///
+/// Once `interrupted` is ready, it ends with what it has. `short` and `behind` are certain as soon as they are found: each follows
+/// from a cursor, and `short` from a commit too, that were read. A gap is certain only at the end: a commit that was not read
+/// may come later in the scan, and a scan may miss one. So every hole that the scan leaves is read once more, consistently, and
+/// only what is not there either is a gap.
+///
+/// # Errors
+/// [`Failure::Streams`], [`Failure::Leads`].
+pub async fn audit(
+    tables: &Tables,
+    rate: u32,
+    repair: bool,
+    surroundings: &impl Surroundings,
+    interrupted: impl Future<Output = ()>,
+    progress: impl FnMut(&Audit),
+) -> Result<Audit, Failure> {
+    let (streams, audit) = (BTreeMap::new(), Audit::default());
+    let interrupted = pin!(interrupted);
+    let mut auditor = Auditor { tables, rate, repair, surroundings, interrupted, progress, streams, audit };
+    let is_complete = auditor.read_all().await?.is_some() && auditor.look_again_at_holes().await?.is_some();
+    let Auditor { streams, mut audit, .. } = auditor;
+    let of_cursors = streams.into_iter().filter_map(|(buyer, stream)| stream.finding(buyer));
+    audit.findings.extend(of_cursors);
+    audit.findings.sort_by(|(one, _), (other, _)| one.cmp(other));
+    audit.is_complete = is_complete;
+    Ok(audit)
+}
+
+struct Auditor<'a, S, I, P> {
+    tables: &'a Tables,
+    rate: u32,
+    repair: bool,
+    surroundings: &'a S,
+    interrupted: I,
+    progress: P,
+    streams: BTreeMap<BuyerId, Stream>,
+    audit: Audit,
+}
+
+/// `None` if it was interrupted.
+type Finished<T> = Result<Option<T>, Failure>;
+
+impl<S: Surroundings, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, I, P> {
+    async fn read_all(&mut self) -> Finished<()> {
+        let mut place = None;
+        loop {
+            let tables = self.tables;
+            let Some(page) = self.unless_interrupted(tables.streams.keys(place)).await else {
+                return Ok(None);
+            };
+            let page = page.map_err(Failure::Streams)?;
+            self.audit.read_units += page.read_units;
+            if self.join(&page.keys).await?.is_none() {
+                return Ok(None);
+            }
+            (self.progress)(&self.audit);
+            place = page.next;
+            if place.is_none() {
+                return Ok(Some(()));
+            }
+            if self.rest_after(page.read_units).await.is_none() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Reads what the scan has left out, and adds to the findings what is not there either.
+    async fn look_again_at_holes(&mut self) -> Finished<()> {
+        let holes = self.streams.iter().map(|(buyer, stream)| (buyer.clone(), stream.holes()));
+        let holes: Vec<_> = holes.filter(|(_, holes)| !holes.is_empty()).collect();
+        for (buyer, holes) in holes {
+            for (from, to) in holes {
+                let tables = self.tables;
+                let reading = tables.streams.keys_within(&buyer, from, to);
+                let Some(read) = self.unless_interrupted(reading).await else { return Ok(None) };
+                let read = read.map_err(Failure::Streams)?;
+                self.audit.read_units += read.read_units;
+                if self.join(&read.keys).await?.is_none() {
+                    return Ok(None);
+                }
+                if self.rest_after(read.read_units).await.is_none() {
+                    return Ok(None);
+                }
+            }
+            let left = self.streams.get(&buyer).map(Stream::holes).unwrap_or_default();
+            let gaps = left.into_iter().map(|(from, to)| (buyer.clone(), Finding::Gap { from, to }));
+            self.audit.findings.extend(gaps);
+        }
+        Ok(Some(()))
+    }
+
+    /// Adds commits to their streams. Cursors are read of streams not met before; who is short by now is marked, if that is
+    /// wanted.
+    async fn join(&mut self, keys: &[CommitKey]) -> Finished<()> {
+        let new: BTreeSet<&BuyerId> =
+            keys.iter().map(|key| &key.buyer).filter(|buyer| !self.streams.contains_key(buyer)).collect();
+        let (tables, surroundings) = (self.tables, self.surroundings);
+        let cursors = futures::stream::iter(new).map(async |buyer| {
+            let cursor = tables.leads.cursor(buyer).await;
+            let cursor = cursor.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
+            Ok::<_, Failure>((buyer.clone(), Stream::new(cursor, surroundings.now())))
+        });
+        let met = self.unless_interrupted(cursors.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>()).await;
+        let Some(met) = met.transpose()? else { return Ok(None) };
+        self.streams.extend(met);
+        self.audit.streams = self.streams.len() as u64;
+        self.audit.commits += keys.len() as u64;
+        let mut short = Vec::new();
+        for key in keys {
+            if self.streams.get_mut(&key.buyer).is_some_and(|stream| stream.take(key)) {
+                short.push(&key.buyer);
+            }
+        }
+        if self.repair { self.mark(short).await } else { Ok(Some(())) }
+    }
+
+    async fn mark(&mut self, short: Vec<&BuyerId>) -> Finished<()> {
+        for buyer in short {
+            // A mark under way is awaited: its outcome is reported.
+            if (&mut self.interrupted).now_or_never().is_some() {
+                return Ok(None);
+            }
+            let Some(stream) = self.streams.get_mut(buyer) else { continue };
+            if let Some(through) = stream.is_short_through()
+                && call_the_sweeper(buyer, through, FOUND_SHORT, self.tables, self.surroundings).await?
+            {
+                stream.set_repaired();
+            }
+        }
+        Ok(Some(()))
+    }
+
+    /// Keeps to the rate.
+    async fn rest_after(&mut self, read_units: f64) -> Option<()> {
+        let time = Duration::from_secs_f64(read_units / f64::from(self.rate.max(1)));
+        self.unless_interrupted(tokio::time::sleep(time)).await
+    }
+
+    /// Gives up on work that changes nothing, once interrupted.
+    async fn unless_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        match select(pin!(work), &mut self.interrupted).await {
+            Either::Left((done, _)) => Some(done),
+            Either::Right(((), _)) => None,
+        }
+    }
+}
+
+/// Has the sweeper go on with a buyer in its next run; `false` if the cursor has moved from there, or the buyer is marked already.
+pub(crate) async fn call_the_sweeper(
+    buyer: &BuyerId,
+    through: Sequence,
+    reason: &str,
+    tables: &Tables,
+    surroundings: &impl Surroundings,
+) -> Result<bool, Failure> {
+    let behind = Behind {
+        mark: surroundings.nonce(),
+        reason: reason.to_owned(),
+        attempts: 0,
+        not_before: surroundings.now(),
+    };
+    let marked = tables.leads.mark_short(buyer, through, &behind).await;
+    marked.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    rate: u32,
+    repair: bool,
+    tables: &Tables,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    output.aside(&format!(
+        "Reading the keys of the whole streams table, at most {rate} read units a second, and a cursor for each stream. \
+         Ctrl-C ends it with what was found so far."
+    ))?;
+    let interrupted = async {
+        // Without a handler Ctrl-C ends the process, as it does anyway.
+        if tokio::signal::ctrl_c().await.is_err() {
+            pending::<()>().await;
+        }
+    };
+    let progress = Progress::counting("commits read");
+    let seen = |audit: &Audit| {
+        progress.note(format!(" of {}", count(audit.streams, "stream")));
+        progress.at(audit.commits);
+    };
+    let audit = audit(tables, rate, repair, &Machine, interrupted, seen).await;
+    progress.end();
+    let audit = audit?;
+    if output.is_json {
+        output.json(&audit.json())?;
+    } else {
+        output.line(&audit.text())?;
+    }
+    Ok(match (audit.is_complete, audit.findings.is_empty()) {
+        (false, _) => Exit::Interrupted,
+        (true, false) => Exit::Findings,
+        (true, true) => Exit::Good,
+    })
+}
