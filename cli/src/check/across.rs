@@ -29,7 +29,7 @@ struct Seen {
 impl Across {
     /// What is wrong with an event beside those before it.
     pub(super) fn take(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
-        let IncomingEvent { buyer, event } = incoming;
+        let IncomingEvent { buyer, event, dropped: _ } = incoming;
         let content = fingerprint(&[&format!("{:?}", event.change.digest())]);
         let offer = fingerprint(&[buyer.as_str(), event.offer.as_str()]);
         let version = event.version.get();

@@ -9,7 +9,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use across::Across;
-use contract::incoming::{LARGEST_BODY, Refusal, TYPES};
+use contract::incoming::{IncomingEvent, LARGEST_BODY, Refusal, TYPES};
+use domain::OfferChange;
+use effects::mail::can_be_written_to;
 pub(crate) use lines::{Content, Lines};
 use serde_json::{Value, json};
 
@@ -100,6 +102,7 @@ pub fn check(
             Content::Event { body, incoming } => {
                 tally.events += 1;
                 let mut remarks = across.take(line.number, &incoming);
+                remarks.extend(warnings_of(line.number, &incoming));
                 // Source: Amazon SQS API Reference, `SendMessage`: the characters that a message may have.
                 if body.contains(['\u{fffe}', '\u{ffff}']) {
                     let rule = "holds U+FFFE or U+FFFF, which SQS does not take: write it as a JSON escape";
@@ -112,6 +115,33 @@ pub fn check(
     }
     told(across.order(), &mut tally)?;
     Ok(tally)
+}
+
+/// What an event is taken without, and whether it is about a buyer who cannot be written to.
+fn warnings_of(line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
+    let event = &incoming.event;
+    let dropped = incoming.dropped.iter().map(|field| {
+        let rule = match *field {
+            "time" => "is no moment in RFC 3339 such as 2026-11-23T10:00:00Z: dropped, the event is recorded without it",
+            _ => "is not well-formed: dropped, the event is recorded without it",
+        };
+        Remark::warning(line, Some(field), rule.to_owned())
+    });
+    let address = match &event.change {
+        OfferChange::Made { contact: Some(contact), .. } if !can_be_written_to(&contact.email) => {
+            let rule = format!(
+                "is not an address that can be written to: every e-mail about the offer of event {} would be rejected",
+                event.id
+            );
+            Some(Remark::warning(line, Some("data.buyer.email"), rule))
+        }
+        OfferChange::Made { .. }
+        | OfferChange::Accepted
+        | OfferChange::AcceptanceWithdrawn
+        | OfferChange::Rejected { .. }
+        | OfferChange::Withdrawn => None,
+    };
+    dropped.chain(address).collect()
 }
 
 fn findings_of(line: u64, refusal: Refusal) -> Vec<Remark> {

@@ -14,7 +14,7 @@ use event_store::surroundings::{Deadline, Surroundings};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use receipts::Listener;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::buyer;
 
 #[derive(Clone, Copy)]
@@ -119,6 +119,23 @@ fn each_receipt_settles_its_attempt() {
     assert_eq!(ledger.hear(&[told_of("dee", "nonce-1", "Bounce")]), [0; 0]);
     let stopped = block_on(ledger.memory.cursor(&buyer("dee"))).unwrap().stopped;
     assert!(stopped.contains(&AddressDigest::of("ada@example.com")));
+}
+
+#[test]
+fn what_is_taken_out_of_the_spam_folder_was_sent_and_stops_nothing() {
+    let ledger = ledger(&["ada"]);
+    let told = |kind: &str| {
+        let mut body: Value = serde_json::from_str(&told_of("ada", "nonce-1", "Complaint")).unwrap();
+        body["complaint"] = json!({ "complaintFeedbackType": kind, "timestamp": "2026-11-24T08:41:02.669Z" });
+        body.to_string()
+    };
+    let stopped = || block_on(ledger.memory.cursor(&buyer("ada"))).unwrap().stopped;
+    assert_eq!(ledger.hear(&[told("not-spam")]), [0; 0]);
+    assert_eq!((ledger.status("ada"), stopped().len()), (Status::Sent, 0));
+    // Of an unknown type, with a text cut within an emoji.
+    let unknown = told("later").replace("later", "later \\ud83d");
+    assert_eq!(ledger.hear(&[unknown]), [0; 0]);
+    assert!(stopped().contains(&AddressDigest::of("ada@example.com")));
 }
 
 #[test]

@@ -11,9 +11,9 @@ use serde_json::json;
 
 use crate::batch::{Group, Message};
 
-/// The largest message that SQS takes, in bytes, attributes included.
+/// The largest message that SQS takes, in bytes: the body, and name, type and value of each attribute.
 ///
-/// Source: Amazon SQS Developer Guide, "Message quotas".
+/// Source: Amazon SQS Developer Guide, "Message quotas" and "Amazon SQS message metadata".
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
 /// The longest `detail`, in bytes.
@@ -90,23 +90,17 @@ pub struct DeadLetter {
     pub body: String,
     /// Why.
     pub reason: &'static str,
-    /// What is wrong, shortened to what fits.
+    /// What is wrong, shortened to what fits; empty if nothing does.
     pub detail: String,
-    /// The ids it came with, as one JSON value.
+    /// The ids it came with, as one JSON value; empty if it does not fit.
     pub source: String,
 }
 
-/// The body leaves no room for the reason: such a message goes by SQS's own redrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the body leaves no room for a reason: it goes to the dead letters by SQS's own redrive")]
-pub struct NoRoom;
-
 impl DeadLetter {
-    /// Sets a message aside.
-    ///
-    /// # Errors
-    /// [`NoRoom`].
-    pub fn of(group: &Group, message: &Message, reason: &Reason) -> Result<Self, NoRoom> {
+    /// Sets a message aside. The body stays whole, and what says why gives way to it: the detail is shortened first, then the
+    /// source is left out. A body within 21 bytes of what SQS takes, which can only be `too-large`, goes without its reason.
+    #[must_use]
+    pub fn of(group: &Group, message: &Message, reason: &Reason) -> Self {
         let source = json!({
             "messageId": message.id,
             "groupId": group.id,
@@ -122,23 +116,30 @@ impl DeadLetter {
             detail: reason.detail(),
             source,
         };
-        let fixed = letter.size() - letter.detail.len();
-        // An attribute must not be empty.
-        let room = LARGEST_MESSAGE.checked_sub(fixed).filter(|room| *room > 0).ok_or(NoRoom)?;
-        letter.detail.truncate(letter.detail.floor_char_boundary(room.min(LONGEST_DETAIL)));
-        Ok(letter)
+        let mut room = LARGEST_MESSAGE.saturating_sub(letter.body.len() + size("reason", letter.reason));
+        if size("source", &letter.source) > room {
+            letter.source.clear();
+        } else {
+            room -= size("source", &letter.source);
+        }
+        let room = room.saturating_sub(size("detail", "")).min(LONGEST_DETAIL);
+        letter.detail.truncate(letter.detail.floor_char_boundary(room));
+        letter
     }
 
-    fn attributes(&self) -> [(&'static str, &str); 3] {
-        [("reason", self.reason), ("detail", &self.detail), ("source", &self.source)]
+    /// The attributes that it is sent with: none of them may be empty.
+    pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let has_room = self.body.len() + size("reason", self.reason) <= LARGEST_MESSAGE;
+        let reason = if has_room { self.reason } else { "" };
+        [("reason", reason), ("detail", self.detail.as_str()), ("source", self.source.as_str())]
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
     }
+}
 
-    /// As SQS counts: the body, and name, type and value of each attribute.
-    fn size(&self) -> usize {
-        let attributes = self.attributes();
-        self.body.len()
-            + attributes.iter().map(|(name, value)| name.len() + "String".len() + value.len()).sum::<usize>()
-    }
+/// What an attribute adds to a message, as SQS counts.
+const fn size(name: &str, value: &str) -> usize {
+    name.len() + "String".len() + value.len()
 }
 
 /// The dead-letter queue did not answer; the message comes back.

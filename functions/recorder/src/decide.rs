@@ -37,6 +37,19 @@ impl Decided {
     }
 }
 
+/// What becomes of each message, in their order: of those that are events the next decision, of the others their reason.
+/// `None` for an event that was not decided.
+pub(crate) fn in_turn<'a, T: 'a>(
+    read: &'a [Result<T, Reason>],
+    decisions: Vec<Decision>,
+) -> impl Iterator<Item = Option<Decision>> + 'a {
+    let mut decisions = decisions.into_iter();
+    read.iter().map(move |read| match read {
+        Ok(_) => decisions.next(),
+        Err(reason) => Some(Decision::Dead(reason.clone())),
+    })
+}
+
 /// Decides events one after the other. `history` is the whole stream, if it was read; `known` what a former system knows of
 /// the buyer, who is seen for the first time.
 pub(crate) fn decide<'a>(
@@ -94,5 +107,18 @@ fn compare<'a>(event: &Event, mut recorded: impl Iterator<Item = &'a Event>, sta
             Decision::Dead(Reason::Contradiction)
         }
         Some(_) | None => Decision::Duplicate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Decision, Reason, in_turn};
+
+    #[test]
+    fn an_event_without_decision_is_never_taken_for_a_duplicate() {
+        let read = [Ok(1), Err(Reason::WrongGroup), Ok(2), Ok(3)];
+        let becomes: Vec<_> = in_turn(&read, vec![Decision::Duplicate]).collect();
+        let dead = Decision::Dead(Reason::WrongGroup);
+        assert_eq!(becomes, [Some(Decision::Duplicate), Some(dead), None, None]);
     }
 }

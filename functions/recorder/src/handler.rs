@@ -12,17 +12,14 @@ use legacy::{Handover, Legacy, LegacyUnavailable, NoLegacy};
 use telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
-use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, NoRoom, Reason};
-use crate::decide::{Decided, Decision, decide};
+use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Reason};
+use crate::decide::{Decided, Decision, decide, in_turn};
 use crate::heads::Heads;
+use crate::panics::Panics;
 
 /// From this receive on, a buyer's messages are recorded one by one, so that one that breaks the recorder takes no
 /// neighbour with it into the dead letters.
 const SUSPICIOUS: u32 = 5;
-
-/// From this receive on, a message that breaks the recorder even by itself is set aside. In the end SQS would do so, and take
-/// along what came with it every time.
-const HOPELESS: u32 = 10;
 
 /// Records batches of offer events.
 #[derive(Debug)]
@@ -33,6 +30,7 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     legacy: L,
     performing: Performing,
     heads: Heads,
+    panics: Panics,
 }
 
 /// Why a buyer's messages come back.
@@ -46,8 +44,6 @@ enum GiveBack {
     Legacy(#[source] LegacyUnavailable),
     #[error("a message cannot be set aside now")]
     DeadLetters(#[source] DeadLettersUnavailable),
-    #[error("a message cannot be set aside by us")]
-    NoRoom(#[source] NoRoom),
 }
 
 impl<S, D, W> Recorder<S, D, W> {
@@ -55,7 +51,8 @@ impl<S, D, W> Recorder<S, D, W> {
     #[must_use]
     pub fn new(streams: S, dead_letters: D, surroundings: W) -> Self {
         let performing = Performing::Live;
-        Self { streams, dead_letters, surroundings, legacy: NoLegacy, performing, heads: Heads::default() }
+        let (heads, panics) = (Heads::default(), Panics::default());
+        Self { streams, dead_letters, surroundings, legacy: NoLegacy, performing, heads, panics }
     }
 }
 
@@ -63,8 +60,8 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
     /// The same, asking this former system about buyers who are seen for the first time.
     #[must_use]
     pub fn taking_over_from<F: Legacy>(self, legacy: F) -> Recorder<S, D, W, F> {
-        let Self { streams, dead_letters, surroundings, performing, heads, .. } = self;
-        Recorder { streams, dead_letters, surroundings, legacy, performing, heads }
+        let Self { streams, dead_letters, surroundings, performing, heads, panics, .. } = self;
+        Recorder { streams, dead_letters, surroundings, legacy, performing, heads, panics }
     }
 
     /// The same, with effects to be performed or not.
@@ -119,14 +116,19 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         for messages in group.messages.chunks(at_once) {
             let recording = AssertUnwindSafe(self.record(group, messages, deadline, metrics));
             // The place of a panic is logged where it happens.
-            let recorded = match (recording.catch_unwind().await, messages) {
-                (Ok(recorded), _) => recorded,
-                (Err(_), [message]) if message.receives >= HOPELESS => {
-                    let giving_up = AssertUnwindSafe(self.give_up(group, message, deadline, metrics));
-                    giving_up.catch_unwind().await.unwrap_or(0)
+            let recorded = if let Ok(recorded) = recording.catch_unwind().await {
+                recorded
+            } else {
+                self.panics.count(messages);
+                match messages {
+                    [message] if self.panics.is_hopeless(message) => {
+                        let giving_up = AssertUnwindSafe(self.give_up(group, message, deadline, metrics));
+                        giving_up.catch_unwind().await.unwrap_or(0)
+                    }
+                    _ => 0,
                 }
-                (Err(_), _) => 0,
             };
+            self.panics.forget(messages.get(..recorded).unwrap_or_default());
             settled += recorded;
             if recorded < messages.len() {
                 break;
@@ -173,11 +175,11 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
             },
             None => Vec::new(),
         };
-        let mut decisions = decided.into_iter();
-        for (index, (message, read)) in messages.iter().zip(&read).enumerate() {
-            let decision = match read {
-                Ok(_) => decisions.next().unwrap_or(Decision::Duplicate),
-                Err(reason) => Decision::Dead(reason.clone()),
+        let becomes = in_turn(&read, decided);
+        for (index, ((message, read), decision)) in messages.iter().zip(&read).zip(becomes).enumerate() {
+            let Some(decision) = decision else {
+                tracing::error!(messageId = message.id, "not decided: this and what follows it come back");
+                return index;
             };
             if let Decision::Dead(reason) = &decision
                 && let Err(error) = self.set_aside(group, message, reason, deadline).await
@@ -267,7 +269,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         reason: &Reason,
         deadline: Deadline,
     ) -> Result<(), GiveBack> {
-        let letter = DeadLetter::of(group, message, reason).map_err(GiveBack::NoRoom)?;
+        let letter = DeadLetter::of(group, message, reason);
         deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
     }
@@ -288,13 +290,27 @@ fn come_back_from(message: &Message, error: &GiveBack) {
 /// would search for.
 fn tell(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut count = |name| metrics.count(name, vec![], 1);
     let refused = if read.is_none() { message.event_id() } else { None };
     let event_id = read.map(|incoming| incoming.event.id.as_str()).or(refused.as_deref());
     let id = message.id.as_str();
     let buyer = read.map(|incoming| tracing::field::display(&incoming.buyer));
     let offer = read.map(|incoming| tracing::field::display(&incoming.event.offer));
     let version = read.map(|incoming| incoming.event.version.get());
+    if let (Some(incoming), Decision::Recorded(_) | Decision::Held(_)) = (read, decision) {
+        for field in &incoming.dropped {
+            metrics.count("FieldsDropped", vec![("field", (*field).to_owned())], 1);
+            tracing::warn!(
+                messageId = id,
+                eventId = event_id,
+                buyer,
+                offer,
+                version,
+                field,
+                "malformed field dropped"
+            );
+        }
+    }
+    let mut count = |name| metrics.count(name, vec![], 1);
     match decision {
         Decision::Recorded(sequence) => {
             count("EventsRecorded");

@@ -7,6 +7,7 @@ pub mod dead_letters;
 mod decide;
 mod handler;
 mod heads;
+mod panics;
 
 pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 pub use config::Config;

@@ -5,6 +5,8 @@ use std::fmt;
 use domain::{BuyerId, CarId, Contact, Offer, OfferId, OfferVersion, Stage, State};
 use serde::Deserialize;
 
+use crate::json;
+
 /// The largest answer in bytes that is looked into. It becomes part of one commit, beside a batch of events and all that
 /// is to be told of its offers.
 pub const LARGEST_ANSWER: usize = 128 * 1024;
@@ -90,8 +92,13 @@ pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<State, Unusable> {
     if body.len() > LARGEST_ANSWER {
         return Err(Unusable::TooLarge { bytes: body.len() });
     }
-    let answer: Answer = serde_json::from_slice(body)
-        .map_err(|error| Unusable::NotAnAnswer { line: error.line(), column: error.column() })?;
+    let answer = match std::str::from_utf8(body) {
+        Ok(body) => serde_json::from_str(&json::paired(body)),
+        // Fails as well, and names the place.
+        Err(_) => serde_json::from_slice(body),
+    };
+    let answer: Answer =
+        answer.map_err(|error| Unusable::NotAnAnswer { line: error.line(), column: error.column() })?;
     if answer.buyer_id != buyer.as_str() {
         return Err(Unusable::AnotherBuyer);
     }

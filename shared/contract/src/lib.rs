@@ -4,6 +4,7 @@
 //! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
 
 pub mod incoming;
+mod json;
 pub mod legacy;
 pub mod outgoing;
 pub mod receipt;

@@ -10,6 +10,8 @@ use domain::BuyerId;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::json;
+
 /// What SES tells of one attempt to send one e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
@@ -39,11 +41,14 @@ pub enum Kind {
         /// Whether no later mail to this address would fare better.
         is_permanent: bool,
     },
-    /// The recipient called it spam.
+    /// The recipient called it spam, or complained of it in another way, known or not.
     Complained {
         /// When.
         at: Timestamp,
     },
+    /// The recipient took it out of the spam folder. SES reports it as a complaint of the type `not-spam`; it is the
+    /// opposite of one.
+    NotSpam,
     /// SES took it, found a virus in it, and threw it away.
     Rejected,
     /// SES took it and could not put it together.
@@ -62,6 +67,7 @@ impl Kind {
             Self::Bounced { is_permanent: true, .. } => "permanent-bounce",
             Self::Bounced { is_permanent: false, .. } => "passing-bounce",
             Self::Complained { .. } => "complaint",
+            Self::NotSpam => "not-spam",
             Self::Rejected => "reject",
             Self::NotRendered => "rendering-failure",
             Self::Delayed => "delivery-delay",
@@ -111,7 +117,7 @@ pub fn decode(body: &str) -> Result<Notice, Unreadable> {
     if body.starts_with(GREETING) {
         return Ok(Notice::Greeting);
     }
-    let json: Value = serde_json::from_str(body).map_err(|_| Unreadable::NotJson)?;
+    let json = read(body)?;
     let Some(kind) = kind(&json)? else { return Ok(Notice::OtherType) };
     let mail = json.get("mail").filter(|mail| mail.is_object()).ok_or(Unreadable::Field("mail"))?;
     let tags = ["buyer", "effect", "nonce"].map(|name| &mail["tags"][name]);
@@ -143,6 +149,15 @@ fn kind(json: &Value) -> Result<Option<Kind>, Unreadable> {
                 .ok_or(Unreadable::Field("bounce.bounceType"))?
                 == "Permanent",
         },
+        // Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS", Complaint
+        // object; the types are those of the IANA registry of feedback report types. Mail clients compare them without
+        // regard to case (RFC 5965, section 3.1).
+        "Complaint"
+            if text(&json["complaint"]["complaintFeedbackType"])
+                .is_some_and(|kind| kind.eq_ignore_ascii_case("not-spam")) =>
+        {
+            Kind::NotSpam
+        }
         "Complaint" => Kind::Complained {
             at: time(&json["complaint"]["timestamp"]).ok_or(Unreadable::Field("complaint.timestamp"))?,
         },
@@ -151,6 +166,16 @@ fn kind(json: &Value) -> Result<Option<Kind>, Unreadable> {
         "DeliveryDelay" => Kind::Delayed,
         _ => return Ok(None),
     }))
+}
+
+/// The document, of which only the two objects that are read are interpreted: whatever else SES copies from a mail harms
+/// nothing.
+fn read(body: &str) -> Result<Value, Unreadable> {
+    let body = json::paired(body);
+    let fields = json::object(&body).map_err(|_| Unreadable::NotJson)?;
+    let is_read = |name: &str| matches!(name, "eventType" | "mail" | "bounce" | "complaint");
+    let fields = fields.into_iter().filter(|(name, _)| is_read(name));
+    Ok(fields.map(|(name, raw)| (name, json::value(raw))).collect())
 }
 
 fn text(value: &Value) -> Option<&str> {

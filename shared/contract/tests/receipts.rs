@@ -55,6 +55,36 @@ fn every_event_type_says_what_became_of_which_attempt() {
 }
 
 #[test]
+fn every_complaint_but_not_spam_is_one() {
+    let at = "2026-11-24T08:41:02.669Z".parse().unwrap();
+    let of_type = |kind: Value| decode(&changed("complaint", "/complaint/complaintFeedbackType", kind));
+    for kind in ["not-spam", "Not-Spam"] {
+        assert_eq!(of_type(json!(kind)), Ok(receipt(Kind::NotSpam)), "{kind}");
+    }
+    let others = ["abuse", "auth-failure", "fraud", "other", "virus", "opt-out-list", "not-spam ", ""];
+    for kind in others.map(Value::from).into_iter().chain([Value::Null, json!(7), json!(["not-spam"])]) {
+        assert_eq!(of_type(kind.clone()), Ok(receipt(Kind::Complained { at })), "{kind}");
+    }
+}
+
+#[test]
+fn what_else_a_receipt_holds_harms_nothing() {
+    let at = "2026-11-24T08:41:02.669Z".parse().unwrap();
+    let recipients: Vec<Value> =
+        (0..500).map(|index| json!({ "emailAddress": format!("buyer-{index}@example.com") })).collect();
+    let many = changed("complaint", "/complaint/complainedRecipients", json!(recipients));
+    let mut mail: Value = serde_json::from_str(&many).unwrap();
+    mail["mail"]["destination"] = json!(recipients);
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    let strange = format!(r#"{{"later":{deep},"large":1e999,{}"#, &many[1..]);
+    let cut = many.replace("buyer-0@", r"\ud83d@").replace("buyer-1@", r"\udc00\ud83d@");
+    assert_ne!(cut, many);
+    for body in [many.clone(), mail.to_string(), strange, cut] {
+        assert_eq!(decode(&body), Ok(receipt(Kind::Complained { at })));
+    }
+}
+
+#[test]
 fn what_concerns_no_attempt_of_ours_is_told_apart_from_what_cannot_be_read() {
     assert_eq!(decode(&sample("open")), Ok(Notice::OtherType));
     assert_eq!(decode(&changed("send", "/eventType", json!("Forwarded"))), Ok(Notice::OtherType));

@@ -119,7 +119,8 @@ fn what_is_no_event_at_all_is_refused_with_its_own_reason() {
     let reason = |body: &str| incoming::decode(body).unwrap_err().reason();
     assert_eq!(reason(""), "not-json");
     assert_eq!(reason("\u{0}"), "not-json");
-    assert_eq!(reason(&"[".repeat(50_000)), "not-json", "deep nesting");
+    assert_eq!(reason(&"[".repeat(50_000)), "not-json", "a list without end");
+    assert_eq!(reason(r#"{"id":"\ud83d"#), "not-json", "cut within a text");
     assert_eq!(reason(&format!("\"{}\"", "x".repeat(incoming::LARGEST_BODY))), "too-large");
     assert_eq!(reason("[]"), "not-an-offer-event");
     assert_eq!(reason("7"), "not-an-offer-event");
@@ -131,23 +132,6 @@ fn what_is_no_event_at_all_is_refused_with_its_own_reason() {
         reason(r#"{"specversion":"1.0","id":"1","source":"/offers","type":"offer.made.v2","data":{}}"#),
         "unknown-type"
     );
-}
-
-#[test]
-fn moments_are_rfc_3339_and_nothing_looser() {
-    let decoded = |time: &str| {
-        let mut event: Value = serde_json::from_str(&testkit::body(&buyer("b"), &made("car-1"))).unwrap();
-        event["time"] = Value::String(time.to_owned());
-        (incoming::decode(&event.to_string()).is_ok(), schemas("incoming")["offer.made.v1"].is_valid(&event))
-    };
-    for time in ["2026-11-23T10:00:00Z", "2026-11-23T10:00:00.123456Z", "2026-11-23T10:00:00+11:00"] {
-        assert_eq!(decoded(time), (true, true), "{time}");
-    }
-    for time in
-        ["2026-11-23 10:00:00Z", "2026-11-23T10:00Z", "2026-11-23T10:00:00Z[UTC]", "2026-11-23", "yesterday"]
-    {
-        assert_eq!(decoded(time), (false, false), "{time}");
-    }
 }
 
 #[test]

@@ -27,7 +27,8 @@ impl State {
     #[must_use]
     pub fn arrival_of(&self, event: &Event) -> Arrival {
         let next = self.next_version_of(&event.offer);
-        let remembered = if event.version < next {
+        // By the version that was reached, not by the next one: at the last number there is, those are the same.
+        let remembered = if self.version_of(&event.offer) >= Some(event.version) {
             let offer = self.offers.get(&event.offer);
             if offer.is_some_and(|offer| offer.is_void(event.version)) {
                 return Arrival::Voided;

@@ -107,6 +107,9 @@ impl OfferVersion {
     /// The version of every `made`, and of nothing else.
     pub const FIRST: Self = Self(1);
 
+    /// The last version that an incoming event may have: signed 32-bit integers end here. A stored one may be higher.
+    pub const LAST: Self = Self(2_147_483_647);
+
     /// `None` for 0: versions count from 1.
     #[must_use]
     pub const fn new(number: u32) -> Option<Self> {

@@ -217,3 +217,16 @@ fn offer_versions_never_wrap_round() {
     let last = OfferVersion::new(u32::MAX).unwrap();
     assert_eq!(last.next(), last);
 }
+
+#[test]
+fn no_version_is_next_once_it_is_reached() {
+    for number in [1, OfferVersion::LAST.get(), u32::MAX] {
+        let event = testkit::accepted("car-1").v(number);
+        let mut state = State::default();
+        state.fold(&testkit::made("car-1"));
+        let offer = state.offers.get_mut(&event.offer).unwrap();
+        offer.version = OfferVersion::new(number).unwrap();
+        offer.digests.insert(event.version, event.change.digest());
+        assert_eq!(state.arrival_of(&event), Arrival::Duplicate, "{number}");
+    }
+}

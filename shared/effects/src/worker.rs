@@ -4,7 +4,7 @@ use aws::{Access, BadSetting, Settings};
 use event_store::DynamoStreams;
 
 use crate::leads::DynamoLeads;
-use crate::mail::{Letterhead, checked_address};
+use crate::mail::{Letterhead, sender_header};
 use crate::outside::AwsOutside;
 
 /// The adapters of a function that performs effects.
@@ -30,11 +30,10 @@ impl Worker {
         let streams_table = settings.table("STREAMS_TABLE")?;
         let leads_table = settings.table("LEADS_TABLE")?;
         let queue_url = settings.fifo_queue("SALES_TEAM_QUEUE_URL")?;
-        let sender = settings.checked(
-            "EMAIL_SENDER",
-            "an address, or a name and an address in <>, in ASCII on one line",
-            is_sender,
-        )?;
+        let name = "EMAIL_SENDER";
+        let rule = "an address that SES takes, or a name and such an address in <>, on one line";
+        let sender = settings.required(name, rule)?;
+        let sender = sender_header(&sender).ok_or(BadSetting::Invalid { name, rule })?;
         let configuration_set =
             settings.checked("EMAIL_CONFIGURATION_SET", "the name of an SES configuration set", |value| {
                 value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -58,16 +57,6 @@ impl Worker {
             letterhead: Letterhead { site, site_url },
         })
     }
-}
-
-/// `address`, or `name <address>`.
-fn is_sender(value: &str) -> bool {
-    let address = match value.strip_suffix('>').and_then(|rest| rest.split_once('<')) {
-        Some((_, address)) => address,
-        None => value,
-    };
-    checked_address(address).as_deref() == Some(address)
-        && value.bytes().all(|byte| (b' '..=b'~').contains(&byte))
 }
 
 #[cfg(test)]
@@ -113,9 +102,17 @@ mod tests {
             "<>",
             "a@b",
             "Cars\r\nBcc: eve@example.com <offers@example.com>",
-            "Käfer <offers@example.com>",
+            "Cars, Inc. <offers@example>",
         ] {
             assert!(worker("EMAIL_SENDER", Some(sender)).expect_err(sender).contains("EMAIL_SENDER"));
+        }
+    }
+
+    #[test]
+    fn a_sender_is_taken_whatever_its_name() {
+        for sender in ["offers@example.com", "Cars, Inc. <offers@example.com>", "Käfer <offers@example.com>"]
+        {
+            assert!(worker("EMAIL_SENDER", Some(sender)).is_ok(), "{sender}");
         }
     }
 

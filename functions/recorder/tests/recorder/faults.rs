@@ -127,3 +127,40 @@ fn a_message_that_breaks_the_recorder_again_and_again_is_set_aside_and_takes_no_
     assert_eq!(world.dead(), [("2".to_owned(), "breaks-the-recorder")]);
     assert_eq!(world.recorded(&ada), [("car-1".to_owned(), 1), ("car-1".to_owned(), 3)]);
 }
+
+#[test]
+fn the_first_panic_after_an_outage_sets_nothing_aside() {
+    let world = world();
+    let ada = buyer("ada");
+    world.fault(&ada, "append", Fault::Panic);
+    assert_eq!(world.deliver_again(&three("ada"), 40), ["ada-0", "ada-1", "ada-2"]);
+    assert_eq!(world.deliver_again(&three("ada"), 41), [""; 0]);
+    assert_eq!((world.dead(), world.recorded(&ada).len()), (vec![], 3));
+}
+
+#[test]
+fn panics_are_counted_by_message_and_not_by_receive() {
+    let world = world();
+    let ada = buyer("ada");
+    let mut breaking = made("car-1");
+    breaking.id = domain::EventId::parse("breaks-it").unwrap();
+    let messages = [sent("1", &ada, body(&ada, &breaking)), sent("2", &ada, body(&ada, &made("car-2")))];
+    for times in 50..59 {
+        assert_eq!(world.deliver_again(&messages, times), ["1", "2"]);
+    }
+    assert_eq!(world.deliver_again(&messages, 59), [""; 0], "the tenth panic");
+    assert_eq!(world.dead(), [("1".to_owned(), "breaks-the-recorder")]);
+}
+
+#[test]
+fn before_sqs_sets_it_aside_with_its_neighbours_one_panic_is_enough() {
+    let world = world();
+    let ada = buyer("ada");
+    let mut breaking = made("car-1");
+    breaking.id = domain::EventId::parse("breaks-it").unwrap();
+    let messages = [sent("1", &ada, body(&ada, &breaking)), sent("2", &ada, body(&ada, &made("car-2")))];
+    assert_eq!(world.deliver_again(&messages, 89), ["1", "2"]);
+    assert_eq!(world.deliver_cold(&messages, 90), [""; 0], "in another environment");
+    assert_eq!(world.dead(), [("1".to_owned(), "breaks-the-recorder")]);
+    assert_eq!(world.recorded(&ada), [("car-2".to_owned(), 1)]);
+}

@@ -187,6 +187,12 @@ impl World {
         returned(block_on(self.recorder.handle(received(messages, times), deadline)).unwrap())
     }
 
+    /// The same, to an execution environment that remembers nothing.
+    pub(crate) fn deliver_cold(&self, messages: &[Sent], times: u32) -> Vec<String> {
+        let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
+        returned(block_on(self.cold().handle(received(messages, times), deadline)).unwrap())
+    }
+
     /// Offer and version of every event recorded of a buyer, in order.
     #[track_caller]
     pub(crate) fn recorded(&self, buyer: &BuyerId) -> Vec<(String, u32)> {

@@ -167,7 +167,36 @@ fn beyond_fifty_held_events_the_rest_are_dead_letters_until_the_gap_is_filled() 
 }
 
 #[test]
-fn a_body_that_leaves_no_room_for_a_reason_goes_by_sqs_s_own_redrive() {
+fn a_body_as_large_as_sqs_takes_is_set_aside_whole() {
+    const LARGEST: usize = 1024 * 1024;
+    for missing in (0..160).chain([300, 2000, 4000]) {
+        let world = world();
+        let body = "ü".repeat((LARGEST - missing) / 2) + &"x".repeat(missing % 2);
+        assert_eq!(world.deliver(&[sent("1", &buyer("ada"), body.clone())]), [""; 0]);
+        let letters = world.letters.memory.letters();
+        let [letter] = &letters[..] else { panic!("{letters:?}") };
+        let attributes: Vec<_> = letter.attributes().collect();
+        // As SQS counts: the body, and name, type and value of each attribute.
+        let size: usize = attributes.iter().map(|(name, value)| name.len() + 6 + value.len()).sum();
+        assert!(letter.body == body && body.len() + size <= LARGEST, "{missing}: {attributes:?}");
+        let names: Vec<&str> = attributes.iter().map(|(name, _)| *name).collect();
+        let source = "source".len()
+            + 6
+            + r#"{"deduplicationId":"dedup-1","groupId":"ada","messageId":"1","sentAt":"1764000000000"}"#
+                .len();
+        let expected = match missing {
+            ..21 => vec![],
+            21..=33 => vec!["reason"],
+            34.. if missing - 21 < source => vec!["reason", "detail"],
+            34.. if missing - 21 - source < 13 => vec!["reason", "source"],
+            _ => vec!["reason", "detail", "source"],
+        };
+        assert_eq!(names, expected, "{missing}");
+    }
+}
+
+#[test]
+fn neighbours_of_a_body_as_large_as_sqs_takes_are_recorded() {
     let world = world();
     let ada = buyer("ada");
     let back = world.deliver(&[
@@ -175,11 +204,29 @@ fn a_body_that_leaves_no_room_for_a_reason_goes_by_sqs_s_own_redrive() {
         sent("2", &ada, "x".repeat(1024 * 1024)),
         sent("3", &ada, body(&ada, &accepted("car-1").v(2))),
     ]);
-    assert_eq!(back, ["2", "3"], "and never a message before it");
-    assert_eq!(world.recorded(&ada).len(), 2);
-    let back = world.deliver(&[sent("4", &ada, "x".repeat(1024 * 1024 - 300))]);
     assert_eq!(back, [""; 0]);
-    assert_eq!(world.dead(), [("4".to_owned(), "too-large")], "the detail shrinks first");
+    assert_eq!(world.dead(), [("2".to_owned(), "too-large")]);
+    assert_eq!(world.recorded(&ada).len(), 2);
+}
+
+#[test]
+fn an_event_above_the_last_version_is_a_dead_letter_that_says_why() {
+    let world = world();
+    let ada = buyer("ada");
+    world.deliver(&messages("ada", &[made("car-1")]));
+    for version in [u32::MAX, 2_147_483_648] {
+        let id = version.to_string();
+        assert_eq!(world.deliver(&[sent(&id, &ada, body(&ada, &accepted("car-1").v(version)))]), [""; 0]);
+        let letter = world.letters.memory.letters().pop().unwrap();
+        let expected =
+            ("not-an-offer-event", "data.offerVersion: must be a whole number from 1 to 2147483647");
+        assert_eq!((letter.reason, letter.detail.as_str()), expected);
+    }
+    assert_eq!(
+        world.deliver(&[sent("last", &ada, body(&ada, &accepted("car-1").v(2_147_483_647)))]),
+        [""; 0]
+    );
+    assert_eq!(world.recorded(&ada).len(), 2);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The offer event: CloudEvents 1.0, structured JSON, one per message. Parsed once, here; what comes out is valid.
 
 mod fields;
+mod moment;
 
 use std::fmt;
 
 use domain::{BuyerId, Contact, Event, OfferChange, OfferVersion};
 use fields::Fields;
-use serde_json::Value;
+
+use crate::json;
 
 /// The largest body in bytes that is looked into.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -27,6 +29,8 @@ pub struct IncomingEvent {
     pub buyer: BuyerId,
     /// What happened.
     pub event: Event,
+    /// Fields for readers only that were not well-formed, by their names: the event is taken without them.
+    pub dropped: Vec<&'static str>,
 }
 
 /// Why a body is not an event of this contract. Names places, never values: those may be personal.
@@ -37,7 +41,7 @@ pub enum Refusal {
         /// The body's size in bytes.
         bytes: usize,
     },
-    /// Not JSON, or nested too deeply.
+    /// Not JSON.
     NotJson {
         /// Where it stops being JSON.
         line: usize,
@@ -94,7 +98,8 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Parses one message body. Unknown extra fields are ignored.
+/// Parses one message body. Unknown extra fields are ignored, whatever is in them; an unpaired surrogate in a text is read
+/// as U+FFFD.
 ///
 /// # Errors
 /// The [`Refusal`] with everything that is wrong; the same body is refused the same way for ever.
@@ -102,34 +107,33 @@ pub fn decode(body: &str) -> Result<IncomingEvent, Refusal> {
     if body.len() > LARGEST_BODY {
         return Err(Refusal::TooLarge { bytes: body.len() });
     }
-    let json: Value = serde_json::from_str(body)
+    let body = json::paired(body);
+    let event = json::object(&body)
         .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })?;
-    let mut fields = Fields::of(&json);
+    let mut fields = Fields::of(event);
 
     if fields.text("specversion", 16).is_some_and(|version| version != "1.0") {
         fields.find("specversion", "must be \"1.0\"");
     }
     let id = fields.event_id("id");
     fields.text("source", 1024);
-    fields.optional_text("subject", 1024);
-    let time = fields.time("time");
+    fields.subject();
+    let time = fields.time();
     let kind = fields.text("type", 256);
-    if let Some(kind) = kind
-        && !TYPES.contains(&kind)
-    {
+    if kind.as_deref().is_some_and(|kind| !TYPES.contains(&kind)) {
         return Err(Refusal::UnknownType);
     }
     let buyer = fields.buyer_id("data.buyerId");
     let offer = fields.offer_id("data.offerId");
     let version = fields.version("data.offerVersion");
-    let change = kind.and_then(|kind| change(&mut fields, kind, version));
+    let change = kind.and_then(|kind| change(&mut fields, &kind, version));
 
-    match (fields.findings(), id, buyer, offer, version, change) {
+    let (findings, dropped) = fields.findings();
+    match (findings, id, buyer, offer, version, change) {
         (findings, Some(id), Some(buyer), Some(offer), Some(version), Some(change))
             if findings.is_empty() =>
         {
-            let time = time.map(str::to_owned);
-            Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time } })
+            Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time }, dropped })
         }
         (findings, ..) => Err(Refusal::NotAnOfferEvent(findings)),
     }
@@ -154,14 +158,14 @@ fn change(fields: &mut Fields<'_>, kind: &str, version: Option<OfferVersion>) ->
             let car = fields.car_id("data.carId");
             let name = fields.text("data.buyer.name", 256);
             let email = fields.text("data.buyer.email", 320);
-            let phone = fields.optional_text("data.buyer.phone", 64).map(str::to_owned);
-            let contact = Contact { name: name?.to_owned(), email: email?.to_owned(), phone };
+            let phone = fields.optional_text("data.buyer.phone", 64);
+            let contact = Contact { name: name?, email: email?, phone };
             Some(OfferChange::Made { car: car?, contact: Some(contact) })
         }
         "offer.accepted.v1" => Some(OfferChange::Accepted),
         "offer.acceptance-withdrawn.v1" => Some(OfferChange::AcceptanceWithdrawn),
         "offer.rejected.v1" => {
-            let reason = fields.optional_text("data.reason", 1024).map(str::to_owned);
+            let reason = fields.optional_text("data.reason", 1024);
             Some(OfferChange::Rejected { reason })
         }
         "offer.withdrawn.v1" => Some(OfferChange::Withdrawn),

@@ -64,7 +64,8 @@ pub(super) fn after(entry: &LedgerEntry, receipt: &Receipt, now: Timestamp) -> O
     let status = match receipt.kind {
         Kind::Delayed => return None,
         Kind::Rejected | Kind::NotRendered => Status::Rejected,
-        Kind::Sent | Kind::Delivered => Status::Sent,
+        // Who takes a mail out of the spam folder has it. It is no complaint, and must not show as one.
+        Kind::Sent | Kind::Delivered | Kind::NotSpam => Status::Sent,
         Kind::Bounced { at, is_permanent: true } => first(&mut heard.bounced_at, at),
         Kind::Bounced { at, is_permanent: false } => first(&mut heard.passing_bounce_at, at),
         Kind::Complained { at } => first(&mut heard.complained_at, at),

@@ -1,14 +1,19 @@
 /// The address as SES takes it, or `None` if it never will: an ASCII local part of dot-separated atoms, an IDNA-encoded
 /// domain of at least two labels. Quoted local parts and address literals are not taken, nor is what a mail program may
-/// take for an encoded word (RFC 2047) and read as another address.
+/// take for an encoded word (RFC 2047) and read as another address. White space and characters without width at the ends,
+/// which come with what is pasted into a form, are taken off; within the address they are refused.
 ///
 /// Sources: Amazon SES Developer Guide, "Email format and character encoding" (no SMTPUTF8); RFC 5321, section 4.5.3.1.
 pub(crate) fn checked(address: &str) -> Option<String> {
-    let (local, domain) = address.trim_matches(' ').rsplit_once('@')?;
+    let (local, domain) = address.trim_matches(is_blank).rsplit_once('@')?;
     let is_atom = |atom: &str| {
         !atom.is_empty()
             && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
     };
+    // `idna` would drop some of these, and the mail would go to a domain other than the one typed.
+    if domain.contains(|character| is_blank(character) && !matches!(character, '\u{200c}' | '\u{200d}')) {
+        return None;
+    }
     if local.len() > 64 || local.contains("=?") || !local.split('.').all(is_atom) {
         return None;
     }
@@ -19,15 +24,54 @@ pub(crate) fn checked(address: &str) -> Option<String> {
     (is_name && address.len() <= 254).then_some(address)
 }
 
+/// White space of any kind, and what has no width: zero-width space, non-joiner and joiner, word joiner, byte order mark. The
+/// joiners belong into some domains, where `idna` knows the rules (RFC 5892, appendix A).
+fn is_blank(character: char) -> bool {
+    character.is_whitespace()
+        || matches!(character, '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::checked;
+
+    #[test]
+    fn blanks_of_any_kind_are_taken_off_the_ends_and_refused_within() {
+        let blanks = (0..=0x10_ffff).filter_map(char::from_u32).filter(|character| character.is_whitespace());
+        let blanks: Vec<char> =
+            blanks.chain(['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}']).collect();
+        assert!(blanks.len() > 25);
+        for blank in blanks {
+            for given in [
+                format!("{blank}ada@example.com"),
+                format!("ada@example.com{blank}"),
+                format!("{blank}{blank}\tada@example.com\r\n{blank}"),
+            ] {
+                assert_eq!(checked(&given).as_deref(), Some("ada@example.com"), "{given:?}");
+            }
+            for given in [
+                format!("a{blank}da@example.com"),
+                format!("ada{blank}@example.com"),
+                format!("ada@{blank}example.com"),
+                format!("ada@exam{blank}ple.com"),
+                format!("ada@example{blank}.com"),
+                format!("ada@example.com{blank}, eve@example.com"),
+                format!("{blank}"),
+            ] {
+                assert_eq!(checked(&given), None, "{given:?}");
+            }
+        }
+    }
 
     #[test]
     fn an_address_is_taken_as_ses_wants_it() {
         for (given, taken) in [
             ("ada@example.com", "ada@example.com"),
             (" ada@example.com ", "ada@example.com"),
+            ("ada@example.com\n", "ada@example.com"),
+            ("\u{a0}ada@example.com", "ada@example.com"),
+            ("\u{200b}ada@example.com", "ada@example.com"),
+            ("ada@example.com\t", "ada@example.com"),
             ("ada.byron+cars@sub.example.com", "ada.byron+cars@sub.example.com"),
             ("ada@bücher.example", "ada@xn--bcher-kva.example"),
             ("o'neil@example.com", "o'neil@example.com"),

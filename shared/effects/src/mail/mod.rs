@@ -1,8 +1,9 @@
 //! E-mails as they are sent: rendered and checked before anything is claimed, without any I/O.
 
 mod address;
+mod sender;
 
-pub(crate) use address::checked as checked_address;
+pub(crate) use sender::header as sender_header;
 
 use askama::Template;
 use domain::{CarId, EffectKind, State};
@@ -77,6 +78,12 @@ struct InvitationText<'a> {
     car: &'a str,
     link: &'a str,
     site: &'a str,
+}
+
+/// Whether SES would take this address, as a buyer typed it: blanks at its ends are taken off first.
+#[must_use]
+pub fn can_be_written_to(address: &str) -> bool {
+    address::checked(address).is_some()
 }
 
 /// The e-mail that an effect calls for, to the contact that the buyer's state has for its offer.

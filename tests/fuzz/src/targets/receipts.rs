@@ -72,6 +72,7 @@ fn written(receipt: &Receipt) -> String {
             ("Bounce", json!({ "timestamp": at.to_string(), "bounceType": kind }))
         }
         Kind::Complained { at } => ("Complaint", json!({ "timestamp": at.to_string() })),
+        Kind::NotSpam => ("Complaint", json!({ "complaintFeedbackType": "not-spam" })),
         Kind::Rejected => ("Reject", json!({})),
         Kind::NotRendered => ("Rendering Failure", json!({})),
         Kind::Delayed => ("DeliveryDelay", json!({})),

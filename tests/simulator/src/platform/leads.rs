@@ -165,7 +165,9 @@ impl Leads {
         let told = match receipt.kind {
             Kind::Delayed => return Learned::Known,
             Kind::Rejected | Kind::NotRendered => Status::Rejected,
-            Kind::Sent | Kind::Delivered | Kind::Bounced { .. } | Kind::Complained { .. } => Status::Sent,
+            Kind::Sent | Kind::Delivered | Kind::NotSpam | Kind::Bounced { .. } | Kind::Complained { .. } => {
+                Status::Sent
+            }
         };
         let is_forward = match entry.status {
             Status::Rejected => off == Some(Safeguard::ForwardOnly),

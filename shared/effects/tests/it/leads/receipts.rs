@@ -27,13 +27,14 @@ fn bounced(time: &str) -> Kind {
     Kind::Bounced { at: at(time), is_permanent: true }
 }
 
-fn every_kind() -> [Kind; 8] {
+fn every_kind() -> [Kind; 9] {
     [
         Kind::Sent,
         Kind::Delivered,
         bounced("10:20:00"),
         Kind::Bounced { at: at("10:10:00"), is_permanent: false },
         Kind::Complained { at: at("10:30:00") },
+        Kind::NotSpam,
         Kind::Rejected,
         Kind::NotRendered,
         Kind::Delayed,
@@ -91,9 +92,11 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
                 let expected = match kind {
                     Kind::Delayed => None,
                     Kind::Rejected | Kind::NotRendered => Some(Status::Rejected),
-                    Kind::Sent | Kind::Delivered | Kind::Bounced { .. } | Kind::Complained { .. } => {
-                        Some(Status::Sent)
-                    }
+                    Kind::Sent
+                    | Kind::Delivered
+                    | Kind::NotSpam
+                    | Kind::Bounced { .. }
+                    | Kind::Complained { .. } => Some(Status::Sent),
                 };
                 let learned = if expected.is_some() { Learned::Settled } else { Learned::Known };
                 assert_eq!(table.learned(kind).await, learned, "{table}: {kind:?} after {status:?}");
