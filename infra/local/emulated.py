@@ -5,6 +5,7 @@ import hashlib
 import runpy
 
 from ministack.core import lambda_runtime
+from ministack.services import sts
 
 _given = lambda_runtime.execution_credentials
 
@@ -13,7 +14,10 @@ def execution_credentials(config: dict) -> dict[str, str]:
     credentials = _given(config)
     access_key = credentials["AWS_ACCESS_KEY_ID"]
     if access_key.startswith("ASIA"):
-        credentials["AWS_SECRET_ACCESS_KEY"] = hashlib.sha256(access_key.encode()).hexdigest()[:40]
+        secret = hashlib.sha256(access_key.encode()).hexdigest()[:40]
+        credentials["AWS_SECRET_ACCESS_KEY"] = secret
+        # Where policies are enforced, MiniStack verifies signatures too.
+        sts.register_session(access_key, sts._sessions[access_key] | {"SecretAccessKey": secret})
     return credentials
 
 

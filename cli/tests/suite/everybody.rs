@@ -14,6 +14,7 @@ use effects::leads::{
 use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testkit::clauses::Front;
 use testkit::{accepted, buyer, contact, made, offer, withdrawn};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -22,7 +23,7 @@ use crate::world::{Ended, assert_golden, aws_at, online};
 
 /// Both tables with their indexes. Long ago, so that it is old by any clock.
 pub(crate) struct World {
-    url: String,
+    front: Front,
     pub(crate) tables: Tables,
     serving: JoinHandle<()>,
 }
@@ -72,14 +73,14 @@ impl World {
             database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let front = Front::before(format!("http://{}", listener.local_addr().unwrap())).await;
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let tables = Tables::on(&aws_at(&url), "streams", "leads");
-        Self { url, tables, serving }
+        let tables = Tables::on(&aws_at(front.url()), "streams", "leads");
+        Self { front, tables, serving }
     }
 
     pub(crate) async fn leads(&self, arguments: &[&str]) -> Ended {
-        online(&self.url, arguments).await
+        online(self.front.url(), arguments).await
     }
 
     pub(crate) async fn record(&self, name: &str, events: &[Event], time: &str) {
@@ -279,8 +280,10 @@ async fn a_doubtful_or_abandoned_e_mail_is_sent_again_only_if_a_person_says_so()
             kind: Kind::Delivered,
             message_id: "ses-1".to_owned(),
         };
-        let receipts =
-            DynamoReceipts::new(aws_sdk_dynamodb::Client::new(&aws_at(&world.url)), "leads".to_owned());
+        let receipts = DynamoReceipts::new(
+            aws_sdk_dynamodb::Client::new(&aws_at(world.front.url())),
+            "leads".to_owned(),
+        );
         assert_eq!(receipts.learn(&receipt, at("12:00:00")).await.unwrap(), Learned::Settled);
         assert_eq!(world.tables.leads.all_open_work().await.unwrap(), vec![], "it need not be sent");
     }

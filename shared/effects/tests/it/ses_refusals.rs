@@ -61,7 +61,7 @@ const BY_CODE: [(u16, &str, Outcome); 42] = [
     (500, "InternalServiceErrorException", UNKNOWN),
     (503, "ServiceUnavailable", UNKNOWN),
     (503, "ServiceUnavailableException", UNKNOWN),
-    // What nobody has heard of yet.
+    // Codes that no documentation names.
     (400, "SomethingNew", UNKNOWN),
     (500, "SomethingNew", UNKNOWN),
 ];
