@@ -24,7 +24,7 @@ LOCAL_FUNCTIONS := $(LOCAL)/lambda
 FUNCTIONS := recorder reactor sweeper receipts
 PEERS := $(BUILT)/peers
 STACK := .venv/bin/python infra/local/stack.py
-ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS)
+ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -84,6 +84,7 @@ async fn pass(mut client: TcpStream, upstream: String, keeps: Arc<AtomicBool>) -
 mod tests {
     use std::time::Instant;
 
+    use aws_sdk_dynamodb::types::AttributeValue;
     use serde_json::json;
     use testkit::wire::{Answer, Reply, Wire, in_turn};
 
@@ -95,7 +96,9 @@ mod tests {
         let wire = Wire::start(in_turn([Answer::Reply(Reply::json(200, &json!({})))])).await;
         let slow = Slow::before(wire.url()).await;
         let client = access(slow.url()).dynamodb();
-        let ask = async || drop(client.get_item().table_name("any").send().await.unwrap());
+        let key = || AttributeValue::S("b1".to_owned());
+        let ask =
+            async || drop(client.get_item().table_name("any").key("buyer", key()).send().await.unwrap());
         ask().await;
         slow.begin();
         let begin = Instant::now();

@@ -10,8 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
+PROGRAM = Path(__file__).resolve().parent / "emulated.py"
 REGION = "us-east-1"
 START_TIMEOUT = 60
 STOP_TIMEOUT = 5
@@ -40,13 +42,13 @@ class Emulator:
         return self.home / "emulator.log"
 
     @classmethod
-    def start(cls, home: Path, port: int, enforce_iam: bool = False) -> "Emulator":
-        """Starts an emulator on `port` and returns once it answers."""
+    def start(cls, home: Path, port: int, enforce_iam: bool = False, front: str = "") -> "Emulator":
+        """Starts an emulator on `port` and returns once it answers. Its functions call AWS at `front`, if that is given."""
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         with open(home / "emulator.log", "wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "ministack"],
-                cwd=home, env=_environment(home, port, enforce_iam),
+                [sys.executable, PROGRAM],
+                cwd=home, env=_environment(home, port, enforce_iam, front),
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
             )
         emulator = cls(home, port, process.pid)
@@ -65,12 +67,12 @@ class Emulator:
         return emulator
 
     @classmethod
-    def start_anywhere(cls, home: Path, enforce_iam: bool = False) -> "Emulator":
-        """Starts an emulator on a free port."""
+    def start_anywhere(cls, home: Path, enforce_iam: bool, front: Callable[[int], str]) -> "Emulator":
+        """Starts an emulator on a free port. `front` returns the URL at which functions call the AWS on a port."""
         for attempt in range(5):
             port = free_port()
             try:
-                return cls.start(home, port, enforce_iam)
+                return cls.start(home, port, enforce_iam, front(port))
             except EmulatorFailed:
                 # Somebody else may have taken the port in between.
                 if attempt == 4 or not is_taken(port):
@@ -87,7 +89,7 @@ class Emulator:
             return None
         # The id may belong to another program by now.
         command = subprocess.run(["ps", "-o", "args=", "-p", str(emulator.pid)], capture_output=True, text=True)
-        return emulator if "-m ministack" in command.stdout else None
+        return emulator if PROGRAM.name in command.stdout else None
 
     def answers(self) -> bool:
         try:
@@ -139,7 +141,7 @@ def _reap(pid: int) -> None:
         pass  # started by another process
 
 
-def _environment(home: Path, port: int, enforce_iam: bool) -> dict[str, str]:
+def _environment(home: Path, port: int, enforce_iam: bool, front: str) -> dict[str, str]:
     """Exactly what the emulator gets, and through it every function: nothing of the caller's own."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return kept | {
@@ -157,7 +159,7 @@ def _environment(home: Path, port: int, enforce_iam: bool) -> dict[str, str]:
         # Unpacked functions go here.
         "TMPDIR": str(home / "tmp"),
         # Handed on to the functions.
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_ENDPOINT_URL": front or f"http://127.0.0.1:{port}",
         # Else the log of the emulator is written in blocks, and what its last one held is lost when it is killed.
         "PYTHONUNBUFFERED": "1",
     }

@@ -3,9 +3,11 @@
 
     stack.py up   --artifacts DIR [--port N]   start one and keep it; .local/stack.env says how to use it
     stack.py down                              end it
-    stack.py run  --artifacts DIR -- COMMAND   run a command against one of its own, on a free port, then end it
+    stack.py run  --artifacts DIR --wire PROGRAM -- COMMAND
+                                               run a command against one of its own, on a free port, then end it
 
-DIR holds `<function>/bootstrap` for each function of the template. Any number of `run`s may go on at the same time.
+DIR holds `<function>/bootstrap` for each function of the template. PROGRAM is the strict wire, through which functions and
+command reach AWS; a request that it refuses fails the run. Any number of `run`s may go on at the same time.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 from beside import Beside
 from deployment import DeploymentFailed, deploy, set_effects
 from emulator import REGION, Emulator, EmulatorFailed, is_taken
+from strict import StrictWire
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
@@ -44,7 +47,7 @@ def main() -> int:
             case "down":
                 return down()
             case _:
-                return run(arguments.artifacts, arguments.command, arguments.enforce_iam)
+                return run(arguments.artifacts, arguments.wire, arguments.command, arguments.enforce_iam)
     except (EmulatorFailed, DeploymentFailed) as error:
         return _complain(str(error))
     except Stopped as stopped:
@@ -87,19 +90,22 @@ def down() -> int:
     return 0
 
 
-def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
-    """Runs `command` with a fresh stack in its environment; returns its exit code.
+def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -> int:
+    """Runs `command` with a fresh stack in its environment; returns its exit code, or 1 if AWS would have refused anything.
 
     The log of the emulator is kept only if something went wrong.
     """
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
-    emulator, beside, went_wrong = None, Beside(), True
+    emulator, beside, wire, went_wrong = None, Beside(), StrictWire(program), True
     try:
-        emulator = Emulator.start_anywhere(home, enforce_iam)
+        emulator = Emulator.start_anywhere(home, enforce_iam, wire.before)
         environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam, beside.url)
         beside.set_effects = lambda effects: set_effects(emulator.endpoint, REGION, effects)
-        code = _run_to_the_end(command, environment | {"LOCAL_EMULATOR_LOG": str(emulator.log)})
+        # Only the deployment itself calls the emulator directly.
+        own = {"AWS_ENDPOINT_URL": wire.url, "LOCAL_EMULATOR_LOG": str(emulator.log)}
+        code = _run_to_the_end(command, environment | own)
+        code = code or _report_refused(*wire.seen())
         went_wrong = code != 0
         return code
     except Stopped:
@@ -108,6 +114,7 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
     finally:
         _be_deaf()
         beside.stop()
+        wire.stop()
         emulator = emulator or Emulator.running_in(home)
         if emulator:
             emulator.stop()
@@ -115,6 +122,15 @@ def run(artifacts: Path, command: list[str], enforce_iam: bool) -> int:
             print(f"Log of the emulator: {home / 'emulator.log'}", file=sys.stderr)
         else:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def _report_refused(taken: dict[str, int], refused: list[str]) -> int:
+    """Prints what the strict wire saw. Returns the exit code: 1 if AWS would have refused a request."""
+    services = ", ".join(f"{service} {count}" for service, count in taken.items())
+    print(f"Strict wire: requests taken: {services}; refused: {len(refused)}")
+    for one in refused:
+        _complain(f"AWS would have refused this: {one}")
+    return 1 if refused else 0
 
 
 def _run_to_the_end(command: list[str], environment: dict[str, str]) -> int:
@@ -174,6 +190,7 @@ def _arguments() -> argparse.Namespace:
     starting.add_argument("--port", type=int, default=4566)
     actions.add_parser("down")
     running = actions.add_parser("run", parents=[artifacts])
+    running.add_argument("--wire", type=Path, required=True, metavar="PROGRAM")
     running.add_argument("--enforce-iam", action="store_true", help="hold the functions to the policies of their roles")
     running.add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args()

@@ -46,7 +46,7 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("cold-start", &["binaries", "testkit"]),
-    ("tests", &["cli", "domain", "effects", "event-store"]),
+    ("tests", &["cli", "domain", "effects", "event-store", "testkit"]),
     (
         "bench",
         &[

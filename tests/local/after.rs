@@ -89,3 +89,14 @@ fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
         assert_eq!(found, Vec::<&String>::new());
     });
 }
+
+#[test]
+fn aws_would_take_every_request_of_the_whole_run() {
+    on_the_stack(async |stack| {
+        let (taken, refused) = stack.strict_wire().await.unwrap();
+        assert_eq!(refused, Vec::<String>::new());
+        for service in ["dynamodb", "sqs", "ses"] {
+            assert!(taken[service] > 50, "{taken:?}");
+        }
+    });
+}

@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
+
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::Failed;
+use crate::{Failed, Stack};
 
 /// What only a local AWS can be asked: the mails that SES took, and queues without taking anything off them.
 #[derive(Debug)]
@@ -82,6 +84,19 @@ impl Emulator {
                 attributes: attributes(message),
             })
             .collect())
+    }
+}
+
+impl Stack {
+    /// What the strict wire before the local AWS has seen so far: requests taken by each service, and those refused.
+    pub async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
+        let answer = self.emulator.http.get(format!("{}/_strict", self.emulator.endpoint)).send().await?;
+        let seen: Value = answer.error_for_status()?.json().await?;
+        let taken = seen["taken"].as_object().ok_or("no strict wire before the local AWS")?;
+        let taken = taken.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default()));
+        let refused = seen["refused"].as_array().into_iter().flatten();
+        let refused = refused.map(|one| one.as_str().unwrap_or_default().to_owned());
+        Ok((taken.collect(), refused.collect()))
     }
 }
 

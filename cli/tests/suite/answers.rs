@@ -13,6 +13,7 @@ use effects::leads::{
 use event_store::{Appended, Appending, EventStore as _, Performing, load};
 use jiff::Timestamp;
 use serde_json::json;
+use testkit::clauses::Front;
 use testkit::{acceptance_withdrawn, accepted, buyer, contact, made, made_by, rejected};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::world::{Ended, assert_golden, aws_at, online};
 
 struct World {
-    url: String,
+    front: Front,
     tables: Tables,
     buyer: BuyerId,
     serving: JoinHandle<()>,
@@ -55,10 +56,10 @@ impl World {
             database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let front = Front::before(format!("http://{}", listener.local_addr().unwrap())).await;
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database));
-        let tables = Tables::on(&aws_at(&url), "streams", "leads");
-        Self { url, tables, buyer: buyer("ada"), serving }
+        let tables = Tables::on(&aws_at(front.url()), "streams", "leads");
+        Self { front, tables, buyer: buyer("ada"), serving }
     }
 
     async fn record(&self, events: &[Event], time: &str) {
@@ -97,7 +98,7 @@ impl World {
             kind,
             message_id: "ses-1".to_owned(),
         };
-        let client = aws_sdk_dynamodb::Client::new(&aws_at(&self.url));
+        let client = aws_sdk_dynamodb::Client::new(&aws_at(self.front.url()));
         let receipts = DynamoReceipts::new(client, "leads".to_owned());
         assert_eq!(receipts.learn(&receipt, at("12:00:00")).await.unwrap(), Learned::Settled);
     }
@@ -107,7 +108,7 @@ impl World {
     }
 
     async fn leads(&self, arguments: &[&str]) -> Ended {
-        online(&self.url, arguments).await
+        online(self.front.url(), arguments).await
     }
 }
 

@@ -14,6 +14,7 @@ use effects::leads::{
 use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use testkit::clauses::Front;
 use testkit::{accepted, buyer, contact, made, offer, withdrawn};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -23,6 +24,7 @@ use crate::world::{Ended, assert_golden, aws_at, online};
 /// Both tables with their indexes. Long ago, so that it is old by any clock.
 pub(crate) struct World {
     pub(crate) url: String,
+    _front: Front,
     pub(crate) tables: Tables,
     database: Database,
     serving: JoinHandle<()>,
@@ -73,10 +75,12 @@ impl World {
             database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
+        let engine = format!("http://{}", listener.local_addr().unwrap());
+        let front = Front::before(engine).await;
+        let url = front.url().to_owned();
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         let tables = Tables::on(&aws_at(&url), "streams", "leads");
-        Self { url, tables, database, serving }
+        Self { url, _front: front, tables, database, serving }
     }
 
     pub(crate) async fn leads(&self, arguments: &[&str]) -> Ended {

@@ -43,7 +43,7 @@ impl Worker {
         let site = host.split(['/', ':']).next().unwrap_or(host).to_owned();
 
         let dynamodb = access.dynamodb();
-        // A connection that died while the function was frozen would make a mail doubtful. No header can say this: AWS
+        // A connection that died while the function was frozen would make a mail doubtful. A header cannot prevent it: AWS
         // refuses a signature that names `connection` (aheckmann/node-ses#67, aws/aws-sdk-go-v2#2593).
         let ses = aws_sdk_sesv2::config::Builder::from(access.config())
             .http_client(access.https().without_reuse())

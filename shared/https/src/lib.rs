@@ -43,8 +43,8 @@ impl Https {
         Ok(Self { tls: Arc::new(trust.config()?), reuse: Reuse::Kept, connectors: Arc::default() })
     }
 
-    /// A client of the same trust that opens a connection for each request and keeps none: for what must not be asked
-    /// over a connection that may have died while the function was frozen.
+    /// A client with the same trust that opens a connection for each request and keeps none. It is meant for requests that
+    /// must not meet a connection which died while the function was frozen.
     #[must_use]
     pub fn without_reuse(&self) -> Self {
         Self { tls: Arc::clone(&self.tls), reuse: Reuse::Never, connectors: Arc::default() }

@@ -9,6 +9,7 @@ pub mod clauses;
 mod events;
 mod feed;
 mod random;
+pub mod strict;
 pub mod wire;
 
 pub use events::{

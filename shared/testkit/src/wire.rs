@@ -1,18 +1,24 @@
 //! A wire one can see and cut: a loopback HTTP/1.1 endpoint that stands where AWS would, records every request that
-//! arrives, retries of the SDK among them, and answers each as a script says.
+//! arrives, retries of the SDK among them, and answers each as a script says. A request that AWS would refuse
+//! ([`strict`](crate::strict)) is refused before the script sees it, and fails the test.
 
 pub mod message;
 
 use std::future::pending;
-use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{io, mem};
 
 use message::{Message, header, receive, send};
 use serde_json::{Value, json};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
+
+use crate::strict::{Refused, check, dummy_secret};
+
+/// Marks what a wire has passed on: it was checked there as it came, and may have been changed since.
+const CHECKED: &str = "x-checked-on-the-wire";
 
 type Script = dyn FnMut(&mut Request) -> Answer + Send;
 type Log = Arc<Mutex<Vec<Exchange>>>;
@@ -22,6 +28,7 @@ type Log = Arc<Mutex<Vec<Exchange>>>;
 pub struct Wire {
     url: String,
     log: Log,
+    refused: Arc<Mutex<Vec<Refused>>>,
     connections: Arc<AtomicUsize>,
     serving: JoinHandle<()>,
 }
@@ -86,20 +93,21 @@ impl Wire {
     pub async fn start(script: impl FnMut(&mut Request) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let log = Log::default();
+        let (log, refused) = (Log::default(), Arc::default());
         let script: Arc<Mutex<Script>> = Arc::new(Mutex::new(script));
         let connections = Arc::new(AtomicUsize::new(0));
         let serving = tokio::spawn({
-            let (log, accepted) = (Arc::clone(&log), Arc::clone(&connections));
+            let (log, accepted, refused) = (Arc::clone(&log), Arc::clone(&connections), Arc::clone(&refused));
             async move {
                 let mut connections = JoinSet::new();
                 while let Ok((stream, _)) = listener.accept().await {
                     accepted.fetch_add(1, Ordering::SeqCst);
-                    connections.spawn(converse(stream, Arc::clone(&script), Arc::clone(&log)));
+                    let script = Arc::clone(&script);
+                    connections.spawn(converse(stream, script, Arc::clone(&log), Arc::clone(&refused)));
                 }
             }
         });
-        Self { url, log, connections, serving }
+        Self { url, log, refused, connections, serving }
     }
 
     /// `http://127.0.0.1:<port>`, without a slash at the end.
@@ -120,6 +128,12 @@ impl Wire {
         self.connections.load(Ordering::SeqCst)
     }
 
+    /// The requests refused since the last call. Taken here, they no longer fail the test.
+    #[must_use]
+    pub fn take_refused(&self) -> Vec<Refused> {
+        mem::take(&mut locked(&self.refused))
+    }
+
     /// The operations so far, as in `["Query", "PutItem"]`; the path where a request names none.
     #[must_use]
     pub fn operations(&self) -> Vec<String> {
@@ -128,8 +142,23 @@ impl Wire {
 }
 
 impl Drop for Wire {
+    /// # Panics
+    /// A request was refused that no call of [`Wire::take_refused`] has taken.
     fn drop(&mut self) {
         self.serving.abort();
+        let refused = self.take_refused();
+        if !refused.is_empty() && !std::thread::panicking() {
+            let refused: Vec<String> = refused.iter().map(ToString::to_string).collect();
+            panic!("AWS would have refused: {}", refused.join("; "));
+        }
+    }
+}
+
+impl From<Message> for Request {
+    fn from(Message { start, headers, body }: Message) -> Self {
+        let mut words = start.split_whitespace().map(str::to_owned);
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        Self { method, path, headers, body }
     }
 }
 
@@ -177,18 +206,32 @@ impl Reply {
     }
 }
 
-async fn converse(stream: TcpStream, script: Arc<Mutex<Script>>, log: Log) -> io::Result<()> {
+async fn converse(
+    stream: TcpStream,
+    script: Arc<Mutex<Script>>,
+    log: Log,
+    refused: Arc<Mutex<Vec<Refused>>>,
+) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
-    while let Some(Message { start, headers, body }) = receive(&mut stream).await? {
-        let mut words = start.split_whitespace().map(str::to_owned);
-        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-        let mut request = Request { method, path, headers, body };
+    while let Some(message) = receive(&mut stream).await? {
+        let mut request = Request::from(message);
         let place = {
             let mut log = locked(&log);
             log.push(Exchange { request: request.clone(), reply: None });
             log.len() - 1
         };
-        let answer = (script.lock().unwrap_or_else(PoisonError::into_inner))(&mut request);
+        let checked = match header(&request.headers, CHECKED) {
+            Some(_) => Ok(None),
+            None => check(&request, dummy_secret),
+        };
+        let answer = match checked {
+            Ok(_) => (script.lock().unwrap_or_else(PoisonError::into_inner))(&mut request),
+            Err(refusal) => {
+                let reply = refusal.reply();
+                locked(&refused).push(refusal);
+                Answer::Reply(reply)
+            }
+        };
         let (reply, is_lost) = match answer {
             Answer::Forward(url) => (Some(forward(&url, request).await), false),
             Answer::ForwardThenReset(url) => (Some(forward(&url, request).await), true),
@@ -209,15 +252,17 @@ async fn converse(stream: TcpStream, script: Arc<Mutex<Script>>, log: Log) -> io
     Ok(())
 }
 
-/// Over a connection of its own, so that nothing is shared between requests.
-async fn forward(url: &str, request: Request) -> Reply {
+/// Passes a request on to this URL, over a connection of its own, so that nothing is shared between requests. A 502 if nobody
+/// is there.
+pub async fn forward(url: &str, request: Request) -> Reply {
     let passed_on = async {
         let mut upstream = BufReader::new(
             TcpStream::connect(url.trim_start_matches("http://").trim_end_matches('/')).await?,
         );
         let Request { method, path, mut headers, body } = request;
-        headers.retain(|(name, _)| name != "connection");
+        headers.retain(|(name, _)| name != "connection" && name != CHECKED);
         headers.push(("connection".to_owned(), "close".to_owned()));
+        headers.push((CHECKED.to_owned(), "yes".to_owned()));
         send(upstream.get_mut(), format!("{method} {path} HTTP/1.1\r\n"), headers, &body).await?;
         receive(&mut upstream).await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
     };
@@ -233,6 +278,6 @@ async fn forward(url: &str, request: Request) -> Reply {
     }
 }
 
-fn locked(log: &Mutex<Vec<Exchange>>) -> MutexGuard<'_, Vec<Exchange>> {
-    log.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked<T>(list: &Mutex<Vec<T>>) -> MutexGuard<'_, Vec<T>> {
+    list.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const PUT: &str =
-    "POST / HTTP/1.1\r\nX-Amz-Target: DynamoDB_20120810.PutItem\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
+    "POST / HTTP/1.1\r\nX-Amz-Target: Nowhere_20120810.PutItem\r\nContent-Length: 7\r\n\r\n{\"a\":1}";
 const CHUNKED: &str =
     "POST /mails?x=1 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{\"a\r\n4\r\n\":1}\r\n0\r\n\r\n";
 

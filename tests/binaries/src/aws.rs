@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dynoxide::Database;
 use serde_json::{Value, json};
+use testkit::strict::Refused;
 use testkit::wire::message::{Message, header};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -43,6 +44,8 @@ pub(crate) struct Told {
     pub(crate) asked_mails: Vec<Mail>,
     /// Mails that SES took.
     pub(crate) taken_mails: Vec<Mail>,
+    /// Requests that AWS itself would have refused.
+    pub(crate) refused: Vec<Refused>,
 }
 
 pub(crate) struct Aws {

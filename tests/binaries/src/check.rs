@@ -38,6 +38,7 @@ pub(crate) fn check(world: &World, has_ended: bool) -> Report {
         streams.entry(commit.buyer.clone()).or_default().push(commit);
     }
     let (items, told) = (tables::leads_items(&world.aws.database), world.aws.told());
+    check_refused(&told, &mut report);
     for (buyer, commits) in &streams {
         check_stream(world, buyer, commits, &mut report);
         let items: Vec<&Value> =
@@ -59,6 +60,13 @@ pub(crate) fn check(world: &World, has_ended: bool) -> Report {
             .sum();
     check_doubt(&items, &told, may_be, &mut report);
     report
+}
+
+/// AWS would have taken every request.
+pub(crate) fn check_refused(told: &Told, report: &mut Report) {
+    for refused in &told.refused {
+        report.violation("refused", &refused.to_string());
+    }
 }
 
 /// Everything sent is recorded once, and no sequence number is skipped.

@@ -1,10 +1,12 @@
-//! What stands between a process and AWS: passes requests on, and spoils the one it is told to.
+//! What stands between a process and AWS: passes requests on, spoils the one it is told to, and refuses what AWS would.
 
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
 
+use testkit::strict::{check, dummy_secret};
 use testkit::wire::message::{Message, receive, send};
+use testkit::wire::{Reply, Request};
 use tokio::io::{AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
@@ -40,6 +42,12 @@ pub(crate) async fn start(aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -
 async fn converse(stream: TcpStream, aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = receive(&mut stream).await? {
+        if let Err(refused) = check(&Request::from(request.clone()), dummy_secret) {
+            let Reply { status, headers, body } = refused.reply();
+            aws.told().refused.push(refused);
+            send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
+            continue;
+        }
         let operation = Operation::of(&request);
         aws.arrived(&operation);
         let fault = script(&operation);

@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::{buyer, made};
 
 use crate::aws::{Aws, Operation};
-use crate::check::check_doubt;
+use crate::check::{check_doubt, check_refused};
 use crate::fault::Fault;
 use crate::feed::ChangeFeed;
 use crate::front;
@@ -57,6 +57,7 @@ pub async fn doubtful_mails(mails: usize) -> io::Result<Report> {
 
     let (items, told) = (tables::leads_items(&aws.database), aws.told());
     report.count("ses/ambiguous-answers", told.asked_mails.len());
+    check_refused(&told, &mut report);
     check_doubt(&items, &told, mails, &mut report);
     for (name, expected) in [("mails/asked-for", mails), ("mails/doubtful", mails)] {
         if report.of(name) != expected as u64 {

@@ -180,8 +180,8 @@ fn after_refusal(error: &SendEmailError) -> Delivery {
     }
 }
 
-/// As in "Sending paused for this account." and "Sending suspended for this account."; an address that holds such a
-/// word is no such word.
+/// As in "Sending paused for this account." and "Sending suspended for this account." Whole words count: SES's messages
+/// name addresses, and `paused@example.com` is no pause.
 fn names_a_pause(message: &str) -> bool {
     let mut words = message.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     words.any(|word| ["paused", "suspended"].iter().any(|pause| word.eq_ignore_ascii_case(pause)))

@@ -4,6 +4,7 @@
 //! email sending errors". Messages as AWS words them, with the places where people report them.
 
 use effects::outside::Delivery::{self, NotSent, Paused, Refused, Unknown};
+use testkit::strict::Service;
 use testkit::wire::{Answer, Reply};
 
 use crate::ses::assert_delivery;
@@ -60,7 +61,7 @@ const BY_CODE: [(u16, &str, Outcome); 42] = [
     (500, "InternalServiceErrorException", UNKNOWN),
     (503, "ServiceUnavailable", UNKNOWN),
     (503, "ServiceUnavailableException", UNKNOWN),
-    // What nobody has heard of yet.
+    // Codes that no documentation names.
     (400, "SomethingNew", UNKNOWN),
     (500, "SomethingNew", UNKNOWN),
 ];
@@ -69,6 +70,15 @@ const BY_CODE: [(u16, &str, Outcome); 42] = [
 async fn each_code_of_ses_has_its_outcome_and_is_its_reason() {
     for (status, code, outcome) in BY_CODE {
         assert_delivery(Answer::Reply(Reply::refusal(status, code, "no")), outcome(code.to_owned())).await;
+    }
+}
+
+#[test]
+fn every_error_of_the_model_is_in_the_table() {
+    let errors: Vec<&str> = Service::Ses.errors_of("SendEmail").collect();
+    assert_eq!(errors.len(), 8);
+    for error in errors {
+        assert!(BY_CODE.iter().any(|(_, code, _)| *code == error), "{error}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is retried in place and what is a decision, for the writes of the other tables too: they share the classifier.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::TransactWriteItem;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 
@@ -57,6 +57,7 @@ async fn a_transaction_with_any_other_reason_is_a_decision() {
 #[tokio::test]
 async fn an_update_that_met_a_transaction_is_tried_again() {
     let (wire, client) = once(Reply::error(400, "TransactionConflictException")).await;
-    client.update_item().table_name("leads").send().await.unwrap();
+    let buyer = AttributeValue::S("b1".to_owned());
+    client.update_item().table_name("leads").key("buyer", buyer).send().await.unwrap();
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
 }
