@@ -140,10 +140,13 @@ impl From<Outcome> for Settled {
         match outcome {
             Outcome::Sent => Self::Sent,
             Outcome::AlreadySent => Self::AlreadySent,
-            Outcome::Unknown => Self::Unknown,
+            // `passed` is never written: the ledger has the mail.
+            Outcome::Unknown | Outcome::Passed => Self::Unknown,
             Outcome::Rejected => Self::Rejected,
             Outcome::Superseded => Self::Superseded,
             Outcome::Suppressed => Self::Suppressed,
+            Outcome::Retry => Self::Retry,
+            Outcome::Abandoned => Self::Abandoned,
         }
     }
 }
@@ -220,7 +223,8 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
 }
 
 /// A mail that the ledger says went out did; then what was written of the effect's settling; then the rest of the
-/// ledger, as far as it speaks of this very effect; then the cursor: what is behind it and not spoken of went out.
+/// ledger, which is responsible for every mail that the cursor has passed: this effect's entry, or that of a later opening
+/// that took its mail over, or of an earlier one that has it. Then the cursor: any other effect behind it went out.
 fn explained(effect: &Effect, about: &About) -> Explained {
     let key = effect.key();
     let is_past = effect.sequence <= about.cursor.through;
@@ -233,8 +237,12 @@ fn explained(effect: &Effect, about: &About) -> Explained {
         (Some(outcome), _) => Settled::from(*outcome),
         (_, Some(entry)) => Settled::from(entry.status),
         (_, None) if !is_past => Settled::Pending,
-        (_, None) if entry.is_some() => Settled::AlreadySent,
-        (_, None) => Settled::Sent,
+        (_, None) => match entry {
+            None => Settled::Sent,
+            Some(entry) if entry.sequence > effect.sequence => Settled::Superseded,
+            Some(entry) if entry.status == Status::Sent => Settled::AlreadySent,
+            Some(entry) => Settled::from(entry.status),
+        },
     };
     Explained { effect: effect.clone(), settled, reason: of_this.and_then(|entry| entry.reason.clone()) }
 }

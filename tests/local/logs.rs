@@ -24,6 +24,7 @@ fn a_sender_s_id_finds_every_line_about_its_event() {
                     lines.iter().any(|line| line["eventId"] == id && line["message"] == words)
                 };
                 let is_all = is_said(&id, "recorded")
+                    && is_said(&id, "effect")
                     && is_said(&id, "duplicate")
                     && is_said("searched-refused", "dead letter");
                 Ok(is_all.then_some(lines))

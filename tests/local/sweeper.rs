@@ -1,5 +1,5 @@
 use domain::Sequence;
-use effects::leads::{AddressDigest, Behind, Claim, Claimed, Cursors as _, Ledger as _, Status};
+use effects::leads::{AddressDigest, Behind, Claim, Claimed, Cursors as _, Ledger as _, Status, Taking};
 use jiff::{SignedDuration, Timestamp};
 use tests::Person;
 
@@ -27,8 +27,9 @@ fn the_schedule_calls_the_sweeper_and_it_works_off_what_is_due() {
             address: AddressDigest::of("nobody"),
             head: Sequence::new(1),
             now: past,
-            deadline: past,
-            is_shadow: false,
+            taking: Taking::Attempt(past),
+            found: None,
+            first_tried_at: Some(past),
         };
         assert_eq!(stack.leads().claim(&claim).await.unwrap(), Claimed::Ours);
 

@@ -108,6 +108,28 @@ fn while_the_former_system_is_away_its_buyers_wait_and_others_go_on() {
     });
 }
 
+/// More leads than a transaction takes: the cursor is moved in several, each of which checks it.
+#[test]
+fn a_buyer_with_110_accepted_offers_is_settled_once_erased() {
+    on_the_stack(async |stack| {
+        let person = Person::called("manyoffers").unwrap();
+        let buyer = person.buyer.as_str();
+        for offer in 0..110 {
+            let car = format!("car-{offer}");
+            post(&stack, &person, "offer.made.v1", &car, 1).await;
+            post(&stack, &person, "offer.accepted.v1", &car, 2).await;
+        }
+        stack.settled(&person.buyer, 220).await.unwrap();
+        leads(&["erase", buyer, "--yes"]).await;
+        stack.settled(&person.buyer, 221).await.unwrap();
+        let (exit, erased) = leads(&["erase", buyer, "--yes"]).await;
+        assert_eq!(exit.as_str(), "Good", "{erased}");
+        let told = told(&stack, &person).await;
+        let closed = told.iter().filter(|key| key.starts_with("closed/high/")).count();
+        assert_eq!(closed, 110, "{told:?}");
+    });
+}
+
 #[test]
 fn a_gap_declared_void_sets_free_what_waits_and_an_erased_buyer_is_forgotten() {
     on_the_stack(async |stack| {

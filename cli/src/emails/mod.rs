@@ -185,7 +185,7 @@ impl Email {
             format!("{buyer}/{key}"),
             entry.status.name().to_owned(),
             moment(entry.since),
-            moment(entry.first_tried_at),
+            or_dash(entry.first_tried_at.map(moment).as_deref()),
             or_dash(entry.reason.as_deref()),
         ]
     }
@@ -199,7 +199,7 @@ impl Email {
             "key": key,
             "status": entry.status.name(),
             "since": entry.since.to_string(),
-            "firstTriedAt": entry.first_tried_at.to_string(),
+            "firstTriedAt": entry.first_tried_at.map(|at| at.to_string()),
             "due": entry.due.map(|due| due.to_string()),
             "sequence": entry.sequence.get(),
             "reason": entry.reason,

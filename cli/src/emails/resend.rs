@@ -61,7 +61,7 @@ pub(super) async fn one<O: Write, E: Write>(
         reason: None,
         due: Some(now),
         since: now,
-        first_tried_at: now,
+        first_tried_at: None,
         ..email.entry
     };
     email.print(output)?;

@@ -8,7 +8,7 @@ use domain::{BuyerId, CarId, CloseReason, Event, LeadId, OfferId, OfferVersion, 
 use dynoxide::Database;
 use effects::leads::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
-    Ledger as _, Opening, Outcome, Progress, Receipts as _, Status, Verdict,
+    Ledger as _, Opening, Outcome, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
 use event_store::{Appended, Appending, EventStore as _, Performing, load};
 use jiff::Timestamp;
@@ -80,13 +80,22 @@ impl World {
             address: AddressDigest::of("ada.canary@example.com"),
             head: load(&self.tables.streams, &self.buyer).await.unwrap().state.sequence,
             now: at(time),
-            deadline: at("23:00:00"),
-            is_shadow: false,
+            taking: Taking::Attempt(at("23:00:00")),
+            found: None,
+            first_tried_at: Some(at(time)),
         };
         assert_eq!(self.tables.leads.claim(&claim).await.unwrap(), Claimed::Ours);
-        let verdict =
-            Verdict { status, message_id: None, reason: reason.map(str::to_owned), due: None, now: at(time) };
-        assert!(self.tables.leads.settle(&self.buyer, key, key, &verdict).await.unwrap());
+        let verdict = Verdict {
+            nonce: key.to_owned(),
+            from: Verdict::BY_CLAIMANT,
+            status,
+            message_id: None,
+            reason: reason.map(str::to_owned),
+            due: None,
+            head: None,
+            now: at(time),
+        };
+        assert_eq!(self.tables.leads.settle(&self.buyer, key, &verdict).await.unwrap(), Settled::Done);
     }
 
     /// What SES says later of the mail of this key.

@@ -27,7 +27,10 @@ async fn every_valid_example_is_without_findings() {
         let document = checked(&[event.replace('\n', " ")]).await;
         assert_eq!((&document["events"], &document["findings"]), (&json!(1), &json!([])), "{name}");
         let has_warnings = document["warnings"] != json!([]);
-        assert_eq!(has_warnings, name.contains("malformed-"), "{name}: {document}");
+        // The longest and the shortest address that the contract allows are none that SES takes.
+        let is_extreme = name.contains("made.v1.longest") || name.contains("made.v1.one-character-ids");
+        let is_to_be_warned_of = name.contains("malformed-") || is_extreme;
+        assert_eq!(has_warnings, is_to_be_warned_of, "{name}: {document}");
     }
 }
 
@@ -123,7 +126,7 @@ async fn an_address_that_cannot_be_written_to_is_a_warning() {
 async fn what_an_event_is_recorded_without_is_a_warning() {
     let event = body(&buyer("ada"), &made("car-1")).replace("2026-11-23T10:00:00Z", "yesterday");
     assert!(event.contains("yesterday"));
-    let event = event.replacen('{', "{\"subject\":7,", 1);
+    let event = event.replacen("\"subject\":\"car-1\"", "\"subject\":7", 1);
     let document = checked(&[event]).await;
     let time =
         "is no moment in RFC 3339 such as 2026-11-23T10:00:00Z: dropped, the event is recorded without it";

@@ -9,7 +9,7 @@ use domain::{CarId, CloseReason, Event, LeadId, OfferVersion, Sequence};
 use dynoxide::Database;
 use effects::leads::{
     AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
-    Learned, Ledger as _, Opening, Progress, Receipts as _, Status, Verdict,
+    Learned, Ledger as _, Opening, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
 use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
 use jiff::Timestamp;
@@ -157,18 +157,22 @@ impl World {
             address: AddressDigest::of("ada.canary@example.com"),
             head: Sequence::START,
             now: at("10:00:00"),
-            deadline: at("10:00:30"),
-            is_shadow: false,
+            taking: Taking::Attempt(at("10:00:30")),
+            found: None,
+            first_tried_at: Some(at("10:00:00")),
         };
         assert_eq!(self.tables.leads.claim(&claim).await.unwrap(), Claimed::Ours);
         let verdict = Verdict {
+            nonce: claim.nonce,
+            from: Verdict::BY_CLAIMANT,
             status,
             message_id: None,
             reason: reason.map(str::to_owned),
             due: status.is_open().then(|| at("11:00:00")),
+            head: None,
             now,
         };
-        assert!(self.tables.leads.settle(&buyer(name), key, "first", &verdict).await.unwrap());
+        assert_eq!(self.tables.leads.settle(&buyer(name), key, &verdict).await.unwrap(), Settled::Done);
     }
 
     /// What SES says of the first attempt.

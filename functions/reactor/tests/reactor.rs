@@ -8,7 +8,8 @@ use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
+    Verdict,
 };
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
@@ -83,6 +84,11 @@ impl Cursors for &Leads {
         self.memory.cursor(buyer).await
     }
 
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        self.asked("cursors")?;
+        self.memory.cursors(buyers).await
+    }
+
     async fn move_cursor(
         &self,
         buyer: &BuyerId,
@@ -109,11 +115,10 @@ impl Ledger for &Leads {
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
+    ) -> Result<Settled, LeadsUnavailable> {
         self.asked("settle")?;
-        self.memory.settle(buyer, key, nonce, verdict).await
+        self.memory.settle(buyer, key, verdict).await
     }
 }
 

@@ -8,7 +8,7 @@ use contract::receipt::{Receipt, tag_value};
 use domain::{BuyerId, Sequence};
 use effects::leads::{
     AddressDigest, Claim, Claimed, Cursors as _, LeadsUnavailable, Learned, Ledger as _, MemoryLeads,
-    Receipts, Status,
+    Receipts, Status, Taking,
 };
 use event_store::surroundings::{Deadline, Surroundings};
 use futures::executor::block_on;
@@ -60,8 +60,9 @@ fn ledger(buyers: &[&str]) -> Ledger {
             address: AddressDigest::of("ada@example.com"),
             head: Sequence::START,
             now: Still.now(),
-            deadline: Still.now(),
-            is_shadow: false,
+            taking: Taking::Attempt(Still.now()),
+            found: None,
+            first_tried_at: Some(Still.now()),
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }

@@ -70,7 +70,7 @@ mod tests {
             panics.count(&[one.clone(), other.clone()]);
         }
         assert!(!panics.is_hopeless(&one));
-        panics.forget(&[other.clone()]);
+        panics.forget(std::slice::from_ref(&other));
         panics.count(&[one.clone(), other.clone()]);
         assert!(panics.is_hopeless(&one) && !panics.is_hopeless(&other));
         assert!(panics.is_hopeless(&message("3", LAST_RECEIVES)), "SQS is about to do so");

@@ -1,8 +1,8 @@
-use effects::leads::{Cursors, Ledger, Work};
+use effects::leads::{Cursors, Ledger, Status, Sweeps, Work, WorkPlace};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
-use effects::{Advance, CannotMark, Swept};
-use event_store::surroundings::{Deadline, Surroundings};
+use effects::{Advance, CannotMark, Failed, MailPace, Swept};
+use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Commits, Feed};
 use telemetry::{Metrics, chain};
 
@@ -14,25 +14,33 @@ pub struct Sweeper<S, L, O, W> {
     outside: O,
     surroundings: W,
     letterhead: Letterhead,
+    pace: MailPace,
 }
 
 impl<S, L, O, W> Sweeper<S, L, O, W>
 where
     S: Commits + Feed,
-    L: Cursors + Ledger + Work,
+    L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings,
+    W: Surroundings + Sleep,
 {
     /// A sweeper. It remembers nothing from one run to the next: its place is in the leads table.
     #[must_use]
-    pub const fn new(streams: S, leads: L, outside: O, surroundings: W, letterhead: Letterhead) -> Self {
-        Self { streams, leads, outside, surroundings, letterhead }
+    pub const fn new(
+        streams: S,
+        leads: L,
+        outside: O,
+        surroundings: W,
+        letterhead: Letterhead,
+        pace: MailPace,
+    ) -> Self {
+        Self { streams, leads, outside, surroundings, letterhead, pace }
     }
 
     /// One run: until all that is due is worked off, or the time is up.
     ///
     /// # Errors
-    /// [`CannotMark`]: the next run begins where this one did.
+    /// [`CannotMark`]: that buyer's commit is found again by the next run.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), CannotMark> {
         let advance = Advance {
             streams: &self.streams,
@@ -42,11 +50,11 @@ where
             letterhead: &self.letterhead,
         };
         let mut swept = Swept::default();
-        let ended = advance.sweep(deadline, &mut swept).await;
+        let ended = advance.sweep(self.pace, deadline, &mut swept).await;
         if let Err(error) = &ended {
             tracing::error!(buyer = %error.buyer, error = chain(error), "cannot be marked behind");
         }
-        // Also then: what was given up is told only once.
+        // Report even on failure: a give-up is reported once.
         self.tell(&swept);
         ended
     }
@@ -55,12 +63,18 @@ where
     fn tell(&self, swept: &Swept) {
         let mut metrics = Metrics::default();
         let now = self.surroundings.now();
+        if swept.is_under_way {
+            return tracing::info!("another sweep is under way");
+        }
         for (buyer, advanced) in &swept.advanced {
             advanced.tell(buyer, now, &mut metrics);
         }
         for (buyer, key, status) in &swept.emails {
+            metrics.count("EmailsSwept", vec![("status", status.name().to_owned())], 1);
+            if *status == Status::Rejected {
+                metrics.count("EmailsRejected", vec![], 1);
+            }
             let status = status.name();
-            metrics.count("EmailsSwept", vec![("status", status.to_owned())], 1);
             tracing::info!(%buyer, effect = key, status, "e-mail");
         }
         for (buyer, held) in &swept.held {
@@ -69,13 +83,21 @@ where
             let (sequence, since) = (held.sequence.get(), held.since.to_string());
             tracing::info!(%buyer, sequence, since, "waits for an earlier event");
         }
-        match &swept.unfinished {
-            None => tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept"),
-            Some(reason) => {
-                metrics.count("SweepsUnfinished", vec![], 1);
-                tracing::warn!(reason, "the next run goes on from here");
-            }
+        for Failed { buyer, what, reason } in &swept.failed {
+            tracing::warn!(%buyer, work = what, reason, "not done: it stays due");
         }
+        for WorkPlace { buyer, kind, .. } in &swept.unreadable {
+            metrics.count("WorkUnreadable", vec![], 1);
+            tracing::error!(buyer, kind, "cannot be read: it is due again in an hour");
+        }
+        for (kind, count) in &swept.open {
+            metrics.count("OpenWork", vec![("kind", kind.name().to_owned())], *count);
+        }
+        for (share, reason) in &swept.left {
+            tracing::warn!(share, reason, "work that is due is left for the next run");
+        }
+        metrics.count("SweepsUnfinished", vec![], u64::from(!swept.left.is_empty()));
+        tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept");
         metrics.write(now.as_millisecond());
     }
 }

@@ -22,7 +22,7 @@ async fn run() -> Result<(), Error> {
     let config = config?;
 
     let Worker { streams, leads, outside, letterhead } = config.worker;
-    let sweeper = &Sweeper::new(streams, leads, outside, Machine, letterhead);
+    let sweeper = &Sweeper::new(streams, leads, outside, Machine, letterhead, config.pace);
 
     // What the schedule says in its event does not matter: the time has come.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

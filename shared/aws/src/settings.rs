@@ -1,3 +1,5 @@
+use std::num::NonZeroU32;
+
 use event_store::Performing;
 use telemetry::LevelFilter;
 
@@ -84,6 +86,23 @@ impl<'a> Settings<'a> {
             Some("shadow") => Ok(Performing::Shadow),
             Some(_) => Err(BadSetting::Invalid { name: "EFFECTS", rule: "live or shadow, or absent" }),
         }
+    }
+
+    /// A whole number, at least 1, from the first of these three to the last; the middle one if it is absent.
+    ///
+    /// # Errors
+    /// [`BadSetting`], saying by `rule` what it must be.
+    pub fn number(
+        &self,
+        name: &'static str,
+        [least, default, most]: [u32; 3],
+        rule: &'static str,
+    ) -> Result<NonZeroU32, BadSetting> {
+        let value = match self.optional(name) {
+            None => Some(default),
+            Some(text) => text.parse().ok().filter(|value| (least..=most).contains(value)),
+        };
+        value.and_then(NonZeroU32::new).ok_or(BadSetting::Invalid { name, rule })
     }
 
     /// The name of a DynamoDB table.

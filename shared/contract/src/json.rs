@@ -22,7 +22,7 @@ pub(crate) fn object(text: &str) -> Result<Object<'_>, Error> {
     }
 }
 
-/// One field's value. A number out of range, or nesting beyond what serde_json reads, becomes an empty array: no field that
+/// One field's value. A number out of range, or nesting beyond what `serde_json` reads, becomes an empty array: no field that
 /// is read may be an array.
 pub(crate) fn value(raw: &RawValue) -> Value {
     serde_json::from_str(raw.get()).unwrap_or(Value::Array(Vec::new()))
@@ -31,7 +31,7 @@ pub(crate) fn value(raw: &RawValue) -> Value {
 /// The text with every escape of an unpaired surrogate replaced by `\ufffd`, the same number of bytes, so that places in it
 /// stay where they are.
 ///
-/// JavaScript writes such escapes where it cuts a text within an emoji; RFC 8259, section 8.2, permits them, and serde_json
+/// JavaScript writes such escapes where it cuts a text within an emoji; RFC 8259, section 8.2, permits them, and `serde_json`
 /// refuses them (serde-rs/json#495). To be applied to JSON: outside its strings nothing may begin with a backslash.
 pub(crate) fn paired(text: &str) -> Cow<'_, str> {
     if !text.contains("\\ud") && !text.contains("\\uD") {
@@ -103,7 +103,7 @@ mod tests {
         assert!(matches!(paired(r"no \u00e9 surrogate"), Cow::Borrowed(_)));
     }
 
-    /// What serde_json reads into bytes: unpaired surrogates in the form of UTF-8, which UTF-8 does not have.
+    /// What `serde_json` reads into bytes: unpaired surrogates in the form of UTF-8, which UTF-8 does not have.
     struct Bytes;
 
     impl Visitor<'_> for Bytes {
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// A string's content by serde_json's reader of bytes, or `None` if it is no JSON.
+    /// A string's content by `serde_json`'s reader of bytes, or `None` if it is no JSON.
     fn by_bytes(json: &str) -> Option<String> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let mut bytes = reader.deserialize_bytes(Bytes).ok().filter(|_| reader.end().is_ok())?;

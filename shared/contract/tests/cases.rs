@@ -38,9 +38,9 @@ fn a_truncated_emoji_becomes_u_fffd() {
 #[test]
 fn an_address_is_recorded_as_it_was_typed() {
     let events = decoded("05-address-whitespace.jsonl");
-    let addresses = events.iter().map(|incoming| match &incoming.event.change {
-        OfferChange::Made { contact: Some(contact), .. } => contact.email.as_str(),
-        other => panic!("{other:?}"),
+    let addresses = events.iter().map(|incoming| {
+        let OfferChange::Made { contact: Some(contact), .. } = &incoming.event.change else { panic!("made") };
+        contact.email.as_str()
     });
     let typed =
         ["ada@example.com\n", "\u{a0}ada@example.com", "\u{200b}ada@example.com", "ada@example.com\t"];

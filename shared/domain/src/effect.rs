@@ -97,7 +97,7 @@ impl Effect {
 impl State {
     /// Whether the reason for an effect still holds in this state.
     ///
-    /// A closing always does: an earlier attempt may have announced the opening and crashed before it could say so.
+    /// A closing always does: an earlier attempt may have announced the opening and crashed before it could record that.
     #[must_use]
     pub fn still_calls_for(&self, effect: &EffectKind) -> bool {
         match effect {
@@ -109,6 +109,23 @@ impl State {
             }
             EffectKind::QuoteInvitation { .. } => self.low_lead.is_some(),
         }
+    }
+
+    /// The effect as this state calls for it under the same key; `None` if its reason no longer holds.
+    ///
+    /// The invitation belongs to the low lead that is open in this state: to its offer and to the sequence number of its
+    /// opening, whichever opening the effect comes from. All other effects are called for as they are.
+    #[must_use]
+    pub fn calls_for(&self, effect: &Effect) -> Option<Effect> {
+        if !self.still_calls_for(&effect.kind) {
+            return None;
+        }
+        Some(match (&effect.kind, &self.low_lead) {
+            (EffectKind::QuoteInvitation { .. }, Some(LowLead { opened_at, offer })) => {
+                Effect { sequence: *opened_at, kind: EffectKind::QuoteInvitation { offer: offer.clone() } }
+            }
+            (_, _) => effect.clone(),
+        })
     }
 }
 

@@ -12,7 +12,7 @@ use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
 use telemetry::{Metrics, chain};
 
-use crate::deliver::{self, later};
+use crate::deliver::{How, later};
 use crate::held::held_at_head;
 use crate::leads::{
     AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
@@ -58,6 +58,8 @@ pub struct Advanced {
 pub struct Performed {
     /// The effect.
     pub effect: Effect,
+    /// The id of the event that called for it, as its sender gave it; `None` if it was no event.
+    pub event_id: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
     /// When its commit was recorded.
@@ -72,8 +74,12 @@ impl Advanced {
             metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
             let lag = now.duration_since(performed.recorded_at).as_millis();
             metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
+            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected {
+                metrics.count("EmailsRejected", vec![], 1);
+            }
             let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
-            tracing::info!(%buyer, effect, sequence, outcome, "effect");
+            let event_id = performed.event_id.as_deref();
+            tracing::info!(%buyer, effect, sequence, eventId = event_id, outcome, "effect");
         }
         let through = self.through.get();
         match &self.behind {
@@ -106,6 +112,8 @@ pub(crate) struct Look<'a> {
     pub(crate) deadline: Deadline,
     /// Addresses that no mail goes to any more.
     pub(crate) stopped: &'a BTreeSet<AddressDigest>,
+    /// Whether e-mails are left to the sweeper, which paces them.
+    pub(crate) parks_mail: bool,
 }
 
 /// Why the work on a buyer stops here for now.
@@ -139,16 +147,27 @@ where
     W: Surroundings,
 {
     /// Does all pending effects of a buyer, in order, and moves its cursor; whatever must be tried later marks the buyer
-    /// behind.
+    /// behind. No e-mail does: from its claim on the ledger is responsible for it.
     ///
     /// # Errors
     /// [`CannotMark`].
     pub async fn advance(&self, buyer: &BuyerId, deadline: Deadline) -> Result<Advanced, CannotMark> {
+        self.advance_with(buyer, deadline, false).await
+    }
+
+    pub(crate) async fn advance_with(
+        &self,
+        buyer: &BuyerId,
+        deadline: Deadline,
+        parks_mail: bool,
+    ) -> Result<Advanced, CannotMark> {
         let mut advanced = Advanced::default();
         let mut attempts = 0;
         let mut behind = ("facts were recorded faster than effects could be claimed".to_owned(), None);
         for _ in 0..LOOKS {
-            match unless_it_panics(self.look(buyer, deadline, &mut attempts, &mut advanced)).await {
+            match unless_it_panics(self.look(buyer, (deadline, parks_mail), &mut attempts, &mut advanced))
+                .await
+            {
                 Ok(()) => return Ok(advanced),
                 Err(Stop::HeadMoved) => {}
                 Err(Stop::Later { reason, not_before }) => {
@@ -191,7 +210,7 @@ where
     async fn look(
         &self,
         buyer: &BuyerId,
-        deadline: Deadline,
+        (deadline, parks_mail): (Deadline, bool),
         attempts: &mut u32,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
@@ -201,7 +220,7 @@ where
         advanced.through = advanced.through.max(cursor.through);
         let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
         let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
-        let look = Look { buyer, head, deadline, stopped: &cursor.stopped };
+        let look = Look { buyer, head, deadline, stopped: &cursor.stopped, parks_mail };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
         for commit in &pending {
@@ -240,6 +259,7 @@ where
         Ok(())
     }
 
+    /// Sales messages before e-mails: they wait for no answer of SES.
     async fn perform_all(
         &self,
         look: &Look<'_>,
@@ -248,31 +268,40 @@ where
         performed: &mut Vec<Performed>,
     ) -> Result<Progress, Stop> {
         let mut progress = Progress { through: commit.last(), ..Progress::default() };
-        for effect in commit.effects.iter().filter(|effect| effect.sequence > settled_through) {
+        let pending = || commit.effects.iter().filter(|effect| effect.sequence > settled_through);
+        let messages = pending().filter(|effect| !effect.kind.is_email());
+        for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
             let outcome = self.perform(look, effect, commit).await?;
-            // What another system told is so all the same.
+            // Leads that the former system announced count as announced.
             if matches!(outcome, Outcome::Sent | Outcome::Suppressed)
                 && let Some((lead, told)) = told_by(effect, look, commit.recorded_at)
             {
                 progress.leads.entry(lead).or_default().merge(told);
             }
-            // How a doubtful mail ends is the ledger's to say.
-            if !matches!(outcome, Outcome::Sent | Outcome::Unknown) {
+            if outcome.is_written() {
                 progress.settled.entry(effect.sequence).or_default().insert(effect.key(), outcome);
             }
-            performed.push(Performed { effect: effect.clone(), outcome, recorded_at: commit.recorded_at });
+            performed.push(Performed {
+                effect: effect.clone(),
+                event_id: event_id(effect, commit),
+                outcome,
+                recorded_at: commit.recorded_at,
+            });
         }
         Ok(progress)
     }
 
     /// Performs one effect if a later fact has not overtaken it, and if it is ours to perform.
     async fn perform(&self, look: &Look<'_>, effect: &Effect, commit: &Commit) -> Result<Outcome, Stop> {
-        if !look.head.state.still_calls_for(&effect.kind) {
-            return Ok(Outcome::Superseded);
-        }
+        let Some(called_for) = look.head.state.calls_for(effect) else { return Ok(Outcome::Superseded) };
         if effect.kind.is_email() {
-            look.deadline.leaves(deliver::NEEDED, self.surroundings)?;
-            return self.deliver(look, effect, commit.is_shadow).await;
+            let how = match (commit.is_shadow, look.parks_mail) {
+                (true, _) => How::Suppress,
+                (false, true) => How::Park,
+                (false, false) => How::Try,
+            };
+            let delivered = self.deliver(look, &called_for, how).await?;
+            return Ok(delivered.outcome(effect));
         }
         if commit.is_shadow {
             return Ok(Outcome::Suppressed);
@@ -285,6 +314,13 @@ where
         self.outside.tell_sales(&message).await?;
         Ok(Outcome::Sent)
     }
+}
+
+/// The id of the event that called for an effect, as its sender gave it; `None` if it was no event.
+fn event_id(effect: &Effect, commit: &Commit) -> Option<String> {
+    let place = effect.sequence.get().checked_sub(commit.first.get())?;
+    let fact = commit.facts.get(usize::try_from(place).ok()?)?;
+    fact.event().map(|event| event.id.to_string())
 }
 
 /// What the leads table keeps of a message that was sent.

@@ -6,24 +6,91 @@ use domain::{BuyerId, Effect};
 use event_store::Commits;
 use event_store::surroundings::Surroundings;
 use jiff::{SignedDuration, Timestamp};
+use telemetry::chain;
 
 use crate::advance::{Advance, Look, Stop};
-use crate::leads::{AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Status, Verdict};
-use crate::mail::{self, Unsendable};
+use crate::leads::{
+    AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Settled, Status, Taking, Verdict,
+};
+use crate::mail::{self, Email};
 use crate::outside::{Delivery, Outside, SES_TIME_OUT};
 
-/// How long a claim keeps others from thinking that nobody is at it. Longer than the claim's own answer may take and the
-/// attempt after it.
+/// How long a claim is presumed live: longer than its own answer may take and the attempt after it.
 const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(30);
 
-/// How long a mail that was definitely not sent waits for its next attempt.
+/// How long a mail that was definitely not sent waits for its next attempt, at least; at most twice as long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
 /// How long a doubtful mail waits for a receipt.
 const UNKNOWN_LASTS: SignedDuration = SignedDuration::from_mins(60);
 
-/// What must be left of the invocation before a claim: the claim and its repetition, the attempt, the settling.
+/// What must be left of the invocation before a claim: the claim and its repetition.
+const TO_CLAIM: Duration = Duration::from_secs(11);
+
+/// What must be left of the invocation before an attempt: the claim and its repetition, the attempt, the settling.
 pub(crate) const NEEDED: Duration = SES_TIME_OUT.saturating_add(Duration::from_secs(17));
+
+/// How an e-mail is delivered.
+pub(crate) enum How<'a> {
+    /// By one attempt now; if there is no time for it, it is parked.
+    Try,
+    /// By the sweeper: it is only claimed.
+    Park,
+    /// Not by us: it is only claimed.
+    Suppress,
+    /// By another attempt of the sweeper, at a `retry` that was found due; the last one, if it was first tried so long ago.
+    Again { found: &'a LedgerEntry, tried_for: SignedDuration },
+}
+
+/// What became of it.
+pub(crate) enum Delivered {
+    /// Nobody is left to write to.
+    Superseded,
+    /// The entry stands as our claim, or the attempt after it, left it.
+    Ours {
+        /// Where it stands.
+        status: Status,
+        /// Why SES takes no other mail now either.
+        paused: Option<String>,
+    },
+    /// Another entry is responsible for it.
+    Passed(Box<LedgerEntry>),
+}
+
+impl Delivered {
+    const fn ours(status: Status) -> Self {
+        Self::Ours { status, paused: None }
+    }
+
+    /// What that means for the effect that was come to.
+    pub(crate) fn outcome(&self, effect: &Effect) -> Outcome {
+        match self {
+            Self::Superseded => Outcome::Superseded,
+            Self::Passed(entry) if entry.status == Status::Sent && entry.sequence < effect.sequence => {
+                Outcome::AlreadySent
+            }
+            Self::Passed(entry) => match entry.status {
+                Status::Sent => Outcome::Sent,
+                Status::Rejected => Outcome::Rejected,
+                Status::Suppressed => Outcome::Suppressed,
+                Status::Sending
+                | Status::Retry
+                | Status::Unknown
+                | Status::Abandoned
+                | Status::Superseded => Outcome::Passed,
+            },
+            Self::Ours { status, .. } => match status {
+                Status::Sent => Outcome::Sent,
+                Status::Rejected => Outcome::Rejected,
+                Status::Retry => Outcome::Retry,
+                Status::Sending | Status::Unknown => Outcome::Unknown,
+                Status::Abandoned => Outcome::Abandoned,
+                Status::Superseded => Outcome::Superseded,
+                Status::Suppressed => Outcome::Suppressed,
+            },
+        }
+    }
+}
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
@@ -32,29 +99,44 @@ where
     O: Outside,
     W: Surroundings,
 {
-    /// Takes an e-mail to send and sends it, or, `is_shadow`, takes it so that nobody ever does.
+    /// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` is as the head calls for it: address and
+    /// sequence number of the claim come from there.
     pub(crate) async fn deliver(
         &self,
         look: &Look<'_>,
         effect: &Effect,
-        is_shadow: bool,
-    ) -> Result<Outcome, Stop> {
-        let mut email = match mail::render(&effect.kind, &look.head.state, self.letterhead) {
-            Ok(Some(email)) => email,
-            Ok(None) => return Ok(Outcome::Superseded),
-            Err(Unsendable::Address | Unsendable::Template) => return Ok(Outcome::Rejected),
+        how: How<'_>,
+    ) -> Result<Delivered, Stop> {
+        let state = &look.head.state;
+        let Some(addressee) = mail::addressee(&effect.kind, state) else { return Ok(Delivered::Superseded) };
+        let (address, email) = match mail::render(&effect.kind, state, self.letterhead) {
+            Ok(Some(email)) => (AddressDigest::of(&email.to), Ok(email)),
+            Ok(None) => return Ok(Delivered::Superseded),
+            Err(unsendable) => (AddressDigest::of(&addressee.email), Err(unsendable)),
         };
+        look.deadline.leaves(TO_CLAIM, self.surroundings)?;
         let now = self.surroundings.now();
+        let has_time = look.deadline.leaves(NEEDED, self.surroundings).is_ok();
+        let taking = match (&how, &email) {
+            (How::Suppress, _) => Taking::Suppress,
+            (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
+            _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
+            (How::Park, _) => Taking::Park(now),
+            (How::Try, _) if !has_time => Taking::Park(now),
+            (How::Try | How::Again { .. }, Ok(_)) => Taking::Attempt(later(now, CLAIM_LASTS)),
+        };
+        let found = if let How::Again { found, .. } = &how { Some(*found) } else { None };
         let claim = Claim {
             buyer: look.buyer.clone(),
             key: effect.key(),
             sequence: effect.sequence,
             nonce: self.surroundings.nonce(),
-            address: AddressDigest::of(&email.to),
-            head: look.head.state.sequence,
+            address,
+            head: state.sequence,
             now,
-            deadline: later(now, CLAIM_LASTS),
-            is_shadow,
+            first_tried_at: first_tried_at(&taking, effect, found, now),
+            found: found.map(|found| found.nonce.clone()),
+            taking,
         };
         let claimed = match self.leads.claim(&claim).await {
             Ok(claimed) => claimed,
@@ -62,101 +144,160 @@ where
             Err(_) => self.leads.claim(&claim).await?,
         };
         match claimed {
-            Claimed::Ours if is_shadow => return Ok(Outcome::Suppressed),
             Claimed::Ours => {}
             Claimed::HeadMoved => return Err(Stop::HeadMoved),
-            Claimed::Held(entry) => return self.held_by(look, effect, &entry).await,
+            Claimed::Held(entry) => return Ok(Delivered::Passed(entry)),
         }
+        let tried_for = if let How::Again { tried_for, .. } = how { Some(tried_for) } else { None };
+        match (&claim.taking, email) {
+            (Taking::Attempt(deadline), Ok(email)) => {
+                let delivery = self.attempt(look, &claim, *deadline, email).await;
+                Ok(self.settle(&claim, delivery, tried_for).await)
+            }
+            (taking, _) => Ok(Delivered::ours(taking.status())),
+        }
+    }
+
+    /// The one attempt that a claim allows, if there is still time for it.
+    async fn attempt(
+        &self,
+        look: &Look<'_>,
+        claim: &Claim,
+        deadline: Timestamp,
+        mut email: Email,
+    ) -> Delivery {
         // All three are needed: a receipt settles only the attempt that it belongs to.
         email.tags = vec![
             ("buyer", look.buyer.to_string()),
             ("effect", claim.key.clone()),
             ("nonce", claim.nonce.clone()),
         ];
-
-        let ends =
-            later(self.surroundings.now(), SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS));
-        // Claimed all the same: then the ledger says why nothing went out, and another address may be written to.
-        let delivery = if look.stopped.contains(&claim.address) {
-            Delivery::Refused { reason: "address-stopped".to_owned() }
-        } else if ends > claim.deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
-            Delivery::NotSent { reason: "no time left".to_owned() }
-        } else {
-            self.outside.send_email(&email).await
-        };
-        self.settle(&claim, delivery).await
+        let time_out = SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS);
+        let ends = later(self.surroundings.now(), time_out);
+        if ends > deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
+            return Delivery::NotSent { reason: "no-time-left".to_owned() };
+        }
+        self.outside.send_email(&email).await
     }
 
-    async fn settle(&self, claim: &Claim, delivery: Delivery) -> Result<Outcome, Stop> {
+    /// Writes down what became of an attempt. A settling that cannot be written stops nothing: its claim runs out, and the
+    /// mail is doubtful then.
+    async fn settle(
+        &self,
+        claim: &Claim,
+        delivery: Delivery,
+        tried_for: Option<SignedDuration>,
+    ) -> Delivered {
         let now = self.surroundings.now();
-        let verdict = |status, message_id, reason, due| Verdict { status, message_id, reason, due, now };
-        let retry_at = later(now, RETRY_AFTER);
-        let (verdict, result) = match delivery {
+        let is_last =
+            tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
+        let verdict = Verdict {
+            nonce: claim.nonce.clone(),
+            from: Verdict::BY_CLAIMANT,
+            status: Status::Retry,
+            message_id: None,
+            reason: None,
+            due: None,
+            head: None,
+            now,
+        };
+        let (verdict, paused) = match delivery {
             Delivery::Accepted { message_id } => {
-                (verdict(Status::Sent, Some(message_id), None, None), Ok(Outcome::Sent))
+                let (status, message_id) = (Status::Sent, Some(message_id));
+                (Verdict { status, message_id, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
             }
             Delivery::Refused { reason } => {
-                (verdict(Status::Rejected, None, Some(reason), None), Ok(Outcome::Rejected))
+                let (status, reason, head) = (Status::Rejected, Some(reason), Some(claim.head));
+                (Verdict { status, reason, head, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
             }
             Delivery::Unknown { reason } => {
-                let due = Some(later(now, UNKNOWN_LASTS));
-                (verdict(Status::Unknown, None, Some(reason), due), Ok(Outcome::Unknown))
+                let (status, reason, due) = (Status::Unknown, Some(reason), Some(later(now, UNKNOWN_LASTS)));
+                (Verdict { status, reason, due, ..verdict }, None)
             }
-            Delivery::NotSent { reason } | Delivery::Paused { reason } => {
-                let stop = Stop::later(format!("e-mail not sent: {reason}"), Some(retry_at));
-                (verdict(Status::Retry, None, Some(reason), Some(retry_at)), Err(stop))
-            }
+            Delivery::NotSent { reason } => (not_sent(claim, is_last, reason, verdict), None),
+            Delivery::Paused { reason } => (not_sent(claim, is_last, reason.clone(), verdict), Some(reason)),
         };
-        // If somebody, or time, was faster, the ledger knows better than we do; the attempt was made all the same.
-        let is_settled = self.leads.settle(&claim.buyer, &claim.key, &claim.nonce, &verdict).await?;
-        if is_settled { result } else { Ok(Outcome::Unknown) }
+        let status = self.write(claim, verdict).await;
+        Delivered::Ours { status, paused }
     }
 
-    /// The ledger holds an entry that is not to be claimed.
-    async fn held_by(&self, look: &Look<'_>, effect: &Effect, entry: &LedgerEntry) -> Result<Outcome, Stop> {
-        let is_same = entry.sequence == effect.sequence;
-        let outcome = |of_this_effect| Ok(if is_same { of_this_effect } else { Outcome::AlreadySent });
-        match entry.status {
-            Status::Sent => outcome(Outcome::Sent),
-            Status::Unknown | Status::Abandoned => outcome(Outcome::Unknown),
-            Status::Rejected => Ok(Outcome::Rejected),
-            Status::Suppressed => Ok(Outcome::Suppressed),
-            Status::Sending => self.sending(look, effect, entry).await,
-            Status::Retry => Err(Stop::later("e-mail not sent yet".to_owned(), entry.due)),
-            Status::Superseded => Err(Stop::later("ledger entry changed".to_owned(), None)),
+    /// Where the entry stands once a verdict of its claimant is written, or cannot be.
+    async fn write(&self, claim: &Claim, verdict: Verdict) -> Status {
+        let settle = async |verdict: &Verdict| self.leads.settle(&claim.buyer, &claim.key, verdict).await;
+        let mut settled = settle(&verdict).await;
+        let mut status = verdict.status;
+        if matches!(settled, Ok(Settled::HeadMoved)) {
+            // It ended without a mail at a head that is not the last: let it be judged at the newer one.
+            let (head, due) = (None, Some(verdict.now));
+            status = Status::Retry;
+            let from = Verdict::BY_CLAIMANT;
+            settled = settle(&Verdict { from, status, due, head, ..verdict }).await;
+        }
+        match settled {
+            Ok(Settled::Done | Settled::Already { .. }) => status,
+            // The entry was judged meanwhile, and says more than we know; the attempt was made all the same.
+            Ok(Settled::Changed | Settled::HeadMoved) => Status::Unknown,
+            Err(error) => {
+                let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
+                tracing::warn!(%buyer, effect, error, "e-mail not settled: its claim runs out");
+                Status::Unknown
+            }
         }
     }
 
-    /// Another worker's claim. Moving the cursor past it could lose the mail; past its deadline it is doubtful, and
-    /// nobody takes it over and sends again.
-    async fn sending(&self, look: &Look<'_>, effect: &Effect, entry: &LedgerEntry) -> Result<Outcome, Stop> {
-        let now = self.surroundings.now();
-        if let Some(due) = entry.due.filter(|due| now <= *due) {
-            return Err(Stop::later("another worker is at the e-mail".to_owned(), Some(due)));
-        }
-        if !self.declare_unknown(look.buyer, &effect.key(), entry).await? {
-            return Err(Stop::later("ledger entry changed".to_owned(), None));
-        }
-        Ok(if entry.sequence == effect.sequence { Outcome::Unknown } else { Outcome::AlreadySent })
-    }
-
-    /// A claim past its deadline: perhaps sent. `false` if it was settled meanwhile.
+    /// Declares a claim doubtful that is past its deadline: perhaps it was sent.
     pub(crate) async fn declare_unknown(
         &self,
         buyer: &BuyerId,
         key: &str,
         entry: &LedgerEntry,
-    ) -> Result<bool, Stop> {
+    ) -> Result<Settled, Stop> {
         let now = self.surroundings.now();
         let verdict = Verdict {
+            nonce: entry.nonce.clone(),
+            from: &[Status::Sending],
             status: Status::Unknown,
             message_id: None,
             reason: Some("claim ran out".to_owned()),
             due: Some(later(now, UNKNOWN_LASTS)),
+            head: None,
             now,
         };
-        Ok(self.leads.settle(buyer, key, &entry.nonce, &verdict).await?)
+        Ok(self.leads.settle(buyer, key, &verdict).await?)
     }
+}
+
+/// When the first attempt was claimed, as the claim writes it: now, unless a found entry was tried before for the same
+/// opening.
+fn first_tried_at(
+    taking: &Taking,
+    effect: &Effect,
+    found: Option<&LedgerEntry>,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let before =
+        found.filter(|found| effect.sequence <= found.sequence).and_then(|found| found.first_tried_at);
+    match taking {
+        Taking::Attempt(_) => before.or(Some(now)),
+        Taking::Park(_) | Taking::Reject(_) | Taking::Suppress => before,
+    }
+}
+
+/// The verdict on an attempt that was definitely not sent: tried again, or given up after the last try.
+fn not_sent(claim: &Claim, is_last: bool, reason: String, verdict: Verdict) -> Verdict {
+    let reason = Some(reason);
+    if is_last {
+        let (status, head) = (Status::Abandoned, Some(claim.head));
+        return Verdict { status, reason, head, ..verdict };
+    }
+    let due = Some(later(verdict.now, jittered(RETRY_AFTER, &claim.nonce)));
+    Verdict { status: Status::Retry, reason, due, ..verdict }
+}
+
+/// Between once and twice as long, by a name: so that what failed together is not tried again together.
+fn jittered(time: SignedDuration, name: &str) -> SignedDuration {
+    let byte = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    time + time * i32::from(byte) / 256
 }
 
 /// A moment later; the last moment there is, if there is none.

@@ -15,7 +15,7 @@ pub mod worker;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
 pub use held::oldest_held;
-pub use sweep::Swept;
+pub use sweep::{Failed, MailPace, Swept};
 
 /// The SHA-256 of a text in hexadecimal, 64 characters.
 fn sha256_hex(text: &str) -> String {

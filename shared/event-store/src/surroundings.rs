@@ -13,6 +13,13 @@ pub trait Surroundings {
     fn nonce(&self) -> String;
 }
 
+/// Surroundings in which time can be let pass.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait Sleep: Surroundings {
+    /// Returns once this much time has passed.
+    async fn sleep(&self, time: Duration);
+}
+
 /// The machine's own clock and randomness.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Machine;
@@ -27,6 +34,12 @@ impl Surroundings for Machine {
     }
 }
 
+impl Sleep for Machine {
+    async fn sleep(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+}
+
 /// When an invocation ends. Nothing is begun that cannot end before it.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Timestamp);
@@ -37,10 +50,16 @@ pub struct Deadline(Timestamp);
 pub struct OutOfTime;
 
 impl Deadline {
-    /// The moment itself.
+    /// The deadline at this moment.
     #[must_use]
     pub const fn at(moment: Timestamp) -> Self {
         Self(moment)
+    }
+
+    /// The moment itself.
+    #[must_use]
+    pub const fn moment(&self) -> Timestamp {
+        self.0
     }
 
     /// Whether something that takes this long can still end in time.

@@ -215,9 +215,12 @@ async fn a_request_states_the_length_of_its_body() {
     assert_eq!((status, code), (411, "MissingContentLength"));
 }
 
+/// The operation, what is changed in its request, and what is wrong with it then.
+type Change = (&'static str, fn(&mut Value), &'static str);
+
 #[tokio::test]
 async fn parameters_are_valid_by_the_model() {
-    let changes: [(&'static str, fn(&mut Value), &str); 8] = [
+    let changes: [Change; 8] = [
         ("BadRequestException", |body| body["Priority"] = json!(1), "unknown parameter: Priority"),
         (
             "BadRequestException",

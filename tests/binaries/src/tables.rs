@@ -26,7 +26,7 @@ pub fn create() -> Database {
     let place = Timestamp::now() - SignedDuration::from_mins(1);
     let place = json!({ "S": format!("{place:.3}") });
     let item = json!({
-        "buyer": { "S": "sweeper" }, "kind": { "S": "place" }, "walkedThrough": place, "walkedAgainAt": place,
+        "buyer": { "S": "sweeper/place" }, "kind": { "S": "place" }, "walkedThrough": place, "walkedAgainAt": place,
     });
     let put = json!({ "TableName": LEADS, "Item": item });
     database.put_item(serde_json::from_value(put).unwrap()).unwrap();
@@ -46,17 +46,19 @@ pub(crate) fn leads_items(database: &Database) -> Vec<Value> {
     scan(database, LEADS)
 }
 
-/// Time passes: whatever waits for its time, a claim's end or a next attempt, is due. That is all that hours would do to
-/// a table, and nothing runs meanwhile. What is in doubt stays: its hour has not passed.
+/// Time passes: whatever waits for its time, a claim's end or a next attempt, is due, and the lease of a sweep that was
+/// killed has run out. That is all that hours would do to a table, and nothing runs meanwhile. What is in doubt stays: its
+/// hour has not passed.
 pub(crate) fn let_time_pass(database: &Database) {
     for item in leads_items(database) {
-        if item.get("due").is_some() && text(&item, "status") != "unknown" {
+        let waits = |name: &&str| item.get(name).is_some() && text(&item, "status") != "unknown";
+        for name in ["due", "leaseUntil"].iter().filter(|name| waits(name)) {
             let update = json!({
                 "TableName": LEADS,
                 "Key": { "buyer": item["buyer"], "kind": item["kind"] },
-                "UpdateExpression": "SET due = :past",
-                "ConditionExpression": "due = :due",
-                "ExpressionAttributeValues": { ":past": { "S": LONG_AGO }, ":due": item["due"] },
+                "UpdateExpression": format!("SET {name} = :past"),
+                "ConditionExpression": format!("{name} = :found"),
+                "ExpressionAttributeValues": { ":past": { "S": LONG_AGO }, ":found": item[*name] },
             });
             // A condition that fails says that it is due no more.
             let _ = database.update_item(serde_json::from_value(update).unwrap());

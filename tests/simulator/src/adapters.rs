@@ -1,18 +1,20 @@
 //! The traits through which the product sees AWS. Each call is one step of the platform, with a fault or without.
 
+use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::time::Duration;
 
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence, State};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Ledger, LedgerEntry, Moved, OpenWork,
-    Progress, Receipts, Status, Verdict, Walked, Work,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
+    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
-use event_store::surroundings::Surroundings;
+use event_store::surroundings::{Sleep, Surroundings};
 use event_store::{
     Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError,
 };
@@ -25,6 +27,7 @@ use crate::fault::Site;
 use crate::history::BREAKS;
 use crate::platform::{Platform, Request};
 use crate::safeguard::Safeguard;
+use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::unguarded;
 
@@ -42,6 +45,12 @@ impl Surroundings for Aws {
 
     fn nonce(&self) -> String {
         self.0.as_ref().nonce()
+    }
+}
+
+impl Sleep for Aws {
+    async fn sleep(&self, time: Duration) {
+        self.0.sleep(time).await;
     }
 }
 
@@ -146,6 +155,15 @@ impl Cursors for Aws {
         self.0.call(Site::Cursor, perform, lost, || None).await
     }
 
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        let lost = |_| Err(about_nobody("BatchGetItem"));
+        let perform = |platform: &mut Platform| {
+            let cursor = |buyer: &BuyerId| (buyer.clone(), platform.leads.cursor(buyer.as_str()));
+            Ok(buyers.iter().map(cursor).collect())
+        };
+        self.0.call(Site::Cursor, perform, lost, || None).await
+    }
+
     async fn move_cursor(
         &self,
         buyer: &BuyerId,
@@ -180,6 +198,13 @@ impl Cursors for Aws {
 impl Ledger for Aws {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("TransactWriteItems", &claim.buyer));
+        let changed = self
+            .0
+            .platform
+            .borrow()
+            .is_off(Safeguard::ClaimFromHead)
+            .then(|| unguarded::claim_from_effect(&self.0, claim));
+        let claim = changed.as_ref().unwrap_or(claim);
         let request = || Some(Request::Claim(claim.clone()));
         self.0.call(Site::Claim, |platform| Ok(platform.claim(claim)), lost, request).await
     }
@@ -188,13 +213,11 @@ impl Ledger for Aws {
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
+    ) -> Result<Settled, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
-        let request =
-            || Some(Request::Settle(buyer.clone(), key.to_owned(), nonce.to_owned(), verdict.clone()));
-        let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, nonce, verdict));
+        let request = || Some(Request::Settle(buyer.clone(), key.to_owned(), verdict.clone()));
+        let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, verdict));
         self.0.call(Site::Settle, perform, lost, request).await
     }
 }
@@ -216,33 +239,39 @@ impl Feed for Aws {
 }
 
 impl Work for Aws {
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        let lost = |_| Err(about_nobody("Query"));
+    /// Everything is in the first shard: the others are not asked.
+    async fn due(
+        &self,
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        if shard.shard > 0 {
+            return Ok(WorkPage::default());
+        }
         let perform = |platform: &mut Platform| {
             let noise = platform.is_noisy.then_some(&mut platform.chance);
-            Ok(platform.leads.open_work(now, limit, noise))
+            Ok(platform.leads.due(shard.kind, until, after, limit, noise))
         };
-        self.0.call(Site::OpenWork, perform, lost, || None).await
+        self.0.call(Site::OpenWork, perform, |_| Err(about_nobody("Query")), || None).await
     }
 
-    async fn close(
-        &self,
-        buyer: &BuyerId,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable> {
-        let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
-        let request =
-            || Some(Request::Close(buyer.clone(), key.to_owned(), Box::new(found.clone()), status, now));
-        let perform = |platform: &mut Platform| Ok(platform.close(buyer.as_str(), key, found, status, now));
-        self.0.call(Site::Close, perform, lost, request).await
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
+        Ok(self.0.platform.borrow().leads.open(kind).count() as u64)
     }
 
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
-        let lost = |_| Err(about_nobody("GetItem"));
-        self.0.call(Site::Walked, |platform| Ok(platform.leads.walked), lost, || None).await
+    /// Nothing here is unreadable.
+    async fn postpone(&self, _: &WorkPlace, _: Timestamp) -> Result<(), LeadsUnavailable> {
+        Ok(())
+    }
+}
+
+impl Sweeps for Aws {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        let perform = |platform: &mut Platform| Ok(platform.leads.begin(lease));
+        let request = || Some(Request::Begin(lease.clone()));
+        self.0.call(Site::Lease, perform, |_| Err(about_nobody("UpdateItem")), request).await
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
@@ -253,6 +282,15 @@ impl Work for Aws {
         };
         self.0.call(Site::Walked, perform, lost, || Some(Request::Walked(walked))).await
     }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        let perform = |platform: &mut Platform| {
+            platform.leads.end(lease);
+            Ok(())
+        };
+        let request = || Some(Request::End(lease.clone()));
+        self.0.call(Site::Lease, perform, |_| Err(about_nobody("UpdateItem")), request).await
+    }
 }
 
 impl Outside for Aws {
@@ -261,6 +299,8 @@ impl Outside for Aws {
             Lost::NothingDone => Delivery::NotSent { reason: "connection refused".to_owned() },
             Lost::Unknown => Delivery::Unknown { reason: "timed out".to_owned() },
         };
+        let changed = self.0.platform.borrow().in_place_of(email);
+        let email = changed.as_ref().unwrap_or(email);
         self.never_in_spite(email);
         let request = || Some(Request::Email(email.clone()));
         let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
@@ -274,6 +314,10 @@ impl Outside for Aws {
     async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         let lost = |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
         let perform = |platform: &mut Platform| {
+            if platform.now < platform.sales.back_at {
+                platform.sights.add(Sight::SalesAway);
+                return lost(Lost::NothingDone);
+            }
             platform.tell_sales(message);
             Ok(())
         };
@@ -282,12 +326,15 @@ impl Outside for Aws {
 }
 
 impl Aws {
-    /// Whoever looked at the cursor after an address was stopped asks for no mail to it.
+    /// A worker that looked at the cursor after an address was stopped asks for no mail to it. A sweeper does several things of
+    /// a buyer at once: of it the first look counts.
     fn never_in_spite(&self, email: &Email) {
         let buyer = email.tags.iter().find(|(tag, _)| *tag == "buyer").map(|(_, buyer)| buyer.clone());
         let asked = (buyer.unwrap_or_default(), email.to.clone());
+        let (first, last) = self.0.looks(&asked.0);
+        let look = if self.0.name.starts_with("Sweeper") { first } else { last };
         let mut platform = self.0.platform.borrow_mut();
-        if platform.stops.get(&asked).is_some_and(|stopped| *stopped < self.0.last_look(&asked.0)) {
+        if platform.stops.get(&asked).is_some_and(|stopped| *stopped < look) {
             platform.asked_in_spite.push(asked);
         }
     }

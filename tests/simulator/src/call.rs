@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use event_store::surroundings::Surroundings;
 use jiff::Timestamp;
@@ -48,6 +49,8 @@ pub(crate) struct Waiting {
     pub(crate) site: Site,
     /// It has done its work already.
     pub(crate) is_held: bool,
+    /// No call: it waits until then, in milliseconds since the run began.
+    sleeps_until: Option<i64>,
     waker: Option<Waker>,
     verdict: Option<Verdict>,
 }
@@ -61,8 +64,10 @@ pub(crate) struct Machine {
     skew: Cell<i64>,
     /// The one record of the change feed that is looked at, where the feed is trusted.
     rang: RefCell<Option<(String, u64)>>,
-    /// In which step it last looked at each buyer's cursor.
-    looks: RefCell<BTreeMap<String, u64>>,
+    /// In which steps it looked at each buyer's cursor first and last, since its invocation began.
+    looks: RefCell<BTreeMap<String, (u64, u64)>>,
+    /// Of each buyer, the claims of invitations since the last look at its cursor, by nonce.
+    invitations: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
 impl Machine {
@@ -74,6 +79,7 @@ impl Machine {
             skew: Cell::new(skew),
             rang: RefCell::new(None),
             looks: RefCell::default(),
+            invitations: RefCell::default(),
         }
     }
 
@@ -91,12 +97,29 @@ impl Machine {
     }
 
     pub(crate) fn looks_at(&self, buyer: &str, step: u64) {
-        self.looks.borrow_mut().insert(buyer.to_owned(), step);
+        let mut looks = self.looks.borrow_mut();
+        looks.entry(buyer.to_owned()).or_insert((step, step)).1 = step;
+        self.invitations.borrow_mut().remove(buyer);
     }
 
-    /// The step of its last look at this buyer's cursor.
-    pub(crate) fn last_look(&self, buyer: &str) -> u64 {
+    /// How many invitations it has claimed before this one since its last look at the buyer's cursor.
+    pub(crate) fn invitations_before(&self, buyer: &str, nonce: &str) -> usize {
+        let mut invitations = self.invitations.borrow_mut();
+        let nonces = invitations.entry(buyer.to_owned()).or_default();
+        nonces.iter().position(|known| known == nonce).unwrap_or_else(|| {
+            nonces.push(nonce.to_owned());
+            nonces.len() - 1
+        })
+    }
+
+    /// The steps of its first and last look at this buyer's cursor.
+    pub(crate) fn looks(&self, buyer: &str) -> (u64, u64) {
         self.looks.borrow().get(buyer).copied().unwrap_or_default()
+    }
+
+    /// A new invocation begins: it looks for itself.
+    pub(crate) fn forget_looks(&self) {
+        self.looks.borrow_mut().clear();
     }
 
     /// How many places for calls there are; some are empty.
@@ -107,7 +130,38 @@ impl Machine {
     /// The call that waits in this place.
     pub(crate) fn waiting(&self, place: usize) -> Option<(Site, bool)> {
         let calls = self.calls.borrow();
-        calls.get(place)?.as_ref().filter(|call| call.verdict.is_none()).map(|call| (call.site, call.is_held))
+        let waits = |call: &&Waiting| call.verdict.is_none() && call.sleeps_until.is_none();
+        calls.get(place)?.as_ref().filter(waits).map(|call| (call.site, call.is_held))
+    }
+
+    /// When the first of those that sleep here wakes.
+    pub(crate) fn wakes_at(&self) -> Option<i64> {
+        self.calls.borrow().iter().flatten().filter_map(|call| call.sleeps_until).min()
+    }
+
+    /// Whether nothing waits here for a verdict, but something for its time to come.
+    pub(crate) fn only_sleeps(&self) -> bool {
+        self.wakes_at().is_some() && (0..self.places()).all(|place| self.waiting(place).is_none())
+    }
+
+    /// Those wake whose time has come.
+    pub(crate) fn wake(&self, now: i64) {
+        let is_over = |call: &Waiting| call.sleeps_until.is_some_and(|until| until <= now);
+        let over: Vec<usize> = {
+            let calls = self.calls.borrow();
+            let places = calls.iter().enumerate();
+            places.filter(|(_, call)| call.as_ref().is_some_and(is_over)).map(|(place, _)| place).collect()
+        };
+        for place in over {
+            self.decide(place, Verdict::Proceed);
+        }
+    }
+
+    /// Time passes, and nothing can go wrong with that.
+    pub(crate) async fn sleep(&self, time: Duration) {
+        let now = self.platform.borrow().now;
+        let until = now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
+        self.verdict(Site::Walked, false, Some(until)).await;
     }
 
     /// How many calls wait that can leave an e-mail in doubt.
@@ -118,6 +172,7 @@ impl Machine {
     pub(crate) fn decide(&self, place: usize, verdict: Verdict) {
         let waker = self.calls.borrow_mut().get_mut(place).and_then(Option::as_mut).and_then(|call| {
             call.verdict = Some(verdict);
+            call.sleeps_until = None;
             call.waker.take()
         });
         if let Some(waker) = waker {
@@ -133,7 +188,7 @@ impl Machine {
         lost: impl FnOnce(Lost) -> T,
         request: impl FnOnce() -> Option<Request>,
     ) -> T {
-        let verdict = self.verdict(site, false).await;
+        let verdict = self.verdict(site, false, None).await;
         if verdict == Verdict::Panic {
             // Unwinds without the message that a panic prints.
             resume_unwind(Box::new("a fault of the simulator"));
@@ -156,18 +211,23 @@ impl Machine {
             return lost(Lost::Unknown);
         }
         if verdict == Verdict::Hold {
-            self.verdict(site, true).await;
+            self.verdict(site, true, None).await;
         }
         answer
     }
 
-    fn verdict(&self, site: Site, is_held: bool) -> impl Future<Output = Verdict> + '_ {
+    fn verdict(
+        &self,
+        site: Site,
+        is_held: bool,
+        sleeps_until: Option<i64>,
+    ) -> impl Future<Output = Verdict> + '_ {
         let mut place = None;
         poll_fn(move |context| {
             let mut calls = self.calls.borrow_mut();
             let Some(place) = place else {
-                let waiting =
-                    Some(Waiting { site, is_held, waker: Some(context.waker().clone()), verdict: None });
+                let waker = Some(context.waker().clone());
+                let waiting = Some(Waiting { site, is_held, sleeps_until, waker, verdict: None });
                 let free = calls.iter().position(Option::is_none).unwrap_or(calls.len());
                 if free == calls.len() {
                     calls.push(waiting);

@@ -10,6 +10,7 @@ use crate::call::Verdict;
 use crate::chance::Chance;
 use crate::fault::{Fault, Faults, Site};
 use crate::sight::Sight;
+use crate::worker::Invocation;
 use crate::world::{HOUR, MINUTE, World};
 
 /// Where the next fault comes from.
@@ -18,17 +19,28 @@ pub(crate) struct FaultSource {
     pub(crate) left: usize,
     per_mille: usize,
     focus: Option<Site>,
+    /// See [`Plan::is_about_mail`](crate::Plan).
+    is_about_mail: bool,
     pub(crate) sites: Vec<Site>,
 }
 
 impl FaultSource {
-    pub(crate) fn new(faults: &Faults, chance: &mut Chance) -> Self {
+    pub(crate) fn new(faults: &Faults, is_about_mail: bool, chance: &mut Chance) -> Self {
         let at = if let Faults::At(at) = faults { Some(at.clone()) } else { None };
         Self {
-            left: if at.is_none() { chance.pick(&[0, 2, 6, 12]) } else { 0 },
+            left: match at {
+                Some(_) => 0,
+                None if is_about_mail => 12,
+                None => chance.pick(&[0, 2, 6, 12]),
+            },
+            is_about_mail,
             at,
             per_mille: chance.pick(&[10, 30, 80]),
-            focus: chance.per_mille(700).then(|| chance.pick(&Site::ALL)),
+            focus: if is_about_mail {
+                Some(chance.pick(&[Site::Claim, Site::Settle, Site::Settle, Site::Email]))
+            } else {
+                chance.per_mille(700).then(|| chance.pick(&Site::ALL))
+            },
             sites: Vec::new(),
         }
     }
@@ -47,17 +59,14 @@ impl Wake for Woken {
 impl World {
     /// Somebody's call gets its verdict.
     pub(crate) fn step(&mut self, now: i64) -> bool {
-        let awake = self.invocations.iter().filter(|invocation| invocation.wakes_at <= now).count();
+        self.wake(now);
+        let is_awake = |invocation: &&Invocation| invocation.is_awake(now);
+        let awake = self.invocations.iter().filter(is_awake).count();
         if awake == 0 {
             return false;
         }
         let chosen = self.chance.below(awake);
-        let found = self
-            .invocations
-            .iter()
-            .enumerate()
-            .filter(|(_, invocation)| invocation.wakes_at <= now)
-            .nth(chosen);
+        let found = self.invocations.iter().enumerate().filter(|(_, one)| is_awake(one)).nth(chosen);
         let Some((index, invocation)) = found else { return false };
         let machine = Rc::clone(&invocation.machine);
         let places = machine.places();
@@ -85,7 +94,7 @@ impl World {
                 | Site::Mark
                 | Site::Feed
                 | Site::OpenWork
-                | Site::Close
+                | Site::Lease
                 | Site::Walked
                 | Site::Stop
                 | Site::Learn
@@ -120,6 +129,18 @@ impl World {
         true
     }
 
+    /// Those go on that slept until now.
+    fn wake(&mut self, now: i64) {
+        let sleeps = |invocation: &Invocation| {
+            let wakes_at = invocation.machine.wakes_at();
+            invocation.wakes_at <= now && wakes_at.is_some_and(|at| at <= now)
+        };
+        while let Some(index) = self.invocations.iter().position(sleeps) {
+            self.invocations[index].machine.wake(now);
+            self.poll(index);
+        }
+    }
+
     fn next_fault(&mut self, site: Site) -> Option<Fault> {
         let fault = if let Some(at) = &self.faults.at {
             let call = self.faults.sites.len();
@@ -134,7 +155,17 @@ impl World {
                 return None;
             }
             self.faults.left -= 1;
-            self.chance.pick(&Fault::ALL)
+            if self.faults.is_about_mail && self.chance.per_mille(700) {
+                self.chance.pick(&[
+                    Fault::FreezeBefore,
+                    Fault::FreezeBefore,
+                    Fault::Again,
+                    Fault::Again,
+                    Fault::Again,
+                ])
+            } else {
+                self.chance.pick(&Fault::ALL)
+            }
         };
         // SES is asked once; nobody repeats the request.
         Some(if fault == Fault::Again && site == Site::Email { Fault::FailAfter } else { fault })
@@ -142,8 +173,13 @@ impl World {
 
     fn strike(&mut self, index: usize, place: usize, fault: Fault, now: i64) {
         let machine = Rc::clone(&self.invocations[index].machine);
+        let delays = if self.faults.is_about_mail {
+            [2 * MINUTE, 10 * MINUTE, 20 * MINUTE]
+        } else {
+            [1_000, MINUTE, 2 * HOUR]
+        };
         let delay = |chance: &mut Chance| {
-            let longest = chance.pick(&[1_000, MINUTE, 2 * HOUR]);
+            let longest = chance.pick(&delays);
             chance.up_to(longest)
         };
         let verdict = match fault {
@@ -223,6 +259,7 @@ impl World {
         } else {
             self.chance.pick(&[20_000, 10 * MINUTE, 5 * HOUR, 5 * HOUR, 30 * HOUR])
         };
+        let longest = if self.faults.is_about_mail { longest.min(5 * MINUTE) } else { longest };
         let wakes_at = now + self.chance.up_to(longest);
         let Some(invocation) = self.invocations.get_mut(index) else { return };
         invocation.wakes_at = wakes_at;

@@ -107,9 +107,9 @@ pub enum Site {
     Feed,
     /// The index of open work.
     OpenWork,
-    /// The giving up of an e-mail.
-    Close,
-    /// How far the sweeper has walked, read or written.
+    /// The sweeper's lease, taken or given back.
+    Lease,
+    /// How far the sweeper has walked, written.
     Walked,
     /// An address put among those that get no more mail.
     Stop,
@@ -139,7 +139,7 @@ impl Site {
         Self::Sales,
         Self::Feed,
         Self::OpenWork,
-        Self::Close,
+        Self::Lease,
         Self::Walked,
         Self::Stop,
         Self::Learn,
@@ -160,6 +160,6 @@ impl Site {
 
     /// Whether a fault here can leave an e-mail in doubt.
     pub(crate) const fn is_doubtful(self) -> bool {
-        matches!(self, Self::Claim | Self::Settle | Self::Email | Self::Close)
+        matches!(self, Self::Claim | Self::Settle | Self::Email)
     }
 }

@@ -104,11 +104,12 @@ const ADDRESSES: [&str; 6] = [
 ];
 
 /// Everything that is sent, in order.
-pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
+pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> Vec<Post> {
     let mut lines: Vec<Vec<Post>> = Vec::new();
     let mut fillers = Vec::new();
     for buyer in BUYERS.iter().take(chance.between(1, 3)) {
-        let mut line = line(chance, buyer);
+        let opens_again = is_about_mail && chance.per_mille(800);
+        let mut line = if opens_again { openings(chance, buyer) } else { line(chance, buyer) };
         if chance.per_mille(300) && line.len() > 2 {
             let gap = line.remove(chance.below(line.len()));
             if chance.per_mille(600) {
@@ -135,6 +136,22 @@ pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
     }
     merged.extend(fillers);
     merged
+}
+
+/// One offer after the other, each with an address of its own: the low lead opens, closes and opens again.
+fn openings(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
+    let mut line = Vec::new();
+    for number in 0..chance.between(2, 5) {
+        let offer = &format!("o{number}");
+        let address =
+            chance.pick(&["ada@example.com", "ada@example.com", "bob@example.com", "refused@example.com"]);
+        line.push(Sent::new(buyer, offer, 1, "made", address));
+        line.push(Sent::new(buyer, offer, 2, chance.pick(&["withdrawn", "rejected"]), ""));
+    }
+    if chance.per_mille(900) {
+        line.pop();
+    }
+    line
 }
 
 /// One buyer's events, in an order that they may arrive in.

@@ -9,6 +9,7 @@ mod call;
 mod chance;
 mod checker;
 mod compare;
+mod drain;
 mod executor;
 mod fault;
 mod history;
@@ -31,6 +32,7 @@ mod world;
 
 pub use chance::Chance;
 pub use compare::{Comparison, Way, thousands};
+pub use drain::{AfterThrottle, Drain, DrainTook, Throttled};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};
@@ -86,11 +88,19 @@ impl Plan {
         Self { seed, ..Self::default() }
     }
 
+    /// Whether it dwells on what can happen to mails that are not sent at once: low leads that open, close and open again
+    /// while SES refuses, throttles and leaves answers out, sweep after sweep.
+    fn is_about_mail(&self) -> bool {
+        let mut chance = chance::Chance::of(self.seed ^ 0x6d61_696c);
+        self.faults == Faults::Random && self.posts.is_none() && chance.per_mille(350)
+    }
+
     /// Runs it and checks it.
     #[must_use]
     pub fn run(&self) -> Report {
         let mut chance = chance::Chance::of(self.seed.rotate_left(32));
-        let posts = self.posts.clone().unwrap_or_else(|| history::history(&mut chance));
+        let is_about_mail = self.is_about_mail();
+        let posts = self.posts.clone().unwrap_or_else(|| history::history(&mut chance, is_about_mail));
         let mut world = World::new(self, posts);
         let (ended, heard) = logs::listen(|| world.run());
         let sites = world.sites();

@@ -1,3 +1,5 @@
+use effects::leads::Status;
+
 /// A rule of the product that can be switched off, here only: by an adapter that leaves it out, or that changes what
 /// passes through it. The checker must then find something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +14,14 @@ pub enum Safeguard {
     CursorCondition,
     /// Only who claimed settles.
     SettleNonce,
+    /// A mail is superseded only if nothing was recorded after the head that was judged.
+    FenceSuperseded,
+    /// The same for one that SES refused.
+    FenceRejected,
+    /// The same for one that is given up after its last try.
+    FenceGivenUp,
+    /// A claim takes address and sequence number from the head, not from the effect.
+    ClaimFromHead,
     /// A message of a buyer that comes back takes all later ones of that buyer with it.
     GroupStop,
     /// One attempt for each claim.
@@ -37,13 +47,27 @@ pub enum Safeguard {
 }
 
 impl Safeguard {
+    /// The fence that guards an ending of a mail.
+    pub(crate) const fn fence_of(status: Status) -> Option<Self> {
+        match status {
+            Status::Superseded => Some(Self::FenceSuperseded),
+            Status::Rejected => Some(Self::FenceRejected),
+            Status::Abandoned => Some(Self::FenceGivenUp),
+            Status::Sending | Status::Sent | Status::Retry | Status::Unknown | Status::Suppressed => None,
+        }
+    }
+
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 20] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
         Self::CursorCondition,
         Self::SettleNonce,
+        Self::FenceSuperseded,
+        Self::FenceRejected,
+        Self::FenceGivenUp,
+        Self::ClaimFromHead,
         Self::GroupStop,
         Self::OneAttempt,
         Self::Holding,

@@ -45,12 +45,18 @@ pub enum Sight {
     NotNow,
     /// SES refuses an address.
     Refused,
+    /// A mail is tried for the last time, in vain.
+    LastTry,
+    /// A fact is recorded between the look and the ending of a mail that it may call for.
+    FenceHolds,
     /// A reactor stands still for an hour or longer, and then claims, sends, tells or moves the cursor.
     LateReactor,
     /// Another worker has the claim.
     ClaimHeld,
     /// A fact is recorded between the look and the claim.
     HeadMoved,
+    /// The sales team's queue takes nothing for an hour or longer.
+    SalesAway,
     /// An effect is told to the sales team again.
     ToldAgain,
     /// SES tells of a mail before its worker could settle it.
@@ -77,7 +83,7 @@ pub enum Sight {
 
 impl Sight {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 38] = [
         Self::ReceivedAgain,
         Self::RepeatedLater,
         Self::Contradicted,
@@ -99,9 +105,12 @@ impl Sight {
         Self::Doubt,
         Self::NotNow,
         Self::Refused,
+        Self::LastTry,
+        Self::FenceHolds,
         Self::LateReactor,
         Self::ClaimHeld,
         Self::HeadMoved,
+        Self::SalesAway,
         Self::ToldAgain,
         Self::EarlyReceipt,
         Self::Forged,
@@ -140,9 +149,12 @@ impl Sight {
             Self::Doubt => "an e-mail is in doubt",
             Self::NotNow => "SES throttles or pauses",
             Self::Refused => "SES refuses an address",
+            Self::LastTry => "a mail is tried for the last time, in vain",
+            Self::FenceHolds => "a fact is recorded between the look and the ending of a mail",
             Self::LateReactor => "a reactor stands still for an hour, then goes on",
             Self::ClaimHeld => "another worker has claimed the e-mail",
             Self::HeadMoved => "a fact is recorded between look and claim",
+            Self::SalesAway => "the sales team's queue takes nothing for hours",
             Self::ToldAgain => "the sales team is told again under the same id",
             Self::EarlyReceipt => "SES tells of a mail before its worker settles it",
             Self::Forged => "what SES tells is forged",

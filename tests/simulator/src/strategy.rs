@@ -1,6 +1,6 @@
 //! Known ways to do the same work, in the same simulator, on the same seeds.
 
-use effects::leads::{Claim, Claimed, LedgerEntry, Status, Verdict};
+use effects::leads::{Claim, Claimed, LedgerEntry, Settled, Status, Verdict};
 
 use crate::platform::{Leads, claimed};
 
@@ -69,9 +69,11 @@ impl Strategy {
         let has_run_out = |entry: &LedgerEntry| {
             entry.status == Status::Sending && entry.due.is_some_and(|due| due < claim.now)
         };
+        // What failed is nobody's: it is tried again by whoever comes.
+        let is_due = |entry: &LedgerEntry| entry.status == Status::Retry;
         let is_free = match self {
-            Self::CheckThenSend => known.is_none(),
-            Self::IdempotencyRecord => known.is_none_or(has_run_out),
+            Self::CheckThenSend => known.is_none_or(is_due),
+            Self::IdempotencyRecord => known.is_none_or(|known| has_run_out(known) || is_due(known)),
             Self::Takeover if known.is_some_and(has_run_out) => true,
             Self::Takeover
             | Self::PartialBatch
@@ -97,13 +99,13 @@ impl Strategy {
         key: &str,
         entry: LedgerEntry,
         verdict: &Verdict,
-    ) -> Option<bool> {
+    ) -> Option<Settled> {
         match self {
             Self::CheckThenSend | Self::IdempotencyRecord => {
-                let is_done = matches!(verdict.status, Status::Sent | Status::Rejected);
-                let entry = LedgerEntry { status: verdict.status, due: None, since: verdict.now, ..entry };
-                leads.replace(buyer, key, is_done.then_some(entry));
-                Some(true)
+                let is_done = matches!(verdict.status, Status::Sent | Status::Rejected | Status::Retry);
+                let (status, due, since) = (verdict.status, verdict.due, verdict.now);
+                leads.replace(buyer, key, is_done.then_some(LedgerEntry { status, due, since, ..entry }));
+                Some(Settled::Done)
             }
             Self::Takeover
             | Self::PartialBatch

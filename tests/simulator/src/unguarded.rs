@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::StoredCommit;
+use domain::Sequence;
+use effects::leads::{AddressDigest, Claim, Taking};
 use event_store::Page;
 use serde_json::Value;
 
+use crate::call::Machine;
 use crate::platform::{Platform, Received};
-use crate::rules::{Buyer, Due, Fact, facts_of};
+use crate::rules::{Buyer, Due, Fact, facts_of, offers_of};
 
 /// The facts of a buyer up to a sequence number.
 fn facts_before(platform: &Platform, buyer: &str, sequence: u64) -> Vec<Fact> {
@@ -58,6 +61,41 @@ fn stored(due: &Due, cause: &str) -> String {
         Some(_) => line,
         None => format!("{line} {cause}"),
     }
+}
+
+/// Without claims from the head: address and sequence number of an invitation are those of its effect, of the sweeper's
+/// those of the entry. The mail goes to that address.
+pub(crate) fn claim_from_effect(machine: &Machine, claim: &Claim) -> Claim {
+    let buyer = claim.buyer.as_str();
+    if claim.key != "quote-email" || !matches!(claim.taking, Taking::Attempt(_)) {
+        return claim.clone();
+    }
+    if claim.found.is_some() {
+        let platform = machine.platform.borrow();
+        let entry = platform.leads.entry(buyer, &claim.key);
+        return Claim { sequence: entry.map_or(claim.sequence, |entry| entry.sequence), ..claim.clone() };
+    }
+    let place = machine.invitations_before(buyer, &claim.nonce);
+    let mut platform = machine.platform.borrow_mut();
+    let through = platform.leads.cursor(buyer).through.get();
+    let stream = platform.streams.buyers.get(buyer);
+    let effects =
+        stream.into_iter().flat_map(BTreeMap::values).filter_map(|commit| commit.effects.as_deref());
+    let mut invitations = effects.flat_map(str::lines).filter_map(|line| {
+        let (sequence, offer) = line.split_once(" quote-email ")?;
+        Some((sequence.parse::<u64>().ok()?, offer.to_owned()))
+    });
+    let pending = invitations.by_ref().filter(|(sequence, _)| *sequence > through).nth(place);
+    let Some((sequence, offer)) = pending else { return claim.clone() };
+    let (offers, _) = offers_of(&facts_before(&platform, buyer, u64::MAX));
+    let address = offers.get(&offer).map_or("", |offer| offer.email.as_str()).to_owned();
+    if !address.contains('@') {
+        return claim.clone();
+    }
+    let changed =
+        Claim { sequence: Sequence::new(sequence), address: AddressDigest::of(&address), ..claim.clone() };
+    platform.diverted.insert(claim.nonce.clone(), address);
+    changed
 }
 
 /// Without "closings are always announced": the closing of a lead is dropped with its opening.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use aws_lambda_events::event::{dynamodb, sqs};
+use effects::MailPace;
 use effects::mail::Letterhead;
 use event_store::Performing;
 use event_store::surroundings::Deadline;
@@ -75,6 +76,19 @@ pub(crate) struct Invocation {
     pub(crate) has_failed: Rc<RefCell<bool>>,
 }
 
+impl Invocation {
+    /// Whether one of its calls waits for a verdict.
+    pub(crate) fn is_awake(&self, now: i64) -> bool {
+        self.wakes_at <= now && !self.machine.only_sleeps()
+    }
+
+    /// When it goes on, if it stands still or sleeps.
+    pub(crate) fn goes_on_at(&self) -> i64 {
+        let sleeps_until = self.machine.wakes_at().filter(|_| self.machine.only_sleeps());
+        self.wakes_at.max(sleeps_until.unwrap_or(self.wakes_at))
+    }
+}
+
 impl Warm {
     pub(crate) fn start(
         kind: Kind,
@@ -82,7 +96,7 @@ impl Warm {
         platform: &Rc<RefCell<Platform>>,
         skew: i64,
         letterhead: &Letterhead,
-        (has_former, performing): (bool, Performing),
+        (has_former, performing, pace): (bool, Performing, MailPace),
     ) -> Self {
         let machine = Rc::new(Machine::new(name, Rc::clone(platform), skew));
         let aws = || Aws(Rc::clone(&machine));
@@ -98,7 +112,7 @@ impl Warm {
                 Self::Reactor(Rc::clone(&machine), Rc::new(reactor))
             }
             Kind::Sweeper => {
-                let sweeper = Sweeper::new(aws(), aws(), aws(), aws(), letterhead.clone());
+                let sweeper = Sweeper::new(aws(), aws(), aws(), aws(), letterhead.clone(), pace);
                 Self::Sweeper(Rc::clone(&machine), Rc::new(sweeper))
             }
             Kind::Receipts => Self::Receipts(Rc::clone(&machine), Rc::new(Listener::new(aws(), aws()))),
@@ -188,6 +202,7 @@ impl Warm {
             }
         };
         let machine = Rc::clone(machine);
+        machine.forget_looks();
         Some(Invocation {
             kind: self.kind(),
             machine,

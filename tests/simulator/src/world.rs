@@ -7,6 +7,7 @@ use std::sync::Arc;
 use contract::stored::StoredCommit;
 use effects::leads::Walked;
 use effects::mail::Letterhead;
+use jiff::SignedDuration;
 
 use crate::Plan;
 use crate::call::timestamp;
@@ -41,6 +42,10 @@ pub(crate) struct World {
     machines: usize,
     /// Sweeps that are due.
     sweeps: usize,
+    /// See [`Plan::is_about_mail`].
+    is_about_mail: bool,
+    /// How long a step takes at most, in milliseconds.
+    pub(crate) longest_step: i64,
     /// Whether nobody performs effects.
     pub(crate) is_down: bool,
     /// How many of the posts are not to be posted yet: until nothing is decided any more, or somebody says so.
@@ -61,8 +66,19 @@ impl World {
         if is_random {
             platform.queue.takes_all = chance.per_mille(500);
             platform.ses.back_at = chance.pick(&[0, 0, 0, HOUR, 9 * HOUR]);
+            platform.sales.back_at = chance.pick(&[0, 0, 0, 0, 0, 0, 0, 0, HOUR, 12 * HOUR]);
+            let days = chance.pick(&[0, 10 * MINUTE, HOUR, 24 * HOUR, 24 * HOUR]);
+            platform.pace.tried_for = SignedDuration::from_millis(days);
         }
-        let faults = FaultSource::new(&plan.faults, &mut chance);
+        let is_about_mail = plan.is_about_mail();
+        if is_about_mail {
+            platform.ses.is_busy = true;
+            platform.feed.is_prompt = true;
+            platform.events.is_silent = chance.per_mille(600);
+            platform.ses.back_at = 0;
+            platform.pace.tried_for = SignedDuration::from_millis(chance.pick(&[0, 0, 10 * MINUTE]));
+        }
+        let faults = FaultSource::new(&plan.faults, is_about_mail, &mut chance);
         let mut outbox: VecDeque<usize> = (0..posts.len()).collect();
         // Other ways, and ours without a safeguard, are looked at in a simpler world.
         if is_random && plan.off.is_none() && plan.strategy.is_none() {
@@ -99,6 +115,8 @@ impl World {
             waker: Arc::default(),
             machines: 0,
             sweeps: 0,
+            is_about_mail,
+            longest_step: 100,
             is_down: false,
             held_back: later,
             is_held_for_good: false,
@@ -116,7 +134,7 @@ impl World {
     /// What does not come to an end.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         if self.faults.at.is_none() {
-            let ticks = self.chance.pick(&[150, 400, 700]);
+            let ticks = self.chance.pick(&[150, 400, 700]) * if self.is_about_mail { 2 } else { 1 };
             // The very first sweep looks back for three days only.
             let has_swept = self.platform.borrow().leads.walked.is_some();
             self.is_down = has_swept && self.chance.per_mille(10);
@@ -148,6 +166,12 @@ impl World {
         Err(format!("does not drain: {}", left.unwrap_or_default()))
     }
 
+    /// One sweep, and what comes of it.
+    pub(crate) fn sweep(&mut self) -> Result<(), String> {
+        self.sweeps = 1;
+        self.settle_down()
+    }
+
     /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
     pub(crate) fn settle_down(&mut self) -> Result<(), String> {
         for _ in 0..20_000 + 200 * self.posts.len() {
@@ -162,7 +186,7 @@ impl World {
     fn jump(&mut self) -> bool {
         let mut platform = self.platform.borrow_mut();
         let now = platform.now;
-        let wakes = self.invocations.iter().map(|invocation| invocation.wakes_at).filter(|at| *at > now);
+        let wakes = self.invocations.iter().map(Invocation::goes_on_at).filter(|at| *at > now);
         let lands = platform.late.iter().map(|(at, _)| *at);
         let next =
             [wakes.min(), lands.min(), platform.queue.next_visible(now), platform.feed.next_visible(now)];
@@ -232,7 +256,7 @@ impl World {
 
     fn pass_time(&mut self) -> i64 {
         let mut platform = self.platform.borrow_mut();
-        platform.now += 1 + self.chance.up_to(100);
+        platform.now += 1 + self.chance.up_to(self.longest_step);
         let now = platform.now;
         while let Some(at) = platform.late.iter().position(|(at, _)| *at <= now) {
             let (_, request) = platform.late.swap_remove(at);
@@ -267,7 +291,24 @@ impl World {
         }
     }
 
+    /// Whether no worker is at anything, and no event or doorbell waits for one.
+    fn is_at_rest(&self) -> bool {
+        let platform = self.platform.borrow();
+        let now = platform.now;
+        let is_busy = self.invocations.iter().any(|invocation| invocation.is_awake(now));
+        !is_busy && !platform.queue.has_ready(now) && !platform.feed.has_ready(now)
+    }
+
     fn misfortune(&mut self) -> bool {
+        if self.is_about_mail && self.chance.per_mille(900) {
+            // Time passes while mails wait for their next attempt, not while a worker is at one.
+            let is_at_rest = self.is_at_rest();
+            let time = self.chance.up_to(2 * MINUTE);
+            if is_at_rest {
+                self.pass(time);
+            }
+            return is_at_rest;
+        }
         let misfortune = self.chance.below(14);
         if misfortune == 0 {
             let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
@@ -312,6 +353,18 @@ impl World {
         if self.outbox.len() <= self.held_back {
             return false;
         }
+        // Events that come while mails wait for their next attempt, now and then in the middle of one.
+        let is_slow = self.is_about_mail && self.platform.borrow().is_noisy;
+        let is_heard = self.platform.borrow().feed.is_empty();
+        let is_frozen = self.invocations.iter().any(|invocation| invocation.wakes_at > now);
+        let times = match (self.is_at_rest() && is_heard, is_frozen) {
+            (true, true) => 400,
+            (true, false) => 80,
+            (false, _) => 20,
+        };
+        if is_slow && !self.chance.per_mille(times) {
+            return false;
+        }
         let Some(at) = self.outbox.pop_front() else { return false };
         let mut platform = self.platform.borrow_mut();
         if let Some(post) = self.posts.get(at) {
@@ -345,7 +398,8 @@ impl World {
                 !platform.operations.is_empty() && is_quiet
             }
             Kind::Sweeper => {
-                let is_time = self.sweeps > 0 || platform.is_noisy && self.chance.per_mille(20);
+                let is_time = self.sweeps > 0
+                    || platform.is_noisy && self.chance.per_mille(if self.is_about_mail { 150 } else { 20 });
                 is_time && platform.has_sweeper() && !self.is_down
             }
         };
@@ -363,7 +417,7 @@ impl World {
                 0
             };
             let name = format!("{kind:?}-{}", self.machines);
-            let takeover = (platform.former.is_some(), platform.performing());
+            let takeover = (platform.former.is_some(), platform.performing(), platform.pace);
             Warm::start(kind, name, &self.platform, skew, &self.letterhead, takeover)
         });
         let Some(invocation) = warm.invoke(&mut platform, slot) else { return false };

@@ -100,6 +100,10 @@ pub enum Moved {
     Overtaken,
 }
 
+/// "A single operation can retrieve up to 16 MB of data, which can contain as many as 100 items." Source: Amazon DynamoDB
+/// API Reference, `BatchGetItem`.
+pub const CURSORS_AT_ONCE: usize = 100;
+
 /// How far each buyer's effects are settled.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Cursors {
@@ -108,6 +112,12 @@ pub trait Cursors {
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable>;
+
+    /// The cursors of up to [`CURSORS_AT_ONCE`] different buyers, read consistently in one request, in no order.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable>;
 
     /// Moves the cursor forward and writes what was told on the way, in one transaction: so no late worker can revive a
     /// closed lead. Clears the mark of this name, and no other. Where `progress` does not move, only the mark is cleared, and

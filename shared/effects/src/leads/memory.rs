@@ -3,13 +3,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use contract::receipt::Receipt;
+use contract::stored::written;
 use domain::{BuyerId, LeadId, Sequence};
+use event_store::shard_of;
 use jiff::Timestamp;
 
+use super::work::WORK_SHARDS;
 use super::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
-    LeadsUnavailable, Learned, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, Receipts,
-    Status, Verdict, Walked, Work, is_claimable, receipts,
+    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
+    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace,
+    WorkShard, is_claimable, receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -36,6 +40,8 @@ pub struct Tables {
     pub held: BTreeMap<BuyerId, Held>,
     /// How far the sweeper has walked.
     pub walked: Option<Walked>,
+    /// Which sweep is under way.
+    pub lease: Option<Lease>,
 }
 
 impl MemoryLeads {
@@ -66,7 +72,7 @@ impl MemoryLeads {
         entry.reason = None;
         entry.due = Some(now);
         entry.since = now;
-        entry.first_tried_at = now;
+        entry.first_tried_at = None;
         true
     }
 
@@ -82,6 +88,12 @@ impl MemoryLeads {
 impl Cursors for MemoryLeads {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         Ok(self.tables.borrow().cursors.get(buyer).cloned().unwrap_or_default())
+    }
+
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        let tables = self.tables.borrow();
+        let cursor = |buyer: &BuyerId| tables.cursors.get(buyer).cloned().unwrap_or_default();
+        Ok(buyers.iter().map(|buyer| (buyer.clone(), cursor(buyer))).collect())
     }
 
     async fn move_cursor(
@@ -133,32 +145,47 @@ impl Cursors for MemoryLeads {
     }
 }
 
+impl MemoryLeads {
+    fn has_moved(&self, buyer: &BuyerId, head: Sequence) -> bool {
+        (self.commit_exists)(buyer, head.next())
+    }
+}
+
 impl Ledger for MemoryLeads {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let place = (claim.buyer.clone(), claim.key.clone());
-        let entry = tables.ledger.get(&place);
-        if let Some(entry) = entry.filter(|entry| !is_claimable(Some(entry), claim)) {
-            let is_ours = entry.nonce == claim.nonce;
-            return Ok(if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(entry.clone())) });
+        let known = tables.ledger.get(&place);
+        if !is_claimable(known, claim) {
+            return Ok(match known {
+                Some(entry) if entry.nonce == claim.nonce => Claimed::Ours,
+                Some(entry) => Claimed::Held(Box::new(entry.clone())),
+                None => Claimed::HeadMoved,
+            });
         }
-        if (self.commit_exists)(&claim.buyer, claim.head.next()) {
+        if self.has_moved(&claim.buyer, claim.head) {
             return Ok(Claimed::HeadMoved);
         }
-        let first_tried_at = entry
-            .filter(|entry| entry.status == Status::Retry)
-            .map_or(claim.now, |entry| entry.first_tried_at);
-        let entry = LedgerEntry {
-            status: claim.status(),
+        let reason = claim.taking.reason().map(str::to_owned);
+        let known = known.filter(|_| claim.found.is_some()).cloned();
+        let anew = LedgerEntry {
+            status: claim.taking.status(),
             nonce: claim.nonce.clone(),
             sequence: claim.sequence,
             address: claim.address.clone(),
-            due: (!claim.is_shadow).then_some(claim.deadline),
-            first_tried_at,
+            due: claim.taking.due(),
+            first_tried_at: claim.first_tried_at,
+            is_unsent: claim.taking != Taking::Suppress,
             since: claim.now,
             message_id: None,
-            reason: None,
+            reason: reason.clone(),
             heard: Heard::default(),
+        };
+        let entry = match known {
+            None => anew,
+            Some(LedgerEntry { is_unsent, message_id, reason: before, heard, .. }) => {
+                LedgerEntry { is_unsent, message_id, reason: reason.or(before), heard, ..anew }
+            }
         };
         tables.ledger.insert(place, entry);
         Ok(Claimed::Ours)
@@ -168,33 +195,30 @@ impl Ledger for MemoryLeads {
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
+    ) -> Result<Settled, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
-        let is_open = |entry: &LedgerEntry| match entry.status {
-            Status::Sending | Status::Unknown => true,
-            Status::Abandoned => verdict.is_final(),
-            Status::Sent | Status::Rejected | Status::Retry | Status::Superseded | Status::Suppressed => {
-                false
-            }
+        let is_judged =
+            |entry: &LedgerEntry| entry.nonce == verdict.nonce && verdict.from.contains(&entry.status);
+        let entry = match entry {
+            Some(entry) if is_judged(entry) => entry,
+            other => return Ok(verdict.refused(other.as_deref())),
         };
-        let Some(entry) = entry.filter(|entry| entry.nonce == nonce) else {
-            return Ok(false);
-        };
-        if !is_open(entry) {
-            return Ok(entry.status == verdict.status);
+        if verdict.head.is_some_and(|head| self.has_moved(buyer, head)) {
+            return Ok(Settled::HeadMoved);
         }
         entry.status = verdict.status;
-        entry.message_id.clone_from(&verdict.message_id);
-        entry.reason.clone_from(&verdict.reason);
         entry.due = verdict.due;
         entry.since = verdict.now;
-        if matches!(verdict.status, Status::Superseded | Status::Rejected) {
-            entry.first_tried_at = verdict.now;
+        entry.is_unsent &= verdict.keeps_unsent();
+        if verdict.message_id.is_some() {
+            entry.message_id.clone_from(&verdict.message_id);
         }
-        Ok(true)
+        if verdict.reason.is_some() || verdict.status == Status::Sent {
+            entry.reason.clone_from(&verdict.reason);
+        }
+        Ok(Settled::Done)
     }
 }
 
@@ -217,50 +241,45 @@ impl Receipts for MemoryLeads {
 }
 
 impl Work for MemoryLeads {
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        let tables = self.tables.borrow();
-        let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
-            let due = cursor.behind.as_ref()?.not_before;
-            Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
-        });
-        let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
-            let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
-            Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
-        });
-        let held = tables.held.iter().map(|(buyer, held)| OpenWork {
-            buyer: buyer.clone(),
-            due: held.due,
-            what: Open::Held(held.clone()),
-        });
-        let mut due: Vec<OpenWork> =
-            behind.chain(emails).chain(held).filter(|work| work.due <= now).collect();
-        due.sort_by_key(|work| work.due);
-        due.truncate(limit);
-        Ok(due)
-    }
-
-    async fn close(
+    async fn due(
         &self,
-        buyer: &BuyerId,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable> {
-        let mut tables = self.tables.borrow_mut();
-        let Some(entry) = tables.ledger.get_mut(&(buyer.clone(), key.to_owned())) else { return Ok(false) };
-        if entry.nonce != found.nonce || entry.status != found.status {
-            return Ok(false);
-        }
-        entry.status = status;
-        entry.due = None;
-        entry.since = now;
-        entry.first_tried_at = now;
-        Ok(true)
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        let mut found: Vec<(WorkPlace, OpenWork)> = self
+            .open(shard.kind)
+            .into_iter()
+            .filter(|work| shard_of(&work.buyer, WORK_SHARDS) == shard.shard && work.due <= until)
+            .map(|work| (place_of(&work), work))
+            .filter(|(place, _)| after.is_none_or(|after| place > after))
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let is_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| is_more).map(|(place, _)| place.clone());
+        Ok(WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next })
     }
 
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
-        Ok(self.tables.borrow().walked)
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
+        Ok(self.open(kind).len() as u64)
+    }
+
+    async fn postpone(&self, _: &WorkPlace, _: Timestamp) -> Result<(), LeadsUnavailable> {
+        Ok(()) // Nothing in memory is unreadable.
+    }
+}
+
+impl Sweeps for MemoryLeads {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let is_free = |held: &Lease| held.nonce == lease.nonce || held.until < lease.now;
+        if !tables.lease.as_ref().is_none_or(is_free) {
+            return Ok(None);
+        }
+        tables.lease = Some(lease.clone());
+        Ok(Some(tables.walked))
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
@@ -268,4 +287,49 @@ impl Work for MemoryLeads {
         tables.walked = Some(tables.walked.map_or(walked, |known| known.and(walked)));
         Ok(())
     }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        self.tables.borrow_mut().lease.take_if(|held| held.nonce == lease.nonce);
+        Ok(())
+    }
+}
+
+impl MemoryLeads {
+    /// Everything that is open of a kind, due or not.
+    fn open(&self, kind: WorkKind) -> Vec<OpenWork> {
+        let tables = self.tables.borrow();
+        match kind {
+            WorkKind::Behind => {
+                let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
+                    let due = cursor.behind.as_ref()?.not_before;
+                    Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
+                });
+                behind.collect()
+            }
+            WorkKind::Email => {
+                let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
+                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+                    Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
+                });
+                emails.collect()
+            }
+            WorkKind::Held => {
+                let held = tables.held.iter().map(|(buyer, held)| OpenWork {
+                    buyer: buyer.clone(),
+                    due: held.due,
+                    what: Open::Held(held.clone()),
+                });
+                held.collect()
+            }
+        }
+    }
+}
+
+fn place_of(work: &OpenWork) -> WorkPlace {
+    let kind = match &work.what {
+        Open::Behind => "cursor".to_owned(),
+        Open::Email { key, .. } => format!("email/{key}"),
+        Open::Held(_) => "held".to_owned(),
+    };
+    WorkPlace { due: written(work.due), buyer: work.buyer.to_string(), kind }
 }

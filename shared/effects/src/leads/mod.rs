@@ -10,14 +10,16 @@ mod work;
 
 use std::error::Error;
 
-pub use cursor::{Behind, Cursor, Cursors, Held, HeldAtHead, Moved, Progress};
+pub use cursor::{Behind, CURSORS_AT_ONCE, Cursor, Cursors, Held, HeldAtHead, Moved, Progress};
 pub use dynamo::{About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, OpenLead, Scanned};
 use ledger::is_claimable;
-pub use ledger::{AddressDigest, Claim, Claimed, Ledger, LedgerEntry, Status, Verdict};
+pub use ledger::{AddressDigest, Claim, Claimed, Ledger, LedgerEntry, Settled, Status, Taking, Verdict};
 pub use memory::{MemoryLeads, Tables};
 pub use receipts::{Heard, Learned, Receipts};
 pub use told::{Closing, LeadTold, Opening, Outcome};
-pub use work::{Again, Open, OpenWork, Walked, Work};
+pub use work::{
+    Again, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+};
 
 /// The leads table did not answer. A write may have happened.
 #[derive(Debug, thiserror::Error)]

@@ -75,13 +75,10 @@ pub(super) fn after(entry: &LedgerEntry, receipt: &Receipt, now: Timestamp) -> O
         after.since = now;
         after.due = None;
         after.reason = (status == Status::Rejected).then(|| receipt.kind.name().to_owned());
-        if status == Status::Rejected {
-            // What can be claimed anew begins its 24 hours anew.
-            after.first_tried_at = now;
-        }
     }
     after.message_id.get_or_insert_with(|| receipt.message_id.clone());
-    (after != *entry).then_some(after)
+    // Of what SES had, nothing says any more that it was never sent.
+    (after != *entry).then_some(LedgerEntry { is_unsent: false, ..after })
 }
 
 /// Keeps the earliest. A mail of which that is heard was sent.

@@ -57,6 +57,12 @@ pub enum Outcome {
     Superseded,
     /// It was recorded while another system performed effects, and is never performed by us.
     Suppressed,
+    /// An e-mail that was not sent yet: its ledger entry is `retry`, and the sweeper's.
+    Retry,
+    /// An e-mail that was given up.
+    Abandoned,
+    /// An e-mail for which an entry of the ledger was responsible already: how that ends is written there.
+    Passed,
 }
 
 impl Outcome {
@@ -70,10 +76,23 @@ impl Outcome {
             Self::Rejected => "rejected",
             Self::Superseded => "superseded",
             Self::Suppressed => "suppressed",
+            Self::Retry => "retry",
+            Self::Abandoned => "abandoned",
+            Self::Passed => "passed",
         }
     }
 
-    /// Reads what [`Outcome::name`] writes.
+    /// Whether it is written beside the cursor. What is not written there went out, or is an e-mail whose ledger entry says
+    /// how it ended.
+    #[must_use]
+    pub const fn is_written(self) -> bool {
+        match self {
+            Self::AlreadySent | Self::Rejected | Self::Superseded | Self::Suppressed => true,
+            Self::Sent | Self::Unknown | Self::Retry | Self::Abandoned | Self::Passed => false,
+        }
+    }
+
+    /// Reads what [`Outcome::name`] writes, as far as outcomes were ever written.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Sent, Self::AlreadySent, Self::Unknown, Self::Rejected, Self::Superseded, Self::Suppressed]

@@ -1,9 +1,52 @@
-//! What is left to be done, and how far the sweeper came.
+//! Open work: what the sweeper must look at again, and how far it has walked.
 
 use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::{Held, LeadsUnavailable, LedgerEntry, Status};
+use super::{Held, LeadsUnavailable, LedgerEntry};
+
+/// How many shards the index of open work has for each kind.
+pub(super) const WORK_SHARDS: u8 = 4;
+
+/// A kind of open work. Each has partitions of its own in the index, so that none hides behind another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum WorkKind {
+    /// An e-mail that is not closed.
+    Email,
+    /// A buyer that is behind.
+    Behind,
+    /// Events that wait for earlier ones.
+    Held,
+}
+
+impl WorkKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Email, Self::Behind, Self::Held];
+
+    /// The word for it in the index, in metrics and in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Behind => "behind",
+            Self::Held => "held",
+        }
+    }
+
+    /// All of its shards.
+    pub fn shards(self) -> impl Iterator<Item = WorkShard> {
+        (0..WORK_SHARDS).map(move |shard| WorkShard { kind: self, shard })
+    }
+}
+
+/// One partition of the index of open work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkShard {
+    /// What is in it.
+    pub kind: WorkKind,
+    /// Which of the kind's partitions, from 0.
+    pub shard: u8,
+}
 
 /// Something that must be looked at again, and when.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +64,7 @@ pub struct OpenWork {
 pub enum Open {
     /// The buyer is behind.
     Behind,
-    /// An e-mail is not settled for good.
+    /// An e-mail is not closed.
     Email {
         /// The effect's key.
         key: String,
@@ -30,6 +73,26 @@ pub enum Open {
     },
     /// Events wait for earlier ones.
     Held(Held),
+}
+
+/// Where an item stands in the index of open work, as its attributes say, readable or not.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct WorkPlace {
+    /// Its `due`.
+    pub due: String,
+    /// Its `buyer`.
+    pub buyer: String,
+    /// Its `kind`: the sort key.
+    pub kind: String,
+}
+
+/// Some of the work that is due, longest due first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkPage {
+    /// An item that cannot be read is given by its place.
+    pub items: Vec<Result<OpenWork, WorkPlace>>,
+    /// Where the next page begins; `None` after the last one.
+    pub next: Option<WorkPlace>,
 }
 
 /// How far the sweeper has walked the index of effectful commits.
@@ -70,37 +133,65 @@ impl Walked {
     }
 }
 
-/// What is left to be done, and how far the sweeper came.
+/// Who sweeps: one sweep at a time, so that e-mails are paced in one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lease {
+    /// Names the sweep.
+    pub nonce: String,
+    /// It is over by then, whatever becomes of it.
+    pub until: Timestamp,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Open work.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Work {
-    /// Up to `limit` items of each shard that are due, longest due first. Not consistent: a late one is found next time.
+    /// Up to `limit` items of a shard that are due by `until`, longest due first, from after a place on. Not consistent: a
+    /// late one is found next time.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable>;
-
-    /// Gives up on an e-mail that is not being sent: if the nonce and the status are still those found. `false` if not.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn close(
+    async fn due(
         &self,
-        buyer: &BuyerId,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable>;
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable>;
 
-    /// How far the sweeper has walked; `None` before its first walk.
+    /// How much is open of a kind, due or not. Not consistent.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable>;
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable>;
+
+    /// Makes an item due later that cannot be read, if it is still due as it was found: others must not wait behind it.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable>;
+}
+
+/// The sweeper's own place in the table.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait Sweeps {
+    /// Takes the lease, if no other sweep has it: `None` if one has. Else how far the sweeper has walked; `None` in it before
+    /// the first walk.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable>;
 
     /// Writes down how far the sweeper has walked; never back.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable>;
+
+    /// Gives the lease back, if it is still this one.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`]: it runs out by itself.
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable>;
 }

@@ -6,7 +6,7 @@ mod sender;
 pub(crate) use sender::header as sender_header;
 
 use askama::Template;
-use domain::{CarId, EffectKind, State};
+use domain::{CarId, Contact, EffectKind, State};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// An e-mail, ready to be sent.
@@ -42,6 +42,17 @@ pub enum Unsendable {
     /// A template could not be filled in.
     #[error("the e-mail cannot be rendered")]
     Template,
+}
+
+impl Unsendable {
+    /// The word for it in the ledger.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Address => "address-unusable",
+            Self::Template => "not-rendered",
+        }
+    }
 }
 
 #[derive(Template)]
@@ -80,6 +91,20 @@ struct InvitationText<'a> {
     site: &'a str,
 }
 
+/// Whom an e-mail is for: the contact that the buyer's state has for its offer; `None` if it is no e-mail, or there is no
+/// contact any more.
+#[must_use]
+pub fn addressee<'a>(kind: &EffectKind, head: &'a State) -> Option<&'a Contact> {
+    match kind {
+        EffectKind::AcceptedEmail { offer, .. } | EffectKind::QuoteInvitation { offer } => {
+            head.offers.get(offer)?.contact.as_ref()
+        }
+        EffectKind::QuoteRequest { .. } | EffectKind::LeadOpened { .. } | EffectKind::LeadClosed { .. } => {
+            None
+        }
+    }
+}
+
 /// Whether SES would take this address, as a buyer typed it: blanks at its ends are taken off first.
 #[must_use]
 pub fn can_be_written_to(address: &str) -> bool {
@@ -98,7 +123,7 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
         return Ok(None);
     };
     let Some(offer) = head.offers.get(id) else { return Ok(None) };
-    let Some(contact) = &offer.contact else { return Ok(None) };
+    let Some(contact) = addressee(kind, head) else { return Ok(None) };
     let to = address::checked(&contact.email).ok_or(Unsendable::Address)?;
     let name = &shown(&contact.name);
     // The low lead may have been opened by an offer that is over by now: the mail speaks of one that is not.

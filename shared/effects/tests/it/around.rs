@@ -1,15 +1,17 @@
 //! Adapters with something around each of their calls: a fault, a pause, a fact recorded at that very moment.
 
+use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use domain::{BuyerId, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Moved, OpenWork,
-    Progress, Status, Verdict, Walked, Work,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress, Settled,
+    Sweeps, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
-use event_store::{Commits, Page, StoreError};
+use event_store::{Commits, Feed, FeedEntry, FeedPartition, Page, StoreError};
 use jiff::Timestamp;
 
 /// What happens around a call.
@@ -42,13 +44,20 @@ impl<T: Commits, A: Around> Commits for With<'_, T, A> {
     }
 }
 
-fn lost<R>(operation: &'static str, buyer: &BuyerId) -> impl FnOnce(bool) -> Result<R, LeadsUnavailable> {
+fn lost<R>(
+    operation: &'static str,
+    buyer: &impl ToString,
+) -> impl FnOnce(bool) -> Result<R, LeadsUnavailable> {
     move |_| Err(LeadsUnavailable { operation, buyer: buyer.to_string(), source: "lost".into() })
 }
 
 impl<T: Cursors, A: Around> Cursors for With<'_, T, A> {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         self.around.around("cursor", self.inner.cursor(buyer), lost("cursor", buyer)).await
+    }
+
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        self.around.around("cursors", self.inner.cursors(buyers), lost("cursors", &"sweeper")).await
     }
 
     async fn move_cursor(
@@ -67,28 +76,41 @@ impl<T: Cursors, A: Around> Cursors for With<'_, T, A> {
     }
 }
 
-impl<T: Work, A> Work for With<'_, T, A> {
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        self.inner.open_work(now, limit).await
-    }
-
-    async fn close(
+impl<T: Work, A: Around> Work for With<'_, T, A> {
+    async fn due(
         &self,
-        buyer: &BuyerId,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable> {
-        self.inner.close(buyer, key, found, status, now).await
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        let name = format!("due {}", shard.kind.name());
+        let call = self.inner.due(shard, until, after, limit);
+        self.around.around(&name, call, lost("due", &"sweeper")).await
     }
 
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
-        self.inner.walked().await
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
+        self.around.around("count", self.inner.count(kind), lost("count", &"sweeper")).await
+    }
+
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        let call = self.inner.postpone(place, until);
+        self.around.around("postpone", call, lost("postpone", &"sweeper")).await
+    }
+}
+
+impl<T: Sweeps, A: Around> Sweeps for With<'_, T, A> {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        self.around.around("begin", self.inner.begin(lease), lost("begin", &"sweeper")).await
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
-        self.inner.set_walked(walked).await
+        let call = self.inner.set_walked(walked);
+        self.around.around("set_walked", call, lost("set_walked", &"sweeper")).await
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        self.around.around("end", self.inner.end(lease), lost("end", &"sweeper")).await
     }
 }
 
@@ -102,11 +124,26 @@ impl<T: Ledger, A: Around> Ledger for With<'_, T, A> {
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
-        let call = self.inner.settle(buyer, key, nonce, verdict);
+    ) -> Result<Settled, LeadsUnavailable> {
+        let call = self.inner.settle(buyer, key, verdict);
         self.around.around(&format!("settle {key}"), call, lost("settle", buyer)).await
+    }
+}
+
+impl<T: Feed, A: Around> Feed for With<'_, T, A> {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let lost = |_| {
+            let (operation, buyer) = ("recorded", "everybody".to_owned());
+            Err(StoreError::Unavailable { operation, buyer, source: "lost".into() })
+        };
+        self.around.around("recorded", self.inner.recorded(partition, after, until, limit), lost).await
     }
 }
 
@@ -124,5 +161,36 @@ impl<T: Outside, A: Around> Outside for With<'_, T, A> {
         let effect_id = message.effect_id.clone();
         let lost = |_| Err(SalesUnavailable { effect_id, source: "lost".into() });
         self.around.around("tell_sales", self.inner.tell_sales(message), lost).await
+    }
+}
+
+/// Does something before the first call of this name.
+pub(crate) struct Before<'a, F> {
+    name: &'a str,
+    calls: Cell<usize>,
+    then: F,
+}
+
+impl<'a, F: AsyncFn()> Before<'a, F> {
+    pub(crate) fn once(name: &'a str, then: F) -> Self {
+        Self { name, calls: Cell::new(0), then }
+    }
+}
+
+impl<F: AsyncFn()> Around for Before<'_, F> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        if name == self.name && self.calls.replace(self.calls.get() + 1) == 0 {
+            (self.then)().await;
+        }
+        call.await
+    }
+}
+
+/// No call of this name is answered, and none takes effect.
+pub(crate) struct Away<'a>(pub(crate) &'a str);
+
+impl Around for Away<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
+        if name == self.0 { lost(false) } else { call.await }
     }
 }

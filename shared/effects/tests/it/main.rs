@@ -3,6 +3,7 @@
 
 mod advance;
 mod around;
+mod attempts;
 mod clauses;
 mod dynamo;
 mod leads;

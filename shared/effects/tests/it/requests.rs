@@ -5,11 +5,16 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::Sequence;
 use effects::Advance;
-use effects::leads::{DynamoLeads, Outcome, Status};
+use effects::leads::{Cursors as _, DynamoLeads, Outcome, Progress, Status};
+use effects::outside::Delivery;
+use event_store::surroundings::Surroundings as _;
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Performing, load};
+use jiff::SignedDuration;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, made, withdrawn};
 
+use crate::advance::Faults;
+use crate::around::With;
 use crate::dynamo::{Engine, leads_at, streams_at};
 use crate::world::{Seen, World, at, record, settled};
 
@@ -52,7 +57,7 @@ impl Counted {
     /// Past the wire.
     async fn record(&self, event: domain::Event) {
         let World { buyer, clock, .. } = &self.world;
-        let now = event_store::surroundings::Surroundings::now(clock);
+        let now = clock.now();
         record(&streams_at(&self.engine.url), buyer, &[event], now).await;
     }
 
@@ -88,6 +93,45 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(4, &["closed/low/1 sent"]));
     assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems"], "a lead to close");
+}
+
+#[tokio::test]
+async fn an_ending_without_a_mail_costs_no_request_more_than_a_mail() {
+    let counted = Counted::start().await;
+    counted.record(made("car-1")).await;
+    counted.world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    let (seen, requests) = counted.advance().await;
+    assert_eq!(seen.performed.last().unwrap(), "quote-email rejected");
+    let fenced = ["GetItem", "Query", "TransactWriteItems", "TransactWriteItems", "TransactWriteItems"];
+    assert_eq!(requests, fenced);
+}
+
+#[tokio::test]
+async fn a_walk_asks_a_fiftieth_of_a_request_at_most_for_a_settled_commit() {
+    const COMMITS: u32 = 5000;
+    let world = World::new();
+    world.sweep().await;
+    let progress = Progress { through: Sequence::new(1), ..Progress::default() };
+    for number in 0..COMMITS {
+        // The worst case: a buyer each.
+        let buyer = testkit::buyer(&format!("buyer-{number}"));
+        record(&*world.streams, &buyer, &[made("car-1")], world.clock.now()).await;
+        world.leads.move_cursor(&buyer, &progress, None).await.unwrap();
+        world.clock.pass(SignedDuration::from_millis(50));
+    }
+    world.clock.pass(SignedDuration::from_mins(3));
+    let calls = Faults::new(&[]);
+    let streams = With { inner: &*world.streams, around: &calls };
+    let leads = With { inner: &world.leads, around: &calls };
+    let swept = world.sweep_over(&streams, &leads, &world.outside).await;
+    assert_eq!((swept.advanced.len(), swept.left.len()), (0, 0), "all are settled");
+    assert!(world.tables().walked.unwrap().through >= at("10:04:10"), "walked past the last one");
+
+    let calls = calls.calls();
+    let count = |name: &str| u32::try_from(calls.iter().filter(|call| *call == name).count()).unwrap();
+    assert_eq!((count("page"), count("cursor")), (0, 0), "no buyer is asked for by itself");
+    let requests = count("recorded") + count("cursors") + count("set_walked") * 3;
+    assert!(count("cursors") >= 50 && requests * 50 <= COMMITS, "{requests} for {COMMITS}");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! One buyer in a world in memory: what is recorded, what the world was told, and a clock that stands still.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use contract::stored::Commit;
 use domain::{BuyerId, Event, State};
@@ -10,7 +11,7 @@ use effects::leads::{Cursors, Ledger, MemoryLeads, Tables};
 use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
-use event_store::surroundings::{Deadline, Surroundings};
+use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, Performing, history, load};
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,11 +19,13 @@ use jiff::{SignedDuration, Timestamp};
 pub(crate) struct Clock {
     now: Cell<Timestamp>,
     nonces: Cell<u32>,
+    /// Until when each that sleeps does so.
+    sleepers: RefCell<Vec<Timestamp>>,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
-        Self { now: Cell::new(at("10:00:00")), nonces: Cell::new(0) }
+        Self { now: Cell::new(at("10:00:00")), nonces: Cell::new(0), sleepers: RefCell::default() }
     }
 
     pub(crate) fn set(&self, now: Timestamp) {
@@ -47,6 +50,23 @@ impl Surroundings for Clock {
     fn nonce(&self) -> String {
         self.nonces.set(self.nonces.get() + 1);
         format!("nonce-{}", self.nonces.get())
+    }
+}
+
+/// Sleeping moves the clock on, to the earliest moment that is slept for, once all others had their turn.
+impl Sleep for Clock {
+    async fn sleep(&self, time: Duration) {
+        let until = self.now() + SignedDuration::try_from(time).unwrap();
+        self.sleepers.borrow_mut().push(until);
+        while self.now() < until {
+            tokio::task::yield_now().await;
+            if self.sleepers.borrow().iter().min() == Some(&until) {
+                self.set(until.max(self.now()));
+            }
+        }
+        let mut sleepers = self.sleepers.borrow_mut();
+        let own = sleepers.iter().position(|moment| *moment == until).unwrap();
+        sleepers.remove(own);
     }
 }
 

@@ -6,7 +6,8 @@ use aws_lambda_events::event::dynamodb::{Event as FeedEvent, EventRecord};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Verdict,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
+    Verdict,
 };
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
@@ -138,6 +139,10 @@ impl Cursors for &Leads {
         self.0.cursor(buyer).await
     }
 
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        self.0.cursors(buyers).await
+    }
+
     async fn move_cursor(
         &self,
         buyer: &BuyerId,
@@ -161,9 +166,8 @@ impl Ledger for &Leads {
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
-        self.0.settle(buyer, key, nonce, verdict).await
+    ) -> Result<Settled, LeadsUnavailable> {
+        self.0.settle(buyer, key, verdict).await
     }
 }

@@ -3,7 +3,7 @@ use contract::receipt::{Kind, Notice, Receipt, decode, tag_value};
 use domain::Sequence;
 use effects::leads::{
     AddressDigest, Claim, Claimed, LeadsUnavailable, Learned, Ledger as _, LedgerEntry, MemoryLeads,
-    Receipts, Status,
+    Receipts, Status, Taking,
 };
 use futures::executor::block_on;
 use jiff::Timestamp;
@@ -109,8 +109,9 @@ fn ledger() -> Ledger {
             address: AddressDigest::of("ada.canary@example.com"),
             head: Sequence::START,
             now: now(),
-            deadline: now(),
-            is_shadow: false,
+            taking: Taking::Attempt(now()),
+            found: None,
+            first_tried_at: Some(now()),
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }

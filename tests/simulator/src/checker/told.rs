@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effects::leads::{LedgerEntry, Outcome, Status};
+use effects::leads::{AddressDigest, LedgerEntry, Outcome, Status};
 use serde_json::Value;
 
 use super::{Story, Violations};
@@ -70,6 +70,7 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
         open_doubts += items.ledger.values().filter(|entry| entry.status == Status::Unknown).count();
         let told = told.get(buyer).map_or(&[][..], Vec::as_slice);
         check_dues(platform, (buyer, story), told, &mails, violations);
+        check_mail(platform, (buyer, story), &mails, violations);
         check_order(buyer, story, told, violations);
         check_heard(platform, buyer, violations);
     }
@@ -106,39 +107,69 @@ fn check_dues(
             });
             continue;
         }
+        // What the ledger says decides; see `check_mail`. What was written beside the cursor must not contradict it.
         let entry = items.ledger.get(&due.key);
-        let status = entry.map(|entry| entry.status);
-        let is_mailed = mails.contains_key(&(buyer, due.key.as_str()));
-        let is_right = match (settled, status) {
-            (Some(Outcome::Superseded), _) => {
-                !end.calls_for(&due.key) || is_mailed || due.key == "quote-email"
-            }
-            // Once for all: the other system has sent it.
-            (Some(Outcome::Suppressed), Some(Status::Suppressed)) => {
-                !is_mailed && story.dues.iter().any(|other| other.key == due.key && other.is_shadow)
-            }
-            (Some(Outcome::Rejected), _) => due.email == "no address" || may_be_refused(platform, buyer, due),
-            (_, Some(Status::Sent)) => is_mailed,
-            (_, Some(Status::Abandoned)) => platform.doubts > 0 || entry.is_some_and(was_tried_for_a_day),
-            // Another effect of this key may have gone to an address that is refused.
-            (_, Some(Status::Rejected)) => {
-                story.dues.iter().any(|other| other.key == due.key && may_be_refused(platform, buyer, other))
-            }
-            (_, Some(Status::Unknown | Status::Sending | Status::Retry)) => !platform.has_sweeper(),
-            // Called for again, it would have been claimed again: but for an address that cannot be written to.
-            (_, Some(Status::Superseded)) => {
-                let mut again =
-                    story.dues.iter().filter(|other| other.key == due.key && other.sequence > due.sequence);
-                let is_rejected = |other: &Due| {
-                    items.settled.get(&(other.sequence, other.key.clone())) == Some(&Outcome::Rejected)
-                };
-                !end.calls_for(&due.key) || again.any(is_rejected)
-            }
-            (_, Some(Status::Suppressed) | None) => false,
+        let of_key = || story.dues.iter().filter(|other| other.key == due.key);
+        let is_right = match settled {
+            Some(Outcome::Suppressed) => entry.is_some_and(|entry| entry.status == Status::Suppressed),
+            Some(Outcome::Rejected) => of_key().any(|other| may_be_refused(platform, buyer, other)),
+            Some(Outcome::AlreadySent) => mails.contains_key(&(buyer, due.key.as_str())),
+            Some(Outcome::Superseded) => true,
+            // From its claim on the ledger is responsible.
+            None => entry.is_some(),
+            Some(
+                Outcome::Sent | Outcome::Unknown | Outcome::Retry | Outcome::Abandoned | Outcome::Passed,
+            ) => false,
         };
         violations.must(is_right, || {
-            format!("{buyer}: mail lost silently: {due:?}, settled as {settled:?}, ledger {status:?}, mailed {is_mailed}")
+            format!("{buyer}: mail lost silently: {due:?}, settled as {settled:?}, ledger {entry:?}")
         });
+    }
+}
+
+/// Each mail that the head calls for was sent, or its entry says why not, and that reason is one of this head.
+fn check_mail(
+    platform: &Platform,
+    (buyer, story): (&str, &Story),
+    mails: &BTreeMap<(&str, &str), usize>,
+    violations: &mut Violations,
+) {
+    let Some(items) = platform.leads.buyers.get(buyer) else { return };
+    let end = story.end();
+    let keys: BTreeSet<&str> =
+        story.dues.iter().filter(|due| !due.email.is_empty()).map(|due| due.key.as_str()).collect();
+    for key in keys {
+        let entry = items.ledger.get(key);
+        let status = entry.map(|entry| entry.status);
+        let is_mailed = mails.contains_key(&(buyer, key));
+        violations.must(status != Some(Status::Sent) || is_mailed, || {
+            format!("{buyer}: the ledger says that {key} was sent, and SES never took it")
+        });
+        // The opening that the head calls for; of an acceptance there is only one.
+        let called_for = story
+            .dues
+            .iter()
+            .filter(|due| due.key == key && end.calls_for(key))
+            .find(|due| key != "quote-email" || end.low == Some(due.sequence));
+        let Some(due) = called_for else { continue };
+        let is_right = match entry {
+            _ if is_mailed => true,
+            Some(entry) => match entry.status {
+                Status::Rejected => {
+                    entry.address == AddressDigest::of(&due.email) && may_be_refused(platform, buyer, due)
+                }
+                // Given up: in doubt, or after the last try for this very opening.
+                Status::Abandoned if entry.is_unsent => {
+                    entry.sequence.get() >= due.sequence && was_tried_for_long(platform, entry)
+                }
+                Status::Abandoned => platform.doubts > 0 || was_tried_for_long(platform, entry),
+                Status::Suppressed => story.dues.iter().any(|other| other.key == key && other.is_shadow),
+                Status::Unknown | Status::Sending | Status::Retry => !platform.has_sweeper(),
+                Status::Sent | Status::Superseded => false,
+            },
+            None => false,
+        };
+        violations.must(is_right, || format!("{buyer}: mail lost: {due:?}, ledger {entry:?}"));
     }
 }
 
@@ -147,6 +178,7 @@ fn may_be_refused(platform: &Platform, buyer: &str, due: &Due) -> bool {
     let is_thrown_away =
         |mail: &Mail| mail.fate == Fate::ThrownAway && mail.buyer == buyer && mail.key == due.key;
     due.email.starts_with("refused")
+        || due.email == "no address"
         || platform.stops.contains_key(&(buyer.to_owned(), due.email.clone()))
         || platform.ses.mails.iter().any(is_thrown_away)
 }
@@ -179,8 +211,9 @@ fn check_heard(platform: &Platform, buyer: &str, violations: &mut Violations) {
 }
 
 /// Definitely not sent, again and again, and then given up.
-fn was_tried_for_a_day(entry: &LedgerEntry) -> bool {
-    entry.since.duration_since(entry.first_tried_at).as_hours() >= 24
+fn was_tried_for_long(platform: &Platform, entry: &LedgerEntry) -> bool {
+    let tried_for = |first| entry.since.duration_since(first) >= platform.pace.tried_for;
+    entry.first_tried_at.is_some_and(tried_for)
 }
 
 /// What was told for the first time was told in order, but for what had been overtaken when others went past it.

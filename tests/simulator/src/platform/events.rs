@@ -21,6 +21,8 @@ const MAX_RECEIVES: u32 = 10;
 pub(crate) struct Events {
     waiting: Vec<Waiting>,
     posted: usize,
+    /// Whether everything that SES reports is lost.
+    pub(crate) is_silent: bool,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,9 @@ struct Waiting {
 impl Events {
     /// All that SES tells of this mail, each piece when its time has come.
     pub(crate) fn tell(&mut self, now: i64, mail: &Mail, mut noise: Option<&mut Chance>) {
+        if self.is_silent && noise.is_some() {
+            return;
+        }
         for kind in ["Send", mail.fate.event()] {
             if let Some(chance) = noise.as_deref_mut()
                 && chance.per_mille(50)

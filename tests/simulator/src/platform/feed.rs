@@ -26,13 +26,17 @@ const ATTEMPTS: u32 = 10;
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     doorbells: Vec<Doorbell>,
+    /// Whether no record is lost, or late by more than seconds.
+    pub(crate) is_prompt: bool,
 }
 
 impl Feed {
     /// A commit was put. With noise its record is lost, doubled or late. Tells whether it is not lost.
     pub(crate) fn ring(&mut self, now: i64, buyer: &str, sequence: u64, noise: Option<&mut Chance>) -> bool {
         let (copies, latest) = noise.map_or((1, 0), |chance| {
-            (chance.pick(&[0, 1, 1, 1, 2]), chance.pick(&[0, 0, 500, 5_000, 600_000, 30 * 3_600_000]))
+            let copies = chance.pick(&[0, 1, 1, 1, 2]);
+            let latest = chance.pick(&[0, 0, 500, 5_000, 600_000, 30 * 3_600_000]);
+            if self.is_prompt { (copies.max(1), latest.min(5_000)) } else { (copies, latest) }
         });
         for copy in 0..copies {
             self.doorbells.push(Doorbell {
@@ -48,6 +52,10 @@ impl Feed {
 
     pub(crate) fn has_ready(&self, now: i64) -> bool {
         self.doorbells.iter().any(|doorbell| doorbell.visible_at <= now)
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.doorbells.is_empty()
     }
 
     pub(crate) fn next_visible(&self, now: i64) -> Option<i64> {

@@ -1,10 +1,12 @@
 use std::collections::BTreeMap;
 
 use contract::receipt::{Kind, Receipt};
+use contract::stored::written;
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, LedgerEntry, Moved,
-    Open, OpenWork, Outcome, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, Lease, LedgerEntry,
+    Moved, Open, OpenWork, Outcome, Progress, Settled, Status, Taking, Verdict, Walked, WorkKind, WorkPage,
+    WorkPlace,
 };
 use jiff::Timestamp;
 
@@ -17,6 +19,7 @@ use crate::safeguard::Safeguard;
 pub(crate) struct Leads {
     pub(crate) buyers: BTreeMap<String, OfBuyer>,
     pub(crate) walked: Option<Walked>,
+    lease: Option<Lease>,
 }
 
 /// One buyer's items.
@@ -99,54 +102,76 @@ impl Leads {
         Moved::Done
     }
 
-    /// The sparse index of what is open. It is late by a moment, as [`Index`](super::index::Index) is: with noise, some of it
-    /// is not found.
-    pub(crate) fn open_work(
+    /// One kind in the sparse index of what is open, all of it in one shard. It is late by a moment, as
+    /// [`Index`](super::index::Index) is: with noise, some of it is not found.
+    pub(crate) fn due(
         &self,
-        now: Timestamp,
+        kind: WorkKind,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
         limit: usize,
         mut noise: Option<&mut Chance>,
-    ) -> Vec<OpenWork> {
-        let mut found = Vec::new();
-        for (buyer, items) in &self.buyers {
-            let Ok(buyer) = BuyerId::parse(buyer) else { continue };
-            if let Some(behind) = &items.cursor.behind {
-                found.push(OpenWork { buyer: buyer.clone(), due: behind.not_before, what: Open::Behind });
-            }
-            if let Some(held) = &items.held {
-                found.push(OpenWork { buyer: buyer.clone(), due: held.due, what: Open::Held(held.clone()) });
-            }
-            for (key, entry) in &items.ledger {
-                if let Some(due) = entry.due {
-                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
-                    found.push(OpenWork { buyer: buyer.clone(), due, what });
-                }
-            }
-        }
-        found.retain(|work| {
-            work.due <= now && !noise.as_deref_mut().is_some_and(|chance| chance.per_mille(100))
-        });
-        found.sort_by_key(|work| work.due);
+    ) -> WorkPage {
+        let mut found: Vec<(WorkPlace, OpenWork)> = self
+            .open(kind)
+            .filter(|(place, work)| work.due <= until && after.is_none_or(|after| place > after))
+            .filter(|_| !noise.as_deref_mut().is_some_and(|chance| chance.per_mille(100)))
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let is_last = found.len() <= limit;
         found.truncate(limit);
-        found
+        let next = found.last().filter(|_| !is_last).map(|(place, _)| place.clone());
+        WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next }
     }
 
-    pub(crate) fn close(
-        &mut self,
-        buyer: &str,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> bool {
-        let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return false };
-        if entry.nonce != found.nonce || entry.status != found.status {
-            return false;
+    /// What is open of a kind, due or not.
+    pub(crate) fn open(&self, kind: WorkKind) -> impl Iterator<Item = (WorkPlace, OpenWork)> + '_ {
+        let buyers = self
+            .buyers
+            .iter()
+            .filter_map(|(buyer, items)| BuyerId::parse(buyer).ok().map(|buyer| (buyer, items)));
+        buyers.flat_map(move |(buyer, items)| {
+            let work = |due: Timestamp, name: &str, what| {
+                let place = WorkPlace { due: written(due), buyer: buyer.to_string(), kind: name.to_owned() };
+                (place, OpenWork { buyer: buyer.clone(), due, what })
+            };
+            let found: Vec<_> = match kind {
+                WorkKind::Behind => {
+                    let behind = items.cursor.behind.iter();
+                    behind.map(|behind| work(behind.not_before, "cursor", Open::Behind)).collect()
+                }
+                WorkKind::Held => {
+                    let held = items.held.iter();
+                    held.map(|held| work(held.due, "held", Open::Held(held.clone()))).collect()
+                }
+                WorkKind::Email => {
+                    let due = items.ledger.iter().filter_map(|(key, entry)| Some((key, entry, entry.due?)));
+                    due.map(|(key, entry, due)| {
+                        let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+                        work(due, &format!("email/{key}"), what)
+                    })
+                    .collect()
+                }
+            };
+            found
+        })
+    }
+
+    /// The sweeper's lease, on the condition that it is free, run out, or already this one.
+    #[expect(clippy::option_option, reason = "what the trait returns")]
+    pub(crate) fn begin(&mut self, lease: &Lease) -> Option<Option<Walked>> {
+        let is_taken = |held: &Lease| held.nonce != lease.nonce && held.until >= lease.now;
+        if self.lease.as_ref().is_some_and(is_taken) {
+            return None;
         }
-        entry.status = status;
-        entry.due = None;
-        entry.since = now;
-        true
+        self.lease = Some(lease.clone());
+        Some(self.walked)
+    }
+
+    pub(crate) fn end(&mut self, lease: &Lease) {
+        if self.lease.as_ref().is_some_and(|held| held.nonce == lease.nonce) {
+            self.lease = None;
+        }
     }
 
     /// An address that no mail goes to any more: added to a set, which cannot be undone.
@@ -185,6 +210,7 @@ impl Leads {
             entry.due = None;
             entry.since = now;
             entry.reason = None;
+            entry.is_unsent = false;
         }
         entry.message_id.get_or_insert_with(|| receipt.message_id.clone());
         if is_new { Learned::Settled } else { Learned::Known }
@@ -200,21 +226,26 @@ impl Leads {
     }
 
     /// The ledger item under its condition, and the check that the stream has not moved on, at once. Both conditions are
-    /// looked at, and the first that fails is told of.
+    /// looked at, and the first that fails is reported.
     pub(crate) fn claim(&mut self, claim: &Claim, head_moved: bool, off: Option<Safeguard>) -> Claimed {
         let ledger = &mut self.of(claim.buyer.as_str()).ledger;
         let known = ledger.get(&claim.key);
-        if let Some(known) =
-            known.filter(|known| !is_free(known, claim) && off != Some(Safeguard::ClaimCondition))
-        {
-            let is_ours = known.nonce == claim.nonce;
-            return if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(known.clone())) };
+        if off != Some(Safeguard::ClaimCondition) {
+            match known {
+                Some(known) if !is_free(known, claim) => {
+                    let is_ours = known.nonce == claim.nonce;
+                    return if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(known.clone())) };
+                }
+                None if claim.found.is_some() => return Claimed::HeadMoved,
+                Some(_) | None => {}
+            }
         }
         if head_moved && off != Some(Safeguard::HeadCheck) {
             return Claimed::HeadMoved;
         }
-        let first = known.filter(|known| known.status == Status::Retry).map(|known| known.first_tried_at);
-        ledger.insert(claim.key.clone(), claimed(claim, first));
+        let found = known.filter(|_| claim.found.is_some());
+        let entry = claimed(claim, found);
+        ledger.insert(claim.key.clone(), entry);
         Claimed::Ours
     }
 
@@ -236,47 +267,82 @@ impl Leads {
         &mut self,
         buyer: &str,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
+        head_moved: bool,
         off: Option<Safeguard>,
-    ) -> bool {
-        let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return false };
-        let is_final = matches!(verdict.status, Status::Sent | Status::Rejected);
-        let is_open = matches!(entry.status, Status::Sending | Status::Unknown)
-            || (is_final && entry.status == Status::Abandoned);
-        if off != Some(Safeguard::SettleNonce) && (entry.nonce != nonce || !is_open) {
-            return entry.nonce == nonce && entry.status == verdict.status;
+    ) -> Settled {
+        let Some(entry) = self.of(buyer).ledger.get_mut(key) else { return Settled::Changed };
+        let is_its = entry.nonce == verdict.nonce;
+        if !(is_its || off == Some(Safeguard::SettleNonce)) || !verdict.from.contains(&entry.status) {
+            let is_so = is_its && entry.status == verdict.status;
+            return if is_so {
+                Settled::Already { by_us: entry.since == verdict.now }
+            } else {
+                Settled::Changed
+            };
+        }
+        let is_unfenced = off.is_some() && off == Safeguard::fence_of(verdict.status);
+        if head_moved && verdict.head.is_some() && !is_unfenced {
+            return Settled::HeadMoved;
         }
         entry.status = verdict.status;
-        entry.message_id.clone_from(&verdict.message_id);
-        entry.reason.clone_from(&verdict.reason);
         entry.due = verdict.due;
         entry.since = verdict.now;
-        true
+        if verdict.message_id.is_some() {
+            entry.message_id.clone_from(&verdict.message_id);
+        }
+        match verdict.status {
+            Status::Sent => {
+                entry.is_unsent = false;
+                entry.reason = None;
+            }
+            Status::Unknown => entry.is_unsent = false,
+            Status::Sending
+            | Status::Rejected
+            | Status::Retry
+            | Status::Abandoned
+            | Status::Superseded
+            | Status::Suppressed => {}
+        }
+        if verdict.reason.is_some() {
+            entry.reason.clone_from(&verdict.reason);
+        }
+        Settled::Done
     }
 }
 
-/// The entry that a claim writes.
-pub(crate) fn claimed(claim: &Claim, first_tried_at: Option<Timestamp>) -> LedgerEntry {
+/// The entry that a claim writes, over the one that was found due or as a new one.
+pub(crate) fn claimed(claim: &Claim, found: Option<&LedgerEntry>) -> LedgerEntry {
+    let reason = claim.taking.reason().map(str::to_owned);
     LedgerEntry {
-        status: if claim.is_shadow { Status::Suppressed } else { Status::Sending },
+        status: match claim.taking {
+            Taking::Attempt(_) => Status::Sending,
+            Taking::Park(_) => Status::Retry,
+            Taking::Reject(_) => Status::Rejected,
+            Taking::Suppress => Status::Suppressed,
+        },
         nonce: claim.nonce.clone(),
         sequence: claim.sequence,
         address: claim.address.clone(),
-        due: (!claim.is_shadow).then_some(claim.deadline),
-        first_tried_at: first_tried_at.unwrap_or(claim.now),
+        due: claim.taking.due(),
+        first_tried_at: claim.first_tried_at,
+        is_unsent: found.map_or(claim.taking != Taking::Suppress, |found| found.is_unsent),
         since: claim.now,
         message_id: None,
-        reason: None,
+        reason: reason.or_else(|| found.and_then(|found| found.reason.clone())),
         heard: Heard::default(),
     }
 }
 
+/// The rules 3 and 10 of the protocol: what a reactor may claim, and what the sweeper may.
 fn is_free(entry: &LedgerEntry, claim: &Claim) -> bool {
+    if let Some(found) = &claim.found {
+        return entry.status == Status::Retry && entry.nonce == *found;
+    }
     match entry.status {
         Status::Superseded => true,
-        Status::Retry => entry.due.is_none_or(|due| due <= claim.now),
         Status::Rejected => entry.address != claim.address,
-        Status::Sending | Status::Sent | Status::Unknown | Status::Abandoned | Status::Suppressed => false,
+        Status::Abandoned => entry.is_unsent && entry.sequence < claim.sequence,
+        Status::Retry | Status::Sending | Status::Sent | Status::Unknown | Status::Suppressed => false,
     }
 }

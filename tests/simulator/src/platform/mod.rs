@@ -13,14 +13,18 @@ mod streams;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
+use effects::MailPace;
 use effects::leads::LedgerEntry;
+use effects::mail::Email;
 use event_store::Performing;
 use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
 pub(crate) use former::Former;
 use index::Index;
+use jiff::SignedDuration;
 pub(crate) use leads::{Leads, claimed};
 pub(crate) use outside::{Fate, Mail};
 use outside::{Sales, Ses};
@@ -81,6 +85,10 @@ pub(crate) struct Platform {
     /// When effects begin to be performed by us.
     pub(crate) goes_live_at: i64,
     pub(crate) ses: Ses,
+    /// How the sweeper sends e-mails.
+    pub(crate) pace: MailPace,
+    /// Where mails go instead, by nonce, where claims are not made from the head.
+    pub(crate) diverted: BTreeMap<String, String>,
     /// What SES tells of mails.
     pub(crate) events: Events,
     /// What was learned of each attempt: whether SES threw it away.
@@ -125,6 +133,11 @@ impl Platform {
             operations: Vec::new(),
             goes_live_at: i64::MIN,
             ses: Ses::default(),
+            pace: MailPace {
+                per_second: NonZeroU32::MIN.saturating_add(9),
+                tried_for: SignedDuration::from_hours(24),
+            },
+            diverted: BTreeMap::new(),
             events: Events::default(),
             heard: BTreeMap::new(),
             stops: BTreeMap::new(),
@@ -178,6 +191,12 @@ impl Platform {
     /// Whether effects of what is recorded now are to be performed.
     pub(crate) const fn performing(&self) -> Performing {
         if self.now < self.goes_live_at { Performing::Shadow } else { Performing::Live }
+    }
+
+    /// The same mail to the address that its claim was diverted to, if it was.
+    pub(crate) fn in_place_of(&self, email: &Email) -> Option<Email> {
+        let (_, nonce) = email.tags.iter().find(|(tag, _)| *tag == "nonce")?;
+        Some(Email { to: self.diverted.get(nonce)?.clone(), ..email.clone() })
     }
 
     pub(crate) fn has_sweeper(&self) -> bool {

@@ -50,6 +50,16 @@ pub(crate) struct Ses {
     pub(crate) mails: Vec<Mail>,
     /// Sending is paused until then.
     pub(crate) back_at: i64,
+    /// Whether it takes only every other mail, and answers only every other of those.
+    pub(crate) is_busy: bool,
+    /// How many mails it takes in a second; all if nothing is said.
+    pub(crate) rate: Option<usize>,
+    /// The second in which it took the last mail, and how many in it.
+    taken_in: (i64, usize),
+    /// How many mails it would not take because of its rate.
+    pub(crate) throttled: usize,
+    /// When it took the last mail.
+    pub(crate) last_at: i64,
 }
 
 impl Ses {
@@ -61,9 +71,16 @@ impl Ses {
             return Delivery::Refused { reason: "MessageRejected".to_owned() };
         }
         if now < self.back_at {
-            return Delivery::NotSent { reason: "SendingPausedException".to_owned() };
+            return Delivery::Paused { reason: "SendingPausedException".to_owned() };
         }
-        let luck = noise.as_deref_mut().map_or(0, |chance| chance.below(20));
+        if self.is_over_its_rate(now) {
+            self.throttled += 1;
+            return Delivery::NotSent { reason: "TooManyRequestsException".to_owned() };
+        }
+        let mut luck = noise.as_deref_mut().map_or(0, |chance| chance.below(20));
+        if self.is_busy && luck < 16 {
+            luck = [0, 16, 18, 18][luck % 4];
+        }
         if luck >= 18 {
             return Delivery::NotSent { reason: "TooManyRequestsException".to_owned() };
         }
@@ -80,6 +97,7 @@ impl Ses {
                     Fate::ThrownAway,
                 ])
             });
+            self.last_at = now;
             self.mails.push(Mail {
                 buyer: tag("buyer").unwrap_or_default(),
                 key: tag("effect").unwrap_or_default(),
@@ -95,10 +113,26 @@ impl Ses {
     }
 }
 
+impl Ses {
+    /// "The maximum number of emails that you can send per second." Source: Amazon SES Developer Guide, "Service quotas in
+    /// Amazon SES", "Maximum send rate".
+    fn is_over_its_rate(&mut self, now: i64) -> bool {
+        let Some(rate) = self.rate else { return false };
+        let second = now.div_euclid(1_000);
+        let taken = if self.taken_in.0 == second { self.taken_in.1 } else { 0 };
+        self.taken_in = (second, (taken + 1).min(rate));
+        taken >= rate
+    }
+}
+
 /// The sales team's queue: everything that it delivers, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sales {
     pub(crate) messages: Vec<SalesMessage>,
+    /// How many it was sent, repeats too.
+    pub(crate) sent: usize,
+    /// It takes nothing until then.
+    pub(crate) back_at: i64,
     taken: BTreeMap<String, i64>,
 }
 
@@ -107,6 +141,7 @@ impl Sales {
     /// [`Queue::send`](super::queue::Queue::send).
     /// Tells whether it was known.
     pub(crate) fn send(&mut self, now: i64, message: &SalesMessage) -> bool {
+        self.sent += 1;
         let known = self.taken.get(&message.effect_id).copied();
         if known.is_none_or(|at| now > at + 300_000) {
             self.taken.insert(message.effect_id.clone(), now);

@@ -4,7 +4,8 @@ use contract::receipt::Receipt;
 use contract::stored::StoredCommit;
 use domain::BuyerId;
 use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Learned, LedgerEntry, Moved, Progress, Status, Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, Learned, Lease, Moved, Progress, Settled, Status, Taking, Verdict,
+    Walked,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
@@ -27,8 +28,9 @@ pub(crate) enum Request {
     MoveCursor(BuyerId, Progress, Option<String>),
     Mark(BuyerId, Behind),
     Claim(Claim),
-    Settle(BuyerId, String, String, Verdict),
-    Close(BuyerId, String, Box<LedgerEntry>, Status, Timestamp),
+    Settle(BuyerId, String, Verdict),
+    Begin(Lease),
+    End(Lease),
     Walked(Walked),
     Email(Email),
     Sales(SalesMessage),
@@ -113,10 +115,11 @@ impl Platform {
             Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
             Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
         }
-        if claim.is_shadow {
+        if claim.taking == Taking::Suppress {
             self.sights.add(Sight::Suppressed);
         }
-        if claimed == Claimed::Ours && !is_repeat {
+        let is_attempt = matches!(claim.taking, Taking::Attempt(_));
+        if claimed == Claimed::Ours && is_attempt && !is_repeat {
             // A claim that lands again hours later begins anew under its old nonce: what was told of that says nothing of this.
             self.heard.remove(&claim.nonce);
             let head = self.streams.last(buyer);
@@ -126,36 +129,30 @@ impl Platform {
         claimed
     }
 
-    pub(crate) fn settle(&mut self, buyer: &str, key: &str, nonce: &str, verdict: &Verdict) -> bool {
-        self.log(format_args!("  {buyer}/{key} as {nonce}: {verdict:?}"));
+    pub(crate) fn settle(&mut self, buyer: &str, key: &str, verdict: &Verdict) -> Settled {
         match verdict.status {
             Status::Unknown => self.sights.add(Sight::Doubt),
             Status::Retry => self.sights.add(Sight::NotNow),
             Status::Rejected => self.sights.add(Sight::Refused),
+            Status::Abandoned if verdict.head.is_some() => self.sights.add(Sight::LastTry),
             Status::Sending | Status::Sent | Status::Abandoned | Status::Superseded | Status::Suppressed => {}
         }
         if let Some(reason) = &verdict.reason {
             self.nothing_personal(reason);
         }
         if let Some(strategy) = self.strategy
-            && let Some(entry) = self.claims.get(nonce).cloned()
+            && let Some(entry) = self.claims.get(&verdict.nonce).cloned()
             && let Some(settled) = strategy.settle(&mut self.leads, buyer, key, entry, verdict)
         {
             return settled;
         }
-        self.leads.settle(buyer, key, nonce, verdict, self.off)
-    }
-
-    pub(crate) fn close(
-        &mut self,
-        buyer: &str,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> bool {
-        self.log(format_args!("  {buyer}/{key} as {}: {status:?}", found.nonce));
-        self.leads.close(buyer, key, found, status, now)
+        let head_moved = verdict.head.is_some_and(|head| self.streams.has(buyer, head.get() + 1));
+        let settled = self.leads.settle(buyer, key, verdict, head_moved, self.off);
+        if settled == Settled::HeadMoved {
+            self.sights.add(Sight::FenceHolds);
+        }
+        self.log(format_args!("  {buyer}/{key}: {verdict:?}: {settled:?}"));
+        settled
     }
 
     /// The address on the buyer's cursor item.
@@ -225,12 +222,11 @@ impl Platform {
             }
             Request::Mark(buyer, behind) => self.mark_behind(buyer.as_str(), behind),
             Request::Claim(claim) => drop(self.claim(claim)),
-            Request::Settle(buyer, key, nonce, verdict) => {
-                self.settle(buyer.as_str(), key, nonce, verdict);
+            Request::Settle(buyer, key, verdict) => {
+                self.settle(buyer.as_str(), key, verdict);
             }
-            Request::Close(buyer, key, found, status, now) => {
-                self.close(buyer.as_str(), key, found, *status, *now);
-            }
+            Request::Begin(lease) => drop(self.leads.begin(lease)),
+            Request::End(lease) => self.leads.end(lease),
             Request::Walked(walked) => self.leads.set_walked(*walked),
             Request::Email(email) => drop(self.send_email(email)),
             Request::Sales(message) => self.tell_sales(message),

@@ -1,6 +1,7 @@
 //! What must be true of every run.
 
 mod compare;
+mod drain;
 mod outage;
 mod poison;
 mod random;

@@ -34,6 +34,26 @@ fn settle_nonce() {
 }
 
 #[test]
+fn fence_superseded() {
+    is_missed(Safeguard::FenceSuperseded);
+}
+
+#[test]
+fn fence_rejected() {
+    is_missed(Safeguard::FenceRejected);
+}
+
+#[test]
+fn fence_given_up() {
+    is_missed(Safeguard::FenceGivenUp);
+}
+
+#[test]
+fn claim_from_head() {
+    is_missed(Safeguard::ClaimFromHead);
+}
+
+#[test]
 fn group_stop() {
     is_missed(Safeguard::GroupStop);
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use contract::stored::written;
-use domain::{Contact, Sequence};
+use domain::{BuyerId, Contact, Sequence};
 use jiff::Timestamp;
 
 use crate::leads::{AddressDigest, Behind, Cursor, Heard, Held, LedgerEntry, Status};
@@ -39,6 +39,10 @@ pub(super) fn key(buyer: &str, kind: impl Into<String>) -> Item {
 
 pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
     item.get(name)?.as_s().ok().cloned()
+}
+
+pub(super) fn buyer_of(item: &Item) -> Option<BuyerId> {
+    BuyerId::parse(&read_text(item, "buyer")?).ok()
 }
 
 pub(super) fn read_number(item: &Item, name: &str) -> Option<u64> {
@@ -83,7 +87,8 @@ pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
         sequence: Sequence::new(read_number(item, "sequence")?),
         address: AddressDigest(read_text(item, "address")?),
         due: read_time(item, "due"),
-        first_tried_at: read_time(item, "firstTriedAt").or_else(|| read_time(item, "since"))?,
+        first_tried_at: read_time(item, "firstTriedAt"),
+        is_unsent: item.get("unsent").and_then(|unsent| unsent.as_bool().ok()).copied().unwrap_or_default(),
         since: read_time(item, "since")?,
         message_id: read_text(item, "messageId"),
         reason: read_text(item, "reason"),

@@ -1,167 +1,226 @@
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, CancellationReason, ConditionCheck, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use domain::{BuyerId, Sequence};
 
 use super::attributes::{Item, key, number, read_entry, text, time};
 use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
-use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Status, Verdict};
+use crate::leads::{
+    Claim, Claimed, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Taking, Verdict, WorkKind,
+};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
-     OR (#status = :retry AND (attribute_not_exists(due) OR due <= :now)) OR (#status = :rejected AND address <> :address)";
+     OR (#status = :rejected AND address <> :address) \
+     OR (#status = :abandoned AND unsent = :true AND #sequence < :sequence)";
+
+/// What the sweeper may take: the `retry` that it found.
+const FOUND: &str = "#status = :retry AND nonce = :found";
 
 pub(super) fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
     key(buyer.as_str(), format!("email/{effect_key}"))
 }
 
-impl Ledger for DynamoLeads {
-    /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
-    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
-        let invalid = |error| invalid(&claim.buyer, error);
-        let mut values = Item::from([
-            (":claimed".to_owned(), text(claim.status().name())),
-            (":superseded".to_owned(), text(Status::Superseded.name())),
-            (":retry".to_owned(), text(Status::Retry.name())),
-            (":rejected".to_owned(), text(Status::Rejected.name())),
-            (":nonce".to_owned(), text(&claim.nonce)),
-            (":sequence".to_owned(), number(claim.sequence.get())),
-            (":address".to_owned(), text(&claim.address.0)),
-            (":now".to_owned(), time(claim.now)),
-        ]);
-        // What is never to be sent is no open work.
-        let open = if claim.is_shadow {
-            ""
-        } else {
-            values.insert(":deadline".to_owned(), time(claim.deadline));
-            values.insert(":work".to_owned(), open_work(&claim.buyer));
-            ", due = :deadline, openWork = :work"
-        };
-        let entry = Update::builder()
-            .table_name(&self.table)
-            .set_key(Some(entry_key(&claim.buyer, &claim.key)))
-            .update_expression(format!(
-                "SET #status = :claimed, nonce = :nonce, #sequence = :sequence, address = :address, since = :now, \
-                 firstTriedAt = if_not_exists(firstTriedAt, :now){open} \
-                 REMOVE reason, messageId, bouncedAt, passingBounceAt, complainedAt"
-            ))
-            .condition_expression(CLAIMABLE)
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#sequence", "sequence")
-            .set_expression_attribute_values(Some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .build()
-            .map_err(invalid)?;
-        let answer = self
-            .client
-            .transact_write_items()
-            .transact_items(TransactWriteItem::builder().update(entry).build())
-            .transact_items(
-                TransactWriteItem::builder()
-                    .condition_check(self.nothing_after(&claim.buyer, claim.head).map_err(invalid)?)
-                    .build(),
-            )
-            .send()
-            .await;
-        let Err(error) = answer else { return Ok(Claimed::Ours) };
-        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
-        else {
-            return Err(unavailable("TransactWriteItems", &claim.buyer, error));
-        };
-        let reasons = canceled.cancellation_reasons();
-        // There only if its condition failed.
-        let found =
-            reasons.first().and_then(|reason: &CancellationReason| reason.item.as_ref()).and_then(read_entry);
-        match found {
-            // The SDK sent it again after its answer was lost.
-            Some(entry) if entry.nonce == claim.nonce => Ok(Claimed::Ours),
-            Some(entry) => Ok(Claimed::Held(Box::new(entry))),
-            _ if has_failed(reasons, 1) => Ok(Claimed::HeadMoved),
-            _ => Err(unavailable("TransactWriteItems", &claim.buyer, error)),
+/// An update that sets some attributes and removes others.
+#[derive(Default)]
+struct Change {
+    set: Vec<String>,
+    remove: Vec<&'static str>,
+    values: Item,
+}
+
+impl Change {
+    fn set(&mut self, name: &'static str, value: AttributeValue) {
+        self.set.push(format!("{}{name} = :{name}", if RESERVED.contains(&name) { "#" } else { "" }));
+        self.values.insert(format!(":{name}"), value);
+    }
+
+    fn put(&mut self, name: &'static str, value: Option<AttributeValue>) {
+        match value {
+            Some(value) => self.set(name, value),
+            None => self.remove.push(name),
         }
     }
 
+    /// A value that only the condition names.
+    fn compare(&mut self, name: &str, value: AttributeValue) {
+        self.values.insert(format!(":{name}"), value);
+    }
+
+    fn build(self, table: &str, key: Item, condition: &str) -> UpdateBuilder {
+        let mut update = format!("SET {}", self.set.join(", "));
+        if !self.remove.is_empty() {
+            update = format!("{update} REMOVE {}", self.remove.join(", "));
+        }
+        let is_used =
+            |name: &&&str| [update.as_str(), condition].iter().any(|text| text.contains(&format!("#{name}")));
+        let names = RESERVED.iter().filter(is_used).map(|name| (format!("#{name}"), (*name).to_owned()));
+        Update::builder()
+            .table_name(table)
+            .set_key(Some(key))
+            .set_expression_attribute_names(Some(names.collect()))
+            .update_expression(update.clone())
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(self.values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+    }
+}
+
+/// Attributes whose names are reserved words. Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB".
+const RESERVED: [&str; 2] = ["sequence", "status"];
+
+impl Ledger for DynamoLeads {
+    /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        let mut change = Change::default();
+        change.set("status", text(claim.taking.status().name()));
+        change.set("nonce", text(&claim.nonce));
+        change.set("sequence", number(claim.sequence.get()));
+        change.set("address", text(&claim.address.0));
+        change.set("since", time(claim.now));
+        change.put("firstTriedAt", claim.first_tried_at.map(time));
+        let due = claim.taking.due();
+        change.put("openWork", due.map(|_| open_work(WorkKind::Email, &claim.buyer)));
+        change.put("due", due.map(time));
+        if let Some(reason) = claim.taking.reason() {
+            change.set("reason", text(reason));
+        }
+        let condition = if let Some(found) = &claim.found {
+            change.compare("retry", text(Status::Retry.name()));
+            change.compare("found", text(found));
+            FOUND
+        } else {
+            // Claimed for the first time, or anew: what is known of an earlier mail says nothing of this one.
+            if claim.taking.reason().is_none() {
+                change.remove.push("reason");
+            }
+            change.remove.extend(["messageId", "bouncedAt", "passingBounceAt", "complainedAt"]);
+            change.put("unsent", (claim.taking != Taking::Suppress).then_some(AttributeValue::Bool(true)));
+            change.compare("true", AttributeValue::Bool(true));
+            for status in [Status::Superseded, Status::Rejected, Status::Abandoned] {
+                change.compare(status.name(), text(status.name()));
+            }
+            CLAIMABLE
+        };
+        let entry = change.build(&self.table, entry_key(&claim.buyer, &claim.key), condition);
+        match self.transact_at_head(&claim.buyer, entry, claim.head).await? {
+            Fenced::Written => Ok(Claimed::Ours),
+            // The SDK sent it again after its answer was lost.
+            Fenced::Refused(Some(entry)) if entry.nonce == claim.nonce => Ok(Claimed::Ours),
+            Fenced::Refused(Some(entry)) => Ok(Claimed::Held(entry)),
+            // Only what was found can be missing, and it is found again if it is there.
+            Fenced::Refused(None) | Fenced::HeadMoved => Ok(Claimed::HeadMoved),
+        }
+    }
+
+    /// One `UpdateItem`, or a transaction where a head is judged.
     async fn settle(
         &self,
         buyer: &BuyerId,
         effect_key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
-        let mut set = "SET #status = :status, since = :now".to_owned();
-        let mut remove = Vec::new();
-        let mut values = Item::from([
-            (":status".to_owned(), text(verdict.status.name())),
-            (":now".to_owned(), time(verdict.now)),
-            (":nonce".to_owned(), text(nonce)),
-            (":sending".to_owned(), text(Status::Sending.name())),
-            (":unknown".to_owned(), text(Status::Unknown.name())),
-        ]);
-        let due = verdict.due.map(time);
-        let fields = [
-            ("messageId", verdict.message_id.as_ref().map(text)),
-            ("reason", verdict.reason.as_ref().map(text)),
-            ("openWork", due.is_some().then(|| open_work(buyer))),
-            ("due", due),
-        ];
-        let mut is_open = "#status = :sending OR #status = :unknown".to_owned();
-        if verdict.is_final() {
-            is_open.push_str(" OR #status = :abandoned");
-            values.insert(":abandoned".to_owned(), text(Status::Abandoned.name()));
+    ) -> Result<Settled, LeadsUnavailable> {
+        let mut change = Change::default();
+        change.set("status", text(verdict.status.name()));
+        change.set("since", time(verdict.now));
+        change.put("openWork", verdict.due.map(|_| open_work(WorkKind::Email, buyer)));
+        change.put("due", verdict.due.map(time));
+        if let Some(message_id) = &verdict.message_id {
+            change.set("messageId", text(message_id));
         }
-        for (name, value) in fields {
-            if let Some(value) = value {
-                set = format!("{set}, {name} = :{name}");
-                values.insert(format!(":{name}"), value);
-            } else {
-                remove.push(name);
-            }
+        if verdict.reason.is_some() || verdict.status == Status::Sent {
+            change.put("reason", verdict.reason.as_ref().map(text));
         }
-        // What can be claimed anew begins its 24 hours anew.
-        if matches!(verdict.status, Status::Superseded | Status::Rejected) {
-            remove.push("firstTriedAt");
+        if !verdict.keeps_unsent() {
+            change.remove.push("unsent");
         }
-        let update = if remove.is_empty() { set } else { format!("{set} REMOVE {}", remove.join(", ")) };
+        change.compare("judged", text(&verdict.nonce));
+        let from = (0..verdict.from.len()).map(|at| format!("#status = :from{at}"));
+        let condition = format!("nonce = :judged AND ({})", from.collect::<Vec<_>>().join(" OR "));
+        for (at, status) in verdict.from.iter().enumerate() {
+            change.compare(&format!("from{at}"), text(status.name()));
+        }
+        let entry = change.build(&self.table, entry_key(buyer, effect_key), &condition);
+        if let Some(head) = verdict.head {
+            return Ok(match self.transact_at_head(buyer, entry, head).await? {
+                Fenced::Written => Settled::Done,
+                Fenced::Refused(entry) => verdict.refused(entry.as_deref()),
+                Fenced::HeadMoved => Settled::HeadMoved,
+            });
+        }
+        let entry = entry.build().map_err(|error| invalid(buyer, error))?;
         let answer = self
             .client
             .update_item()
-            .table_name(&self.table)
-            .set_key(Some(entry_key(buyer, effect_key)))
-            .update_expression(update)
-            .condition_expression(format!("nonce = :nonce AND ({is_open})"))
-            .expression_attribute_names("#status", "status")
-            .set_expression_attribute_values(Some(values))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .table_name(entry.table_name)
+            .set_key(Some(entry.key))
+            .update_expression(entry.update_expression)
+            .set_condition_expression(entry.condition_expression)
+            .set_expression_attribute_names(entry.expression_attribute_names)
+            .set_expression_attribute_values(entry.expression_attribute_values)
+            .set_return_values_on_condition_check_failure(entry.return_values_on_condition_check_failure)
             .send()
             .await;
         match answer {
-            Ok(_) => Ok(true),
+            Ok(_) => Ok(Settled::Done),
             Err(error) => match error.as_service_error() {
-                // The SDK sent it again after its answer was lost, or another hand settled it the same way.
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => Ok(failed
-                    .item
-                    .as_ref()
-                    .and_then(read_entry)
-                    .is_some_and(|entry| entry.nonce == nonce && entry.status == verdict.status)),
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(verdict.refused(failed.item.as_ref().and_then(read_entry).as_ref()))
+                }
                 _ => Err(unavailable("UpdateItem", buyer, error)),
             },
         }
     }
 }
 
+/// How a write on an entry ended that was made on the condition that nothing follows a head.
+enum Fenced {
+    Written,
+    /// The entry's own condition failed; this is how it was found, if it is there.
+    Refused(Option<Box<LedgerEntry>>),
+    HeadMoved,
+}
+
 impl DynamoLeads {
-    fn nothing_after(
+    /// Changes an entry in one transaction with the check that no commit follows this head.
+    async fn transact_at_head(
         &self,
         buyer: &BuyerId,
+        entry: UpdateBuilder,
         head: Sequence,
-    ) -> Result<ConditionCheck, aws_sdk_dynamodb::error::BuildError> {
-        ConditionCheck::builder()
+    ) -> Result<Fenced, LeadsUnavailable> {
+        let invalid = |error| invalid(buyer, error);
+        let nothing_after = ConditionCheck::builder()
             .table_name(&self.streams_table)
             .key("buyer", text(buyer.as_str()))
             .key("sequence", number(head.next().get()))
             .condition_expression("attribute_not_exists(buyer)")
             .build()
+            .map_err(invalid)?;
+        let answer = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(entry.build().map_err(invalid)?).build())
+            .transact_items(TransactWriteItem::builder().condition_check(nothing_after).build())
+            .send()
+            .await;
+        let Err(error) = answer else { return Ok(Fenced::Written) };
+        let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
+        else {
+            return Err(unavailable("TransactWriteItems", buyer, error));
+        };
+        let reasons = canceled.cancellation_reasons();
+        if has_failed(reasons, 0) {
+            let found = reasons.first().and_then(|reason: &CancellationReason| reason.item.as_ref());
+            return Ok(Fenced::Refused(found.and_then(read_entry).map(Box::new)));
+        }
+        if has_failed(reasons, 1) {
+            return Ok(Fenced::HeadMoved);
+        }
+        Err(unavailable("TransactWriteItems", buyer, error))
     }
 }

@@ -4,15 +4,16 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, ConditionCheck, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+    AttributeValue, ConditionCheck, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
 };
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use event_store::shard_of;
 
-use super::attributes::{Item, contact, key, number, read_cursor, text, time};
-use super::{DynamoLeads, HELD, INDEX_SHARDS, has_failed, invalid, open_work, unavailable};
+use super::attributes::{Item, buyer_of, contact, key, number, read_cursor, text, time};
+use super::{DynamoLeads, HELD, LEAD_SHARDS, has_failed, invalid, open_work, unavailable};
 use crate::leads::{
-    Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress,
+    Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress, WorkKind,
 };
 
 const CURSOR: &str = "cursor";
@@ -33,6 +34,34 @@ impl Cursors for DynamoLeads {
             .await
             .map_err(|error| unavailable("GetItem", buyer, error))?;
         Ok(answer.item().map(read_cursor).unwrap_or_default())
+    }
+
+    /// One `BatchGetItem`. What it leaves unprocessed because of a throttle is read one by one, which the SDK retries.
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        let Some(first) = buyers.first() else { return Ok(BTreeMap::new()) };
+        let keys = buyers.iter().map(|buyer| key(buyer.as_str(), CURSOR)).collect();
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let keys = keys.build().map_err(|error| invalid(first, error))?;
+        let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+        let answer = answer.map_err(|error| unavailable("BatchGetItem", first, error))?;
+        let found = answer.responses().and_then(|tables| tables.get(&self.table));
+        let mut cursors: BTreeMap<BuyerId, Cursor> = found
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some((buyer_of(item)?, read_cursor(item))))
+            .collect();
+        let unprocessed = answer.unprocessed_keys().and_then(|tables| tables.get(&self.table));
+        for buyer in unprocessed.into_iter().flat_map(KeysAndAttributes::keys).filter_map(buyer_of) {
+            let cursor = self.cursor(&buyer).await?;
+            cursors.insert(buyer, cursor);
+        }
+        for buyer in buyers {
+            // A buyer never heard of has a cursor at the start.
+            if !cursors.contains_key(buyer) {
+                cursors.insert(buyer.clone(), Cursor::default());
+            }
+        }
+        Ok(cursors)
     }
 
     async fn move_cursor(
@@ -87,7 +116,7 @@ impl Cursors for DynamoLeads {
             .expression_attribute_values(":reason", text(&behind.reason))
             .expression_attribute_values(":attempts", number(u64::from(behind.attempts)))
             .expression_attribute_values(":due", time(behind.not_before))
-            .expression_attribute_values(":work", open_work(buyer))
+            .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
             .expression_attribute_values(":start", number(Sequence::START.get()))
             // Our own mark, sent twice by the SDK, is no newer mark.
             .condition_expression("NOT mark = :mark")
@@ -283,7 +312,7 @@ impl DynamoLeads {
                 .expression_attribute_values(":sequence", number(sequence.get()))
                 .expression_attribute_values(":since", time(*since))
                 .expression_attribute_values(":due", time(*due))
-                .expression_attribute_values(":work", open_work(buyer)),
+                .expression_attribute_values(":work", open_work(WorkKind::Held, buyer)),
             None => update.update_expression("REMOVE #sequence, since, due, openWork"),
         }
     }
@@ -357,5 +386,5 @@ fn cursor_update(progress: &Progress, mark: Option<&str>, is_fenced: bool) -> (S
 
 /// Partition of the index of open leads: asked by priority, oldest first.
 fn open_leads(priority: Priority, buyer: &BuyerId) -> AttributeValue {
-    text(format!("{}#{}", priority.name(), shard_of(buyer, INDEX_SHARDS)))
+    text(format!("{}#{}", priority.name(), shard_of(buyer, LEAD_SHARDS)))
 }

@@ -21,7 +21,8 @@ use event_store::shard_of;
 pub use operators::{FoundEmails, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
 
-use super::LeadsUnavailable;
+use super::work::WORK_SHARDS;
+use super::{LeadsUnavailable, WorkKind, WorkShard};
 
 /// The leads table, and the streams table as far as a claim has to ask whether a commit exists.
 #[derive(Debug, Clone)]
@@ -42,12 +43,13 @@ impl DynamoLeads {
 /// The kind of the item that says that events are held.
 const HELD: &str = "held";
 
-/// How many shards the sparse indexes have.
-const INDEX_SHARDS: u8 = 4;
+/// How many shards the index of open leads has for each priority.
+const LEAD_SHARDS: u8 = 4;
 
 /// Partition of the index of open work.
-fn open_work(buyer: &BuyerId) -> AttributeValue {
-    AttributeValue::S(format!("work#{}", shard_of(buyer, INDEX_SHARDS)))
+fn open_work(kind: WorkKind, buyer: &BuyerId) -> AttributeValue {
+    let shard = WorkShard { kind, shard: shard_of(buyer, WORK_SHARDS) };
+    AttributeValue::S(work::partition(shard))
 }
 
 fn unavailable<E, R>(

@@ -11,11 +11,13 @@ use domain::{BuyerId, LeadId, Priority, Sequence};
 use jiff::Timestamp;
 
 use super::about::{Unreadable, read_lead};
-use super::attributes::{Item, key, number, read_entry, read_text, text, time};
+use super::attributes::{Item, buyer_of, key, number, read_entry, read_text, text, time};
 use super::claim::entry_key;
-use super::work::read_work;
-use super::{DynamoLeads, INDEX_SHARDS, open_work, unavailable};
-use crate::leads::{AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status};
+use super::work::{partition, read_work};
+use super::{DynamoLeads, LEAD_SHARDS, open_work, unavailable};
+use crate::leads::{
+    AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status, WorkKind,
+};
 
 /// Stands for the buyer where all are asked about.
 const EVERYBODY: &str = "everybody";
@@ -52,7 +54,7 @@ impl DynamoLeads {
     /// [`LeadsUnavailable`], also where an item cannot be read.
     pub async fn open_leads(&self, priority: Priority) -> Result<Vec<OpenLead>, LeadsUnavailable> {
         let mut leads = Vec::new();
-        for shard in 0..INDEX_SHARDS {
+        for shard in 0..LEAD_SHARDS {
             let partition = format!("{}#{shard}", priority.name());
             for item in self.partition("open-leads", "openLeads", partition).await? {
                 leads.push(read_open_lead(&item).ok_or_else(|| unreadable(&item))?);
@@ -68,8 +70,8 @@ impl DynamoLeads {
     /// [`LeadsUnavailable`], also where an item cannot be read.
     pub async fn all_open_work(&self) -> Result<Vec<OpenWork>, LeadsUnavailable> {
         let mut work = Vec::new();
-        for shard in 0..INDEX_SHARDS {
-            for item in self.partition("open-work", "openWork", format!("work#{shard}")).await? {
+        for shard in WorkKind::ALL.into_iter().flat_map(WorkKind::shards) {
+            for item in self.partition("open-work", "openWork", partition(shard)).await? {
                 work.push(read_work(&item).ok_or_else(|| unreadable(&item))?);
             }
         }
@@ -157,7 +159,7 @@ impl DynamoLeads {
             .expression_attribute_values(":retry", text(Status::Retry.name()))
             .expression_attribute_values(":found", text(found.status.name()))
             .expression_attribute_values(":nonce", text(&found.nonce))
-            .expression_attribute_values(":work", open_work(buyer))
+            .expression_attribute_values(":work", open_work(WorkKind::Email, buyer))
             .expression_attribute_values(":now", time(now));
         let is_ours = |item: &Item| {
             let entry = read_entry(item);
@@ -222,7 +224,7 @@ impl DynamoLeads {
             .expression_attribute_values(":reason", text(&behind.reason))
             .expression_attribute_values(":attempts", number(u64::from(behind.attempts)))
             .expression_attribute_values(":due", time(behind.not_before))
-            .expression_attribute_values(":work", open_work(buyer))
+            .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
             .expression_attribute_values(":through", number(through.get()));
         let is_ours = |item: &Item| read_text(item, "mark").as_deref() == Some(&behind.mark);
         if_it_still_is(buyer, update, is_ours).await
@@ -245,10 +247,6 @@ async fn if_it_still_is(
             _ => Err(unavailable("UpdateItem", buyer, error)),
         },
     }
-}
-
-fn buyer_of(item: &Item) -> Option<BuyerId> {
-    BuyerId::parse(&read_text(item, "buyer")?).ok()
 }
 
 fn read_open_lead(item: &Item) -> Option<OpenLead> {

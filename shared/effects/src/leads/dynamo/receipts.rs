@@ -10,9 +10,7 @@ use jiff::Timestamp;
 use super::attributes::{Item, key, read_entry, text, time};
 use super::claim::entry_key;
 use super::unavailable;
-use crate::leads::{
-    AddressDigest, Heard, LeadsUnavailable, Learned, LedgerEntry, Receipts, Status, receipts,
-};
+use crate::leads::{AddressDigest, Heard, LeadsUnavailable, Learned, LedgerEntry, Receipts, receipts};
 
 /// How often an entry is looked at that changes at that very moment.
 const LOOKS: usize = 3;
@@ -81,11 +79,8 @@ impl DynamoReceipts {
             (":since".to_owned(), time(after.since)),
         ]);
         let mut set = "SET #status = :status, since = :since".to_owned();
-        // Nothing is due any more: the mail is settled for good.
-        let mut remove = "REMOVE due, openWork".to_owned();
-        if after.status == Status::Rejected {
-            remove.push_str(", firstTriedAt");
-        }
+        // Nothing is due any more: the mail is closed, and SES took it.
+        let mut remove = "REMOVE due, openWork, unsent".to_owned();
         let mut condition = "nonce = :nonce AND #status = :found".to_owned();
         for ((name, then), (_, now)) in fields(found).into_iter().zip(fields(after)) {
             if let Some(value) = now {

@@ -1,98 +1,110 @@
-//! What is left to be done, and how far the sweeper came.
+//! Open work and the sweeper's place.
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{ReturnValue, Select};
 use contract::stored::written;
-use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::attributes::{Item, key, read_cursor, read_entry, read_held, read_text, read_time, text, time};
-use super::{DynamoLeads, HELD, INDEX_SHARDS, unavailable};
-use crate::leads::{Again, LeadsUnavailable, LedgerEntry, Open, OpenWork, Status, Walked, Work};
+use super::attributes::{
+    Item, buyer_of, key, read_cursor, read_entry, read_held, read_text, read_time, text, time,
+};
+use super::{DynamoLeads, HELD, unavailable};
+use crate::leads::{
+    Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkKind, WorkPage, WorkPlace,
+    WorkShard,
+};
 
 /// Where the sweeper's place lies: a partition that no buyer can have, for ids have no `/`.
 const SWEEPER: &str = "sweeper/place";
 
+/// Partition of the index of open work.
+pub(super) fn partition(shard: WorkShard) -> String {
+    format!("{}#{}", shard.kind.name(), shard.shard)
+}
+
 impl Work for DynamoLeads {
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        let mut due = Vec::new();
-        for shard in 0..INDEX_SHARDS {
-            let page = self
+    async fn due(
+        &self,
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        let start = after.map(|place| {
+            let mut start = key(&place.buyer, &place.kind);
+            start.insert("openWork".to_owned(), text(partition(shard)));
+            start.insert("due".to_owned(), text(&place.due));
+            start
+        });
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("open-work")
+            .key_condition_expression("openWork = :work AND due <= :until")
+            .expression_attribute_values(":work", text(partition(shard)))
+            .expression_attribute_values(":until", time(until))
+            .set_exclusive_start_key(start)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .send()
+            .await
+            .map_err(|error| unavailable("Query", &SWEEPER, error))?;
+        let items = page.items().iter().map(|item| read_work(item).ok_or_else(|| place_of(item))).collect();
+        Ok(WorkPage { items, next: page.last_evaluated_key().map(place_of) })
+    }
+
+    /// Every page is counted, and no item is sent.
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
+        let mut count = 0;
+        for shard in kind.shards() {
+            let query = self
                 .client
                 .query()
                 .table_name(&self.table)
                 .index_name("open-work")
-                .key_condition_expression("openWork = :work AND due <= :now")
-                .expression_attribute_values(":work", text(format!("work#{shard}")))
-                .expression_attribute_values(":now", time(now))
-                .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(|error| unavailable("Query", &SWEEPER, error))?;
-            due.extend(page.items().iter().filter_map(read_work));
+                .select(Select::Count)
+                .key_condition_expression("openWork = :work")
+                .expression_attribute_values(":work", text(partition(shard)));
+            let mut pages = query.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| unavailable("Query", &SWEEPER, error))?;
+                count += u64::try_from(page.count()).unwrap_or_default();
+            }
         }
-        due.sort_by_key(|work| work.due);
-        Ok(due)
+        Ok(count)
     }
 
-    async fn close(
-        &self,
-        buyer: &BuyerId,
-        effect_key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable> {
-        let answer = self
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(key(buyer.as_str(), format!("email/{effect_key}"))))
-            .update_expression("SET #status = :status, since = :now REMOVE due, openWork, firstTriedAt")
-            .condition_expression("nonce = :nonce AND #status = :found")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":status", text(status.name()))
-            .expression_attribute_values(":found", text(found.status.name()))
-            .expression_attribute_values(":nonce", text(&found.nonce))
-            .expression_attribute_values(":now", time(now))
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
-            .send()
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) => match error.as_service_error() {
-                // Unless it was our own update, sent twice by the SDK: what is given up must be told.
-                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
-                    let entry = failed.item.as_ref().and_then(read_entry);
-                    let is_ours = |entry: LedgerEntry| {
-                        entry.nonce == found.nonce
-                            && entry.status == status
-                            && written(entry.since) == written(now)
-                    };
-                    Ok(entry.is_some_and(is_ours))
-                }
-                _ => Err(unavailable("UpdateItem", buyer, error)),
-            },
-        }
+            .set_key(Some(key(&place.buyer, &place.kind)))
+            .update_expression("SET due = :until")
+            .condition_expression("due = :due")
+            .expression_attribute_values(":until", time(until))
+            .expression_attribute_values(":due", text(&place.due));
+        condition_held(&place.buyer, update).await.map(|_| ())
     }
+}
 
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
-        let answer = self
+impl Sweeps for DynamoLeads {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        let update = self
             .client
-            .get_item()
+            .update_item()
             .table_name(&self.table)
             .set_key(Some(key(SWEEPER, "place")))
-            .consistent_read(true)
-            .send()
-            .await
-            .map_err(|error| unavailable("GetItem", &SWEEPER, error))?;
-        let place = |item: &Item| {
-            let (through, again_at) = (read_time(item, "walkedThrough")?, read_time(item, "walkedAgainAt")?);
-            let again = read_text(item, "walkedAgain");
-            let again = again.as_deref().and_then(read_again).unwrap_or(Walked::to(again_at).again);
-            Some(Walked { through, again_at, again })
-        };
-        Ok(answer.item().and_then(place))
+            .update_expression("SET lease = :lease, leaseUntil = :until")
+            // Our own lease, sent twice by the SDK, is ours.
+            .condition_expression("attribute_not_exists(lease) OR lease = :lease OR leaseUntil < :now")
+            .expression_attribute_values(":lease", text(&lease.nonce))
+            .expression_attribute_values(":until", time(lease.until))
+            .expression_attribute_values(":now", time(lease.now))
+            .return_values(ReturnValue::AllNew);
+        let place = condition_held(SWEEPER, update).await?;
+        Ok(place.map(|place| read_walked(&place)))
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
@@ -103,26 +115,51 @@ impl Work for DynamoLeads {
             ("walkedAgain", again),
             ("walkedAgainAt", written(walked.again_at)),
         ] {
-            let answer = self
+            let update = self
                 .client
                 .update_item()
                 .table_name(&self.table)
                 .set_key(Some(key(SWEEPER, "place")))
                 .update_expression(format!("SET {name} = :place"))
                 .condition_expression(format!("attribute_not_exists({name}) OR {name} < :place"))
-                .expression_attribute_values(":place", text(place))
-                .send()
-                .await;
-            match answer {
-                Ok(_) => {}
-                Err(error) => match error.as_service_error() {
-                    Some(UpdateItemError::ConditionalCheckFailedException(_)) => {}
-                    _ => return Err(unavailable("UpdateItem", &SWEEPER, error)),
-                },
-            }
+                .expression_attribute_values(":place", text(place));
+            condition_held(SWEEPER, update).await?;
         }
         Ok(())
     }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(SWEEPER, "place")))
+            .update_expression("REMOVE lease, leaseUntil")
+            .condition_expression("lease = :lease")
+            .expression_attribute_values(":lease", text(&lease.nonce));
+        condition_held(SWEEPER, update).await.map(|_| ())
+    }
+}
+
+/// The values that the update returns; `None` if its condition did not hold.
+async fn condition_held(
+    buyer: &str,
+    update: UpdateItemFluentBuilder,
+) -> Result<Option<Item>, LeadsUnavailable> {
+    match update.send().await {
+        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            _ => Err(unavailable("UpdateItem", &buyer, error)),
+        },
+    }
+}
+
+fn read_walked(place: &Item) -> Option<Walked> {
+    let (through, again_at) = (read_time(place, "walkedThrough")?, read_time(place, "walkedAgainAt")?);
+    let again = read_text(place, "walkedAgain");
+    let again = again.as_deref().and_then(read_again).unwrap_or(Walked::to(again_at).again);
+    Some(Walked { through, again_at, again })
 }
 
 fn read_again(text: &str) -> Option<Again> {
@@ -130,7 +167,12 @@ fn read_again(text: &str) -> Option<Again> {
     Some(Again { began: began.parse().ok()?, through: through.parse().ok()? })
 }
 
-/// `None` for an item that this version does not know: it stays, and shows in the index.
+fn place_of(item: &Item) -> WorkPlace {
+    let text = |name| read_text(item, name).unwrap_or_default();
+    WorkPlace { due: text("due"), buyer: text("buyer"), kind: text("kind") }
+}
+
+/// `None` for an item that this version cannot read: it stays, and shows in the index.
 pub(super) fn read_work(item: &Item) -> Option<OpenWork> {
     let kind = read_text(item, "kind")?;
     let what = match kind.strip_prefix("email/") {
@@ -142,6 +184,5 @@ pub(super) fn read_work(item: &Item) -> Option<OpenWork> {
         None if kind == HELD => Open::Held(read_held(item)?),
         None => return None,
     };
-    let buyer = item.get("buyer").and_then(|value: &AttributeValue| value.as_s().ok())?;
-    Some(OpenWork { buyer: BuyerId::parse(buyer).ok()?, due: read_time(item, "due")?, what })
+    Some(OpenWork { buyer: buyer_of(item)?, due: read_time(item, "due")?, what })
 }

@@ -2,36 +2,18 @@
 
 use contract::receipt::{Kind, Receipt};
 use domain::{Contact, Sequence};
-use effects::leads::{
-    AddressDigest, Claim, Claimed, Heard, Ledger as _, LedgerEntry, Outcome, Receipts as _, Status,
-};
+use effects::leads::{AddressDigest, Heard, LedgerEntry, Receipts as _, Status};
 use effects::outside::Delivery;
 use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
 
 use crate::around::{Around, With};
-use crate::world::{World, at, behind, settled};
+use crate::world::{Seen, World, at, settled};
 
 const TOLD: [&str; 2] = ["quote/car-1 sent", "opened/low/1 sent"];
 
 fn with_address(email: &str) -> Contact {
     Contact { email: email.to_owned(), ..contact() }
-}
-
-/// Another worker claims the invitation and is never heard of again.
-async fn claimed_by_another(world: &World) {
-    let claim = Claim {
-        buyer: world.buyer.clone(),
-        key: "quote-email".to_owned(),
-        sequence: Sequence::new(1),
-        nonce: "another".to_owned(),
-        address: AddressDigest::of("ada.canary@example.com"),
-        head: Sequence::new(1),
-        now: at("10:00:00"),
-        deadline: at("10:00:30"),
-        is_shadow: false,
-    };
-    assert_eq!(world.leads.claim(&claim).await.unwrap(), Claimed::Ours);
 }
 
 #[tokio::test]
@@ -43,7 +25,8 @@ async fn a_mail_that_ses_took_is_sent_and_says_which_buyer_effect_and_attempt_it
         sequence: Sequence::new(1),
         address: AddressDigest::of("ada.canary@example.com"),
         due: None,
-        first_tried_at: at("10:00:00"),
+        first_tried_at: Some(at("10:00:00")),
+        is_unsent: false,
         since: at("10:00:00"),
         message_id: Some("mail-1".to_owned()),
         reason: None,
@@ -108,53 +91,28 @@ async fn an_address_that_was_rejected_is_not_tried_again_but_another_one_is() {
 }
 
 #[tokio::test]
-async fn an_address_that_nobody_could_write_to_is_rejected_without_a_claim() {
+async fn an_address_that_can_never_be_written_to_is_rejected_in_the_ledger() {
     for address in ["", "ada", "ädä@example.com", "ada@example.com\r\nBcc: eve@example.com"] {
         let world = World::new();
         world.record(&[made_by("car-1", with_address(address))]).await;
         let performed = [TOLD[0], TOLD[1], "quote-email rejected"];
         assert_eq!(world.advance().await, settled(1, &performed), "{address:?}");
-        assert_eq!((world.emails(), world.ledger().len()), (vec![], 0), "{address:?}");
+        assert_eq!(world.emails(), [""; 0], "{address:?}: SES was not asked");
+        let entry = world.tables().ledger.into_values().next().unwrap();
+        assert_eq!(
+            (entry.status, entry.reason.as_deref(), entry.first_tried_at, entry.due),
+            (Status::Rejected, Some("address-unusable"), None, None),
+            "{address:?}"
+        );
         assert_eq!(world.settled(), ["1 quote-email rejected"], "{address:?}");
+
+        world.record(&[made_by("car-2", with_address("ada@elsewhere.example"))]).await;
+        world.record(&[testkit::withdrawn("car-1").v(2)]).await;
+        world.record(&[testkit::withdrawn("car-2").v(2)]).await;
+        world.record(&[made("car-3")]).await;
+        world.advance().await;
+        assert_eq!(world.ledger()["quote-email"], "sent", "{address:?}: another address is tried");
     }
-}
-
-#[tokio::test]
-async fn another_workers_attempt_holds_up_the_buyer_until_its_deadline() {
-    let world = World::new();
-    world.record(&[made("car-1")]).await;
-    claimed_by_another(&world).await;
-
-    let reason = "another worker is at the e-mail";
-    for time in ["10:00:00", "10:00:30"] {
-        world.clock.set(at(time));
-        assert_eq!(world.advance().await, behind(0, reason, &TOLD), "{time}");
-        let mark = world.tables().cursors[&world.buyer].behind.clone().unwrap();
-        assert_eq!(mark.not_before, at("10:00:30"));
-    }
-    assert_eq!(world.emails(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn another_workers_attempt_past_its_deadline_is_doubtful_and_never_made_again() {
-    let world = World::new();
-    world.record(&[made("car-1")]).await;
-    claimed_by_another(&world).await;
-
-    world.clock.set(at("10:00:30.001"));
-    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email unknown"]));
-    let entry = world.tables().ledger.into_values().next().unwrap();
-    assert_eq!(
-        (entry.status, entry.nonce.as_str(), entry.due),
-        (Status::Unknown, "another", Some(at("11:00:30.001")))
-    );
-    world.clock.pass(SignedDuration::from_hours(40));
-    world.record(&[accepted("car-1").v(2)]).await;
-    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
-    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
-    let last = advanced.performed.last().unwrap();
-    assert_eq!((last.effect.key().as_str(), last.outcome), ("quote-email", Outcome::AlreadySent));
-    assert_eq!(world.emails(), Vec::<String>::new());
 }
 
 /// The claim is ours, but its answer takes so many seconds.
@@ -185,12 +143,10 @@ async fn a_zombie_that_wakes_after_its_deadline_makes_no_attempt() {
     world.record(&[made("car-1")]).await;
     let leads = With { inner: &world.leads, around: &SlowClaim(&world, 23) };
     let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
-    assert_eq!(advanced.behind.as_deref(), Some("e-mail not sent: no time left"));
+    assert_eq!(Seen::of(&advanced), settled(1, &[TOLD[0], TOLD[1], "quote-email retry"]));
     assert_eq!(world.emails(), Vec::<String>::new());
-    assert_eq!(world.ledger().into_iter().collect::<Vec<_>>(), [("quote-email".to_owned(), "retry")]);
-
-    world.clock.pass(SignedDuration::from_mins(2));
-    assert_eq!(world.advance().await, settled(1, &[TOLD[0], TOLD[1], "quote-email sent"]));
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!((entry.status, entry.reason.as_deref()), (Status::Retry, Some("no-time-left")));
 }
 
 #[tokio::test]
@@ -209,19 +165,6 @@ async fn an_address_that_bounced_for_good_gets_no_more_mail_and_another_one_does
     world.record(&[accepted("car-2").v(2)]).await;
     world.advance().await;
     assert_eq!(world.emails(), ["quote-email", "accepted-email/car-2/2"]);
-}
-
-#[tokio::test]
-async fn a_mail_that_waits_for_its_next_attempt_is_not_sent_once_its_address_is_stopped() {
-    let world = World::given(&[made("car-1")]).await;
-    world.outside.deliver_as([Delivery::NotSent { reason: "Throttling".to_owned() }]);
-    world.record(&[accepted("car-1").v(2)]).await;
-    world.advance().await;
-    bounces_for_good(&world, "quote-email").await;
-    world.clock.pass(SignedDuration::from_mins(2));
-    world.advance().await;
-    assert_eq!(world.ledger()["accepted-email/car-1/2"], "rejected");
-    assert_eq!(world.emails().len(), 2, "the first attempts of both");
 }
 
 async fn bounces_for_good(world: &World, effect: &str) {

@@ -2,8 +2,12 @@
 
 mod crashes;
 mod emails;
+mod from_head;
 mod overtaken;
+mod passed;
 mod passing;
 mod scenarios;
 mod shadow;
 mod workers;
+
+pub(crate) use crashes::Faults;

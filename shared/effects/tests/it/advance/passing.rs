@@ -41,17 +41,20 @@ async fn a_queue_that_takes_nothing_leaves_the_cursor_after_the_last_settled_com
 }
 
 #[tokio::test]
-async fn what_was_told_before_the_queue_went_down_is_told_again_under_the_same_id_and_no_mail_is_sent_again()
-{
+async fn after_an_outage_messages_repeat_under_the_same_id_and_no_mail_does() {
     let world = World::given(&[made("car-1")]).await;
-    world.record(&[accepted("car-1").v(2), made("car-2")]).await;
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[made("car-2")]).await;
     let faults = Faults::new(&[(3, Fault::FailBefore)]);
     let outside = With { inner: &world.outside, around: &faults };
-    let stopped = world.advance_over(&*world.streams, &world.leads, &outside).await;
+    // The second commit's message does not go out, and the cursor cannot be moved past the first one.
+    let leads_faults = Faults::new(&[(3, Fault::FailBefore)]);
+    let leads = With { inner: &world.leads, around: &leads_faults };
+    let stopped = world.advance_over(&*world.streams, &leads, &outside).await;
+    assert_eq!(leads_faults.calls()[3], "move_cursor");
 
     let told = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
-    let reason = "the sales team's queue did not take buyer-7/quote/car-2: lost";
-    assert_eq!(Seen::of(&stopped), behind(1, reason, &told));
+    assert_eq!(Seen::of(&stopped).performed, told);
     assert_eq!(faults.calls(), ["tell_sales", "tell_sales", "send accepted-email/car-1/2", "tell_sales"]);
 
     assert_eq!(world.advance().await, settled(3, &[told[0], told[1], told[2], "quote/car-2 sent"]));
@@ -62,33 +65,18 @@ async fn what_was_told_before_the_queue_went_down_is_told_again_under_the_same_i
 }
 
 #[tokio::test]
-async fn a_mail_definitely_not_sent_holds_up_its_buyer_until_it_is_due() {
-    let world = World::new();
-    world.record(&[made("car-1"), made("car-2")]).await;
-    let reason = "TooManyRequestsException".to_owned();
-    world.outside.deliver_as([Delivery::NotSent { reason }]);
-
-    let told = ["quote/car-1 sent", "opened/low/1 sent"];
-    assert_eq!(world.advance().await, behind(0, "e-mail not sent: TooManyRequestsException", &told));
-    let entry = world.tables().ledger.into_values().next().unwrap();
+async fn sales_messages_of_a_commit_go_before_its_mails() {
+    let world = World::given(&[made("car-1")]).await;
+    world.record(&[accepted("car-1").v(2), made("car-2")]).await;
+    let calls = Faults::new(&[]);
+    let outside = With { inner: &world.outside, around: &calls };
+    let advanced = world.advance_over(&*world.streams, &world.leads, &outside).await;
+    let messages = ["closed/low/1 sent", "opened/high/car-1/2 sent", "quote/car-2 sent"];
     assert_eq!(
-        (entry.status.name(), entry.due, entry.reason.as_deref()),
-        ("retry", Some(at("10:02:00")), Some("TooManyRequestsException"))
+        Seen::of(&advanced).performed,
+        [messages.as_slice(), &["accepted-email/car-1/2 sent"]].concat()
     );
-    let mark = world.tables().cursors[&world.buyer].behind.clone().unwrap();
-    assert_eq!((mark.attempts, mark.not_before), (1, at("10:02:00")));
-
-    world.clock.pass(SignedDuration::from_secs(119));
-    assert_eq!(world.advance().await, behind(0, "e-mail not sent yet", &told), "not due");
-    assert_eq!(world.emails(), ["quote-email"], "no second attempt");
-    let mark = world.tables().cursors[&world.buyer].behind.clone().unwrap();
-    assert_eq!((mark.attempts, mark.not_before), (2, at("10:02:00")));
-
-    world.clock.pass(SignedDuration::from_secs(1));
-    let performed = ["quote/car-1 sent", "opened/low/1 sent", "quote-email sent", "quote/car-2 sent"];
-    assert_eq!(world.advance().await, settled(2, &performed), "due");
-    assert_eq!(world.emails(), ["quote-email", "quote-email"], "one attempt each time");
-    assert_eq!(world.advance().await, settled(2, &[]));
+    assert_eq!(calls.calls(), ["tell_sales", "tell_sales", "tell_sales", "send accepted-email/car-1/2"]);
 }
 
 #[tokio::test]
@@ -124,15 +112,36 @@ async fn nothing_is_begun_that_cannot_end_before_the_deadline() {
         (0, Some("the invocation's time is up"))
     );
 
-    let no_mail = advance.advance(&world.buyer, ends_at("10:00:24")).await.unwrap();
+    let no_mail = advance.advance(&world.buyer, ends_at("10:00:10.999")).await.unwrap();
     assert_eq!(
         (no_mail.performed.len(), no_mail.behind.as_deref()),
         (2, Some("the invocation's time is up"))
     );
     assert_eq!((world.emails(), world.ledger().len()), (vec![], 0), "not even claimed");
+}
 
-    let in_time = advance.advance(&world.buyer, ends_at("10:00:25")).await.unwrap();
-    assert_eq!((in_time.performed.len(), in_time.behind), (3, None));
+#[tokio::test]
+async fn without_time_for_an_attempt_the_mail_is_parked_for_the_sweeper() {
+    for (ends, status) in [("10:00:11", "retry"), ("10:00:24.999", "retry"), ("10:00:25", "sent")] {
+        let world = World::new();
+        world.record(&[made("car-1")]).await;
+        let advance = Advance {
+            streams: &*world.streams,
+            leads: &world.leads,
+            outside: &world.outside,
+            surroundings: &world.clock,
+            letterhead: &world.letterhead,
+        };
+        let advanced = advance.advance(&world.buyer, Deadline::at(at(ends))).await.unwrap();
+        let performed = ["quote/car-1 sent", "opened/low/1 sent", &format!("quote-email {status}")];
+        assert_eq!(Seen::of(&advanced), settled(1, &performed), "{ends}");
+        let entry = world.tables().ledger.into_values().next().unwrap();
+        assert_eq!(entry.status.name(), status);
+        if status == "retry" {
+            assert_eq!((entry.due, entry.first_tried_at), (Some(at("10:00:00")), None), "{ends}");
+            assert_eq!(world.emails(), [""; 0], "{ends}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -217,4 +226,39 @@ async fn every_effect_and_every_buyer_left_behind_is_counted() {
     assert_eq!(found("quote-request", "superseded"), Some(&json!(1)));
     let whole = counted.iter().find(|line| line.get("kind").is_none()).unwrap();
     assert_eq!((&whole["BuyersBehind"], &whole["FeedLag"]), (&json!(1), &json!(250)));
+    assert_eq!(whole.get("EmailsRejected"), None);
+}
+
+#[tokio::test]
+async fn a_rejected_mail_is_counted_for_its_alarm() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+    let mut metrics = Metrics::default();
+    advanced.tell(&world.buyer, world.clock.now(), &mut metrics);
+    let lines = metrics.lines("test", 0);
+    let counted: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rejected: Vec<&Value> = counted.iter().filter_map(|line| line.get("EmailsRejected")).collect();
+    assert_eq!(rejected, [&json!(1)]);
+}
+
+#[tokio::test]
+async fn each_effect_names_the_event_that_called_for_it() {
+    let world = World::given(&[made("car-1")]).await;
+    world.record(&[accepted("car-1").v(2), made("car-2")]).await;
+    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
+    let named: Vec<(String, &str)> = advanced
+        .performed
+        .iter()
+        .map(|performed| (performed.effect.key(), performed.event_id.as_deref().unwrap()))
+        .collect();
+    let (accepted, made) = (accepted("car-1").v(2).id.to_string(), made("car-2").id.to_string());
+    let expected = [
+        ("closed/low/1", &accepted),
+        ("opened/high/car-1/2", &accepted),
+        ("quote/car-2", &made),
+        ("accepted-email/car-1/2", &accepted),
+    ];
+    assert_eq!(named, expected.map(|(key, id)| (key.to_owned(), id.as_str())));
 }

@@ -10,6 +10,7 @@ use effects::leads::{
 use testkit::wire::{Answer, Wire, in_turn};
 
 use super::{Table, both, buyer, dynamo, progress};
+use crate::attempts::claim;
 use crate::dynamo::leads_at;
 use crate::world::at;
 
@@ -18,17 +19,8 @@ impl Table {
     async fn stopped(&self, addresses: &[&str]) -> BTreeSet<AddressDigest> {
         for address in addresses {
             let key = format!("accepted-email/{address}/1");
-            let claim = Claim {
-                buyer: buyer(),
-                key: key.clone(),
-                sequence: Sequence::new(1),
-                nonce: "first".to_owned(),
-                address: AddressDigest::of(address),
-                head: Sequence::START,
-                now: at("10:00:00"),
-                deadline: at("10:00:30"),
-                is_shadow: false,
-            };
+            let address = AddressDigest::of(address);
+            let claim = Claim { address, ..claim(&key, "first", "10:00:00") };
             assert_eq!(self.claim(&claim).await.unwrap(), Claimed::Ours);
             let receipt = Receipt {
                 buyer: buyer(),

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use effects::leads::{
-    AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadTold, Ledger as _,
-    Opening, Outcome, Progress, Status, Verdict, Work as _,
+    AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadTold, Opening,
+    Outcome, Progress, Settled, Status,
 };
 use serde_json::json;
 use testkit::{contact, offer};
 
 use super::{Table, buyer, dynamo};
+use crate::attempts::{claim, verdict};
 use crate::world::at;
 
 #[tokio::test]
@@ -20,11 +21,9 @@ async fn an_item_of_a_kind_unknown_to_this_version_is_passed_over() {
     engine.laying()(&json!({
         "buyer": { "S": buyer().as_str() }, "kind": { "S": "later" },
         "sequence": { "N": "1" }, "since": { "S": at("10:00:00").to_string() }, "due": { "S": at("10:00:00").to_string() },
-        "openWork": { "S": "work#0" },
     }));
     let about = leads.about(&buyer()).await.unwrap();
     assert_eq!((about.held, about.cursor), (None, Cursor::default()));
-    assert_eq!(leads.open_work(at("23:00:00"), 9).await.unwrap(), []);
 }
 
 #[test]
@@ -73,28 +72,18 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
         not_before: at("10:02:00"),
     };
     table.mark_behind(&buyer(), &behind).await.unwrap();
-    for (key, status) in [("quote-email", Status::Sent), ("accepted-email/car-1/2", Status::Unknown)] {
-        let claim = Claim {
-            buyer: buyer(),
-            key: key.to_owned(),
-            sequence: Sequence::new(1),
-            nonce: "nonce-1".to_owned(),
-            address: AddressDigest("0123456789abcdef0123456789abcdef".to_owned()),
-            head: Sequence::START,
-            now: at("10:00:00"),
-            deadline: at("10:00:30"),
-            is_shadow: false,
-        };
-        table.claim(&claim).await.unwrap();
-        let is_sent = status == Status::Sent;
-        let verdict = Verdict {
-            status,
-            message_id: is_sent.then(|| "ses-1".to_owned()),
-            reason: (!is_sent).then(|| "timed out".to_owned()),
-            due: (!is_sent).then(|| at("11:00:01")),
-            now: at("10:00:01"),
-        };
-        assert!(table.settle(&buyer(), key, "nonce-1", &verdict).await.unwrap());
+    for (key, status) in [
+        ("quote-email", Status::Sent),
+        ("accepted-email/car-1/2", Status::Unknown),
+        ("accepted-email/car-1/4", Status::Sending),
+    ] {
+        let address = AddressDigest("0123456789abcdef0123456789abcdef".to_owned());
+        let claim = Claim { address, ..claim(key, "nonce-1", "10:00:00") };
+        table.takes(&claim).await;
+        if status == Status::Sending {
+            continue;
+        }
+        assert_eq!(table.settles(key, &verdict("nonce-1", status, "10:00:01")).await, Settled::Done);
     }
     let Table::Dynamo { engine, .. } = &table else { unreachable!() };
     let n = |number: &str| json!({ "N": number });
@@ -108,16 +97,20 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
         [
             json!({ "buyer": s("buyer-7"), "kind": s("cursor"), "through": n("2"), "mark": s("nonce-3"),
                 "reason": s("the queue is down"), "attempts": n("2"), "due": time("10:02:00.000"),
-                "openWork": s("work#1"), "holds": { "BOOL": true } }),
+                "openWork": s("behind#1"), "holds": { "BOOL": true } }),
             json!({ "buyer": s("buyer-7"), "kind": s("email/accepted-email/car-1/2"), "status": s("unknown"),
                 "nonce": s("nonce-1"), "sequence": n("1"), "address": s("0123456789abcdef0123456789abcdef"),
-                "firstTriedAt": time("10:00:00.000"), "since": time("10:00:01.000"), "reason": s("timed out"),
-                "due": time("11:00:01.000"), "openWork": s("work#1") }),
+                "firstTriedAt": time("10:00:00.000"), "since": time("10:00:01.000"), "reason": s("a reason"),
+                "due": time("11:00:01.000"), "openWork": s("email#1") }),
+            json!({ "buyer": s("buyer-7"), "kind": s("email/accepted-email/car-1/4"), "status": s("sending"),
+                "nonce": s("nonce-1"), "sequence": n("1"), "address": s("0123456789abcdef0123456789abcdef"),
+                "firstTriedAt": time("10:00:00.000"), "since": time("10:00:00.000"), "unsent": { "BOOL": true },
+                "due": time("10:00:30.000"), "openWork": s("email#1") }),
             json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("sent"),
                 "nonce": s("nonce-1"), "sequence": n("1"), "address": s("0123456789abcdef0123456789abcdef"),
                 "firstTriedAt": time("10:00:00.000"), "since": time("10:00:01.000"), "messageId": s("ses-1") }),
             json!({ "buyer": s("buyer-7"), "kind": s("held"), "sequence": n("2"), "since": time("10:00:01.000"),
-                "due": time("11:00:00.000"), "openWork": s("work#1") }),
+                "due": time("11:00:00.000"), "openWork": s("held#1") }),
             json!({ "buyer": s("buyer-7"), "kind": s("lead/high/car-1/2"), "priority": s("high"),
                 "openedAt": time("10:00:00.000"), "offer": s("car-1"), "car": s("car-1"), "contact": person,
                 "openLeads": s("high#1") }),

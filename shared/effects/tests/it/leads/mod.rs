@@ -1,10 +1,14 @@
 //! The leads table: one suite, run against memory and against DynamoDB's own protocol.
 
 mod allow;
+mod batches;
 mod claims;
 mod cursor;
+mod fences;
+mod found;
 mod held;
 mod items;
+mod leases;
 mod many;
 mod marks;
 mod operators;
@@ -12,10 +16,12 @@ mod receipts;
 mod refused;
 mod resend;
 mod restless;
+mod settles;
 mod short;
+mod walked;
 mod work;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::rc::Rc;
 
@@ -23,8 +29,8 @@ use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
     About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
-    LeadsUnavailable, Learned, Ledger, LedgerEntry, MemoryLeads, Moved, OpenWork, Progress, Receipts, Status,
-    Tables, Verdict, Walked, Work,
+    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Settled,
+    Sweeps, Tables, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
 };
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
@@ -58,6 +64,16 @@ fn buyer() -> BuyerId {
     testkit::buyer("buyer-7")
 }
 
+/// Asks whichever table it is.
+macro_rules! either {
+    ($table:expr, leads.$operation:ident($($argument:expr),*)) => {
+        match $table {
+            Table::Memory { leads, .. } => leads.$operation($($argument),*).await,
+            Table::Dynamo { leads, .. } => leads.$operation($($argument),*).await,
+        }
+    };
+}
+
 impl Table {
     async fn record(&self, event: Event) {
         match self {
@@ -80,6 +96,21 @@ impl Table {
             Self::Memory { leads, .. } => leads.allow(&buyer(), found),
             Self::Dynamo { leads, .. } => leads.allow(&buyer(), found).await.unwrap(),
         }
+    }
+
+    /// The buyer's mail of this key, as it stands in the ledger.
+    async fn entry(&self, key: &str) -> Option<LedgerEntry> {
+        self.contents().await.about.ledger.remove(key)
+    }
+
+    /// Claims; nothing is in the way.
+    async fn takes(&self, claim: &Claim) {
+        assert_eq!(self.claim(claim).await.unwrap(), Claimed::Ours, "{self}");
+    }
+
+    /// Settles a mail of the buyer.
+    async fn settles(&self, key: &str, verdict: &Verdict) -> Settled {
+        self.settle(&buyer(), key, verdict).await.unwrap()
     }
 
     /// Everything in it.
@@ -113,7 +144,7 @@ fn kinds(engine: &Engine, index: &str) -> Vec<String> {
 /// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
 fn contents_of(tables: Tables) -> Contents {
     let mut contents = Contents::default();
-    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _ } = tables;
+    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _, lease: _ } = tables;
     contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
     if contents.about.cursor.behind.is_some() {
         contents.open_work.push("cursor".to_owned());
@@ -161,10 +192,11 @@ impl fmt::Display for Table {
 
 impl Cursors for Table {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.cursor(buyer).await,
-            Self::Dynamo { leads, .. } => leads.cursor(buyer).await,
-        }
+        either!(self, leads.cursor(buyer))
+    }
+
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        either!(self, leads.cursors(buyers))
     }
 
     async fn move_cursor(
@@ -173,39 +205,26 @@ impl Cursors for Table {
         progress: &Progress,
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.move_cursor(buyer, progress, mark_to_clear).await,
-            Self::Dynamo { leads, .. } => leads.move_cursor(buyer, progress, mark_to_clear).await,
-        }
+        either!(self, leads.move_cursor(buyer, progress, mark_to_clear))
     }
 
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.mark_behind(buyer, behind).await,
-            Self::Dynamo { leads, .. } => leads.mark_behind(buyer, behind).await,
-        }
+        either!(self, leads.mark_behind(buyer, behind))
     }
 }
 
 impl Ledger for Table {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.claim(claim).await,
-            Self::Dynamo { leads, .. } => leads.claim(claim).await,
-        }
+        either!(self, leads.claim(claim))
     }
 
     async fn settle(
         &self,
         buyer: &BuyerId,
         key: &str,
-        nonce: &str,
         verdict: &Verdict,
-    ) -> Result<bool, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
-            Self::Dynamo { leads, .. } => leads.settle(buyer, key, nonce, verdict).await,
-        }
+    ) -> Result<Settled, LeadsUnavailable> {
+        either!(self, leads.settle(buyer, key, verdict))
     }
 }
 
@@ -219,39 +238,36 @@ impl Receipts for Table {
 }
 
 impl Work for Table {
-    async fn open_work(&self, now: Timestamp, limit: usize) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.open_work(now, limit).await,
-            Self::Dynamo { leads, .. } => leads.open_work(now, limit).await,
-        }
-    }
-
-    async fn close(
+    async fn due(
         &self,
-        buyer: &BuyerId,
-        key: &str,
-        found: &LedgerEntry,
-        status: Status,
-        now: Timestamp,
-    ) -> Result<bool, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.close(buyer, key, found, status, now).await,
-            Self::Dynamo { leads, .. } => leads.close(buyer, key, found, status, now).await,
-        }
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        either!(self, leads.due(shard, until, after, limit))
     }
 
-    async fn walked(&self) -> Result<Option<Walked>, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.walked().await,
-            Self::Dynamo { leads, .. } => leads.walked().await,
-        }
+    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
+        either!(self, leads.count(kind))
+    }
+
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.postpone(place, until))
+    }
+}
+
+impl Sweeps for Table {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        either!(self, leads.begin(lease))
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.set_walked(walked).await,
-            Self::Dynamo { leads, .. } => leads.set_walked(walked).await,
-        }
+        either!(self, leads.set_walked(walked))
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.end(lease))
     }
 }
 

@@ -7,15 +7,15 @@ use contract::receipt::{Kind, Receipt};
 use domain::{BuyerId, CarId, CloseReason, LeadId, Priority, Sequence};
 use effects::leads::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoLeads, Held, HeldAtHead, KnownLead,
-    LeadTold, Ledger as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _, Status,
-    Verdict,
+    LeadTold, Ledger as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _, Settled,
+    Status, Verdict,
 };
-use jiff::Timestamp;
 use serde_json::json;
 use testkit::wire::{Answer, Wire};
 use testkit::{contact, offer};
 
 use super::progress;
+use crate::attempts::{claim, verdict};
 use crate::dynamo::{Engine, leads_at, receipts_at};
 use crate::world::at;
 
@@ -54,22 +54,16 @@ impl Asked {
 
     /// An e-mail of this buyer to that address, tried then, and settled so a second later.
     async fn email(&self, name: &str, key: &str, address: &str, tried: &str, status: Status) {
-        let tried = at(tried);
         let claim = Claim {
             buyer: testkit::buyer(name),
-            key: key.to_owned(),
-            sequence: Sequence::new(1),
-            nonce: "first".to_owned(),
             address: AddressDigest::of(address),
-            head: Sequence::START,
-            now: tried,
-            deadline: due(tried),
-            is_shadow: false,
+            ..claim(key, "first", tried)
         };
         assert_eq!(self.leads.claim(&claim).await.unwrap(), Claimed::Ours);
-        let is_open = status.is_open().then(|| due(tried));
-        let verdict = Verdict { status, message_id: None, reason: None, due: is_open, now: tried };
-        assert!(self.leads.settle(&claim.buyer, key, "first", &verdict).await.unwrap());
+        let due = status.is_open().then(|| claim.now + jiff::SignedDuration::from_mins(1));
+        let verdict = Verdict { due, message_id: None, reason: None, ..verdict("first", status, tried) };
+        let settled = self.leads.settle(&claim.buyer, key, &verdict).await.unwrap();
+        assert_eq!(settled, Settled::Done);
     }
 
     async fn entry(&self, name: &str, key: &str) -> LedgerEntry {
@@ -89,10 +83,6 @@ fn opening(time: &str) -> Opening {
         contact: contact(),
         at: at(time),
     }
-}
-
-fn due(tried: Timestamp) -> Timestamp {
-    tried + jiff::SignedDuration::from_mins(1)
 }
 
 const LOW: LeadId = LeadId::Low { opened_at: Sequence::new(1) };
@@ -216,7 +206,7 @@ async fn an_item_that_cannot_be_read_is_named_and_not_left_out() {
         "buyer": s("ada"), "kind": s("lead/high/car-1/2"), "openLeads": s("high#0"), "openedAt": s("?"), "closedBecause": s("?"),
     }));
     lay(&json!({
-        "buyer": s("ada"), "kind": s("email/quote-email"), "openWork": s("work#0"), "due": s("?"), "status": s("sent"),
+        "buyer": s("ada"), "kind": s("email/quote-email"), "openWork": s("email#0"), "due": s("?"), "status": s("sent"),
     }));
     let error = asked.leads.open_leads(Priority::High).await.map(drop).unwrap_err();
     assert_eq!(error.buyer, "ada");

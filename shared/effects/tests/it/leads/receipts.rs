@@ -1,14 +1,13 @@
 //! Receipts: the ledger only moves forward, whatever the order in which they come.
 
 use contract::receipt::{Kind, Receipt};
-use domain::Sequence;
 use effects::leads::{
-    AddressDigest, Claim, Claimed, Cursors as _, Heard, Learned, Ledger as _, LedgerEntry, Receipts as _,
-    Status, Verdict,
+    AddressDigest, Claim, Cursors as _, Heard, Learned, LedgerEntry, Receipts as _, Settled, Status, Verdict,
 };
 use jiff::Timestamp;
 
 use super::{Table, both, buyer, dynamo, memory};
+use crate::attempts::{ADA, claim, verdict};
 use crate::world::at;
 
 const KEY: &str = "quote-email";
@@ -41,28 +40,13 @@ fn every_kind() -> [Kind; 9] {
     ]
 }
 
-fn claim(nonce: &str, address: &str) -> Claim {
-    Claim {
-        buyer: buyer(),
-        key: KEY.to_owned(),
-        sequence: Sequence::new(1),
-        nonce: nonce.to_owned(),
-        address: AddressDigest::of(address),
-        head: Sequence::START,
-        now: at("10:00:00"),
-        deadline: at("10:00:30"),
-        is_shadow: false,
-    }
-}
-
 impl Table {
     /// A table in which the first attempt has come to this status.
     async fn with(&self, status: Status) -> &Self {
-        assert_eq!(self.claim(&claim("first", "ada@example.com")).await.unwrap(), Claimed::Ours);
+        self.takes(&claim(KEY, "first", "10:00:00")).await;
         if status != Status::Sending {
-            let due = matches!(status, Status::Unknown | Status::Retry).then(|| at("11:00:00"));
-            let verdict = Verdict { status, message_id: None, reason: None, due, now: at("10:00:01") };
-            assert!(self.settle(&buyer(), KEY, "first", &verdict).await.unwrap());
+            let verdict = Verdict { message_id: None, reason: None, ..verdict("first", status, "10:00:01") };
+            assert_eq!(self.settles(KEY, &verdict).await, Settled::Done);
         }
         self
     }
@@ -78,7 +62,7 @@ impl Table {
     async fn stops_ada(&self) -> bool {
         let stopped = self.cursor(&buyer()).await.unwrap().stopped;
         assert!(stopped.len() <= 1, "{self}: only her address");
-        stopped.contains(&AddressDigest::of("ada@example.com"))
+        stopped.contains(&AddressDigest::of(ADA))
     }
 }
 
@@ -110,6 +94,7 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
                         "{table}"
                     );
                     assert_eq!(mail.message_id.as_deref(), Some("ses-1"), "{table}");
+                    assert!(!mail.is_unsent, "{table}: SES had it");
                     assert_eq!(table.contents().await.open_work, Vec::<String>::new(), "{table}");
                 } else {
                     assert_eq!(mail, before, "{table}");
@@ -139,7 +124,7 @@ fn what_a_receipt_did_has_a_word() {
 
 /// Everything but the moments at which it became so, which depend on the order by nature.
 fn without_moments(mail: LedgerEntry) -> LedgerEntry {
-    LedgerEntry { since: Timestamp::UNIX_EPOCH, first_tried_at: Timestamp::UNIX_EPOCH, ..mail }
+    LedgerEntry { since: Timestamp::UNIX_EPOCH, first_tried_at: None, ..mail }
 }
 
 /// All orders of these, by Heap's algorithm.
@@ -234,6 +219,16 @@ async fn a_mail_that_bounced_for_good_or_was_called_spam_stops_its_address_and_n
 }
 
 #[tokio::test]
+async fn a_bounce_of_a_rejected_mail_says_in_both_tables_that_ses_had_it() {
+    for table in both().await {
+        assert!(table.with(Status::Rejected).await.mail().await.is_unsent, "{table}");
+        assert_eq!(table.learned(bounced("10:20:00")).await, Learned::Settled, "{table}");
+        let mail = table.mail().await;
+        assert_eq!((mail.status, mail.is_unsent), (Status::Rejected, false), "{table}");
+    }
+}
+
+#[tokio::test]
 async fn a_receipt_of_another_attempt_and_one_that_nobody_made_change_nothing() {
     for table in both().await {
         table.with(Status::Unknown).await;
@@ -258,14 +253,8 @@ async fn a_receipt_of_another_attempt_and_one_that_nobody_made_change_nothing() 
 async fn a_settled_mail_is_not_unsettled_by_its_late_worker() {
     for table in both().await {
         table.with(Status::Sending).await.learned(Kind::Delivered).await;
-        let unknown = Verdict {
-            status: Status::Unknown,
-            message_id: None,
-            reason: Some("timed out".to_owned()),
-            due: Some(at("11:00:00")),
-            now: at("10:41:00"),
-        };
-        assert!(!table.settle(&buyer(), KEY, "first", &unknown).await.unwrap(), "{table}");
+        let unknown = verdict("first", Status::Unknown, "10:41:00");
+        assert_eq!(table.settles(KEY, &unknown).await, Settled::Changed, "{table}");
         assert_eq!(table.mail().await.status, Status::Sent, "{table}");
     }
 }
@@ -277,7 +266,8 @@ async fn what_was_heard_of_one_attempt_is_not_said_of_the_next() {
         table.learned(Kind::Rejected).await;
         table.learned(bounced("10:20:00")).await;
         assert_eq!(table.mail().await.status, Status::Rejected, "{table}");
-        assert_eq!(table.claim(&claim("second", "eve@example.com")).await.unwrap(), Claimed::Ours, "{table}");
+        let address = AddressDigest::of("eve@example.com");
+        table.takes(&Claim { address, ..claim(KEY, "second", "10:50:00") }).await;
         let mail = table.mail().await;
         assert_eq!(
             (mail.status, mail.heard, mail.message_id),

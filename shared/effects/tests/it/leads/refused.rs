@@ -4,31 +4,18 @@ use std::collections::BTreeMap;
 
 use domain::Sequence;
 use effects::leads::{
-    AddressDigest, Claim, Claimed, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Moved, Outcome,
-    Progress, Status, Verdict, Work as _,
+    Claimed, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Moved, Outcome, Progress, Settled,
+    Status, Verdict,
 };
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 
 use super::{buyer, progress};
+use crate::attempts::{claim, verdict};
 use crate::dynamo::{Engine, leads_at};
 use crate::world::at;
 
 const KEY: &str = "quote-email";
-
-fn claim(nonce: &str) -> Claim {
-    Claim {
-        buyer: buyer(),
-        key: KEY.to_owned(),
-        sequence: Sequence::new(1),
-        nonce: nonce.to_owned(),
-        address: AddressDigest::of("ada@example.com"),
-        head: Sequence::START,
-        now: at("10:00:00"),
-        deadline: at("10:00:30"),
-        is_shadow: false,
-    }
-}
 
 fn settling(progress: Progress) -> Progress {
     let outcomes = BTreeMap::from([("quote/car-1".to_owned(), Outcome::Superseded)]);
@@ -66,7 +53,7 @@ async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
     let canceled = json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons });
     let wire = Wire::start(in_turn([Answer::Reply(Reply::json(400, &canceled))])).await;
     let leads = leads_at(wire.url());
-    let error = leads.claim(&claim("first")).await.unwrap_err();
+    let error = leads.claim(&claim(KEY, "first", "10:00:00")).await.unwrap_err();
     assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
     let error = leads.move_cursor(&buyer(), &settling(progress(0, 1)), None).await.unwrap_err();
     assert_eq!((error.operation, error.buyer.as_str()), ("TransactWriteItems", "buyer-7"));
@@ -81,11 +68,9 @@ async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
 async fn doubtful_and_lost() -> (Engine, Wire, LedgerEntry) {
     let engine = Engine::start().await;
     let leads = leads_at(&engine.url);
-    assert_eq!(leads.claim(&claim("first")).await.unwrap(), Claimed::Ours);
-    let (status, reason) = (Status::Unknown, Some("timed out".to_owned()));
-    let verdict =
-        Verdict { status, message_id: None, reason, due: Some(at("11:00:00")), now: at("10:00:01") };
-    assert!(leads.settle(&buyer(), KEY, "first", &verdict).await.unwrap());
+    assert_eq!(leads.claim(&claim(KEY, "first", "10:00:00")).await.unwrap(), Claimed::Ours);
+    let unknown = verdict("first", Status::Unknown, "10:00:01");
+    assert_eq!(leads.settle(&buyer(), KEY, &unknown).await.unwrap(), Settled::Done);
     let found = entry(&engine).await;
     let url = engine.url.clone();
     let wire = Wire::start(in_turn([Answer::ForwardThenReset(url.clone()), Answer::Forward(url)])).await;
@@ -110,17 +95,29 @@ async fn a_mail_that_is_given_up_is_so_though_the_answer_was_lost_and_nobody_els
     let (engine, wire, found) = doubtful_and_lost().await;
     let leads = leads_at(wire.url());
     let now = "2026-11-23T12:00:00.123456Z".parse().unwrap();
-    assert!(leads.close(&buyer(), KEY, &found, Status::Abandoned, now).await.unwrap());
+    let given_up = Verdict { now, ..verdict(&found.nonce, Status::Abandoned, "12:00:00") };
+    let settle = async |verdict: &Verdict| leads.settle(&buyer(), KEY, verdict).await.unwrap();
+    assert!(settle(&given_up).await.is_ours());
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
     assert_eq!(entry(&engine).await.status, Status::Abandoned);
-    let other = LedgerEntry { nonce: "other".to_owned(), ..found.clone() };
-    for (found, status, now) in [
-        (&found, Status::Abandoned, at("12:00:01")),
-        (&found, Status::Superseded, now),
-        (&other, Status::Abandoned, now),
+    for other in [
+        Verdict { now: at("12:00:01"), ..given_up.clone() },
+        Verdict { status: Status::Superseded, ..given_up.clone() },
+        Verdict { nonce: "other".to_owned(), ..given_up },
     ] {
-        assert!(!leads.close(&buyer(), KEY, found, status, now).await.unwrap(), "{status:?} {now}");
+        assert!(!settle(&other).await.is_ours(), "{other:?}");
     }
+}
+
+#[tokio::test]
+async fn a_fenced_ending_is_ours_though_its_answer_was_lost() {
+    let (engine, wire, found) = doubtful_and_lost().await;
+    let rejected = verdict(&found.nonce, Status::Rejected, "12:00:00");
+    let rejected = Verdict { head: Some(Sequence::START), ..rejected };
+    let ended = leads_at(wire.url()).settle(&buyer(), KEY, &rejected).await.unwrap();
+    assert!(ended.is_ours(), "{ended:?}");
+    assert_eq!(wire.operations(), ["TransactWriteItems", "TransactWriteItems"]);
+    assert_eq!(entry(&engine).await.status, Status::Rejected);
 }
 
 #[tokio::test]

@@ -1,137 +1,201 @@
-//! What is left to be done, and how far the sweeper came.
+//! Open work: found by kind and shard, longest due first, page by page, also beside items that cannot be read.
 
 use domain::{BuyerId, Sequence};
 use effects::leads::{
-    AddressDigest, Again, Behind, Claim, Claimed, Cursors as _, Ledger as _, LedgerEntry, Open, OpenWork,
-    Status, Verdict, Walked, Work as _,
+    Behind, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Open, OpenWork, Progress, Settled,
+    Status, Verdict, Work as _, WorkKind, WorkPlace, WorkShard,
 };
+use event_store::shard_of;
+use serde_json::json;
 
-use super::{Table, both, buyer};
+use super::{Table, both, buyer, dynamo, progress};
+use crate::attempts::{claim, claimed, settled, verdict};
 use crate::world::at;
 
 const KEY: &str = "quote-email";
 
+/// So many buyers of the same shard as `buyer-7`.
+fn neighbours(count: usize) -> Vec<BuyerId> {
+    let names = (0..).map(|number| testkit::buyer(&format!("neighbour-{number}")));
+    names.filter(|name| shard_of(name, 4) == shard_of(&buyer(), 4)).take(count).collect()
+}
+
 impl Table {
     /// A mail of this buyer in doubt, to be given up at that time.
     async fn in_doubt(&self, of: &BuyerId, due: &str) -> LedgerEntry {
-        let claim = Claim {
-            buyer: of.clone(),
-            key: KEY.to_owned(),
-            sequence: Sequence::new(1),
-            nonce: "first".to_owned(),
-            address: AddressDigest::of("ada@example.com"),
-            head: Sequence::START,
-            now: at("10:00:00"),
-            deadline: at("10:00:30"),
-            is_shadow: false,
-        };
-        assert_eq!(self.claim(&claim).await.unwrap(), Claimed::Ours);
-        let (status, reason) = (Status::Unknown, Some("timed out".to_owned()));
-        let verdict = Verdict { status, message_id: None, reason, due: Some(at(due)), now: at("10:00:08") };
-        assert!(self.settle(of, KEY, "first", &verdict).await.unwrap());
-        let found = self.open_work(at("23:59:59"), 9).await.unwrap();
-        let entry = found.into_iter().find_map(|work| match work.what {
-            Open::Email { entry, .. } if work.buyer == *of => Some(*entry),
-            Open::Email { .. } | Open::Behind | Open::Held(_) => None,
-        });
-        entry.unwrap()
+        let claim = effects::leads::Claim { buyer: of.clone(), ..claim(KEY, "first", "10:00:00") };
+        self.takes(&claim).await;
+        let verdict = Verdict { due: Some(at(due)), ..verdict("first", Status::Unknown, "10:00:08") };
+        assert_eq!(self.settle(of, KEY, &verdict).await.unwrap(), Settled::Done, "{self}");
+        settled(claimed(&claim), &verdict)
+    }
+
+    async fn is_behind(&self, of: &BuyerId, due: &str) {
+        let (mark, reason) = ("first".to_owned(), "no time left".to_owned());
+        let behind = Behind { mark, reason, attempts: 1, not_before: at(due) };
+        self.mark_behind(of, &behind).await.unwrap();
+    }
+
+    /// Everything of a kind that is due by then, in pages of this size: places, readable or not.
+    async fn found(&self, kind: WorkKind, until: &str, limit: usize) -> Vec<Result<OpenWork, WorkPlace>> {
+        let mut found = Vec::new();
+        for shard in kind.shards() {
+            let mut after = None;
+            loop {
+                let page = self.due(shard, at(until), after.as_ref(), limit).await.unwrap();
+                assert!(page.items.len() <= limit, "{self}");
+                found.extend(page.items);
+                after = page.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+        }
+        found
     }
 }
 
+fn shard(kind: WorkKind) -> WorkShard {
+    kind.shards().find(|shard| shard.shard == shard_of(&buyer(), 4)).unwrap()
+}
+
 #[tokio::test]
-async fn what_is_due_is_found_and_what_was_due_first_comes_first() {
+async fn what_is_due_is_found_longest_due_first_whatever_the_pages() {
+    let buyers = neighbours(4);
     for table in both().await {
-        let buyers = ["ada", "bob", "cem", "dee"].map(testkit::buyer);
         let mut expected = Vec::new();
         for (buyer, due) in buyers.iter().zip(["11:00:03", "11:00:01", "11:00:02", "12:00:00"]) {
             let entry = Box::new(table.in_doubt(buyer, due).await);
             let what = Open::Email { key: KEY.to_owned(), entry };
             expected.push(OpenWork { buyer: buyer.clone(), due: at(due), what });
         }
-        let (mark, reason) = ("first".to_owned(), "no time left".to_owned());
-        let behind = Behind { mark, reason, attempts: 1, not_before: at("11:00:00") };
-        table.mark_behind(&buyers[3], &behind).await.unwrap();
-        expected.push(OpenWork { buyer: buyers[3].clone(), due: at("11:00:00"), what: Open::Behind });
         expected.sort_by_key(|work| work.due);
-
-        assert_eq!(table.open_work(at("10:59:59"), 9).await.unwrap(), [], "{table}: nothing is due yet");
-        assert_eq!(table.open_work(at("11:00:03"), 9).await.unwrap(), expected[..4], "{table}");
-        assert_eq!(table.open_work(at("12:00:00"), 9).await.unwrap(), expected, "{table}");
-    }
-}
-
-#[tokio::test]
-async fn a_mail_is_given_up_as_it_was_found_and_is_work_no_more() {
-    for table in both().await {
-        let found = table.in_doubt(&buyer(), "11:00:00").await;
-        let now = at("11:00:00");
-        for other in [
-            LedgerEntry { nonce: "other".to_owned(), ..found.clone() },
-            LedgerEntry { status: Status::Retry, ..found.clone() },
-        ] {
-            let closed = table.close(&buyer(), KEY, &other, Status::Abandoned, now).await.unwrap();
-            assert!(!closed, "{table}: not as it was found");
-        }
-        let nothing = table.close(&buyer(), "other", &found, Status::Abandoned, now).await.unwrap();
-        assert!(!nothing, "{table}: nothing there");
-        assert_eq!(table.contents().await.about.ledger[KEY], found, "{table}: untouched");
-
-        assert!(table.close(&buyer(), KEY, &found, Status::Abandoned, now).await.unwrap(), "{table}");
-        let closed =
-            LedgerEntry { status: Status::Abandoned, due: None, since: now, first_tried_at: now, ..found };
-        let contents = table.contents().await;
-        assert_eq!(contents.about.ledger[KEY], closed, "{table}");
-        assert_eq!(contents.open_work, Vec::<String>::new(), "{table}");
-    }
-}
-
-#[tokio::test]
-async fn each_of_the_sweeper_s_places_goes_forward_on_its_own_and_never_back() {
-    let walked = |through, again_at| Walked { through: at(through), ..Walked::to(at(again_at)) };
-    for table in both().await {
-        assert_eq!(table.walked().await.unwrap(), None, "{table}: not before the first walk");
-        for (told, known) in [
-            (walked("10:00:00", "10:00:00"), walked("10:00:00", "10:00:00")),
-            (walked("10:05:00", "09:00:00"), walked("10:05:00", "10:00:00")),
-            (walked("09:00:00", "10:30:00"), walked("10:05:00", "10:30:00")),
-            (walked("10:05:00", "10:30:00"), walked("10:05:00", "10:30:00")),
-            (walked("10:05:00.5", "10:30:00.001"), walked("10:05:00.5", "10:30:00.001")),
-        ] {
-            table.set_walked(told).await.unwrap();
-            assert_eq!(table.walked().await.unwrap(), Some(known), "{table}");
+        let all: Vec<_> = expected.into_iter().map(Ok).collect();
+        for limit in [1, 2, 3, 4, 100] {
+            let due = async |until: &str| table.found(WorkKind::Email, until, limit).await;
+            assert_eq!(due("11:00:00.999").await, [], "{table}: nothing is due yet");
+            assert_eq!(due("11:00:03").await, all[..3], "{table}: pages of {limit}");
+            assert_eq!(due("12:00:00").await, all, "{table}: pages of {limit}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_second_walk_goes_forward_and_a_later_one_begins_anew_further_back() {
-    let again = |began, through| {
-        let again = Again { began: at(began), through: at(through) };
-        Walked { again, ..Walked::to(at("09:00:00")) }
-    };
+async fn each_kind_of_work_is_found_and_counted_apart() {
+    let held = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
     for table in both().await {
-        for (told, known) in [
-            (again("10:00:00", "07:00:00"), again("10:00:00", "07:00:00")),
-            (again("10:00:00", "08:00:00.001"), again("10:00:00", "08:00:00.001")),
-            (again("10:00:00", "07:30:00"), again("10:00:00", "08:00:00.001")),
-            (again("11:00:00", "06:00:00"), again("11:00:00", "06:00:00")),
-            (again("10:00:00", "09:59:00"), again("11:00:00", "06:00:00")),
-        ] {
-            table.set_walked(told).await.unwrap();
-            assert_eq!(table.walked().await.unwrap(), Some(known), "{table}");
+        for kind in WorkKind::ALL {
+            assert_eq!(table.count(kind).await.unwrap(), 0, "{table}");
+        }
+        // All of one buyer, so of shards of the same number.
+        let entry = Box::new(table.in_doubt(&buyer(), "11:00:00").await);
+        let held_at_head = Some(HeldAtHead { oldest: Some(held.clone()), is_known: false });
+        let moved = Progress { held: held_at_head, ..progress(0, 1) };
+        table.move_cursor(&buyer(), &moved, None).await.unwrap();
+        table.is_behind(&buyer(), "10:08:00").await;
+        for name in ["ada", "bob"] {
+            table.is_behind(&testkit::buyer(name), "23:59:59").await;
+        }
+        let work = |due, what| Ok(OpenWork { buyer: buyer(), due: at(due), what });
+        let email = Open::Email { key: KEY.to_owned(), entry };
+        assert_eq!(table.found(WorkKind::Email, "12:00:00", 9).await, [work("11:00:00", email)], "{table}");
+        let behind = [work("10:08:00", Open::Behind)];
+        assert_eq!(table.found(WorkKind::Behind, "12:00:00", 9).await, behind, "{table}");
+        let gaps = [work("10:30:00", Open::Held(held.clone()))];
+        assert_eq!(table.found(WorkKind::Held, "12:00:00", 9).await, gaps, "{table}");
+        for (kind, count) in [(WorkKind::Email, 1), (WorkKind::Behind, 3), (WorkKind::Held, 1)] {
+            assert_eq!(table.count(kind).await.unwrap(), count, "{table}: due or not");
         }
     }
 }
 
 #[tokio::test]
-async fn a_place_that_an_older_version_left_has_no_second_walk_under_way() {
-    let table = super::dynamo().await;
+async fn a_next_page_misses_nothing_when_the_one_before_was_worked_off() {
+    let buyers = neighbours(7);
+    for table in both().await {
+        for buyer in &buyers {
+            table.in_doubt(buyer, "11:00:00").await;
+        }
+        let (mut after, mut closed) = (None, Vec::new());
+        loop {
+            let page = table.due(shard(WorkKind::Email), at("11:00:00"), after.as_ref(), 3).await.unwrap();
+            for work in page.items {
+                let OpenWork { buyer, .. } = work.unwrap();
+                let ending = verdict("first", Status::Abandoned, "11:00:01");
+                assert_eq!(table.settle(&buyer, KEY, &ending).await.unwrap(), Settled::Done, "{table}");
+                closed.push(buyer);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        closed.sort();
+        let mut all = buyers.clone();
+        all.sort();
+        assert_eq!(closed, all, "{table}");
+        assert_eq!(table.found(WorkKind::Email, "23:00:00", 9).await, [], "{table}: work no more");
+    }
+}
+
+#[test]
+fn every_kind_of_work_has_a_word_and_four_shards() {
+    assert_eq!(WorkKind::ALL.map(WorkKind::name), ["email", "behind", "held"]);
+    for kind in WorkKind::ALL {
+        assert_eq!(kind.shards().map(|shard| shard.shard).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    }
+}
+
+/// An item in the shard of `buyer-7` for mails, whose status no version wrote.
+fn unreadable(due: &str) -> serde_json::Value {
+    let s = |text: &str| json!({ "S": text });
+    let work = format!("email#{}", shard_of(&buyer(), 4));
+    json!({
+        "buyer": s(buyer().as_str()), "kind": s("email/quote-email"), "openWork": s(&work), "due": s(due),
+        "status": s("?"),
+    })
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_given_by_its_place_beside_the_others() {
+    let table = dynamo().await;
     let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
-    let s = |text: &str| serde_json::json!({ "S": text });
-    engine.laying()(&serde_json::json!({
-        "buyer": s("sweeper/place"), "kind": s("place"),
-        "walkedThrough": s("2026-11-23T10:05:00.000Z"), "walkedAgainAt": s("2026-11-23T10:00:00.000Z"),
-    }));
-    let known = Walked { through: at("10:05:00"), ..Walked::to(at("10:00:00")) };
-    assert_eq!(table.walked().await.unwrap(), Some(known));
+    let other = neighbours(1).remove(0);
+    table.in_doubt(&other, "11:00:00").await;
+    for due in ["2026-11-23T10:00:00.000Z", "?"] {
+        engine.laying()(&unreadable(due));
+        let place = WorkPlace {
+            due: due.to_owned(),
+            buyer: buyer().to_string(),
+            kind: "email/quote-email".to_owned(),
+        };
+        // A due that is no time stands behind every time.
+        let page = table.due(shard(WorkKind::Email), at("12:00:00"), None, 9).await.unwrap();
+        let places: Vec<_> = page.items.iter().filter_map(|item| item.as_ref().err()).collect();
+        if due == "?" {
+            assert_eq!(places, [&place; 0]);
+        } else {
+            assert_eq!((places, page.items.len()), (vec![&place], 2));
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_due_later_if_it_is_as_it_was_found() {
+    let table = dynamo().await;
+    let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
+    engine.laying()(&unreadable("2026-11-23T10:00:00.000Z"));
+    let page = async |until: &str| table.due(shard(WorkKind::Email), at(until), None, 9).await.unwrap().items;
+    let found = page("10:00:00").await.remove(0).unwrap_err();
+
+    let other = WorkPlace { due: "2026-11-23T09:00:00.000Z".to_owned(), ..found.clone() };
+    table.postpone(&other, at("12:00:00")).await.unwrap();
+    assert_eq!(page("10:00:00").await.len(), 1, "it was due at another time");
+
+    table.postpone(&found, at("11:00:00")).await.unwrap();
+    assert_eq!(page("10:59:59").await, []);
+    assert_eq!(page("11:00:00").await.len(), 1);
+    let gone = WorkPlace { kind: "email/other".to_owned(), ..found };
+    table.postpone(&gone, at("12:00:00")).await.unwrap();
+    assert_eq!(engine.items().len(), 1, "what is gone is not created");
 }

@@ -3,16 +3,16 @@
 use domain::BuyerId;
 use effects::leads::{Behind, Cursors as _};
 use effects::outside::Delivery;
-use effects::{Advance, Swept};
 use event_store::surroundings::Surroundings as _;
 use testkit::{buyer, made};
 
-use super::{Watched, minutes};
-use crate::around::{Around, With};
+use super::walks::Watched;
+use super::{minutes, per_second, told};
+use crate::around::{Away, With};
 use crate::world::{World, at, record};
 
 #[tokio::test]
-async fn a_second_walk_that_takes_several_sweeps_goes_on_where_it_ended_and_counts_from_where_it_began() {
+async fn a_second_walk_of_several_sweeps_counts_from_where_it_began() {
     let world = World::new();
     world.clock.set(at("12:00:00"));
     world.sweep().await;
@@ -24,25 +24,24 @@ async fn a_second_walk_that_takes_several_sweeps_goes_on_where_it_ended_and_coun
     world.clock.set(at("13:00:00"));
     // Each look takes a minute, of the quarter of an hour that there is.
     let takes_long = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(1)));
+    let (began, last) = (at("13:00:00"), at("12:00:00"));
     let (mut advanced, mut places) = (0, Vec::new());
     loop {
-        let swept = world.sweep_over(&takes_long).await;
+        let swept = world.sweep_over(&takes_long, &world.leads, &world.outside).await;
         // The last one of a sweep runs out of time, and is marked.
         advanced += swept.advanced.iter().filter(|(_, advanced)| advanced.behind.is_none()).count();
-        if swept.unfinished.is_none() {
+        let walked = world.tables().walked.unwrap();
+        if walked.again_at == began {
             break;
         }
-        places.push(world.tables().walked.unwrap());
+        places.push(walked);
+        // A sweep whose time is up leaves its lease to run out.
+        world.clock.pass(minutes(1));
     }
     assert_eq!(advanced, 70, "each once");
     assert!(places.len() >= 4, "{places:?}");
-    assert!(
-        places.is_sorted_by_key(|walked| walked.again) && places[0].again < places[3].again,
-        "{places:?}"
-    );
-    let (began, last) = (at("13:00:00"), at("12:00:00"));
+    assert!(places.is_sorted_by_key(|walked| walked.again), "{places:?}");
     assert!(places.iter().all(|walked| (walked.again.began, walked.again_at) == (began, last)), "{places:?}");
-    assert_eq!(world.tables().walked.unwrap().again_at, began);
 }
 
 #[tokio::test]
@@ -60,23 +59,15 @@ async fn what_there_is_no_time_for_stays_due_with_its_own_reason() {
         world.leads.mark_behind(&buyer(name), &behind(name)).await.unwrap();
     }
     let takes_all = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(15)));
-    let swept = world.sweep_over(&takes_all).await;
-    assert_eq!(swept.unfinished.as_deref(), Some("the invocation's time is up"));
+    let swept = world.sweep_over(&takes_all, &world.leads, &world.outside).await;
+    let up = "the invocation's time is up";
+    assert_eq!(swept.left.get("behind").map(String::as_str), Some(up), "{:?}", swept.left);
     assert_eq!(swept.advanced.len(), 1);
     assert_eq!(world.leads.cursor(&buyer("bob")).await.unwrap().behind, Some(behind("bob")));
 }
 
-/// No mark is taken.
-struct Unmarkable;
-
-impl Around for Unmarkable {
-    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
-        if name == "mark_behind" { lost(false) } else { call.await }
-    }
-}
-
 #[tokio::test]
-async fn what_was_given_up_is_told_though_the_sweep_ends_for_a_buyer_that_cannot_be_marked() {
+async fn what_was_given_up_is_reported_though_a_buyer_cannot_be_marked() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
@@ -85,17 +76,10 @@ async fn what_was_given_up_is_told_though_the_sweep_ends_for_a_buyer_that_cannot
     record(&*world.streams, &cannot, &[made("car-1")], world.clock.now()).await;
     world.clock.pass(minutes(60));
     world.outside.refuse_sales(1);
-    let advance = Advance {
-        streams: &*world.streams,
-        leads: &With { inner: &world.leads, around: &Unmarkable },
-        outside: &world.outside,
-        surroundings: &world.clock,
-        letterhead: &world.letterhead,
-    };
-    let mut swept = Swept::default();
-    let ended = advance.sweep(world.clock.deadline(), &mut swept).await;
+    let away = Away("mark_behind");
+    let leads = With { inner: &world.leads, around: &away };
+    let (swept, ended) = world.sweep_as(per_second(10), &*world.streams, &leads, &world.outside).await;
     assert_eq!(ended.unwrap_err().buyer, cannot);
-    let emails: Vec<_> = swept.emails.iter().map(|(_, key, status)| (key.as_str(), status.name())).collect();
-    assert_eq!(emails, [("quote-email", "abandoned")]);
-    assert!(swept.unfinished.is_some());
+    assert_eq!(told(&swept), ["quote-email abandoned"]);
+    assert!(swept.left.contains_key("walk"), "{:?}", swept.left);
 }

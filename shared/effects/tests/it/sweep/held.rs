@@ -9,7 +9,8 @@ use event_store::surroundings::Surroundings as _;
 use event_store::{EventStore as _, Performing, erase};
 use testkit::{accepted, buyer, made, withdrawn};
 
-use super::{Watched, minutes};
+use super::minutes;
+use super::walks::Watched;
 use crate::world::{World, record, settled};
 
 impl World {
@@ -117,7 +118,7 @@ async fn a_gap_is_told_of_no_more_if_who_could_read_the_stream_said_meanwhile_th
             world.say_held(None).await;
         }
     });
-    let told = world.sweep_over(&meanwhile).await.held;
+    let told = world.sweep_over(&meanwhile, &world.leads, &world.outside).await.held;
     let told: Vec<&BuyerId> = told.iter().map(|(buyer, _)| buyer).collect();
     assert_eq!(told, [&first]);
     assert!(!world.tables().held.contains_key(&world.buyer));
@@ -132,7 +133,7 @@ async fn a_look_reads_from_where_the_oldest_event_waits_and_no_further() {
     let counted = Watched(&world.streams, async |_: &BuyerId| pages.set(pages.get() + 1));
     let look = async || {
         world.clock.pass(minutes(60));
-        world.sweep_over(&counted).await;
+        world.sweep_over(&counted, &world.leads, &world.outside).await;
         pages.replace(0)
     };
     look().await;

@@ -36,7 +36,7 @@ async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reas
 }
 
 #[tokio::test]
-async fn a_retry_that_can_be_written_to_nobody_any_more_waits_for_another_lead_to_call_for_it() {
+async fn a_retry_to_an_address_that_can_never_be_written_to_is_rejected() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
@@ -54,7 +54,7 @@ async fn a_retry_that_can_be_written_to_nobody_any_more_waits_for_another_lead_t
     assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now()));
 
     let told = world.sweep().await.emails;
-    assert_eq!((told.len(), world.ledger()["quote-email"]), (1, "superseded"));
+    assert_eq!((told.len(), world.ledger()["quote-email"]), (1, "rejected"));
     world.clock.pass(minutes(5));
     assert_eq!(world.sweep().await.emails, [], "it is due no more");
     for event in [withdrawn("car-2").v(2), made("car-3")] {

@@ -1,0 +1,150 @@
+//! The share of the e-mails: each is closed, declared doubtful or tried again; attempts take turns at a steady pace.
+
+use std::time::Duration;
+
+use domain::{BuyerId, Effect, EffectKind, OfferId, OfferVersion, Sequence};
+use event_store::surroundings::{Sleep, Surroundings};
+use event_store::{Commits, Feed, InTime, load};
+use jiff::SignedDuration;
+
+use super::{MAILS_AT_ONCE, Sweep};
+use crate::advance::{Advance, Look, Stop, unless_it_panics};
+use crate::deliver::{Delivered, How, NEEDED, later};
+use crate::leads::{
+    Cursors, Ledger, LedgerEntry, Open, OpenWork, Settled, Status, Sweeps, Verdict, Work, WorkKind,
+};
+use crate::outside::Outside;
+
+impl<S, L, O, W> Sweep<'_, S, L, O, W>
+where
+    S: Commits + Feed,
+    L: Cursors + Ledger + Work + Sweeps,
+    O: Outside,
+    W: Surroundings + Sleep,
+{
+    pub(super) async fn mails(&self) {
+        let kind = WorkKind::Email;
+        let work = async |work: OpenWork| {
+            let Open::Email { key, entry } = work.what else { return };
+            match unless_it_panics(self.mail(&work.buyer, &key, &entry)).await {
+                Ok(Some(status)) => self.swept.borrow_mut().emails.push((work.buyer, key, status)),
+                Ok(None) => {}
+                Err(stop) => self.fail(kind, work.buyer, key, stop),
+            }
+        };
+        self.due(kind, MAILS_AT_ONCE, work).await;
+    }
+
+    /// Where an e-mail stands that was due; `None` if it was changed meanwhile, or is left for the next sweep.
+    async fn mail(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+        match entry.status {
+            Status::Sending => {
+                self.has_time()?;
+                let settled = self.advance.declare_unknown(buyer, key, entry).await?;
+                Ok(settled.is_ours().then_some(Status::Unknown))
+            }
+            Status::Unknown => self.close(buyer, key, entry, Status::Abandoned, None).await,
+            Status::Retry => self.again(buyer, key, entry).await,
+            Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded | Status::Suppressed => {
+                Ok(None)
+            }
+        }
+    }
+
+    /// Another attempt, if the head still calls for the mail.
+    async fn again(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+        if !self.may_send(Duration::ZERO) {
+            return Ok(None);
+        }
+        let Advance { streams, leads, surroundings, .. } = self.advance;
+        let streams = InTime { store: *streams, deadline: self.deadline, surroundings: *surroundings };
+        let head = load(&streams, buyer).await?;
+        let sequence = head.state.sequence;
+        let called_for = effect_of(key, entry.sequence).and_then(|effect| head.state.calls_for(&effect));
+        let Some(effect) = called_for else {
+            return self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await;
+        };
+        let cursor = leads.cursor(buyer).await?;
+        if !self.wait_for_turn().await {
+            return Ok(None);
+        }
+        let look = Look { buyer, head, deadline: self.deadline, stopped: &cursor.stopped, parks_mail: false };
+        let how = How::Again { found: entry, tried_for: self.pace.tried_for };
+        match self.advance.deliver(&look, &effect, how).await? {
+            Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
+            Delivered::Ours { status, paused } => {
+                if paused.is_some() {
+                    *self.paused.borrow_mut() = paused;
+                }
+                Ok(Some(status))
+            }
+            Delivered::Passed(_) => Ok(None),
+        }
+    }
+
+    /// Waits until it is this mail's turn; `false` if it does not come in this sweep.
+    async fn wait_for_turn(&self) -> bool {
+        let now = self.now();
+        let turn = self.next_turn.get().max(now);
+        let wait = Duration::try_from(turn.duration_since(now)).unwrap_or_default();
+        if !self.may_send(wait) {
+            return false;
+        }
+        let gap = SignedDuration::from_nanos(1_000_000_000 / i64::from(self.pace.per_second.get()));
+        self.next_turn.set(later(turn, gap));
+        if !wait.is_zero() {
+            self.advance.surroundings.sleep(wait).await;
+        }
+        self.may_send(Duration::ZERO)
+    }
+
+    /// Whether a mail may be tried in this sweep, after a wait.
+    fn may_send(&self, wait: Duration) -> bool {
+        let paused = self.paused.borrow().as_ref().map(|reason| format!("SES takes no mail now: {reason}"));
+        let stop = match paused {
+            Some(reason) => Err(Stop::later(reason, None)),
+            None => self.deadline.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
+        };
+        stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
+    }
+
+    /// Ends an e-mail that is not being sent, if it is as it was found and, for an ending that the head decided, if nothing
+    /// was recorded after that.
+    async fn close(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        found: &LedgerEntry,
+        status: Status,
+        head: Option<Sequence>,
+    ) -> Result<Option<Status>, Stop> {
+        self.has_time()?;
+        let verdict = Verdict {
+            nonce: found.nonce.clone(),
+            from: if found.status == Status::Retry { &[Status::Retry] } else { &[Status::Unknown] },
+            status,
+            message_id: None,
+            reason: None,
+            due: None,
+            head,
+            now: self.now(),
+        };
+        let settled: Settled = self.advance.leads.settle(buyer, key, &verdict).await?;
+        Ok(settled.is_ours().then_some(status))
+    }
+}
+
+/// The effect behind a ledger entry.
+fn effect_of(key: &str, sequence: Sequence) -> Option<Effect> {
+    let kind = if key == "quote-email" {
+        // The head says which offer.
+        EffectKind::QuoteInvitation { offer: OfferId::parse("-").ok()? }
+    } else {
+        let (offer, version) = key.strip_prefix("accepted-email/")?.rsplit_once('/')?;
+        EffectKind::AcceptedEmail {
+            offer: OfferId::parse(offer).ok()?,
+            accepted_at: OfferVersion::new(version.parse().ok()?)?,
+        }
+    };
+    Some(Effect { sequence, kind })
+}

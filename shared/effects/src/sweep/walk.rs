@@ -1,0 +1,119 @@
+//! The share of the walks: commits that no doorbell rang for, found in the index of what was recorded.
+
+use domain::{BuyerId, Sequence};
+use event_store::surroundings::{Sleep, Surroundings};
+use event_store::{Commits, Feed, FeedEntry, slice};
+use futures::{StreamExt as _, stream};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{BUYERS_AT_ONCE, Sweep};
+use crate::advance::Stop;
+use crate::deliver::later;
+use crate::leads::{Again, CURSORS_AT_ONCE, Cursors, Ledger, Sweeps, Walked, Work};
+use crate::outside::Outside;
+
+/// How long after its recording a commit is left to the doorbell.
+const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
+
+/// How often there is a second walk, for entries that came late to the index and clocks that are slow.
+const AGAIN_EVERY: SignedDuration = SignedDuration::from_hours(1);
+
+/// How far before the last one a second walk begins.
+const AGAIN_FROM: SignedDuration = SignedDuration::from_hours(3);
+
+/// Where the very first walk begins: further back than a weekend in which neither doorbells rang nor sweeps came.
+const FIRST_FROM: SignedDuration = SignedDuration::from_hours(73);
+
+/// How many commits of each partition are read at once: only keys, so that thousands of them fit into one answer.
+const AT_ONCE: usize = 1000;
+
+impl<S, L, O, W> Sweep<'_, S, L, O, W>
+where
+    S: Commits + Feed,
+    L: Cursors + Ledger + Work + Sweeps,
+    O: Outside,
+    W: Surroundings + Sleep,
+{
+    /// Walks on from the watermark; once an hour walks again what was walked before, in as many sweeps as it takes.
+    pub(super) async fn walks(&self, walked: Option<Walked>) {
+        let now = self.now();
+        let walked = walked.unwrap_or(Walked::to(earlier(now, FIRST_FROM)));
+        if let Err(stop) = self.walk_both(walked, now).await {
+            self.leave("walk", stop);
+        }
+    }
+
+    async fn walk_both(&self, mut walked: Walked, now: Timestamp) -> Result<(), Stop> {
+        let leads = self.advance.leads;
+        let until = earlier(now, LEFT_TO_THE_DOORBELL);
+        let ended = self.walk(&mut walked.through, until, false).await;
+        leads.set_walked(walked).await?;
+        ended?;
+        let is_under_way = walked.again.began > walked.again_at;
+        if !is_under_way && later(walked.again_at, AGAIN_EVERY) > now {
+            return Ok(());
+        }
+        if !is_under_way {
+            walked.again = Again { began: now, through: earlier(walked.again_at, AGAIN_FROM) };
+        }
+        let ended = self.walk(&mut walked.again.through, until, true).await;
+        if ended.is_ok() {
+            walked.again_at = walked.again.began;
+        }
+        leads.set_walked(walked).await?;
+        ended
+    }
+
+    /// Advances the buyers of all commits recorded after `place` whose cursor is short. `place` moves with what is settled
+    /// or marked behind.
+    async fn walk(&self, place: &mut Timestamp, until: Timestamp, is_second: bool) -> Result<(), Stop> {
+        let mut after = *place;
+        while after < until {
+            self.has_time()?;
+            let slice = slice(self.advance.streams, after, until, AT_ONCE).await?;
+            for entries in slice.entries.chunks(CURSORS_AT_ONCE) {
+                self.has_time()?;
+                let newest = newest_of_each(entries);
+                let buyers: Vec<BuyerId> = newest.iter().map(|(buyer, _)| (*buyer).clone()).collect();
+                let cursors = self.advance.leads.cursors(&buyers).await?;
+                let is_short = |(buyer, sequence): &(&BuyerId, Sequence)| {
+                    cursors.get(*buyer).is_none_or(|cursor| {
+                        // A buyer that is marked is worked off when it is due.
+                        cursor.through < *sequence && (is_second || cursor.behind.is_none())
+                    })
+                };
+                let advancing = newest
+                    .into_iter()
+                    .filter(is_short)
+                    .map(|(buyer, _)| self.advance_once(buyer))
+                    .collect::<Vec<_>>();
+                // All of them come to their end; the walk goes on only if each buyer is settled or marked.
+                let ended: Vec<Result<(), Stop>> =
+                    stream::iter(advancing).buffer_unordered(BUYERS_AT_ONCE).collect().await;
+                ended.into_iter().collect::<Result<(), Stop>>()?;
+                if let Some(last) = entries.last() {
+                    *place = (*place).max(earlier(last.recorded_at, SignedDuration::from_millis(1)));
+                }
+            }
+            after = slice.through;
+            *place = (*place).max(after);
+        }
+        Ok(())
+    }
+}
+
+/// Each buyer once, in the order of these entries, with the last commit that they name of it.
+fn newest_of_each(entries: &[FeedEntry]) -> Vec<(&BuyerId, Sequence)> {
+    let mut newest: Vec<(&BuyerId, Sequence)> = Vec::new();
+    for FeedEntry { buyer, sequence, .. } in entries {
+        match newest.iter_mut().find(|(known, _)| *known == buyer) {
+            Some((_, last)) => *last = (*last).max(*sequence),
+            None => newest.push((buyer, *sequence)),
+        }
+    }
+    newest
+}
+
+fn earlier(moment: Timestamp, by: SignedDuration) -> Timestamp {
+    moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
+}

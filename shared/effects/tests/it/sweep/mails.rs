@@ -1,0 +1,215 @@
+//! E-mails that are due: tried again, declared doubtful, or ended.
+
+use contract::receipt::{Kind, Receipt};
+use effects::leads::{Claimed, Ledger as _, Receipts as _, Status};
+use effects::outside::Delivery;
+use testkit::{acceptance_withdrawn, accepted, made};
+
+use super::{Always, minutes, throttled, told};
+use crate::attempts::claim;
+use crate::world::{World, at};
+
+#[tokio::test]
+async fn a_mail_that_was_definitely_not_sent_is_sent_when_due_and_not_before() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled()]);
+    world.advance().await;
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    world.clock.set(entry.due.unwrap() - jiff::SignedDuration::from_millis(1));
+    let swept = world.sweep().await;
+    assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "retry"), "not due");
+    world.clock.set(entry.due.unwrap());
+    assert_eq!(told(&world.sweep().await), ["quote-email sent"]);
+    let sent = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!((sent.status, sent.first_tried_at), (Status::Sent, entry.first_tried_at));
+    assert_ne!(sent.nonce, entry.nonce);
+    assert_eq!(world.emails().len(), 2, "tried twice, sent once");
+}
+
+#[tokio::test]
+async fn a_retry_is_sent_only_while_its_reason_holds() {
+    for (later, status, mails) in
+        [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
+    {
+        let world = World::given(&[made("car-1")]).await;
+        world.record(&[accepted("car-1").v(2)]).await;
+        world.outside.deliver_as([throttled()]);
+        world.advance().await;
+        if let Some(event) = later {
+            world.record(&[event]).await;
+        }
+        world.clock.pass(minutes(5));
+        let swept = world.sweep().await;
+        assert_eq!(told(&swept), [format!("accepted-email/car-1/2 {status}")]);
+        assert_eq!(world.ledger()["accepted-email/car-1/2"], status);
+        let tried = world.emails().iter().filter(|key| key.starts_with("accepted")).count();
+        assert_eq!(tried, mails);
+    }
+}
+
+#[tokio::test]
+async fn a_mail_is_tried_for_a_day_and_then_once_more_before_it_is_abandoned() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled()]);
+    world.advance().await;
+    let day = minutes(24 * 60);
+    world.clock.set(at("10:00:00") + day);
+    world.outside.deliver_as([throttled()]);
+    assert_eq!(told(&world.sweep().await), ["quote-email retry"], "the day is not over");
+    world.clock.pass(minutes(5));
+    world.outside.deliver_as([throttled()]);
+    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"], "after one more try");
+    assert_eq!(world.emails().len(), 3);
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(
+        (entry.reason.as_deref(), entry.is_unsent, entry.due),
+        (Some("TooManyRequestsException"), true, None)
+    );
+    world.clock.pass(day);
+    assert_eq!(told(&world.sweep().await), [""; 0]);
+    assert_eq!(world.emails().len(), 3);
+}
+
+#[tokio::test]
+async fn a_mail_past_its_time_gets_a_last_try_however_long_the_queue_was() {
+    for (last, status) in [
+        (None, "sent"),
+        (Some(throttled()), "abandoned"),
+        (Some(Delivery::Paused { reason: "Paused".to_owned() }), "abandoned"),
+        (Some(Delivery::Unknown { reason: "timed out".to_owned() }), "unknown"),
+        (Some(Delivery::Refused { reason: "MessageRejected".to_owned() }), "rejected"),
+    ] {
+        let world = World::new();
+        world.record(&[made("car-1")]).await;
+        world.outside.deliver_as([throttled()]);
+        world.advance().await;
+        // Nothing swept for three days.
+        world.clock.pass(minutes(72 * 60));
+        world.outside.deliver_as(last);
+        assert_eq!(told(&world.sweep().await), [format!("quote-email {status}")]);
+        assert_eq!(world.emails().len(), 2, "{status}: it was tried");
+    }
+}
+
+#[tokio::test]
+async fn the_time_of_a_parked_mail_begins_with_its_first_attempt() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.refuse_sales(1);
+    world.advance().await;
+    // Parked by a sweep that has no time left for mails, two days before the first attempt.
+    world.clock.pass(minutes(3));
+    let paused = Delivery::Paused { reason: "Paused".to_owned() };
+    world.invite(["another".to_owned()], throttled()).await;
+    world.clock.pass(minutes(5));
+    world.outside.deliver_as([paused]);
+    world.sweep().await;
+    let parked = world.tables().ledger[&(world.buyer.clone(), "quote-email".to_owned())].clone();
+    assert_eq!((parked.status, parked.first_tried_at), (Status::Retry, None));
+    world.clock.pass(minutes(48 * 60));
+    world.outside.deliver_as([throttled(), throttled()]);
+    world.sweep().await;
+    let tried = world.tables().ledger[&(world.buyer.clone(), "quote-email".to_owned())].clone();
+    assert_eq!((tried.status, tried.is_unsent), (Status::Retry, true), "its day has just begun");
+    assert!(tried.first_tried_at.unwrap() > parked.due.unwrap() + minutes(47 * 60));
+}
+
+#[tokio::test]
+async fn a_mail_given_up_unsent_is_sent_when_its_lead_opens_again() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled(), throttled()]);
+    world.advance().await;
+    world.clock.pass(minutes(25 * 60));
+    world.sweep().await;
+    assert_eq!(world.ledger()["quote-email"], "abandoned");
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
+    let seen = world.advance().await;
+    assert_eq!(seen.performed.last().unwrap(), "quote-email sent");
+    assert_eq!(world.emails().len(), 3);
+}
+
+#[tokio::test]
+async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
+    world.advance().await;
+    world.clock.pass(minutes(59));
+    world.sweep().await;
+    assert_eq!(world.ledger()["quote-email"], "unknown");
+    world.clock.pass(minutes(1));
+    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"]);
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
+    world.advance().await;
+    world.sweep().await;
+    assert_eq!(world.emails(), ["quote-email"], "perhaps it was sent");
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(entry.reason.as_deref(), Some("timed out"), "why is still known");
+}
+
+#[tokio::test]
+async fn a_claim_that_ran_out_is_doubtful_and_not_tried_again() {
+    let world = World::new();
+    let crashed = claim("quote-email", "crashed", "10:00:00");
+    assert_eq!(world.leads.claim(&crashed).await.unwrap(), Claimed::Ours);
+    world.clock.set(at("10:00:29.999"));
+    world.sweep().await;
+    assert_eq!(world.ledger()["quote-email"], "sending");
+    world.clock.set(at("10:00:30"));
+    assert_eq!(told(&world.sweep().await), ["quote-email unknown"]);
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(
+        (entry.nonce.as_str(), entry.reason.as_deref(), entry.due),
+        ("crashed", Some("claim ran out"), Some(at("11:00:30")))
+    );
+    assert_eq!(world.emails(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_retry_to_an_address_that_was_stopped_is_rejected_without_asking_ses() {
+    let world = World::given(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled()]);
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.advance().await;
+    let first = world.tables().ledger[&(world.buyer.clone(), "quote-email".to_owned())].clone();
+    let receipt = Receipt {
+        buyer: world.buyer.clone(),
+        effect: "quote-email".to_owned(),
+        nonce: first.nonce,
+        kind: Kind::Bounced { at: at("10:00:05"), is_permanent: true },
+        message_id: "mail-1".to_owned(),
+    };
+    world.leads.learn(&receipt, at("10:00:06")).await.unwrap();
+    world.clock.pass(minutes(5));
+    assert_eq!(told(&world.sweep().await), ["accepted-email/car-1/2 rejected"]);
+    let key = (world.buyer.clone(), "accepted-email/car-1/2".to_owned());
+    assert_eq!(world.tables().ledger[&key].reason.as_deref(), Some("address-stopped"));
+    assert_eq!(world.emails().len(), 2, "the first attempts of both");
+}
+
+#[tokio::test]
+async fn two_hundred_throttled_buyers_get_each_message_and_each_mail_once() {
+    let world = World::new();
+    let buyers = world.invite((0..200).map(|number| format!("buyer-{number}")), throttled()).await;
+    // SES says so for an hour.
+    let always = Always(throttled());
+    for _ in 0..12 {
+        world.clock.pass(minutes(5));
+        let swept = world.sweep_over(&*world.streams, &world.leads, &always).await;
+        assert_eq!((swept.left.len(), swept.emails.len()), (0, 200), "each is tried again");
+        assert_eq!(world.count(Status::Retry), 200);
+    }
+    assert_eq!(world.outside.sales().len(), 400, "no message goes out again");
+    world.clock.pass(minutes(5));
+    world.sweep().await;
+    assert_eq!(world.count(Status::Sent), 200);
+    assert_eq!(world.outside.sales().len(), 400);
+    for buyer in &buyers {
+        assert_eq!(world.tables().cursors[buyer].behind, None, "{buyer}");
+    }
+}

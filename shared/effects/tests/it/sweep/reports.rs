@@ -1,0 +1,148 @@
+//! What a sweep reports: what failed and why, what cannot be read, what is left, what is open.
+
+use domain::{BuyerId, Sequence};
+use effects::Failed;
+use effects::leads::{Behind, Cursors as _, Status, WorkKind, WorkPlace};
+use effects::outside::MemoryOutside;
+use event_store::shard_of;
+use event_store::surroundings::Surroundings as _;
+use serde_json::json;
+use testkit::{accepted, buyer, made};
+
+use super::walks::Watched;
+use super::{minutes, per_second, throttled};
+use crate::around::{Away, With};
+use crate::dynamo::{Engine, leads_at};
+use crate::world::{World, record};
+
+#[tokio::test]
+async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
+    let world = World::new();
+    world.invite(["ada", "bob", "cem"].map(str::to_owned), throttled()).await;
+    world.clock.pass(minutes(5));
+    let faulty = Watched(&world.streams, async |of: &BuyerId| {
+        assert_ne!(*of, buyer("bob"), "a fault of the test");
+    });
+    let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
+    let failed = Failed { buyer: buyer("bob"), what: "quote-email".to_owned(), reason: "a panic".to_owned() };
+    assert_eq!(swept.failed, [failed]);
+    assert_eq!(swept.left.into_iter().collect::<Vec<_>>(), [("email", "a panic".to_owned())]);
+    assert_eq!((swept.emails.len(), world.count(Status::Sent)), (2, 2));
+    assert_eq!(world.sweep().await.failed, [], "it stayed due, and is done");
+    assert_eq!(world.count(Status::Sent), 3);
+}
+
+#[tokio::test]
+async fn an_error_of_the_table_at_a_mail_is_reported_with_its_reason() {
+    let world = World::new();
+    world.invite(["ada".to_owned()], throttled()).await;
+    world.clock.pass(minutes(5));
+    let away = Away("claim quote-email");
+    let leads = With { inner: &world.leads, around: &away };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    let reason = "the leads table did not answer claim for ada: lost".to_owned();
+    let failed = Failed { buyer: buyer("ada"), what: "quote-email".to_owned(), reason };
+    assert_eq!(swept.failed, [failed]);
+}
+
+#[tokio::test]
+async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
+    let world = World::new();
+    for name in ["ada", "bob"] {
+        let name = buyer(name);
+        record(&*world.streams, &name, &[accepted("car-1").v(2)], world.clock.now()).await;
+    }
+    world.clock.pass(minutes(3));
+    world.sweep().await;
+    world.clock.pass(minutes(60));
+    let faulty = Watched(&world.streams, async |of: &BuyerId| {
+        assert_ne!(*of, buyer("bob"), "a fault of the test");
+    });
+    let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
+    let failed = Failed { buyer: buyer("bob"), what: "held".to_owned(), reason: "a panic".to_owned() };
+    assert_eq!((swept.failed, swept.held.len()), (vec![failed], 1));
+    assert_eq!(swept.left["held"], "a panic");
+}
+
+#[tokio::test]
+async fn a_kind_of_work_that_cannot_be_asked_for_is_left_and_the_others_are_done() {
+    for kind in WorkKind::ALL {
+        let world = World::new();
+        world.invite(["ada".to_owned()], throttled()).await;
+        world.clock.pass(minutes(5));
+        let name = format!("due {}", kind.name());
+        let away = Away(&name);
+        let leads = With { inner: &world.leads, around: &away };
+        let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+        let reason = "the leads table did not answer due for sweeper: lost".to_owned();
+        assert_eq!(swept.left.into_iter().collect::<Vec<_>>(), [(kind.name(), reason)]);
+        assert_eq!(world.count(Status::Sent), usize::from(kind != WorkKind::Email));
+    }
+}
+
+#[tokio::test]
+async fn what_is_open_at_the_end_is_counted_by_kind_due_or_not() {
+    let world = World::new();
+    world.invite(["ada", "bob"].map(str::to_owned), throttled()).await;
+    let (mark, reason) = ("mark".to_owned(), "test".to_owned());
+    let behind = Behind { mark, reason, attempts: 1, not_before: world.clock.now() + minutes(90) };
+    world.leads.mark_behind(&buyer("cem"), &behind).await.unwrap();
+    let swept = world.sweep().await;
+    let open: Vec<_> = swept.open.into_iter().collect();
+    assert_eq!(open, [(WorkKind::Email, 2), (WorkKind::Behind, 1), (WorkKind::Held, 0)]);
+}
+
+/// A sweep over DynamoDB, at the world's time.
+async fn sweep_over(world: &World, engine: &Engine, outside: &MemoryOutside) -> effects::Swept {
+    let leads = leads_at(&engine.url);
+    let (swept, ended) = world.sweep_as(per_second(1000), &*world.streams, &leads, outside).await;
+    ended.unwrap();
+    swept
+}
+
+#[tokio::test]
+async fn items_that_cannot_be_read_are_reported_and_due_an_hour_later() {
+    let (world, engine) = (World::new(), Engine::start().await);
+    let s = |text: &str| json!({ "S": text });
+    for number in 0..150 {
+        let name = format!("unreadable-{number}");
+        let shard = format!("email#{}", shard_of(&buyer(&name), 4));
+        engine.laying()(&json!({
+            "buyer": s(&name), "kind": s("email/quote-email"), "openWork": s(&shard),
+            "due": s("2026-11-23T09:00:00.000Z"), "status": s("?"),
+        }));
+    }
+    let swept = sweep_over(&world, &engine, &world.outside).await;
+    assert_eq!(swept.unreadable.len(), 150);
+    let place = WorkPlace {
+        due: "2026-11-23T09:00:00.000Z".to_owned(),
+        buyer: "unreadable-7".to_owned(),
+        kind: "email/quote-email".to_owned(),
+    };
+    assert!(swept.unreadable.contains(&place));
+    assert_eq!((swept.left.len(), swept.open[&WorkKind::Email]), (0, 150), "they stay, and are counted");
+
+    world.clock.pass(minutes(59));
+    assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 0, "not met first");
+    world.clock.pass(minutes(1));
+    assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 150, "reported again");
+}
+
+#[tokio::test]
+async fn a_sweep_over_dynamodb_sends_and_closes_what_is_due() {
+    let (world, engine) = (World::new(), Engine::start().await);
+    let streams = crate::dynamo::streams_at(&engine.url);
+    let leads = leads_at(&engine.url);
+    record(&streams, &world.buyer, &[made("car-1")], world.clock.now()).await;
+    world.outside.deliver_as([throttled()]);
+    let advanced = world.advance_over(&streams, &leads, &world.outside).await;
+    assert_eq!((advanced.through, advanced.behind), (Sequence::new(1), None));
+    // The sweeper reads the stream in memory and fences in DynamoDB: the same commit lies in both.
+    world.record(&[made("car-1")]).await;
+    world.clock.pass(minutes(5));
+    let swept = sweep_over(&world, &engine, &world.outside).await;
+    assert_eq!(super::told(&swept), ["quote-email sent"]);
+    let about = leads.about(&world.buyer).await.unwrap();
+    assert_eq!(about.ledger["quote-email"].status, Status::Sent);
+    assert_eq!((swept.open[&WorkKind::Email], world.emails().len()), (0, 2));
+}

@@ -1,0 +1,146 @@
+//! The walks: commits that no doorbell rang for, found in the index of what was recorded.
+
+use std::cell::Cell;
+
+use domain::{BuyerId, Sequence};
+use effects::leads::{Behind, Cursors as _};
+use event_store::surroundings::Surroundings as _;
+use event_store::{Commits, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice};
+use jiff::{SignedDuration, Timestamp};
+use testkit::{buyer, made};
+
+use super::minutes;
+use crate::world::{World, at, record};
+
+#[tokio::test]
+async fn a_commit_that_nobody_rang_for_is_found_once_the_doorbell_has_had_its_time() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.clock.pass(minutes(1));
+    assert_eq!(world.advanced().await, 0, "left to the doorbell");
+    world.clock.pass(minutes(2));
+    assert_eq!(world.advanced().await, 1);
+    assert_eq!(world.emails(), ["quote-email"]);
+    assert_eq!(world.sales(), ["quote/car-1", "opened/low/1"]);
+    world.clock.pass(minutes(5));
+    assert_eq!(world.advanced().await, 0, "settled");
+}
+
+#[tokio::test]
+async fn thirty_hours_without_a_doorbell_are_caught_up_in_order() {
+    let world = World::new();
+    world.clock.pass(minutes(3));
+    world.sweep().await;
+    for hour in 0..30 {
+        let name = format!("buyer-{hour}");
+        record(&*world.streams, &buyer(&name), &[made("car-1")], world.clock.now()).await;
+        world.clock.pass(minutes(60));
+    }
+    let swept = world.sweep().await;
+    let buyers: Vec<String> = swept.advanced.iter().map(|(buyer, _)| buyer.to_string()).collect();
+    assert_eq!(buyers, (0..30).map(|hour| format!("buyer-{hour}")).collect::<Vec<_>>(), "oldest first");
+    assert_eq!(world.outside.emails().len(), 30);
+}
+
+#[tokio::test]
+async fn the_hourly_walk_finds_what_a_slow_clock_hid_behind_the_watermark() {
+    let world = World::new();
+    world.clock.set(at("12:00:00"));
+    world.sweep().await;
+    let slow = at("12:00:00") - minutes(60);
+    record(&*world.streams, &world.buyer, &[made("car-1")], slow).await;
+    world.clock.pass(minutes(5));
+    assert_eq!(world.advanced().await, 0, "the watermark is past it");
+    world.clock.pass(minutes(55));
+    assert_eq!(world.advanced().await, 1);
+}
+
+#[tokio::test]
+async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    let behind = Behind {
+        mark: "m".to_owned(),
+        reason: "test".to_owned(),
+        attempts: 1,
+        not_before: world.clock.now() + minutes(30),
+    };
+    world.leads.mark_behind(&world.buyer, &behind).await.unwrap();
+    world.clock.pass(minutes(3));
+    // The very first run walks a second time at once, which asks of marked buyers too.
+    world.sweep().await;
+    let walked = world.tables().walked.unwrap();
+    assert_eq!(walked.through, world.clock.now() - minutes(2));
+}
+
+/// Streams with something that happens before a page of a buyer is read.
+pub(super) struct Watched<'a, F>(pub(super) &'a MemoryStreams, pub(super) F);
+
+impl<F: AsyncFn(&BuyerId)> Commits for Watched<'_, F> {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        (self.1)(buyer).await;
+        self.0.page(buyer, before, limit).await
+    }
+}
+
+impl<F> Feed for Watched<'_, F> {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        self.0.recorded(partition, after, until, limit).await
+    }
+}
+
+/// A feed that counts how often it is asked.
+struct Counted<'a>(&'a MemoryStreams, Cell<usize>);
+
+impl Feed for Counted<'_> {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        self.1.set(self.1.get() + 1);
+        self.0.recorded(partition, after, until, limit).await
+    }
+}
+
+#[tokio::test]
+async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eight_questions() {
+    let world = World::new();
+    let begin = world.clock.now();
+    for index in 0..60 {
+        // Several in the same millisecond, some in the same partition.
+        let moment = begin + SignedDuration::from_millis(index / 6);
+        record(&*world.streams, &buyer(&format!("buyer-{index}")), &[made("car-1")], moment).await;
+    }
+    let until = begin + minutes(30);
+    for limit in [1, 2, 3, 7, 100] {
+        let feed = Counted(&world.streams, Cell::new(0));
+        let (mut after, mut found) = (begin - minutes(1), Vec::new());
+        while after < until {
+            let slice = slice(&feed, after, until, limit).await.unwrap();
+            assert!(slice.through > after, "it goes on");
+            found.extend(slice.entries.into_iter().map(|entry| entry.buyer.to_string()));
+            after = slice.through;
+        }
+        found.sort();
+        let mut all: Vec<String> = (0..60).map(|index| format!("buyer-{index}")).collect();
+        all.sort();
+        assert_eq!(found, all, "limit {limit}");
+    }
+    let feed = Counted(&world.streams, Cell::new(0));
+    slice(&feed, begin + minutes(5), until, 100).await.unwrap();
+    assert_eq!(feed.1.get(), 8);
+}
