@@ -158,14 +158,14 @@ where
         }
     }
 
-    /// The one attempt that a claim allows, if there is still time for it.
+    /// The one attempt that a claim allows; `None` if there is no time left for it.
     async fn attempt(
         &self,
         look: &Look<'_>,
         claim: &Claim,
         deadline: Timestamp,
         mut email: Email,
-    ) -> Delivery {
+    ) -> Option<Delivery> {
         // All three are needed: a receipt settles only the attempt that it belongs to.
         email.tags = vec![
             ("buyer", look.buyer.to_string()),
@@ -175,9 +175,9 @@ where
         let time_out = SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS);
         let ends = later(self.surroundings.now(), time_out);
         if ends > deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
-            return Delivery::NotSent { reason: "no-time-left".to_owned() };
+            return None;
         }
-        self.outside.send_email(&email).await
+        Some(self.outside.send_email(&email).await)
     }
 
     /// Writes down what became of an attempt. A settling that cannot be written stops nothing: its claim runs out, and the
@@ -185,7 +185,7 @@ where
     async fn settle(
         &self,
         claim: &Claim,
-        delivery: Delivery,
+        delivery: Option<Delivery>,
         tried_for: Option<SignedDuration>,
     ) -> Delivered {
         let now = self.surroundings.now();
@@ -202,20 +202,24 @@ where
             now,
         };
         let (verdict, paused) = match delivery {
-            Delivery::Accepted { message_id } => {
+            Some(Delivery::Accepted { message_id }) => {
                 let (status, message_id) = (Status::Sent, Some(message_id));
                 (Verdict { status, message_id, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
             }
-            Delivery::Refused { reason } => {
+            Some(Delivery::Refused { reason }) => {
                 let (status, reason, head) = (Status::Rejected, Some(reason), Some(claim.head));
                 (Verdict { status, reason, head, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
             }
-            Delivery::Unknown { reason } => {
+            Some(Delivery::Unknown { reason }) => {
                 let (status, reason, due) = (Status::Unknown, Some(reason), Some(later(now, UNKNOWN_LASTS)));
                 (Verdict { status, reason, due, ..verdict }, None)
             }
-            Delivery::NotSent { reason } => (not_sent(claim, is_last, reason, verdict), None),
-            Delivery::Paused { reason } => (not_sent(claim, is_last, reason.clone(), verdict), Some(reason)),
+            Some(Delivery::NotSent { reason }) => (not_sent(claim, is_last, reason, verdict), None),
+            // A pause says nothing about this mail, and without an attempt there was no try: neither is the last one.
+            Some(Delivery::Paused { reason }) => {
+                (not_sent(claim, false, reason.clone(), verdict), Some(reason))
+            }
+            None => (not_sent(claim, false, "no-time-left".to_owned(), verdict), None),
         };
         let status = self.write(claim, verdict).await;
         Delivered::Ours { status, paused }
