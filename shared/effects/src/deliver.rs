@@ -55,6 +55,8 @@ pub(crate) enum Delivered {
     },
     /// Another entry is responsible for it.
     Passed(Box<LedgerEntry>),
+    /// So is an entry that cannot be read: it says nothing of how the mail ended.
+    Unreadable,
 }
 
 impl Delivered {
@@ -66,6 +68,7 @@ impl Delivered {
     pub(crate) fn outcome(&self, effect: &Effect) -> Outcome {
         match self {
             Self::Superseded => Outcome::Superseded,
+            Self::Unreadable => Outcome::Passed,
             Self::Passed(entry) if entry.status == Status::Sent && entry.sequence < effect.sequence => {
                 Outcome::AlreadySent
             }
@@ -147,6 +150,15 @@ where
             Claimed::Ours => {}
             Claimed::HeadMoved => return Err(Stop::HeadMoved),
             Claimed::Held(entry) => return Ok(Delivered::Passed(entry)),
+            Claimed::Unreadable => {
+                let (buyer, effect) = (look.buyer, &claim.key);
+                tracing::error!(
+                    %buyer,
+                    effect,
+                    "the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it"
+                );
+                return Ok(Delivered::Unreadable);
+            }
         }
         let tried_for = if let How::Again { tried_for, .. } = how { Some(tried_for) } else { None };
         match (&claim.taking, email) {

@@ -78,7 +78,7 @@ where
                 }
                 Ok(Some(status))
             }
-            Delivered::Passed(_) => Ok(None),
+            Delivered::Passed(_) | Delivered::Unreadable => Ok(None),
         }
     }
 
