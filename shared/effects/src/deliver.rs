@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use domain::{BuyerId, Effect};
 use event_store::Commits;
-use event_store::surroundings::Surroundings;
+use event_store::surroundings::{Deadline, Surroundings};
 use jiff::{SignedDuration, Timestamp};
 use telemetry::chain;
 
 use crate::advance::{Advance, Look, Stop};
 use crate::leads::{
-    AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Settled, Status, Taking, Verdict,
+    AddressDigest, Claim, Claimed, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Outcome, Settled, Status,
+    Taking, Verdict,
 };
 use crate::mail::{self, Email};
 use crate::outside::{Delivery, Outside, SES_TIME_OUT};
@@ -50,6 +51,8 @@ pub(crate) enum Delivered {
     Ours {
         /// Where it stands.
         status: Status,
+        /// Whether we wrote so: else somebody else did, and counts it.
+        is_ours: bool,
         /// Why SES takes no other mail now either.
         paused: Option<String>,
     },
@@ -61,7 +64,15 @@ pub(crate) enum Delivered {
 
 impl Delivered {
     const fn ours(status: Status) -> Self {
-        Self::Ours { status, paused: None }
+        Self::Ours { status, is_ours: true, paused: None }
+    }
+
+    /// Whether this call wrote how it ended.
+    pub(crate) const fn is_ours(&self) -> bool {
+        match self {
+            Self::Ours { is_ours, .. } => *is_ours,
+            Self::Superseded | Self::Passed(_) | Self::Unreadable => false,
+        }
     }
 
     /// What that means for the effect that was come to.
@@ -164,7 +175,7 @@ where
         match (&claim.taking, email) {
             (Taking::Attempt(deadline), Ok(email)) => {
                 let delivery = self.attempt(look, &claim, *deadline, email).await;
-                Ok(self.settle(&claim, delivery, tried_for).await)
+                Ok(self.settle(look, &claim, delivery, tried_for).await)
             }
             (taking, _) => Ok(Delivered::ours(taking.status())),
         }
@@ -196,6 +207,7 @@ where
     /// mail is doubtful then.
     async fn settle(
         &self,
+        look: &Look<'_>,
         claim: &Claim,
         delivery: Option<Delivery>,
         tried_for: Option<SignedDuration>,
@@ -233,13 +245,16 @@ where
             }
             None => (not_sent(claim, false, "no-time-left".to_owned(), verdict), None),
         };
-        let status = self.write(claim, verdict).await;
-        Delivered::Ours { status, paused }
+        let (status, is_ours) = self.write(look, claim, verdict).await;
+        Delivered::Ours { status, is_ours, paused }
     }
 
-    /// Where the entry stands once a verdict of its claimant is written, or cannot be.
-    async fn write(&self, claim: &Claim, verdict: Verdict) -> Status {
-        let settle = async |verdict: &Verdict| self.leads.settle(&claim.buyer, &claim.key, verdict).await;
+    /// Where the entry stands once a verdict of its claimant is written, or cannot be; and whether it was this verdict that
+    /// was written.
+    async fn write(&self, look: &Look<'_>, claim: &Claim, verdict: Verdict) -> (Status, bool) {
+        let settle = async |verdict: &Verdict| {
+            self.settle_until_answered(&claim.buyer, &claim.key, verdict, look.deadline).await
+        };
         let mut settled = settle(&verdict).await;
         let mut status = verdict.status;
         if matches!(settled, Ok(Settled::HeadMoved)) {
@@ -250,15 +265,33 @@ where
             settled = settle(&Verdict { from, status, due, head, ..verdict }).await;
         }
         match settled {
-            Ok(Settled::Done | Settled::Already { .. }) => status,
+            Ok(settled @ (Settled::Done | Settled::Already { .. })) => (status, settled.is_ours()),
             // The entry was judged meanwhile, and says more than we know; the attempt was made all the same.
-            Ok(Settled::Changed | Settled::HeadMoved) => Status::Unknown,
+            Ok(Settled::Changed | Settled::HeadMoved) => (Status::Unknown, false),
             Err(error) => {
                 let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
                 tracing::warn!(%buyer, effect, error, "e-mail not settled: its claim runs out");
-                Status::Unknown
+                (Status::Unknown, false)
             }
         }
+    }
+
+    /// Writes a verdict; if no answer came, once more where time allows it: the second answer reports whether the first
+    /// write took effect. An ending is counted by whoever wrote it, and by nobody if that is never known.
+    pub(crate) async fn settle_until_answered(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        verdict: &Verdict,
+        deadline: Deadline,
+    ) -> Result<Settled, LeadsUnavailable> {
+        let settled = self.leads.settle(buyer, key, verdict).await;
+        let Err(error) = settled else { return settled };
+        if deadline.leaves(event_store::NEEDED, self.surroundings).is_err() {
+            return Err(error);
+        }
+        tracing::warn!(%buyer, effect = key, error = chain(&error), "settling was not answered: once more");
+        self.leads.settle(buyer, key, verdict).await
     }
 
     /// Declares a claim doubtful that is past its deadline: perhaps it was sent.

@@ -11,7 +11,7 @@ use super::{MAILS_AT_ONCE, Sweep};
 use crate::advance::{Advance, Look, Stop, unless_it_panics};
 use crate::deliver::{Delivered, How, NEEDED, later};
 use crate::leads::{
-    Cursors, Ledger, LedgerEntry, Open, OpenWork, Settled, Status, Sweeps, Verdict, Work, WorkKind,
+    Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind,
 };
 use crate::outside::Outside;
 
@@ -72,11 +72,11 @@ where
         let how = How::Again { found: entry, tried_for: self.pace.tried_for };
         match self.advance.deliver(&look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
-            Delivered::Ours { status, paused } => {
+            Delivered::Ours { status, is_ours, paused } => {
                 if paused.is_some() {
                     *self.paused.borrow_mut() = paused;
                 }
-                Ok(Some(status))
+                Ok(is_ours.then_some(status))
             }
             Delivered::Passed(_) | Delivered::Unreadable => Ok(None),
         }
@@ -129,7 +129,8 @@ where
             head,
             now: self.now(),
         };
-        let settled: Settled = self.advance.leads.settle(buyer, key, &verdict).await?;
+        let settled =
+            self.advance.settle_until_answered(buyer, key, &verdict, self.deadline).await?;
         Ok(settled.is_ours().then_some(status))
     }
 }

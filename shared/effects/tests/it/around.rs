@@ -194,3 +194,22 @@ impl Around for Away<'_> {
         if name == self.0 { lost(false) } else { call.await }
     }
 }
+
+/// The first call of this name takes effect, and its answer is lost.
+pub(crate) struct LostOnce<'a> {
+    name: &'a str,
+    is_lost: Cell<bool>,
+}
+
+impl<'a> LostOnce<'a> {
+    pub(crate) fn new(name: &'a str) -> Self {
+        Self { name, is_lost: Cell::new(false) }
+    }
+}
+
+impl Around for LostOnce<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
+        let answer = call.await;
+        if name == self.name && !self.is_lost.replace(true) { lost(true) } else { answer }
+    }
+}

@@ -1,13 +1,14 @@
 //! E-mails that are due: tried again, declared doubtful, or ended.
 
 use contract::receipt::{Kind, Receipt};
-use effects::leads::{Claimed, Ledger as _, Receipts as _, Status};
+use effects::leads::{Claimed, Ledger as _, LedgerEntry, Receipts as _, Status};
 use effects::outside::Delivery;
+use event_store::surroundings::Surroundings as _;
 use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, made};
 
 use super::{Always, minutes, throttled, told};
-use crate::around::{Before, With};
+use crate::around::{Before, LostOnce, With};
 use crate::attempts::claim;
 use crate::world::{World, at};
 
@@ -186,6 +187,41 @@ async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
     assert_eq!(world.emails(), ["quote-email"], "perhaps it was sent");
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!(entry.reason.as_deref(), Some("timed out"), "why is still known");
+}
+
+#[tokio::test]
+async fn a_mail_that_is_given_up_is_counted_once_though_no_answer_came() {
+    let day = 25 * 60;
+    for (delivery, until) in [(throttled(), day), (Delivery::Unknown { reason: "timed out".to_owned() }, 60)] {
+        let world = World::new();
+        world.record(&[made("car-1")]).await;
+        world.outside.deliver_as([delivery.clone(), delivery]);
+        world.advance().await;
+        world.clock.pass(minutes(until));
+        let lost = LostOnce::new("settle quote-email");
+        let leads = With { inner: &world.leads, around: &lost };
+        let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+        assert_eq!((told(&swept), swept.failed), (vec!["quote-email abandoned".to_owned()], vec![]));
+        assert_eq!(told(&world.sweep().await), [""; 0], "and no more");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_a_receipt_gave_its_status_meanwhile_is_not_told_by_the_sweep() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled(), Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    world.advance().await;
+    world.clock.pass(minutes(5));
+    let meanwhile = Before::once("settle quote-email", async || {
+        let Some(LedgerEntry { nonce, .. }) = world.tables().ledger.into_values().next() else { panic!() };
+        let (kind, message_id, effect) = (Kind::Rejected, "ses-1".to_owned(), "quote-email".to_owned());
+        let receipt = Receipt { buyer: world.buyer.clone(), effect, nonce, kind, message_id };
+        world.leads.learn(&receipt, world.clock.now() - minutes(1)).await.unwrap();
+    });
+    let leads = With { inner: &world.leads, around: &meanwhile };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "rejected"));
 }
 
 #[tokio::test]
