@@ -1,5 +1,6 @@
 //! Open work: what the sweeper must look at again, and how far it has walked.
 
+use contract::stored::written;
 use domain::BuyerId;
 use jiff::Timestamp;
 
@@ -57,6 +58,19 @@ pub struct OpenWork {
     pub due: Timestamp,
     /// What.
     pub what: Open,
+}
+
+impl OpenWork {
+    /// Where it stands in the index.
+    #[must_use]
+    pub fn place(&self) -> WorkPlace {
+        let kind = match &self.what {
+            Open::Behind => "cursor".to_owned(),
+            Open::Email { key, .. } => format!("email/{key}"),
+            Open::Held(_) => "held".to_owned(),
+        };
+        WorkPlace { due: written(self.due), buyer: self.buyer.to_string(), kind }
+    }
 }
 
 /// What can be open.

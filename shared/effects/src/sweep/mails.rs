@@ -25,8 +25,10 @@ where
     pub(super) async fn mails(&self) {
         let kind = WorkKind::Email;
         let work = async |work: OpenWork| {
+            let place = work.place();
             let Open::Email { key, entry } = work.what else { return };
-            match unless_it_panics(self.mail(&work.buyer, &key, &entry)).await {
+            let Some(effect) = effect_of(&key, entry.sequence) else { return self.set_aside(kind, place).await };
+            match unless_it_panics(self.mail(&work.buyer, (&key, &effect), &entry)).await {
                 Ok(Some(status)) => self.swept.borrow_mut().emails.push((work.buyer, key, status)),
                 Ok(None) => {}
                 Err(stop) => self.fail(kind, work.buyer, key, stop),
@@ -36,7 +38,12 @@ where
     }
 
     /// Where an e-mail stands that was due; `None` if it was changed meanwhile, or is left for the next sweep.
-    async fn mail(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+    async fn mail(
+        &self,
+        buyer: &BuyerId,
+        (key, effect): (&str, &Effect),
+        entry: &LedgerEntry,
+    ) -> Result<Option<Status>, Stop> {
         match entry.status {
             Status::Sending => {
                 self.has_time()?;
@@ -44,7 +51,7 @@ where
                 Ok(settled.is_ours().then_some(Status::Unknown))
             }
             Status::Unknown => self.close(buyer, key, entry, Status::Abandoned, None).await,
-            Status::Retry => self.again(buyer, key, entry).await,
+            Status::Retry => self.again(buyer, (key, effect), entry).await,
             Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded | Status::Suppressed => {
                 Ok(None)
             }
@@ -52,7 +59,12 @@ where
     }
 
     /// Another attempt, if the head still calls for the mail.
-    async fn again(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+    async fn again(
+        &self,
+        buyer: &BuyerId,
+        (key, effect): (&str, &Effect),
+        entry: &LedgerEntry,
+    ) -> Result<Option<Status>, Stop> {
         if !self.may_send(Duration::ZERO) {
             return Ok(None);
         }
@@ -60,8 +72,7 @@ where
         let streams = InTime { store: *streams, deadline: self.deadline, surroundings: *surroundings };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
-        let called_for = effect_of(key, entry.sequence).and_then(|effect| head.state.calls_for(&effect));
-        let Some(effect) = called_for else {
+        let Some(effect) = head.state.calls_for(effect) else {
             return self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await;
         };
         let cursor = leads.cursor(buyer).await?;
@@ -135,7 +146,7 @@ where
     }
 }
 
-/// The effect behind a ledger entry.
+/// The effect behind a ledger entry; `None` for a key that this version does not know.
 fn effect_of(key: &str, sequence: Sequence) -> Option<Effect> {
     let kind = if key == "quote-email" {
         // The head says which offer.

@@ -2,7 +2,9 @@
 
 use domain::{BuyerId, Sequence};
 use effects::Failed;
-use effects::leads::{Behind, Cursors as _, Status, WorkKind, WorkPlace};
+use effects::leads::{
+    Behind, Claim, Claimed, Cursors as _, Ledger as _, LedgerEntry, Status, Taking, WorkKind, WorkPlace,
+};
 use effects::outside::MemoryOutside;
 use event_store::shard_of;
 use event_store::surroundings::Surroundings as _;
@@ -12,8 +14,9 @@ use testkit::{accepted, buyer, made};
 use super::walks::Watched;
 use super::{minutes, per_second, throttled};
 use crate::around::{Away, With};
+use crate::attempts::claim;
 use crate::dynamo::{Engine, leads_at};
-use crate::world::{World, record};
+use crate::world::{World, at, record};
 
 #[tokio::test]
 async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
@@ -126,6 +129,28 @@ async fn items_that_cannot_be_read_are_reported_and_due_an_hour_later() {
     assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 0, "not met first");
     world.clock.pass(minutes(1));
     assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 150, "reported again");
+}
+
+#[tokio::test]
+async fn a_mail_whose_key_cannot_be_read_is_reported_and_stays_as_it_is_for_an_hour() {
+    let world = World::new();
+    for (key, taking) in [
+        ("reminder-email/car-1", Taking::Park(world.clock.now())),
+        ("accepted-email/car-1/0", Taking::Attempt(world.clock.now())),
+    ] {
+        let first = Claim { taking, ..claim(key, "first", "10:00:00") };
+        assert_eq!(world.leads.claim(&first).await.unwrap(), Claimed::Ours);
+    }
+    let found: Vec<LedgerEntry> = world.tables().ledger.into_values().collect();
+    let swept = world.sweep().await;
+    let keys: Vec<&str> = swept.unreadable.iter().map(|place| place.kind.as_str()).collect();
+    assert_eq!(keys, ["email/accepted-email/car-1/0", "email/reminder-email/car-1"]);
+    assert_eq!((swept.emails.len(), swept.open[&WorkKind::Email]), (0, 2));
+    let due = Some(at("11:00:00"));
+    let left = found.into_iter().map(|entry| LedgerEntry { due, ..entry });
+    assert!(world.tables().ledger.into_values().eq(left), "due later, else untouched");
+    world.clock.pass(minutes(59));
+    assert_eq!(world.sweep().await.unreadable.len(), 0, "not met first");
 }
 
 #[tokio::test]
