@@ -69,7 +69,7 @@ where
             return Ok(None);
         }
         let Advance { streams, leads, surroundings, .. } = self.advance;
-        let streams = InTime { store: *streams, deadline: self.deadline, surroundings: *surroundings };
+        let streams = InTime { store: *streams, deadline: self.shares_end, surroundings: *surroundings };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
         let Some(effect) = head.state.calls_for(effect) else {
@@ -79,7 +79,7 @@ where
         if !self.wait_for_turn().await {
             return Ok(None);
         }
-        let look = Look { buyer, head, deadline: self.deadline, stopped: &cursor.stopped, parks_mail: false };
+        let look = Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
         let how = How::Again { found: entry, tried_for: self.pace.tried_for };
         match self.advance.deliver(&look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
@@ -114,7 +114,7 @@ where
         let paused = self.paused.borrow().as_ref().map(|reason| format!("SES takes no mail now: {reason}"));
         let stop = match paused {
             Some(reason) => Err(Stop::later(reason, None)),
-            None => self.deadline.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
+            None => self.shares_end.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
         };
         stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
     }
@@ -141,7 +141,7 @@ where
             now: self.now(),
         };
         let settled =
-            self.advance.settle_until_answered(buyer, key, &verdict, self.deadline).await?;
+            self.advance.settle_until_answered(buyer, key, &verdict, self.shares_end).await?;
         Ok(settled.is_ours().then_some(status))
     }
 }

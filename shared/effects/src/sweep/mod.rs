@@ -9,7 +9,6 @@ mod walk;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use domain::BuyerId;
 use event_store::surroundings::{Deadline, Sleep, Surroundings};
@@ -25,6 +24,7 @@ use crate::leads::{
     Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkKind, WorkPage, WorkPlace,
 };
 use crate::outside::Outside;
+use crate::sweep::walk::earlier;
 
 /// How many e-mails are worked on at once. Each takes its own turn at SES; see [`MailPace`].
 const MAILS_AT_ONCE: usize = 32;
@@ -36,7 +36,7 @@ const BUYERS_AT_ONCE: usize = 16;
 const GAPS_AT_ONCE: usize = 16;
 
 /// What is kept of the invocation for its end: the lease is given back, and what is open is counted.
-const TO_END: Duration = Duration::from_secs(18);
+const TO_END: SignedDuration = SignedDuration::from_secs(18);
 
 /// How much open work is read at once.
 const PAGE: usize = 100;
@@ -97,7 +97,10 @@ pub struct Failed {
 struct Sweep<'a, S, L, O, W> {
     advance: &'a Advance<'a, S, L, O, W>,
     pace: MailPace,
+    /// When the invocation ends, and with it the lease.
     deadline: Deadline,
+    /// When the shares end: early enough for what comes after them.
+    shares_end: Deadline,
     /// When the next e-mail's turn comes.
     next_turn: Cell<Timestamp>,
     /// Why SES takes no mail now.
@@ -132,6 +135,7 @@ where
             advance: self,
             pace,
             deadline,
+            shares_end: Deadline::at(earlier(deadline.moment(), TO_END)),
             next_turn: Cell::new(self.surroundings.now()),
             paused: RefCell::default(),
             advancing: RefCell::default(),
@@ -198,7 +202,7 @@ where
             if let Err(stop) = self.has_time() {
                 return self.leave(kind.name(), stop);
             }
-            let look = self.advance.look_at_held(&work.buyer, &found, self.deadline);
+            let look = self.advance.look_at_held(&work.buyer, &found, self.shares_end);
             match unless_it_panics(look).await {
                 Ok(Some(held)) => self.swept.borrow_mut().held.push((work.buyer, held)),
                 Ok(None) => {}
@@ -244,7 +248,7 @@ where
         if !self.advancing.borrow_mut().insert(buyer.clone()) {
             return Ok(());
         }
-        let advanced = self.advance.advance_with(buyer, self.deadline, true).await;
+        let advanced = self.advance.advance_with(buyer, self.shares_end, true).await;
         self.advancing.borrow_mut().remove(buyer);
         match advanced {
             Ok(advanced) => {
@@ -284,7 +288,7 @@ where
 
     /// Whether a share may begin something more.
     fn has_time(&self) -> Result<(), Stop> {
-        Ok(self.deadline.leaves(NEEDED + TO_END, self.advance.surroundings)?)
+        Ok(self.shares_end.leaves(NEEDED, self.advance.surroundings)?)
     }
 
     fn now(&self) -> Timestamp {

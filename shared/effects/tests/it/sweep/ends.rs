@@ -1,14 +1,17 @@
 //! How a sweep ends that cannot do everything, and how the next one goes on.
 
+use std::future::Future;
+use std::time::Duration;
+
 use domain::BuyerId;
-use effects::leads::{Behind, Cursors as _};
+use effects::leads::{Behind, Cursors as _, Status, WorkKind};
 use effects::outside::Delivery;
-use event_store::surroundings::Surroundings as _;
+use event_store::surroundings::{Sleep as _, Surroundings as _};
 use testkit::{buyer, made};
 
 use super::walks::Watched;
-use super::{minutes, per_second, told};
-use crate::around::{Away, With};
+use super::{minutes, per_second, throttled, told};
+use crate::around::{Around, Away, With};
 use crate::world::{World, at, record};
 
 #[tokio::test]
@@ -42,6 +45,39 @@ async fn a_second_walk_of_several_sweeps_counts_from_where_it_began() {
     assert!(places.len() >= 4, "{places:?}");
     assert!(places.is_sorted_by_key(|walked| walked.again), "{places:?}");
     assert!(places.iter().all(|walked| (walked.again.began, walked.again_at) == (began, last)), "{places:?}");
+}
+
+/// Each call about a mail takes as long as it may.
+struct Slow<'a>(&'a World);
+
+impl Around for Slow<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        let seconds = match name.split(' ').next().unwrap() {
+            "claim" => 11,
+            "send" => 8,
+            "settle" => 5,
+            _ => 0,
+        };
+        self.0.clock.sleep(Duration::from_secs(seconds)).await;
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn mails_that_take_as_long_as_they_may_leave_time_for_the_end_of_the_sweep() {
+    let world = World::new();
+    world.invite((0..1000).map(|number| format!("buyer-{number}")), throttled()).await;
+    world.clock.pass(minutes(5));
+    let (slow, ends) = (Slow(&world), world.clock.deadline().moment());
+    let (leads, outside) =
+        (With { inner: &world.leads, around: &slow }, With { inner: &world.outside, around: &slow });
+    let (swept, ended) = world.sweep_as(per_second(1), &*world.streams, &leads, &outside).await;
+    ended.unwrap();
+    assert!(world.count(Status::Retry) > 100, "the mails took all the time");
+    assert!(ends.duration_since(world.clock.now()).as_secs() >= 18);
+    assert_eq!(world.tables().lease, None, "given back");
+    assert_eq!(swept.open.keys().copied().collect::<Vec<_>>(), WorkKind::ALL);
+    assert_eq!(swept.left.keys().collect::<Vec<_>>(), [&"email"]);
 }
 
 #[tokio::test]
