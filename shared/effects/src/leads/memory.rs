@@ -11,7 +11,7 @@ use super::work::WORK_SHARDS;
 use super::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
     LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
-    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace,
+    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace,
     WorkShard, is_claimable, receipts,
 };
 
@@ -261,8 +261,10 @@ impl Work for MemoryLeads {
         Ok(WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next })
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        Ok(self.open(kind).len() as u64)
+    async fn count(&self, shard: WorkShard, _: Option<&WorkPlace>) -> Result<WorkCount, LeadsUnavailable> {
+        let is_in = |work: &&OpenWork| shard_of(&work.buyer, WORK_SHARDS) == shard.shard;
+        let count = self.open(shard.kind).iter().filter(is_in).count() as u64;
+        Ok(WorkCount { count, next: None })
     }
 
     /// Only mails: nothing else in memory is unreadable.

@@ -109,6 +109,15 @@ pub struct WorkPage {
     pub next: Option<WorkPlace>,
 }
 
+/// Some of the work that is open, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkCount {
+    /// How many items.
+    pub count: u64,
+    /// Where the rest begins; `None` if this is all.
+    pub next: Option<WorkPlace>,
+}
+
 /// How far the sweeper has walked the index of effectful commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walked {
@@ -174,11 +183,15 @@ pub trait Work {
         limit: usize,
     ) -> Result<WorkPage, LeadsUnavailable>;
 
-    /// How much is open of a kind, due or not. Not consistent.
+    /// How much is open in a shard, due or not, from after a place on: as far as one request counts. Not consistent.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable>;
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable>;
 
     /// Makes an item due later that cannot be read, if it is still due as it was found: others must not wait behind it.
     ///

@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use domain::BuyerId;
 use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Commits, Feed, NEEDED};
-use futures::future::join4;
+use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use telemetry::chain;
@@ -21,7 +21,8 @@ use telemetry::chain;
 use crate::advance::{Advance, Advanced, CannotMark, Stop, unless_it_panics};
 use crate::deliver::later;
 use crate::leads::{
-    Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkKind, WorkPage, WorkPlace,
+    Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkCount, WorkKind, WorkPage,
+    WorkPlace, WorkShard,
 };
 use crate::outside::Outside;
 use crate::sweep::walk::earlier;
@@ -78,7 +79,7 @@ pub struct Swept {
     pub unreadable: Vec<WorkPlace>,
     /// Shares in which work that was due is left for the next sweep, and why.
     pub left: BTreeMap<&'static str, String>,
-    /// How much is open of each kind at the end, due or not.
+    /// How much is open of each kind at the end, due or not; a kind that could not be counted is missing.
     pub open: BTreeMap<WorkKind, u64>,
 }
 
@@ -175,15 +176,42 @@ where
         if !self.swept.borrow().advanced.is_empty() {
             self.mails().await;
         }
-        let is_still_time = || self.deadline.leaves(NEEDED, self.advance.surroundings);
-        is_still_time()?;
-        leads.end(&lease).await?;
-        for kind in WorkKind::ALL {
-            is_still_time()?;
-            let count = leads.count(kind).await?;
-            self.swept.borrow_mut().open.insert(kind, count);
+        // What is open is counted whether or not the lease could be given back: that runs out by itself.
+        if let Err(stop) = self.end(&lease).await {
+            self.leave("sweep", stop);
+        }
+        let counted = join_all(WorkKind::ALL.map(async |kind| (kind, self.count(kind).await))).await;
+        for (kind, count) in counted {
+            match count {
+                Ok(count) => {
+                    self.swept.borrow_mut().open.insert(kind, count);
+                }
+                Err(stop) => self.leave("sweep", stop),
+            }
         }
         Ok(())
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), Stop> {
+        self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+        Ok(self.advance.leads.end(lease).await?)
+    }
+
+    /// How much is open of a kind; an error if it cannot be counted to the end, for less would be no answer.
+    async fn count(&self, kind: WorkKind) -> Result<u64, Stop> {
+        let count = async |shard: WorkShard| -> Result<u64, Stop> {
+            let (mut sum, mut after) = (0, None);
+            loop {
+                self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+                let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
+                sum += count;
+                if next.is_none() {
+                    return Ok(sum);
+                }
+                after = next;
+            }
+        };
+        Ok(try_join_all(kind.shards().map(count)).await?.into_iter().sum())
     }
 
     async fn behind(&self) {

@@ -7,7 +7,7 @@ use std::future::Future;
 use domain::{BuyerId, Sequence};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress, Settled,
-    Sweeps, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
@@ -89,8 +89,13 @@ impl<T: Work, A: Around> Work for With<'_, T, A> {
         self.around.around(&name, call, lost("due", &"sweeper")).await
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        self.around.around("count", self.inner.count(kind), lost("count", &"sweeper")).await
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        let name = format!("count {}", shard.kind.name());
+        self.around.around(&name, self.inner.count(shard, after), lost("count", &"sweeper")).await
     }
 
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {

@@ -11,7 +11,7 @@ use super::attributes::{
 };
 use super::{DynamoLeads, HELD, unavailable};
 use crate::leads::{
-    Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkKind, WorkPage, WorkPlace,
+    Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkCount, WorkPage, WorkPlace,
     WorkShard,
 };
 
@@ -31,12 +31,6 @@ impl Work for DynamoLeads {
         after: Option<&WorkPlace>,
         limit: usize,
     ) -> Result<WorkPage, LeadsUnavailable> {
-        let start = after.map(|place| {
-            let mut start = key(&place.buyer, &place.kind);
-            start.insert("openWork".to_owned(), text(partition(shard)));
-            start.insert("due".to_owned(), text(&place.due));
-            start
-        });
         let page = self
             .client
             .query()
@@ -45,7 +39,7 @@ impl Work for DynamoLeads {
             .key_condition_expression("openWork = :work AND due <= :until")
             .expression_attribute_values(":work", text(partition(shard)))
             .expression_attribute_values(":until", time(until))
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after.map(|place| start_after(shard, place)))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
@@ -54,25 +48,26 @@ impl Work for DynamoLeads {
         Ok(WorkPage { items, next: page.last_evaluated_key().map(place_of) })
     }
 
-    /// Every page is counted, and no item is sent.
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        let mut count = 0;
-        for shard in kind.shards() {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("open-work")
-                .select(Select::Count)
-                .key_condition_expression("openWork = :work")
-                .expression_attribute_values(":work", text(partition(shard)));
-            let mut pages = query.into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| unavailable("Query", &SWEEPER, error))?;
-                count += u64::try_from(page.count()).unwrap_or_default();
-            }
-        }
-        Ok(count)
+    /// Items are counted where they lie: none is sent.
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("open-work")
+            .select(Select::Count)
+            .key_condition_expression("openWork = :work")
+            .expression_attribute_values(":work", text(partition(shard)))
+            .set_exclusive_start_key(after.map(|place| start_after(shard, place)))
+            .send()
+            .await
+            .map_err(|error| unavailable("Query", &SWEEPER, error))?;
+        let count = u64::try_from(page.count()).unwrap_or_default();
+        Ok(WorkCount { count, next: page.last_evaluated_key().map(place_of) })
     }
 
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
@@ -165,6 +160,14 @@ fn read_walked(place: &Item) -> Option<Walked> {
 fn read_again(text: &str) -> Option<Again> {
     let (began, through) = text.split_once('/')?;
     Some(Again { began: began.parse().ok()?, through: through.parse().ok()? })
+}
+
+/// Where a query of the index goes on.
+fn start_after(shard: WorkShard, place: &WorkPlace) -> Item {
+    let mut start = key(&place.buyer, &place.kind);
+    start.insert("openWork".to_owned(), text(partition(shard)));
+    start.insert("due".to_owned(), text(&place.due));
+    start
 }
 
 fn place_of(item: &Item) -> WorkPlace {

@@ -7,6 +7,7 @@ use domain::BuyerId;
 use effects::leads::{Behind, Cursors as _, Status, WorkKind};
 use effects::outside::Delivery;
 use event_store::surroundings::{Sleep as _, Surroundings as _};
+use jiff::SignedDuration;
 use testkit::{buyer, made};
 
 use super::walks::Watched;
@@ -78,6 +79,51 @@ async fn mails_that_take_as_long_as_they_may_leave_time_for_the_end_of_the_sweep
     assert_eq!(world.tables().lease, None, "given back");
     assert_eq!(swept.open.keys().copied().collect::<Vec<_>>(), WorkKind::ALL);
     assert_eq!(swept.left.keys().collect::<Vec<_>>(), [&"email"]);
+}
+
+#[tokio::test]
+async fn what_is_open_is_counted_though_the_lease_cannot_be_given_back() {
+    let world = World::new();
+    let away = Away("end");
+    let leads = With { inner: &world.leads, around: &away };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.left.keys().collect::<Vec<_>>(), [&"sweep"]);
+    assert_eq!(swept.open.into_iter().collect::<Vec<_>>(), WorkKind::ALL.map(|kind| (kind, 0)));
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_counted_is_missing_and_the_others_are_there() {
+    let world = World::new();
+    let away = Away("count behind");
+    let leads = With { inner: &world.leads, around: &away };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.left["sweep"], "the leads table did not answer count for sweeper: lost");
+    assert_eq!(swept.open.into_keys().collect::<Vec<_>>(), [WorkKind::Email, WorkKind::Held]);
+}
+
+/// The sweep begins so late that only its end is left, and each count takes five seconds.
+struct SlowEnd<'a>(&'a World);
+
+impl Around for SlowEnd<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        match name.split(' ').next() {
+            Some("begin") => self.0.clock.pass(minutes(15) - SignedDuration::from_secs(18)),
+            Some("count") => self.0.clock.pass(SignedDuration::from_secs(5)),
+            _ => {}
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn no_count_is_begun_that_could_outlive_the_invocation() {
+    let world = World::new();
+    let (slow, ends) = (SlowEnd(&world), world.clock.deadline().moment());
+    let leads = With { inner: &world.leads, around: &slow };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(ends.duration_since(world.clock.now()).as_secs(), 3, "three were made");
+    assert_eq!((swept.open.len(), world.tables().lease), (0, None));
+    assert_eq!(swept.left["sweep"], "the invocation's time is up");
 }
 
 #[tokio::test]
