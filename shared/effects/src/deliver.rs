@@ -154,8 +154,12 @@ where
         };
         let claimed = match self.leads.claim(&claim).await {
             Ok(claimed) => claimed,
-            // It may have taken effect. Then asking again under the same nonce finds it ours; else the mail would be lost.
-            Err(_) => self.leads.claim(&claim).await?,
+            Err(error) => {
+                let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
+                tracing::warn!(%buyer, effect, error, "a claim was not answered: once more");
+                // It may have taken effect. Then asking again under the same nonce finds it ours; else the mail would be lost.
+                self.leads.claim(&claim).await?
+            }
         };
         match claimed {
             Claimed::Ours => {}
