@@ -9,9 +9,7 @@ use domain::{BuyerId, Sequence};
 
 use super::attributes::{Item, key, number, read_entry, text, time};
 use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
-use crate::leads::{
-    Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Taking, Verdict, WorkKind,
-};
+use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Taking, Verdict, WorkKind};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \

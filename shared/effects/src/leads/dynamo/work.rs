@@ -1,7 +1,5 @@
 //! Open work and the sweeper's place.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, Select};
 use contract::stored::written;
 use jiff::Timestamp;
@@ -9,7 +7,7 @@ use jiff::Timestamp;
 use super::attributes::{
     Item, buyer_of, key, read_cursor, read_entry, read_held, read_text, read_time, text, time,
 };
-use super::{DynamoLeads, HELD, unavailable};
+use super::{DynamoLeads, HELD, if_condition_holds, unavailable};
 use crate::leads::{
     Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkCount, WorkPage, WorkPlace,
     WorkShard,
@@ -80,7 +78,7 @@ impl Work for DynamoLeads {
             .condition_expression("due = :due")
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":due", text(&place.due));
-        condition_held(&place.buyer, update).await.map(|_| ())
+        if_condition_holds(&place.buyer, update).await.map(|_| ())
     }
 }
 
@@ -98,7 +96,7 @@ impl Sweeps for DynamoLeads {
             .expression_attribute_values(":until", time(lease.until))
             .expression_attribute_values(":now", time(lease.now))
             .return_values(ReturnValue::AllNew);
-        let place = condition_held(SWEEPER, update).await?;
+        let place = if_condition_holds(&SWEEPER, update).await?;
         Ok(place.map(|place| read_walked(&place)))
     }
 
@@ -118,7 +116,7 @@ impl Sweeps for DynamoLeads {
                 .update_expression(format!("SET {name} = :place"))
                 .condition_expression(format!("attribute_not_exists({name}) OR {name} < :place"))
                 .expression_attribute_values(":place", text(place));
-            condition_held(SWEEPER, update).await?;
+            if_condition_holds(&SWEEPER, update).await?;
         }
         Ok(())
     }
@@ -132,21 +130,7 @@ impl Sweeps for DynamoLeads {
             .update_expression("REMOVE lease, leaseUntil")
             .condition_expression("lease = :lease")
             .expression_attribute_values(":lease", text(&lease.nonce));
-        condition_held(SWEEPER, update).await.map(|_| ())
-    }
-}
-
-/// The values that the update returns; `None` if its condition did not hold.
-async fn condition_held(
-    buyer: &str,
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<Item>, LeadsUnavailable> {
-    match update.send().await {
-        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(unavailable("UpdateItem", &buyer, error)),
-        },
+        if_condition_holds(&SWEEPER, update).await.map(|_| ())
     }
 }
 
