@@ -76,7 +76,8 @@ impl Advanced {
             metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
             let lag = now.duration_since(performed.recorded_at).as_millis();
             metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
-            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected && performed.is_ours {
+            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected && performed.is_ours
+            {
                 metrics.count("EmailsRejected", vec![], 1);
             }
             let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());

@@ -187,11 +187,8 @@ pub trait Work {
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
-    async fn count(
-        &self,
-        shard: WorkShard,
-        after: Option<&WorkPlace>,
-    ) -> Result<WorkCount, LeadsUnavailable>;
+    async fn count(&self, shard: WorkShard, after: Option<&WorkPlace>)
+    -> Result<WorkCount, LeadsUnavailable>;
 
     /// Makes an item due later that cannot be read, if it is still due as it was found: others must not wait behind it.
     ///

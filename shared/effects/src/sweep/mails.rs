@@ -10,9 +10,7 @@ use jiff::SignedDuration;
 use super::{MAILS_AT_ONCE, Sweep};
 use crate::advance::{Advance, Look, Stop, unless_it_panics};
 use crate::deliver::{Delivered, How, NEEDED, later};
-use crate::leads::{
-    Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind,
-};
+use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
 use crate::outside::Outside;
 
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
@@ -27,7 +25,9 @@ where
         let work = async |work: OpenWork| {
             let place = work.place();
             let Open::Email { key, entry } = work.what else { return };
-            let Some(effect) = effect_of(&key, entry.sequence) else { return self.set_aside(kind, place).await };
+            let Some(effect) = effect_of(&key, entry.sequence) else {
+                return self.set_aside(kind, place).await;
+            };
             match unless_it_panics(self.mail(&work.buyer, (&key, &effect), &entry)).await {
                 Ok(Some(status)) => self.swept.borrow_mut().emails.push((work.buyer, key, status)),
                 Ok(None) => {}
@@ -79,7 +79,8 @@ where
         if !self.wait_for_turn().await {
             return Ok(None);
         }
-        let look = Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
+        let look =
+            Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
         let how = How::Again { found: entry, tried_for: self.pace.tried_for };
         match self.advance.deliver(&look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
@@ -140,8 +141,7 @@ where
             head,
             now: self.now(),
         };
-        let settled =
-            self.advance.settle_until_answered(buyer, key, &verdict, self.shares_end).await?;
+        let settled = self.advance.settle_until_answered(buyer, key, &verdict, self.shares_end).await?;
         Ok(settled.is_ours().then_some(status))
     }
 }

@@ -40,7 +40,8 @@ impl<T: Commits, A: Around> Commits for With<'_, T, A> {
                 source: "lost".into(),
             })
         };
-        self.around.around("page", self.inner.page(buyer, before, limit), lost).await
+        let name = format!("page {buyer}");
+        self.around.around(&name, self.inner.page(buyer, before, limit), lost).await
     }
 }
 
@@ -186,6 +187,18 @@ impl<F: AsyncFn()> Around for Before<'_, F> {
     async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
         if name == self.name && self.calls.replace(self.calls.get() + 1) == 0 {
             (self.then)().await;
+        }
+        call.await
+    }
+}
+
+/// Does something before a page of a buyer is read.
+pub(crate) struct Watched<F>(pub(crate) F);
+
+impl<F: AsyncFn(&BuyerId)> Around for Watched<F> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        if let Some(buyer) = name.strip_prefix("page ") {
+            (self.0)(&testkit::buyer(buyer)).await;
         }
         call.await
     }

@@ -73,7 +73,8 @@ async fn the_cursor_passes_an_entry_that_cannot_be_read_and_says_what_to_do() {
     }
     assert_eq!(world.emails(), [""; 0]);
     assert!(engine.items().contains(&entry), "left as it is");
-    let line = "ERROR the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it";
+    let line =
+        "ERROR the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it";
     assert_eq!(logs.lines(), [format!("{line} buyer=buyer-7 effect=quote-email")]);
 }
 

@@ -10,9 +10,8 @@ use event_store::surroundings::{Sleep as _, Surroundings as _};
 use jiff::SignedDuration;
 use testkit::{buyer, made};
 
-use super::walks::Watched;
 use super::{minutes, per_second, throttled, told};
-use crate::around::{Around, Away, With};
+use crate::around::{Around, Away, Watched, With};
 use crate::world::{World, at, record};
 
 #[tokio::test]
@@ -27,7 +26,8 @@ async fn a_second_walk_of_several_sweeps_counts_from_where_it_began() {
     }
     world.clock.set(at("13:00:00"));
     // Each look takes a minute, of the quarter of an hour that there is.
-    let takes_long = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(1)));
+    let takes_long =
+        With { inner: &*world.streams, around: &Watched(async |_: &BuyerId| world.clock.pass(minutes(1))) };
     let (began, last) = (at("13:00:00"), at("12:00:00"));
     let (mut advanced, mut places) = (0, Vec::new());
     loop {
@@ -140,7 +140,8 @@ async fn what_there_is_no_time_for_stays_due_with_its_own_reason() {
     for name in ["ada", "bob"] {
         world.leads.mark_behind(&buyer(name), &behind(name)).await.unwrap();
     }
-    let takes_all = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(15)));
+    let takes_all =
+        With { inner: &*world.streams, around: &Watched(async |_: &BuyerId| world.clock.pass(minutes(15))) };
     let swept = world.sweep_over(&takes_all, &world.leads, &world.outside).await;
     let up = "the invocation's time is up";
     assert_eq!(swept.left.get("behind").map(String::as_str), Some(up), "{:?}", swept.left);

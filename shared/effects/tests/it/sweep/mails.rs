@@ -192,7 +192,8 @@ async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
 #[tokio::test]
 async fn a_mail_that_is_given_up_is_counted_once_though_no_answer_came() {
     let day = 25 * 60;
-    for (delivery, until) in [(throttled(), day), (Delivery::Unknown { reason: "timed out".to_owned() }, 60)] {
+    for (delivery, until) in [(throttled(), day), (Delivery::Unknown { reason: "timed out".to_owned() }, 60)]
+    {
         let world = World::new();
         world.record(&[made("car-1")]).await;
         world.outside.deliver_as([delivery.clone(), delivery]);

@@ -9,11 +9,11 @@ use effects::outside::MemoryOutside;
 use event_store::shard_of;
 use event_store::surroundings::Surroundings as _;
 use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, buyer, made};
 
-use super::walks::Watched;
 use super::{minutes, per_second, throttled};
-use crate::around::{Away, With};
+use crate::around::{Away, Watched, With};
 use crate::attempts::claim;
 use crate::dynamo::{Engine, leads_at};
 use crate::world::{World, at, record};
@@ -23,9 +23,12 @@ async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
     let world = World::new();
     world.invite(["ada", "bob", "cem"].map(str::to_owned), throttled()).await;
     world.clock.pass(minutes(5));
-    let faulty = Watched(&world.streams, async |of: &BuyerId| {
-        assert_ne!(*of, buyer("bob"), "a fault of the test");
-    });
+    let faulty = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &BuyerId| {
+            assert_ne!(*of, buyer("bob"), "a fault of the test");
+        }),
+    };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
     let failed = Failed { buyer: buyer("bob"), what: "quote-email".to_owned(), reason: "a panic".to_owned() };
     assert_eq!(swept.failed, [failed]);
@@ -58,9 +61,12 @@ async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
     world.clock.pass(minutes(3));
     world.sweep().await;
     world.clock.pass(minutes(60));
-    let faulty = Watched(&world.streams, async |of: &BuyerId| {
-        assert_ne!(*of, buyer("bob"), "a fault of the test");
-    });
+    let faulty = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &BuyerId| {
+            assert_ne!(*of, buyer("bob"), "a fault of the test");
+        }),
+    };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
     let failed = Failed { buyer: buyer("bob"), what: "held".to_owned(), reason: "a panic".to_owned() };
     assert_eq!((swept.failed, swept.held.len()), (vec![failed], 1));
@@ -93,6 +99,30 @@ async fn what_is_open_at_the_end_is_counted_by_kind_due_or_not() {
     let swept = world.sweep().await;
     let open: Vec<_> = swept.open.into_iter().collect();
     assert_eq!(open, [(WorkKind::Email, 2), (WorkKind::Behind, 1), (WorkKind::Held, 0)]);
+}
+
+#[tokio::test]
+async fn a_shard_of_several_pages_is_counted_to_its_end() {
+    let (world, engine) = (World::new(), Engine::start().await);
+    let url = engine.url.clone();
+    let wire = Wire::start(move |request| {
+        let asked = request.json();
+        if asked["Select"] != "COUNT" {
+            return Answer::Forward(url.clone());
+        }
+        let place = json!({
+            "buyer": { "S": "ada" }, "kind": { "S": "cursor" }, "due": { "S": "2026-11-23T10:00:00.000Z" },
+            "openWork": asked["ExpressionAttributeValues"][":work"],
+        });
+        let is_second = asked["ExclusiveStartKey"] == place;
+        let page =
+            if is_second { json!({ "Count": 1 }) } else { json!({ "Count": 2, "LastEvaluatedKey": place }) };
+        Answer::Reply(Reply::json(200, &page))
+    })
+    .await;
+    let leads = leads_at(wire.url());
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.open.into_iter().collect::<Vec<_>>(), WorkKind::ALL.map(|kind| (kind, 4 * 3)));
 }
 
 /// A sweep over DynamoDB, at the world's time.
