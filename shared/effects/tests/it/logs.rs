@@ -17,8 +17,8 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn listen() -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        let _listening = tracing::subscriber::set_default(Ear(Arc::clone(&lines)));
-        Self { lines, _listening }
+        let listening = tracing::subscriber::set_default(Ear(Arc::clone(&lines)));
+        Self { lines, _listening: listening }
     }
 
     /// Warnings and errors of this crate so far: `<level> <message> <field>=<value>…`, fields by name.
