@@ -97,6 +97,7 @@ fn each_thing_that_can_go_wrong_has_its_alarm() {
         "Reputation.BounceRate of Emails",
         "Reputation.ComplaintRate of Emails",
         "SweepsUnfinished of Sweeper",
+        "WorkUnreadable of Sweeper",
     ];
     assert_eq!(watched, expected.map(str::to_owned).into());
 }
@@ -176,6 +177,16 @@ fn a_buyer_that_stays_behind_is_seen_in_every_period_of_its_alarm() {
         alarm.at("Period").number() >= (16 + 2 * 5) * 60,
         "the longest wait, and what lies between two sweeps"
     );
+}
+
+#[test]
+fn work_that_stays_unreadable_is_seen_in_every_period_of_its_alarm() {
+    let alarm = properties("WorkUnreadableAlarm");
+    assert!(
+        file("shared/effects/src/sweep/mod.rs")
+            .contains("UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1)")
+    );
+    assert!(alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60, "an hour, and what lies between two sweeps");
 }
 
 #[test]

@@ -62,6 +62,8 @@ pub struct Performed {
     pub event_id: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Whether it ended so here and now: else another worker, a receipt or an earlier look settled it so, and counted it.
+    pub is_ours: bool,
     /// When its commit was recorded.
     pub recorded_at: Timestamp,
 }
@@ -74,7 +76,8 @@ impl Advanced {
             metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
             let lag = now.duration_since(performed.recorded_at).as_millis();
             metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
-            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected {
+            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected && performed.is_ours
+            {
                 metrics.count("EmailsRejected", vec![], 1);
             }
             let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
@@ -271,7 +274,7 @@ where
         let pending = || commit.effects.iter().filter(|effect| effect.sequence > settled_through);
         let messages = pending().filter(|effect| !effect.kind.is_email());
         for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
-            let outcome = self.perform(look, effect, commit).await?;
+            let (outcome, is_ours) = self.perform(look, effect, commit).await?;
             // Leads that the former system announced count as announced.
             if matches!(outcome, Outcome::Sent | Outcome::Suppressed)
                 && let Some((lead, told)) = told_by(effect, look, commit.recorded_at)
@@ -285,15 +288,24 @@ where
                 effect: effect.clone(),
                 event_id: event_id(effect, commit),
                 outcome,
+                is_ours,
                 recorded_at: commit.recorded_at,
             });
         }
         Ok(progress)
     }
 
-    /// Performs one effect if a later fact has not overtaken it, and if it is ours to perform.
-    async fn perform(&self, look: &Look<'_>, effect: &Effect, commit: &Commit) -> Result<Outcome, Stop> {
-        let Some(called_for) = look.head.state.calls_for(effect) else { return Ok(Outcome::Superseded) };
+    /// Performs one effect if a later fact has not overtaken it, and if it is ours to perform. Tells how it ended, and
+    /// whether it ended so here.
+    async fn perform(
+        &self,
+        look: &Look<'_>,
+        effect: &Effect,
+        commit: &Commit,
+    ) -> Result<(Outcome, bool), Stop> {
+        let Some(called_for) = look.head.state.calls_for(effect) else {
+            return Ok((Outcome::Superseded, true));
+        };
         if effect.kind.is_email() {
             let how = match (commit.is_shadow, look.parks_mail) {
                 (true, _) => How::Suppress,
@@ -301,18 +313,18 @@ where
                 (false, false) => How::Try,
             };
             let delivered = self.deliver(look, &called_for, how).await?;
-            return Ok(delivered.outcome(effect));
+            return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
         if commit.is_shadow {
-            return Ok(Outcome::Suppressed);
+            return Ok((Outcome::Suppressed, true));
         }
         look.deadline.leaves(NEEDED, self.surroundings)?;
         let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {
-            return Ok(Outcome::Superseded);
+            return Ok((Outcome::Superseded, true));
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
         self.outside.tell_sales(&message).await?;
-        Ok(Outcome::Sent)
+        Ok((Outcome::Sent, true))
     }
 }
 

@@ -5,6 +5,7 @@ use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
 use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Commits, InTime, NEEDED, StoreError, tail_after};
 use jiff::{SignedDuration, Timestamp};
+use telemetry::chain;
 
 use crate::advance::{Advance, Stop};
 use crate::deliver::later;
@@ -67,9 +68,15 @@ where
         let through = cursor.through;
         let oldest = match self.read_oldest_held(buyer, found.sequence, deadline).await {
             Ok(oldest) => oldest,
-            // Unless somebody who could read it has said otherwise meanwhile.
-            Err(_) if !cursor.holds => return Ok(None),
-            Err(_) => Some((found.sequence, found.since)),
+            Err(error) => {
+                let (sequence, error) = (found.sequence.get(), chain(&error));
+                tracing::warn!(%buyer, sequence, error, "what is held cannot be read: as known before");
+                // Unless somebody who could read it has said otherwise meanwhile.
+                if !cursor.holds {
+                    return Ok(None);
+                }
+                Some((found.sequence, found.since))
+            }
         };
         let due = later(self.surroundings.now(), AGAIN_AFTER);
         let oldest = oldest.map(|(sequence, since)| Held { sequence, since, due });

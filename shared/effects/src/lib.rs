@@ -10,6 +10,7 @@ mod held;
 pub mod leads;
 pub mod mail;
 pub mod outside;
+mod settle;
 mod sweep;
 pub mod worker;
 

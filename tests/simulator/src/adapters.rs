@@ -10,7 +10,7 @@ use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence, State};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
-    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
@@ -257,8 +257,12 @@ impl Work for Aws {
         self.0.call(Site::OpenWork, perform, |_| Err(about_nobody("Query")), || None).await
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        Ok(self.0.platform.borrow().leads.open(kind).count() as u64)
+    async fn count(&self, shard: WorkShard, _: Option<&WorkPlace>) -> Result<WorkCount, LeadsUnavailable> {
+        if shard.shard > 0 {
+            return Ok(WorkCount::default());
+        }
+        let count = self.0.platform.borrow().leads.open(shard.kind).count() as u64;
+        Ok(WorkCount { count, next: None })
     }
 
     /// Nothing here is unreadable.

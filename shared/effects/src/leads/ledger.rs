@@ -197,6 +197,8 @@ pub enum Claimed {
     HeadMoved,
     /// It is not to be claimed; this entry is responsible for the mail.
     Held(Box<LedgerEntry>),
+    /// It is not to be claimed: an entry lies there that this version cannot read. It is responsible for the mail.
+    Unreadable,
 }
 
 /// A change of an entry's status, by its claimant or by the sweeper. See [`Ledger::settle`].

@@ -3,7 +3,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 use contract::receipt::Receipt;
-use contract::stored::written;
 use domain::{BuyerId, LeadId, Sequence};
 use event_store::shard_of;
 use jiff::Timestamp;
@@ -12,8 +11,8 @@ use super::work::WORK_SHARDS;
 use super::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
     LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
-    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace,
-    WorkShard, is_claimable, receipts,
+    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage,
+    WorkPlace, WorkShard, is_claimable, receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -252,7 +251,7 @@ impl Work for MemoryLeads {
             .open(shard.kind)
             .into_iter()
             .filter(|work| shard_of(&work.buyer, WORK_SHARDS) == shard.shard && work.due <= until)
-            .map(|work| (place_of(&work), work))
+            .map(|work| (work.place(), work))
             .filter(|(place, _)| after.is_none_or(|after| place > after))
             .collect();
         found.sort_by(|(one, _), (other, _)| one.cmp(other));
@@ -262,12 +261,21 @@ impl Work for MemoryLeads {
         Ok(WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next })
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        Ok(self.open(kind).len() as u64)
+    async fn count(&self, shard: WorkShard, _: Option<&WorkPlace>) -> Result<WorkCount, LeadsUnavailable> {
+        let is_in = |work: &&OpenWork| shard_of(&work.buyer, WORK_SHARDS) == shard.shard;
+        let count = self.open(shard.kind).iter().filter(is_in).count() as u64;
+        Ok(WorkCount { count, next: None })
     }
 
-    async fn postpone(&self, _: &WorkPlace, _: Timestamp) -> Result<(), LeadsUnavailable> {
-        Ok(()) // Nothing in memory is unreadable.
+    /// Only mails: nothing else in memory is unreadable.
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        let found = self.open(WorkKind::Email).into_iter().find(|work| work.place() == *place);
+        if let Some(OpenWork { buyer, what: Open::Email { key, .. }, .. }) = found
+            && let Some(entry) = self.tables.borrow_mut().ledger.get_mut(&(buyer, key))
+        {
+            entry.due = Some(until);
+        }
+        Ok(())
     }
 }
 
@@ -323,13 +331,4 @@ impl MemoryLeads {
             }
         }
     }
-}
-
-fn place_of(work: &OpenWork) -> WorkPlace {
-    let kind = match &work.what {
-        Open::Behind => "cursor".to_owned(),
-        Open::Email { key, .. } => format!("email/{key}"),
-        Open::Held(_) => "held".to_owned(),
-    };
-    WorkPlace { due: written(work.due), buyer: work.buyer.to_string(), kind }
 }

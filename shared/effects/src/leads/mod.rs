@@ -18,7 +18,7 @@ pub use memory::{MemoryLeads, Tables};
 pub use receipts::{Heard, Learned, Receipts};
 pub use told::{Closing, LeadTold, Opening, Outcome};
 pub use work::{
-    Again, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Again, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace, WorkShard,
 };
 
 /// The leads table did not answer. A write may have happened.

@@ -1,5 +1,6 @@
 //! Open work: what the sweeper must look at again, and how far it has walked.
 
+use contract::stored::written;
 use domain::BuyerId;
 use jiff::Timestamp;
 
@@ -59,6 +60,19 @@ pub struct OpenWork {
     pub what: Open,
 }
 
+impl OpenWork {
+    /// Where it stands in the index.
+    #[must_use]
+    pub fn place(&self) -> WorkPlace {
+        let kind = match &self.what {
+            Open::Behind => "cursor".to_owned(),
+            Open::Email { key, .. } => format!("email/{key}"),
+            Open::Held(_) => "held".to_owned(),
+        };
+        WorkPlace { due: written(self.due), buyer: self.buyer.to_string(), kind }
+    }
+}
+
 /// What can be open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Open {
@@ -92,6 +106,15 @@ pub struct WorkPage {
     /// An item that cannot be read is given by its place.
     pub items: Vec<Result<OpenWork, WorkPlace>>,
     /// Where the next page begins; `None` after the last one.
+    pub next: Option<WorkPlace>,
+}
+
+/// Some of the work that is open, counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WorkCount {
+    /// How many items.
+    pub count: u64,
+    /// Where the rest begins; `None` if this is all.
     pub next: Option<WorkPlace>,
 }
 
@@ -160,11 +183,12 @@ pub trait Work {
         limit: usize,
     ) -> Result<WorkPage, LeadsUnavailable>;
 
-    /// How much is open of a kind, due or not. Not consistent.
+    /// How much is open in a shard, due or not, from after a place on: as far as one request counts. Not consistent.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable>;
+    async fn count(&self, shard: WorkShard, after: Option<&WorkPlace>)
+    -> Result<WorkCount, LeadsUnavailable>;
 
     /// Makes an item due later that cannot be read, if it is still due as it was found: others must not wait behind it.
     ///

@@ -10,9 +10,7 @@ use jiff::SignedDuration;
 use super::{MAILS_AT_ONCE, Sweep};
 use crate::advance::{Advance, Look, Stop, unless_it_panics};
 use crate::deliver::{Delivered, How, NEEDED, later};
-use crate::leads::{
-    Cursors, Ledger, LedgerEntry, Open, OpenWork, Settled, Status, Sweeps, Verdict, Work, WorkKind,
-};
+use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
 use crate::outside::Outside;
 
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
@@ -25,8 +23,12 @@ where
     pub(super) async fn mails(&self) {
         let kind = WorkKind::Email;
         let work = async |work: OpenWork| {
+            let place = work.place();
             let Open::Email { key, entry } = work.what else { return };
-            match unless_it_panics(self.mail(&work.buyer, &key, &entry)).await {
+            let Some(effect) = effect_of(&key, entry.sequence) else {
+                return self.set_aside(kind, place).await;
+            };
+            match unless_it_panics(self.mail(&work.buyer, (&key, &effect), &entry)).await {
                 Ok(Some(status)) => self.swept.borrow_mut().emails.push((work.buyer, key, status)),
                 Ok(None) => {}
                 Err(stop) => self.fail(kind, work.buyer, key, stop),
@@ -36,7 +38,12 @@ where
     }
 
     /// Where an e-mail stands that was due; `None` if it was changed meanwhile, or is left for the next sweep.
-    async fn mail(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+    async fn mail(
+        &self,
+        buyer: &BuyerId,
+        (key, effect): (&str, &Effect),
+        entry: &LedgerEntry,
+    ) -> Result<Option<Status>, Stop> {
         match entry.status {
             Status::Sending => {
                 self.has_time()?;
@@ -44,7 +51,7 @@ where
                 Ok(settled.is_ours().then_some(Status::Unknown))
             }
             Status::Unknown => self.close(buyer, key, entry, Status::Abandoned, None).await,
-            Status::Retry => self.again(buyer, key, entry).await,
+            Status::Retry => self.again(buyer, (key, effect), entry).await,
             Status::Sent | Status::Rejected | Status::Abandoned | Status::Superseded | Status::Suppressed => {
                 Ok(None)
             }
@@ -52,33 +59,38 @@ where
     }
 
     /// Another attempt, if the head still calls for the mail.
-    async fn again(&self, buyer: &BuyerId, key: &str, entry: &LedgerEntry) -> Result<Option<Status>, Stop> {
+    async fn again(
+        &self,
+        buyer: &BuyerId,
+        (key, effect): (&str, &Effect),
+        entry: &LedgerEntry,
+    ) -> Result<Option<Status>, Stop> {
         if !self.may_send(Duration::ZERO) {
             return Ok(None);
         }
         let Advance { streams, leads, surroundings, .. } = self.advance;
-        let streams = InTime { store: *streams, deadline: self.deadline, surroundings: *surroundings };
+        let streams = InTime { store: *streams, deadline: self.shares_end, surroundings: *surroundings };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
-        let called_for = effect_of(key, entry.sequence).and_then(|effect| head.state.calls_for(&effect));
-        let Some(effect) = called_for else {
+        let Some(effect) = head.state.calls_for(effect) else {
             return self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await;
         };
         let cursor = leads.cursor(buyer).await?;
         if !self.wait_for_turn().await {
             return Ok(None);
         }
-        let look = Look { buyer, head, deadline: self.deadline, stopped: &cursor.stopped, parks_mail: false };
+        let look =
+            Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
         let how = How::Again { found: entry, tried_for: self.pace.tried_for };
         match self.advance.deliver(&look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
-            Delivered::Ours { status, paused } => {
+            Delivered::Ours { status, is_ours, paused } => {
                 if paused.is_some() {
                     *self.paused.borrow_mut() = paused;
                 }
-                Ok(Some(status))
+                Ok(is_ours.then_some(status))
             }
-            Delivered::Passed(_) => Ok(None),
+            Delivered::Passed(_) | Delivered::Unreadable => Ok(None),
         }
     }
 
@@ -103,7 +115,7 @@ where
         let paused = self.paused.borrow().as_ref().map(|reason| format!("SES takes no mail now: {reason}"));
         let stop = match paused {
             Some(reason) => Err(Stop::later(reason, None)),
-            None => self.deadline.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
+            None => self.shares_end.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
         };
         stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
     }
@@ -129,12 +141,12 @@ where
             head,
             now: self.now(),
         };
-        let settled: Settled = self.advance.leads.settle(buyer, key, &verdict).await?;
+        let settled = self.advance.settle_until_answered(buyer, key, &verdict, self.shares_end).await?;
         Ok(settled.is_ours().then_some(status))
     }
 }
 
-/// The effect behind a ledger entry.
+/// The effect behind a ledger entry; `None` for a key that this version does not know.
 fn effect_of(key: &str, sequence: Sequence) -> Option<Effect> {
     let kind = if key == "quote-email" {
         // The head says which offer.

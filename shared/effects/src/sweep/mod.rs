@@ -9,12 +9,11 @@ mod walk;
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
-use std::time::Duration;
 
 use domain::BuyerId;
 use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Commits, Feed, NEEDED};
-use futures::future::join4;
+use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use telemetry::chain;
@@ -22,9 +21,11 @@ use telemetry::chain;
 use crate::advance::{Advance, Advanced, CannotMark, Stop, unless_it_panics};
 use crate::deliver::later;
 use crate::leads::{
-    Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkKind, WorkPage, WorkPlace,
+    Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkCount, WorkKind, WorkPage,
+    WorkPlace, WorkShard,
 };
 use crate::outside::Outside;
+use crate::sweep::walk::earlier;
 
 /// How many e-mails are worked on at once. Each takes its own turn at SES; see [`MailPace`].
 const MAILS_AT_ONCE: usize = 32;
@@ -36,7 +37,7 @@ const BUYERS_AT_ONCE: usize = 16;
 const GAPS_AT_ONCE: usize = 16;
 
 /// What is kept of the invocation for its end: the lease is given back, and what is open is counted.
-const TO_END: Duration = Duration::from_secs(18);
+const TO_END: SignedDuration = SignedDuration::from_secs(18);
 
 /// How much open work is read at once.
 const PAGE: usize = 100;
@@ -78,7 +79,7 @@ pub struct Swept {
     pub unreadable: Vec<WorkPlace>,
     /// Shares in which work that was due is left for the next sweep, and why.
     pub left: BTreeMap<&'static str, String>,
-    /// How much is open of each kind at the end, due or not.
+    /// How much is open of each kind at the end, due or not; a kind that could not be counted is missing.
     pub open: BTreeMap<WorkKind, u64>,
 }
 
@@ -97,7 +98,10 @@ pub struct Failed {
 struct Sweep<'a, S, L, O, W> {
     advance: &'a Advance<'a, S, L, O, W>,
     pace: MailPace,
+    /// When the invocation ends, and with it the lease.
     deadline: Deadline,
+    /// When the shares end: early enough for what comes after them.
+    shares_end: Deadline,
     /// When the next e-mail's turn comes.
     next_turn: Cell<Timestamp>,
     /// Why SES takes no mail now.
@@ -132,6 +136,7 @@ where
             advance: self,
             pace,
             deadline,
+            shares_end: Deadline::at(earlier(deadline.moment(), TO_END)),
             next_turn: Cell::new(self.surroundings.now()),
             paused: RefCell::default(),
             advancing: RefCell::default(),
@@ -171,15 +176,42 @@ where
         if !self.swept.borrow().advanced.is_empty() {
             self.mails().await;
         }
-        let is_still_time = || self.deadline.leaves(NEEDED, self.advance.surroundings);
-        is_still_time()?;
-        leads.end(&lease).await?;
-        for kind in WorkKind::ALL {
-            is_still_time()?;
-            let count = leads.count(kind).await?;
-            self.swept.borrow_mut().open.insert(kind, count);
+        // What is open is counted whether or not the lease could be given back: that runs out by itself.
+        if let Err(stop) = self.end(&lease).await {
+            self.leave("sweep", stop);
+        }
+        let counted = join_all(WorkKind::ALL.map(async |kind| (kind, self.count(kind).await))).await;
+        for (kind, count) in counted {
+            match count {
+                Ok(count) => {
+                    self.swept.borrow_mut().open.insert(kind, count);
+                }
+                Err(stop) => self.leave("sweep", stop),
+            }
         }
         Ok(())
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), Stop> {
+        self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+        Ok(self.advance.leads.end(lease).await?)
+    }
+
+    /// How much is open of a kind; an error if it cannot be counted to the end, for less would be no answer.
+    async fn count(&self, kind: WorkKind) -> Result<u64, Stop> {
+        let count = async |shard: WorkShard| -> Result<u64, Stop> {
+            let (mut sum, mut after) = (0, None);
+            loop {
+                self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+                let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
+                sum += count;
+                if next.is_none() {
+                    return Ok(sum);
+                }
+                after = next;
+            }
+        };
+        Ok(try_join_all(kind.shards().map(count)).await?.into_iter().sum())
     }
 
     async fn behind(&self) {
@@ -198,7 +230,7 @@ where
             if let Err(stop) = self.has_time() {
                 return self.leave(kind.name(), stop);
             }
-            let look = self.advance.look_at_held(&work.buyer, &found, self.deadline);
+            let look = self.advance.look_at_held(&work.buyer, &found, self.shares_end);
             match unless_it_panics(look).await {
                 Ok(Some(held)) => self.swept.borrow_mut().held.push((work.buyer, held)),
                 Ok(None) => {}
@@ -244,7 +276,7 @@ where
         if !self.advancing.borrow_mut().insert(buyer.clone()) {
             return Ok(());
         }
-        let advanced = self.advance.advance_with(buyer, self.deadline, true).await;
+        let advanced = self.advance.advance_with(buyer, self.shares_end, true).await;
         self.advancing.borrow_mut().remove(buyer);
         match advanced {
             Ok(advanced) => {
@@ -284,7 +316,7 @@ where
 
     /// Whether a share may begin something more.
     fn has_time(&self) -> Result<(), Stop> {
-        Ok(self.deadline.leaves(NEEDED + TO_END, self.advance.surroundings)?)
+        Ok(self.shares_end.leaves(NEEDED, self.advance.surroundings)?)
     }
 
     fn now(&self) -> Timestamp {

@@ -114,6 +114,6 @@ fn newest_of_each(entries: &[FeedEntry]) -> Vec<(&BuyerId, Sequence)> {
     newest
 }
 
-fn earlier(moment: Timestamp, by: SignedDuration) -> Timestamp {
+pub(super) fn earlier(moment: Timestamp, by: SignedDuration) -> Timestamp {
     moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }

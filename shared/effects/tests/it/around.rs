@@ -7,7 +7,7 @@ use std::future::Future;
 use domain::{BuyerId, Sequence};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress, Settled,
-    Sweeps, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
@@ -40,7 +40,8 @@ impl<T: Commits, A: Around> Commits for With<'_, T, A> {
                 source: "lost".into(),
             })
         };
-        self.around.around("page", self.inner.page(buyer, before, limit), lost).await
+        let name = format!("page {buyer}");
+        self.around.around(&name, self.inner.page(buyer, before, limit), lost).await
     }
 }
 
@@ -89,8 +90,13 @@ impl<T: Work, A: Around> Work for With<'_, T, A> {
         self.around.around(&name, call, lost("due", &"sweeper")).await
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        self.around.around("count", self.inner.count(kind), lost("count", &"sweeper")).await
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        let name = format!("count {}", shard.kind.name());
+        self.around.around(&name, self.inner.count(shard, after), lost("count", &"sweeper")).await
     }
 
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
@@ -186,11 +192,42 @@ impl<F: AsyncFn()> Around for Before<'_, F> {
     }
 }
 
+/// Does something before a page of a buyer is read.
+pub(crate) struct Watched<F>(pub(crate) F);
+
+impl<F: AsyncFn(&BuyerId)> Around for Watched<F> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        if let Some(buyer) = name.strip_prefix("page ") {
+            (self.0)(&testkit::buyer(buyer)).await;
+        }
+        call.await
+    }
+}
+
 /// No call of this name is answered, and none takes effect.
 pub(crate) struct Away<'a>(pub(crate) &'a str);
 
 impl Around for Away<'_> {
     async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
         if name == self.0 { lost(false) } else { call.await }
+    }
+}
+
+/// The first call of this name takes effect, and its answer is lost.
+pub(crate) struct LostOnce<'a> {
+    name: &'a str,
+    is_lost: Cell<bool>,
+}
+
+impl<'a> LostOnce<'a> {
+    pub(crate) fn new(name: &'a str) -> Self {
+        Self { name, is_lost: Cell::new(false) }
+    }
+}
+
+impl Around for LostOnce<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R {
+        let answer = call.await;
+        if name == self.name && !self.is_lost.replace(true) { lost(true) } else { answer }
     }
 }

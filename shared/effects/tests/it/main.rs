@@ -7,6 +7,7 @@ mod attempts;
 mod clauses;
 mod dynamo;
 mod leads;
+mod logs;
 mod mail;
 mod requests;
 mod ses;

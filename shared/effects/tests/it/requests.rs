@@ -129,7 +129,8 @@ async fn a_walk_asks_a_fiftieth_of_a_request_at_most_for_a_settled_commit() {
 
     let calls = calls.calls();
     let count = |name: &str| u32::try_from(calls.iter().filter(|call| *call == name).count()).unwrap();
-    assert_eq!((count("page"), count("cursor")), (0, 0), "no buyer is asked for by itself");
+    let of_one = calls.iter().filter(|call| *call == "cursor" || call.starts_with("page"));
+    assert_eq!(of_one.count(), 0, "no buyer is asked for by itself");
     let requests = count("recorded") + count("cursors") + count("set_walked") * 3;
     assert!(count("cursors") >= 50 && requests * 50 <= COMMITS, "{requests} for {COMMITS}");
 }

@@ -111,7 +111,7 @@ impl Platform {
         let off = self.is(Strategy::TrustFeed).then_some(Safeguard::HeadCheck).or(self.off);
         let claimed = other.unwrap_or_else(|| self.leads.claim(claim, head_moved, off));
         match claimed {
-            Claimed::Ours => {}
+            Claimed::Ours | Claimed::Unreadable => {}
             Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
             Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
         }

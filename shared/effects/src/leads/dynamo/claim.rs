@@ -9,9 +9,7 @@ use domain::{BuyerId, Sequence};
 
 use super::attributes::{Item, key, number, read_entry, text, time};
 use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
-use crate::leads::{
-    Claim, Claimed, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Taking, Verdict, WorkKind,
-};
+use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Taking, Verdict, WorkKind};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
@@ -109,9 +107,12 @@ impl Ledger for DynamoLeads {
         let entry = change.build(&self.table, entry_key(&claim.buyer, &claim.key), condition);
         match self.transact_at_head(&claim.buyer, entry, claim.head).await? {
             Fenced::Written => Ok(Claimed::Ours),
-            // The SDK sent it again after its answer was lost.
-            Fenced::Refused(Some(entry)) if entry.nonce == claim.nonce => Ok(Claimed::Ours),
-            Fenced::Refused(Some(entry)) => Ok(Claimed::Held(entry)),
+            Fenced::Refused(Some(item)) => Ok(match read_entry(&item) {
+                // The SDK sent it again after its answer was lost.
+                Some(entry) if entry.nonce == claim.nonce => Claimed::Ours,
+                Some(entry) => Claimed::Held(Box::new(entry)),
+                None => Claimed::Unreadable,
+            }),
             // Only what was found can be missing, and it is found again if it is there.
             Fenced::Refused(None) | Fenced::HeadMoved => Ok(Claimed::HeadMoved),
         }
@@ -148,7 +149,7 @@ impl Ledger for DynamoLeads {
         if let Some(head) = verdict.head {
             return Ok(match self.transact_at_head(buyer, entry, head).await? {
                 Fenced::Written => Settled::Done,
-                Fenced::Refused(entry) => verdict.refused(entry.as_deref()),
+                Fenced::Refused(item) => verdict.refused(item.as_ref().and_then(read_entry).as_ref()),
                 Fenced::HeadMoved => Settled::HeadMoved,
             });
         }
@@ -180,8 +181,8 @@ impl Ledger for DynamoLeads {
 /// How a write on an entry ended that was made on the condition that nothing follows a head.
 enum Fenced {
     Written,
-    /// The entry's own condition failed; this is how it was found, if it is there.
-    Refused(Option<Box<LedgerEntry>>),
+    /// The entry's own condition failed; this is how it was found, if it is there, readable or not.
+    Refused(Option<Item>),
     HeadMoved,
 }
 
@@ -216,7 +217,7 @@ impl DynamoLeads {
         let reasons = canceled.cancellation_reasons();
         if has_failed(reasons, 0) {
             let found = reasons.first().and_then(|reason: &CancellationReason| reason.item.as_ref());
-            return Ok(Fenced::Refused(found.and_then(read_entry).map(Box::new)));
+            return Ok(Fenced::Refused(found.cloned()));
         }
         if has_failed(reasons, 1) {
             return Ok(Fenced::HeadMoved);

@@ -11,7 +11,9 @@ use domain::{BuyerId, LeadId, Priority, Sequence};
 use event_store::shard_of;
 
 use super::attributes::{Item, buyer_of, contact, key, number, read_cursor, text, time};
-use super::{DynamoLeads, HELD, LEAD_SHARDS, has_failed, invalid, open_work, unavailable};
+use super::{
+    DynamoLeads, HELD, LEAD_SHARDS, has_failed, if_condition_holds, invalid, open_work, unavailable,
+};
 use crate::leads::{
     Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress, WorkKind,
 };
@@ -104,7 +106,8 @@ impl Cursors for DynamoLeads {
     }
 
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
-        self.client
+        let update = self
+            .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), CURSOR)))
@@ -119,14 +122,8 @@ impl Cursors for DynamoLeads {
             .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
             .expression_attribute_values(":start", number(Sequence::START.get()))
             // Our own mark, sent twice by the SDK, is no newer mark.
-            .condition_expression("NOT mark = :mark")
-            .send()
-            .await
-            .map(|_| ())
-            .or_else(|error| match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable("UpdateItem", buyer, error)),
-            })
+            .condition_expression("NOT mark = :mark");
+        if_condition_holds(buyer, update).await.map(|_| ())
     }
 }
 
@@ -142,20 +139,15 @@ struct MovedMeanwhile;
 
 impl DynamoLeads {
     async fn clear_mark(&self, buyer: &BuyerId, mark: &str) -> Result<Moved, LeadsUnavailable> {
-        self.client
+        let update = self
+            .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), CURSOR)))
             .update_expression(format!("REMOVE {REMOVE_MARK}"))
             .condition_expression("mark = :mark")
-            .expression_attribute_values(":mark", text(mark))
-            .send()
-            .await
-            .map(|_| Moved::Done)
-            .or_else(|error| match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(Moved::Done),
-                _ => Err(unavailable("UpdateItem", buyer, error)),
-            })
+            .expression_attribute_values(":mark", text(mark));
+        if_condition_holds(buyer, update).await.map(|_| Moved::Done)
     }
 
     /// One write unit, where a transaction would cost two.

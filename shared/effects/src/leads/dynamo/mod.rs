@@ -15,12 +15,15 @@ use std::fmt;
 pub use about::{About, KnownLead};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
 use domain::BuyerId;
 use event_store::shard_of;
 pub use operators::{FoundEmails, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
 
+use self::attributes::Item;
 use super::work::WORK_SHARDS;
 use super::{LeadsUnavailable, WorkKind, WorkShard};
 
@@ -50,6 +53,20 @@ const LEAD_SHARDS: u8 = 4;
 fn open_work(kind: WorkKind, buyer: &BuyerId) -> AttributeValue {
     let shard = WorkShard { kind, shard: shard_of(buyer, WORK_SHARDS) };
     AttributeValue::S(work::partition(shard))
+}
+
+/// The values that an update returns; `None` if its condition did not hold, which is an answer like any other.
+async fn if_condition_holds(
+    buyer: &impl fmt::Display,
+    update: UpdateItemFluentBuilder,
+) -> Result<Option<Item>, LeadsUnavailable> {
+    match update.send().await {
+        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
+            _ => Err(unavailable("UpdateItem", buyer, error)),
+        },
+    }
 }
 
 fn unavailable<E, R>(

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::attributes::{Item, key, read_entry, text, time};
 use super::claim::entry_key;
-use super::unavailable;
+use super::{if_condition_holds, unavailable};
 use crate::leads::{AddressDigest, Heard, LeadsUnavailable, Learned, LedgerEntry, Receipts, receipts};
 
 /// How often an entry is looked at that changes at that very moment.
@@ -48,21 +48,16 @@ impl DynamoReceipts {
 
     /// Adds the address to those that no mail goes to any more; once.
     async fn stop(&self, buyer: &BuyerId, address: &AddressDigest) -> Result<(), LeadsUnavailable> {
-        self.client
+        let update = self
+            .client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), "cursor")))
             .update_expression("ADD stopped :addresses")
             .condition_expression("NOT contains(stopped, :address)")
             .expression_attribute_values(":addresses", AttributeValue::Ss(vec![address.0.clone()]))
-            .expression_attribute_values(":address", text(&address.0))
-            .send()
-            .await
-            .map(|_| ())
-            .or_else(|error| match error.as_service_error() {
-                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable("UpdateItem", buyer, error)),
-            })
+            .expression_attribute_values(":address", text(&address.0));
+        if_condition_holds(buyer, update).await.map(|_| ())
     }
 
     /// Writes the entry if it is still as found; else tells how it is now.

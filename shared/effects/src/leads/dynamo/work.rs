@@ -1,7 +1,5 @@
 //! Open work and the sweeper's place.
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{ReturnValue, Select};
 use contract::stored::written;
 use jiff::Timestamp;
@@ -9,9 +7,9 @@ use jiff::Timestamp;
 use super::attributes::{
     Item, buyer_of, key, read_cursor, read_entry, read_held, read_text, read_time, text, time,
 };
-use super::{DynamoLeads, HELD, unavailable};
+use super::{DynamoLeads, HELD, if_condition_holds, unavailable};
 use crate::leads::{
-    Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkKind, WorkPage, WorkPlace,
+    Again, LeadsUnavailable, Lease, Open, OpenWork, Sweeps, Walked, Work, WorkCount, WorkPage, WorkPlace,
     WorkShard,
 };
 
@@ -31,12 +29,6 @@ impl Work for DynamoLeads {
         after: Option<&WorkPlace>,
         limit: usize,
     ) -> Result<WorkPage, LeadsUnavailable> {
-        let start = after.map(|place| {
-            let mut start = key(&place.buyer, &place.kind);
-            start.insert("openWork".to_owned(), text(partition(shard)));
-            start.insert("due".to_owned(), text(&place.due));
-            start
-        });
         let page = self
             .client
             .query()
@@ -45,7 +37,7 @@ impl Work for DynamoLeads {
             .key_condition_expression("openWork = :work AND due <= :until")
             .expression_attribute_values(":work", text(partition(shard)))
             .expression_attribute_values(":until", time(until))
-            .set_exclusive_start_key(start)
+            .set_exclusive_start_key(after.map(|place| start_after(shard, place)))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .send()
             .await
@@ -54,25 +46,26 @@ impl Work for DynamoLeads {
         Ok(WorkPage { items, next: page.last_evaluated_key().map(place_of) })
     }
 
-    /// Every page is counted, and no item is sent.
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        let mut count = 0;
-        for shard in kind.shards() {
-            let query = self
-                .client
-                .query()
-                .table_name(&self.table)
-                .index_name("open-work")
-                .select(Select::Count)
-                .key_condition_expression("openWork = :work")
-                .expression_attribute_values(":work", text(partition(shard)));
-            let mut pages = query.into_paginator().send();
-            while let Some(page) = pages.next().await {
-                let page = page.map_err(|error| unavailable("Query", &SWEEPER, error))?;
-                count += u64::try_from(page.count()).unwrap_or_default();
-            }
-        }
-        Ok(count)
+    /// Items are counted where they lie: none is sent.
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        let page = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name("open-work")
+            .select(Select::Count)
+            .key_condition_expression("openWork = :work")
+            .expression_attribute_values(":work", text(partition(shard)))
+            .set_exclusive_start_key(after.map(|place| start_after(shard, place)))
+            .send()
+            .await
+            .map_err(|error| unavailable("Query", &SWEEPER, error))?;
+        let count = u64::try_from(page.count()).unwrap_or_default();
+        Ok(WorkCount { count, next: page.last_evaluated_key().map(place_of) })
     }
 
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
@@ -85,7 +78,7 @@ impl Work for DynamoLeads {
             .condition_expression("due = :due")
             .expression_attribute_values(":until", time(until))
             .expression_attribute_values(":due", text(&place.due));
-        condition_held(&place.buyer, update).await.map(|_| ())
+        if_condition_holds(&place.buyer, update).await.map(|_| ())
     }
 }
 
@@ -103,7 +96,7 @@ impl Sweeps for DynamoLeads {
             .expression_attribute_values(":until", time(lease.until))
             .expression_attribute_values(":now", time(lease.now))
             .return_values(ReturnValue::AllNew);
-        let place = condition_held(SWEEPER, update).await?;
+        let place = if_condition_holds(&SWEEPER, update).await?;
         Ok(place.map(|place| read_walked(&place)))
     }
 
@@ -123,7 +116,7 @@ impl Sweeps for DynamoLeads {
                 .update_expression(format!("SET {name} = :place"))
                 .condition_expression(format!("attribute_not_exists({name}) OR {name} < :place"))
                 .expression_attribute_values(":place", text(place));
-            condition_held(SWEEPER, update).await?;
+            if_condition_holds(&SWEEPER, update).await?;
         }
         Ok(())
     }
@@ -137,21 +130,7 @@ impl Sweeps for DynamoLeads {
             .update_expression("REMOVE lease, leaseUntil")
             .condition_expression("lease = :lease")
             .expression_attribute_values(":lease", text(&lease.nonce));
-        condition_held(SWEEPER, update).await.map(|_| ())
-    }
-}
-
-/// The values that the update returns; `None` if its condition did not hold.
-async fn condition_held(
-    buyer: &str,
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<Item>, LeadsUnavailable> {
-    match update.send().await {
-        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(unavailable("UpdateItem", &buyer, error)),
-        },
+        if_condition_holds(&SWEEPER, update).await.map(|_| ())
     }
 }
 
@@ -165,6 +144,14 @@ fn read_walked(place: &Item) -> Option<Walked> {
 fn read_again(text: &str) -> Option<Again> {
     let (began, through) = text.split_once('/')?;
     Some(Again { began: began.parse().ok()?, through: through.parse().ok()? })
+}
+
+/// Where a query of the index goes on.
+fn start_after(shard: WorkShard, place: &WorkPlace) -> Item {
+    let mut start = key(&place.buyer, &place.kind);
+    start.insert("openWork".to_owned(), text(partition(shard)));
+    start.insert("due".to_owned(), text(&place.due));
+    start
 }
 
 fn place_of(item: &Item) -> WorkPlace {

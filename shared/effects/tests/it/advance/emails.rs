@@ -7,7 +7,8 @@ use effects::outside::Delivery;
 use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
 
-use crate::around::{Around, With};
+use crate::around::{Around, LostOnce, With};
+use crate::logs::Logs;
 use crate::world::{Seen, World, at, settled};
 
 const TOLD: [&str; 2] = ["quote/car-1 sent", "opened/low/1 sent"];
@@ -38,6 +39,19 @@ async fn a_mail_that_ses_took_is_sent_and_says_which_buyer_effect_and_attempt_it
     assert_eq!(email.to, "ada.canary@example.com");
     let tag = |name, value: &str| (name, value.to_owned());
     assert_eq!(email.tags, [tag("buyer", "buyer-7"), tag("effect", "quote-email"), tag("nonce", "nonce-1")]);
+}
+
+#[tokio::test]
+async fn a_claim_that_was_not_answered_is_made_once_more_and_logged() {
+    let (world, logs) = (World::new(), Logs::listen());
+    world.record(&[made("car-1")]).await;
+    let lost = LostOnce::new("claim quote-email");
+    let leads = With { inner: &world.leads, around: &lost };
+    let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(Seen::of(&advanced), settled(1, &[TOLD[0], TOLD[1], "quote-email sent"]));
+    let error = "the leads table did not answer claim for buyer-7: lost";
+    let line = "WARN a claim was not answered: once more buyer=buyer-7 effect=quote-email";
+    assert_eq!(logs.lines(), [format!("{line} error={error}")]);
 }
 
 #[tokio::test]

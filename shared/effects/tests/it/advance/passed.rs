@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use domain::Sequence;
 use effects::leads::{Claim, Claimed, Ledger as _, Settled, Status, Taking};
 use effects::outside::Delivery;
+use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, made};
 
 use crate::attempts::{claim, verdict};
-use crate::world::{World, at, settled};
+use crate::dynamo::{Engine, leads_at};
+use crate::logs::Logs;
+use crate::world::{Seen, World, at, settled};
 
 const KEY: &str = "quote-email";
 
@@ -54,6 +57,25 @@ async fn the_cursor_passes_an_entry_of_every_status_and_leaves_it_as_it_is() {
         let is_written = matches!(status, Status::Rejected | Status::Suppressed);
         assert_eq!(!world.settled().is_empty(), is_written, "{status:?}: {:?}", world.settled());
     }
+}
+
+#[tokio::test]
+async fn the_cursor_passes_an_entry_that_cannot_be_read_and_says_what_to_do() {
+    let (world, engine, logs) = (World::new(), Engine::start().await, Logs::listen());
+    let s = |text: &str| json!({ "S": text });
+    let entry = json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("of-tomorrow") });
+    engine.laying()(&entry);
+    world.record(&[made("car-1")]).await;
+    let leads = leads_at(&engine.url);
+    for performed in [&["quote/car-1 sent", "opened/low/1 sent", "quote-email passed"][..], &[]] {
+        let advanced = world.advance_over(&*world.streams, &leads, &world.outside).await;
+        assert_eq!(Seen::of(&advanced), settled(1, performed));
+    }
+    assert_eq!(world.emails(), [""; 0]);
+    assert!(engine.items().contains(&entry), "left as it is");
+    let line =
+        "ERROR the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it";
+    assert_eq!(logs.lines(), [format!("{line} buyer=buyer-7 effect=quote-email")]);
 }
 
 #[tokio::test]

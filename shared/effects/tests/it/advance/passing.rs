@@ -1,7 +1,8 @@
 //! What passes stops one buyer for a while: it is marked, and a later advance performs the rest.
 
+use contract::receipt::{Kind, Receipt};
 use domain::Sequence;
-use effects::leads::{Behind, Cursor, Cursors as _, Progress};
+use effects::leads::{Behind, Cursor, Cursors, Ledger, Progress, Receipts as _};
 use effects::outside::Delivery;
 use effects::{Advance, CannotMark};
 use event_store::surroundings::{Deadline, Surroundings as _};
@@ -11,7 +12,7 @@ use telemetry::Metrics;
 use testkit::{accepted, made, withdrawn};
 
 use crate::advance::crashes::{Fault, Faults};
-use crate::around::With;
+use crate::around::{Away, Before, With};
 use crate::world::{Seen, World, at, behind, settled};
 
 const SALES_DOWN: &str =
@@ -229,18 +230,64 @@ async fn every_effect_and_every_buyer_left_behind_is_counted() {
     assert_eq!(whole.get("EmailsRejected"), None);
 }
 
+fn refused() -> Delivery {
+    Delivery::Refused { reason: "MessageRejected".to_owned() }
+}
+
+impl World {
+    /// How many rejected mails an advance counts for the alarm.
+    async fn rejected(&self, leads: &(impl Cursors + Ledger)) -> u64 {
+        let advanced = self.advance_over(&*self.streams, leads, &self.outside).await;
+        let mut metrics = Metrics::default();
+        advanced.tell(&self.buyer, self.clock.now(), &mut metrics);
+        let lines = metrics.lines("test", 0);
+        let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter_map(|line| line.get("EmailsRejected")?.as_u64()).sum()
+    }
+}
+
 #[tokio::test]
-async fn a_rejected_mail_is_counted_for_its_alarm() {
+async fn a_rejected_mail_is_counted_once_for_its_alarm_whoever_passes_it_later() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
-    world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
-    let advanced = world.advance_over(&*world.streams, &world.leads, &world.outside).await;
-    let mut metrics = Metrics::default();
-    advanced.tell(&world.buyer, world.clock.now(), &mut metrics);
-    let lines = metrics.lines("test", 0);
-    let counted: Vec<Value> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    let rejected: Vec<&Value> = counted.iter().filter_map(|line| line.get("EmailsRejected")).collect();
-    assert_eq!(rejected, [&json!(1)]);
+    world.outside.deliver_as([refused()]);
+    assert_eq!(world.rejected(&world.leads).await, 1);
+    world.record(&[withdrawn("car-1").v(2), made("car-2")]).await;
+    assert_eq!(world.rejected(&world.leads).await, 0);
+    assert_eq!(world.emails(), ["quote-email"], "passed");
+}
+
+#[tokio::test]
+async fn a_mail_that_a_look_rejected_is_not_counted_by_the_next_look() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.record(&[accepted("car-1").v(2)]).await;
+    world.record(&[made("car-2"), withdrawn("car-1").v(3)]).await;
+    world.outside.deliver_as([refused()]);
+    // The cursor cannot move, so the mail is come to again.
+    let away = Away("move_cursor");
+    assert_eq!(world.rejected(&With { inner: &world.leads, around: &away }).await, 1);
+    assert_eq!(world.rejected(&world.leads).await, 0);
+}
+
+#[tokio::test]
+async fn a_mail_that_a_receipt_rejected_first_is_counted_by_the_receipt_only() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([refused()]);
+    let meanwhile = Before::once("settle quote-email", async || {
+        let entry = world.tables().ledger.into_values().next().unwrap();
+        let receipt = Receipt {
+            buyer: world.buyer.clone(),
+            effect: "quote-email".to_owned(),
+            nonce: entry.nonce,
+            kind: Kind::Rejected,
+            message_id: "ses-1".to_owned(),
+        };
+        world.leads.learn(&receipt, at("09:59:59")).await.unwrap();
+    });
+    assert_eq!(world.rejected(&With { inner: &world.leads, around: &meanwhile }).await, 0);
+    assert_eq!(world.ledger()["quote-email"], "rejected");
 }
 
 #[tokio::test]

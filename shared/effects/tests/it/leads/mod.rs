@@ -30,7 +30,7 @@ use domain::{BuyerId, Event, Sequence};
 use effects::leads::{
     About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
     LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Settled,
-    Sweeps, Tables, Verdict, Walked, Work, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Sweeps, Tables, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
@@ -248,8 +248,12 @@ impl Work for Table {
         either!(self, leads.due(shard, until, after, limit))
     }
 
-    async fn count(&self, kind: WorkKind) -> Result<u64, LeadsUnavailable> {
-        either!(self, leads.count(kind))
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        either!(self, leads.count(shard, after))
     }
 
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {

@@ -3,7 +3,7 @@
 use domain::{BuyerId, Sequence};
 use effects::leads::{
     Behind, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Open, OpenWork, Progress, Settled,
-    Status, Verdict, Work as _, WorkKind, WorkPlace, WorkShard,
+    Status, Verdict, Work as _, WorkCount, WorkKind, WorkPlace, WorkShard,
 };
 use event_store::shard_of;
 use serde_json::json;
@@ -34,6 +34,17 @@ impl Table {
         let (mark, reason) = ("first".to_owned(), "no time left".to_owned());
         let behind = Behind { mark, reason, attempts: 1, not_before: at(due) };
         self.mark_behind(of, &behind).await.unwrap();
+    }
+
+    /// How much is open of a kind.
+    async fn open(&self, kind: WorkKind) -> u64 {
+        let mut open = 0;
+        for shard in kind.shards() {
+            let WorkCount { count, next } = self.count(shard, None).await.unwrap();
+            assert_eq!(next, None, "{self}");
+            open += count;
+        }
+        open
     }
 
     /// Everything of a kind that is due by then, in pages of this size: places, readable or not.
@@ -85,7 +96,7 @@ async fn each_kind_of_work_is_found_and_counted_apart() {
     let held = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
     for table in both().await {
         for kind in WorkKind::ALL {
-            assert_eq!(table.count(kind).await.unwrap(), 0, "{table}");
+            assert_eq!(table.open(kind).await, 0, "{table}");
         }
         // All of one buyer, so of shards of the same number.
         let entry = Box::new(table.in_doubt(&buyer(), "11:00:00").await);
@@ -104,7 +115,7 @@ async fn each_kind_of_work_is_found_and_counted_apart() {
         let gaps = [work("10:30:00", Open::Held(held.clone()))];
         assert_eq!(table.found(WorkKind::Held, "12:00:00", 9).await, gaps, "{table}");
         for (kind, count) in [(WorkKind::Email, 1), (WorkKind::Behind, 3), (WorkKind::Held, 1)] {
-            assert_eq!(table.count(kind).await.unwrap(), count, "{table}: due or not");
+            assert_eq!(table.open(kind).await, count, "{table}: due or not");
         }
     }
 }

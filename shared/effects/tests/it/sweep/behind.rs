@@ -5,8 +5,8 @@ use effects::leads::{Behind, Cursors as _};
 use event_store::surroundings::Surroundings as _;
 use testkit::{buyer, made};
 
-use super::walks::Watched;
 use super::{minutes, told};
+use crate::around::{Watched, With};
 use crate::world::{Seen, World, record};
 
 #[tokio::test]
@@ -68,9 +68,12 @@ async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
         world.clock.pass(minutes(1));
     }
     world.clock.pass(minutes(3));
-    let faulty = Watched(&world.streams, async |of: &domain::BuyerId| {
-        assert_ne!(*of, buyer("bob"), "a fault of the test");
-    });
+    let faulty = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &domain::BuyerId| {
+            assert_ne!(*of, buyer("bob"), "a fault of the test");
+        }),
+    };
     let sweep = async || {
         let began = world.clock.now();
         let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
@@ -97,7 +100,10 @@ async fn a_buyer_that_two_shares_find_is_advanced_once_at_a_time() {
     world.leads.mark_behind(&world.buyer, &behind).await.unwrap();
     world.clock.pass(minutes(3));
     // Each share lets the others go on once it has read the cursor.
-    let yields = Watched(&world.streams, async |_: &domain::BuyerId| tokio::task::yield_now().await);
+    let yields = With {
+        inner: &*world.streams,
+        around: &Watched(async |_: &domain::BuyerId| tokio::task::yield_now().await),
+    };
     let swept = world.sweep_over(&yields, &world.leads, &world.outside).await;
     assert_eq!(swept.advanced.len(), 1);
     assert_eq!(world.sales(), ["quote/car-1", "opened/low/1"], "each message once");

@@ -1,14 +1,17 @@
 //! How a sweep ends that cannot do everything, and how the next one goes on.
 
+use std::future::Future;
+use std::time::Duration;
+
 use domain::BuyerId;
-use effects::leads::{Behind, Cursors as _};
+use effects::leads::{Behind, Cursors as _, Status, WorkKind};
 use effects::outside::Delivery;
-use event_store::surroundings::Surroundings as _;
+use event_store::surroundings::{Sleep as _, Surroundings as _};
+use jiff::SignedDuration;
 use testkit::{buyer, made};
 
-use super::walks::Watched;
-use super::{minutes, per_second, told};
-use crate::around::{Away, With};
+use super::{minutes, per_second, throttled, told};
+use crate::around::{Around, Away, Watched, With};
 use crate::world::{World, at, record};
 
 #[tokio::test]
@@ -23,7 +26,8 @@ async fn a_second_walk_of_several_sweeps_counts_from_where_it_began() {
     }
     world.clock.set(at("13:00:00"));
     // Each look takes a minute, of the quarter of an hour that there is.
-    let takes_long = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(1)));
+    let takes_long =
+        With { inner: &*world.streams, around: &Watched(async |_: &BuyerId| world.clock.pass(minutes(1))) };
     let (began, last) = (at("13:00:00"), at("12:00:00"));
     let (mut advanced, mut places) = (0, Vec::new());
     loop {
@@ -44,6 +48,84 @@ async fn a_second_walk_of_several_sweeps_counts_from_where_it_began() {
     assert!(places.iter().all(|walked| (walked.again.began, walked.again_at) == (began, last)), "{places:?}");
 }
 
+/// Each call about a mail takes as long as it may.
+struct Slow<'a>(&'a World);
+
+impl Around for Slow<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        let seconds = match name.split(' ').next().unwrap() {
+            "claim" => 11,
+            "send" => 8,
+            "settle" => 5,
+            _ => 0,
+        };
+        self.0.clock.sleep(Duration::from_secs(seconds)).await;
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn mails_that_take_as_long_as_they_may_leave_time_for_the_end_of_the_sweep() {
+    let world = World::new();
+    world.invite((0..1000).map(|number| format!("buyer-{number}")), throttled()).await;
+    world.clock.pass(minutes(5));
+    let (slow, ends) = (Slow(&world), world.clock.deadline().moment());
+    let (leads, outside) =
+        (With { inner: &world.leads, around: &slow }, With { inner: &world.outside, around: &slow });
+    let (swept, ended) = world.sweep_as(per_second(1), &*world.streams, &leads, &outside).await;
+    ended.unwrap();
+    assert!(world.count(Status::Retry) > 100, "the mails took all the time");
+    assert!(ends.duration_since(world.clock.now()).as_secs() >= 18);
+    assert_eq!(world.tables().lease, None, "given back");
+    assert_eq!(swept.open.keys().copied().collect::<Vec<_>>(), WorkKind::ALL);
+    assert_eq!(swept.left.keys().collect::<Vec<_>>(), [&"email"]);
+}
+
+#[tokio::test]
+async fn what_is_open_is_counted_though_the_lease_cannot_be_given_back() {
+    let world = World::new();
+    let away = Away("end");
+    let leads = With { inner: &world.leads, around: &away };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.left.keys().collect::<Vec<_>>(), [&"sweep"]);
+    assert_eq!(swept.open.into_iter().collect::<Vec<_>>(), WorkKind::ALL.map(|kind| (kind, 0)));
+}
+
+#[tokio::test]
+async fn a_kind_that_cannot_be_counted_is_missing_and_the_others_are_there() {
+    let world = World::new();
+    let away = Away("count behind");
+    let leads = With { inner: &world.leads, around: &away };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.left["sweep"], "the leads table did not answer count for sweeper: lost");
+    assert_eq!(swept.open.into_keys().collect::<Vec<_>>(), [WorkKind::Email, WorkKind::Held]);
+}
+
+/// The sweep begins so late that only its end is left, and each count takes five seconds.
+struct SlowEnd<'a>(&'a World);
+
+impl Around for SlowEnd<'_> {
+    async fn around<R>(&self, name: &str, call: impl Future<Output = R>, _: impl FnOnce(bool) -> R) -> R {
+        match name.split(' ').next() {
+            Some("begin") => self.0.clock.pass(minutes(15) - SignedDuration::from_secs(18)),
+            Some("count") => self.0.clock.pass(SignedDuration::from_secs(5)),
+            _ => {}
+        }
+        call.await
+    }
+}
+
+#[tokio::test]
+async fn no_count_is_begun_that_could_outlive_the_invocation() {
+    let world = World::new();
+    let (slow, ends) = (SlowEnd(&world), world.clock.deadline().moment());
+    let leads = With { inner: &world.leads, around: &slow };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(ends.duration_since(world.clock.now()).as_secs(), 3, "three were made");
+    assert_eq!((swept.open.len(), world.tables().lease), (0, None));
+    assert_eq!(swept.left["sweep"], "the invocation's time is up");
+}
+
 #[tokio::test]
 async fn what_there_is_no_time_for_stays_due_with_its_own_reason() {
     let world = World::new();
@@ -58,7 +140,8 @@ async fn what_there_is_no_time_for_stays_due_with_its_own_reason() {
     for name in ["ada", "bob"] {
         world.leads.mark_behind(&buyer(name), &behind(name)).await.unwrap();
     }
-    let takes_all = Watched(&world.streams, async |_: &BuyerId| world.clock.pass(minutes(15)));
+    let takes_all =
+        With { inner: &*world.streams, around: &Watched(async |_: &BuyerId| world.clock.pass(minutes(15))) };
     let swept = world.sweep_over(&takes_all, &world.leads, &world.outside).await;
     let up = "the invocation's time is up";
     assert_eq!(swept.left.get("behind").map(String::as_str), Some(up), "{:?}", swept.left);

@@ -10,7 +10,8 @@ use event_store::{EventStore as _, Performing, erase};
 use testkit::{accepted, buyer, made, withdrawn};
 
 use super::minutes;
-use super::walks::Watched;
+use crate::around::{Watched, With};
+use crate::logs::Logs;
 use crate::world::{World, record, settled};
 
 impl World {
@@ -99,7 +100,14 @@ async fn a_gap_in_a_stream_that_cannot_be_read_is_told_of_with_what_was_known() 
     world.advance().await;
     world.corrupt().await;
     world.clock.pass(minutes(10));
+    let logs = Logs::listen();
     assert_eq!(world.held().await, [10]);
+    let line = logs.lines().into_iter().find(|line| line.contains("what is held")).unwrap();
+    assert!(
+        line.starts_with("WARN what is held cannot be read: as known before buyer=buyer-7 error="),
+        "{line}"
+    );
+    assert!(line.ends_with(" sequence=1"), "{line}");
     assert_eq!(world.held().await, [0; 0], "not again before an hour has passed");
 }
 
@@ -113,11 +121,14 @@ async fn a_gap_is_told_of_no_more_if_who_could_read_the_stream_said_meanwhile_th
     assert_eq!(world.tables().held.len(), 2);
     world.corrupt().await;
     world.clock.pass(minutes(60));
-    let meanwhile = Watched(&world.streams, async |of: &BuyerId| {
-        if *of == first {
-            world.say_held(None).await;
-        }
-    });
+    let meanwhile = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &BuyerId| {
+            if *of == first {
+                world.say_held(None).await;
+            }
+        }),
+    };
     let told = world.sweep_over(&meanwhile, &world.leads, &world.outside).await.held;
     let told: Vec<&BuyerId> = told.iter().map(|(buyer, _)| buyer).collect();
     assert_eq!(told, [&first]);
@@ -130,7 +141,8 @@ async fn a_look_reads_from_where_the_oldest_event_waits_and_no_further() {
     world.record(&[withdrawn("car-1").v(2)]).await;
     world.advance().await;
     let pages = Cell::new(0);
-    let counted = Watched(&world.streams, async |_: &BuyerId| pages.set(pages.get() + 1));
+    let counted =
+        With { inner: &*world.streams, around: &Watched(async |_: &BuyerId| pages.set(pages.get() + 1)) };
     let look = async || {
         world.clock.pass(minutes(60));
         world.sweep_over(&counted, &world.leads, &world.outside).await;

@@ -1,11 +1,14 @@
 //! E-mails that are due: tried again, declared doubtful, or ended.
 
 use contract::receipt::{Kind, Receipt};
-use effects::leads::{Claimed, Ledger as _, Receipts as _, Status};
+use effects::leads::{Claimed, Ledger as _, LedgerEntry, Receipts as _, Status};
 use effects::outside::Delivery;
+use event_store::surroundings::Surroundings as _;
+use jiff::SignedDuration;
 use testkit::{acceptance_withdrawn, accepted, made};
 
 use super::{Always, minutes, throttled, told};
+use crate::around::{Before, LostOnce, With};
 use crate::attempts::claim;
 use crate::world::{World, at};
 
@@ -16,7 +19,7 @@ async fn a_mail_that_was_definitely_not_sent_is_sent_when_due_and_not_before() {
     world.outside.deliver_as([throttled()]);
     world.advance().await;
     let entry = world.tables().ledger.into_values().next().unwrap();
-    world.clock.set(entry.due.unwrap() - jiff::SignedDuration::from_millis(1));
+    world.clock.set(entry.due.unwrap() - SignedDuration::from_millis(1));
     let swept = world.sweep().await;
     assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "retry"), "not due");
     world.clock.set(entry.due.unwrap());
@@ -77,7 +80,6 @@ async fn a_mail_past_its_time_gets_a_last_try_however_long_the_queue_was() {
     for (last, status) in [
         (None, "sent"),
         (Some(throttled()), "abandoned"),
-        (Some(Delivery::Paused { reason: "Paused".to_owned() }), "abandoned"),
         (Some(Delivery::Unknown { reason: "timed out".to_owned() }), "unknown"),
         (Some(Delivery::Refused { reason: "MessageRejected".to_owned() }), "rejected"),
     ] {
@@ -91,6 +93,41 @@ async fn a_mail_past_its_time_gets_a_last_try_however_long_the_queue_was() {
         assert_eq!(told(&world.sweep().await), [format!("quote-email {status}")]);
         assert_eq!(world.emails().len(), 2, "{status}: it was tried");
     }
+}
+
+#[tokio::test]
+async fn a_pause_of_the_account_is_no_last_try_however_long_it_lasts() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    let paused = || Delivery::Paused { reason: "SendingPausedException".to_owned() };
+    world.outside.deliver_as([paused()]);
+    world.advance().await;
+    for _ in 0..3 {
+        world.clock.pass(minutes(24 * 60 + 1));
+        world.outside.deliver_as([paused()]);
+        assert_eq!(told(&world.sweep().await), ["quote-email retry"]);
+    }
+    world.clock.pass(minutes(5));
+    assert_eq!(told(&world.sweep().await), ["quote-email sent"], "once the pause is over");
+}
+
+#[tokio::test]
+async fn a_mail_that_no_time_was_left_to_send_has_not_had_its_last_try() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled()]);
+    world.advance().await;
+    world.clock.pass(minutes(25 * 60));
+    // The claim is answered so late that it could run out during an attempt.
+    let late = Before::once("claim quote-email", async || world.clock.pass(SignedDuration::from_secs(23)));
+    let leads = With { inner: &world.leads, around: &late };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!((told(&swept), world.emails().len()), (vec!["quote-email retry".to_owned()], 1), "not tried");
+    let entry = world.tables().ledger.into_values().next().unwrap();
+    assert_eq!(entry.reason.as_deref(), Some("no-time-left"));
+    world.clock.pass(minutes(5));
+    world.outside.deliver_as([throttled()]);
+    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"], "after a try");
 }
 
 #[tokio::test]
@@ -150,6 +187,42 @@ async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
     assert_eq!(world.emails(), ["quote-email"], "perhaps it was sent");
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!(entry.reason.as_deref(), Some("timed out"), "why is still known");
+}
+
+#[tokio::test]
+async fn a_mail_that_is_given_up_is_counted_once_though_no_answer_came() {
+    let day = 25 * 60;
+    for (delivery, until) in [(throttled(), day), (Delivery::Unknown { reason: "timed out".to_owned() }, 60)]
+    {
+        let world = World::new();
+        world.record(&[made("car-1")]).await;
+        world.outside.deliver_as([delivery.clone(), delivery]);
+        world.advance().await;
+        world.clock.pass(minutes(until));
+        let lost = LostOnce::new("settle quote-email");
+        let leads = With { inner: &world.leads, around: &lost };
+        let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+        assert_eq!((told(&swept), swept.failed), (vec!["quote-email abandoned".to_owned()], vec![]));
+        assert_eq!(told(&world.sweep().await), [""; 0], "and no more");
+    }
+}
+
+#[tokio::test]
+async fn a_mail_that_a_receipt_gave_its_status_meanwhile_is_not_told_by_the_sweep() {
+    let world = World::new();
+    world.record(&[made("car-1")]).await;
+    world.outside.deliver_as([throttled(), Delivery::Refused { reason: "MessageRejected".to_owned() }]);
+    world.advance().await;
+    world.clock.pass(minutes(5));
+    let meanwhile = Before::once("settle quote-email", async || {
+        let Some(LedgerEntry { nonce, .. }) = world.tables().ledger.into_values().next() else { panic!() };
+        let (kind, message_id, effect) = (Kind::Rejected, "ses-1".to_owned(), "quote-email".to_owned());
+        let receipt = Receipt { buyer: world.buyer.clone(), effect, nonce, kind, message_id };
+        world.leads.learn(&receipt, world.clock.now() - minutes(1)).await.unwrap();
+    });
+    let leads = With { inner: &world.leads, around: &meanwhile };
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "rejected"));
 }
 
 #[tokio::test]

@@ -2,27 +2,33 @@
 
 use domain::{BuyerId, Sequence};
 use effects::Failed;
-use effects::leads::{Behind, Cursors as _, Status, WorkKind, WorkPlace};
+use effects::leads::{
+    Behind, Claim, Claimed, Cursors as _, Ledger as _, LedgerEntry, Status, Taking, WorkKind, WorkPlace,
+};
 use effects::outside::MemoryOutside;
 use event_store::shard_of;
 use event_store::surroundings::Surroundings as _;
 use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, buyer, made};
 
-use super::walks::Watched;
 use super::{minutes, per_second, throttled};
-use crate::around::{Away, With};
+use crate::around::{Away, Watched, With};
+use crate::attempts::claim;
 use crate::dynamo::{Engine, leads_at};
-use crate::world::{World, record};
+use crate::world::{World, at, record};
 
 #[tokio::test]
 async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
     let world = World::new();
     world.invite(["ada", "bob", "cem"].map(str::to_owned), throttled()).await;
     world.clock.pass(minutes(5));
-    let faulty = Watched(&world.streams, async |of: &BuyerId| {
-        assert_ne!(*of, buyer("bob"), "a fault of the test");
-    });
+    let faulty = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &BuyerId| {
+            assert_ne!(*of, buyer("bob"), "a fault of the test");
+        }),
+    };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
     let failed = Failed { buyer: buyer("bob"), what: "quote-email".to_owned(), reason: "a panic".to_owned() };
     assert_eq!(swept.failed, [failed]);
@@ -55,9 +61,12 @@ async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
     world.clock.pass(minutes(3));
     world.sweep().await;
     world.clock.pass(minutes(60));
-    let faulty = Watched(&world.streams, async |of: &BuyerId| {
-        assert_ne!(*of, buyer("bob"), "a fault of the test");
-    });
+    let faulty = With {
+        inner: &*world.streams,
+        around: &Watched(async |of: &BuyerId| {
+            assert_ne!(*of, buyer("bob"), "a fault of the test");
+        }),
+    };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
     let failed = Failed { buyer: buyer("bob"), what: "held".to_owned(), reason: "a panic".to_owned() };
     assert_eq!((swept.failed, swept.held.len()), (vec![failed], 1));
@@ -90,6 +99,30 @@ async fn what_is_open_at_the_end_is_counted_by_kind_due_or_not() {
     let swept = world.sweep().await;
     let open: Vec<_> = swept.open.into_iter().collect();
     assert_eq!(open, [(WorkKind::Email, 2), (WorkKind::Behind, 1), (WorkKind::Held, 0)]);
+}
+
+#[tokio::test]
+async fn a_shard_of_several_pages_is_counted_to_its_end() {
+    let (world, engine) = (World::new(), Engine::start().await);
+    let url = engine.url.clone();
+    let wire = Wire::start(move |request| {
+        let asked = request.json();
+        if asked["Select"] != "COUNT" {
+            return Answer::Forward(url.clone());
+        }
+        let place = json!({
+            "buyer": { "S": "ada" }, "kind": { "S": "cursor" }, "due": { "S": "2026-11-23T10:00:00.000Z" },
+            "openWork": asked["ExpressionAttributeValues"][":work"],
+        });
+        let is_second = asked["ExclusiveStartKey"] == place;
+        let page =
+            if is_second { json!({ "Count": 1 }) } else { json!({ "Count": 2, "LastEvaluatedKey": place }) };
+        Answer::Reply(Reply::json(200, &page))
+    })
+    .await;
+    let leads = leads_at(wire.url());
+    let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
+    assert_eq!(swept.open.into_iter().collect::<Vec<_>>(), WorkKind::ALL.map(|kind| (kind, 4 * 3)));
 }
 
 /// A sweep over DynamoDB, at the world's time.
@@ -126,6 +159,28 @@ async fn items_that_cannot_be_read_are_reported_and_due_an_hour_later() {
     assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 0, "not met first");
     world.clock.pass(minutes(1));
     assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 150, "reported again");
+}
+
+#[tokio::test]
+async fn a_mail_whose_key_cannot_be_read_is_reported_and_stays_as_it_is_for_an_hour() {
+    let world = World::new();
+    for (key, taking) in [
+        ("reminder-email/car-1", Taking::Park(world.clock.now())),
+        ("accepted-email/car-1/0", Taking::Attempt(world.clock.now())),
+    ] {
+        let first = Claim { taking, ..claim(key, "first", "10:00:00") };
+        assert_eq!(world.leads.claim(&first).await.unwrap(), Claimed::Ours);
+    }
+    let found: Vec<LedgerEntry> = world.tables().ledger.into_values().collect();
+    let swept = world.sweep().await;
+    let keys: Vec<&str> = swept.unreadable.iter().map(|place| place.kind.as_str()).collect();
+    assert_eq!(keys, ["email/accepted-email/car-1/0", "email/reminder-email/car-1"]);
+    assert_eq!((swept.emails.len(), swept.open[&WorkKind::Email]), (0, 2));
+    let due = Some(at("11:00:00"));
+    let left = found.into_iter().map(|entry| LedgerEntry { due, ..entry });
+    assert!(world.tables().ledger.into_values().eq(left), "due later, else untouched");
+    world.clock.pass(minutes(59));
+    assert_eq!(world.sweep().await.unreadable.len(), 0, "not met first");
 }
 
 #[tokio::test]

@@ -1,15 +1,14 @@
 //! The walks: commits that no doorbell rang for, found in the index of what was recorded.
 
-use std::cell::Cell;
-
-use domain::{BuyerId, Sequence};
 use effects::leads::{Behind, Cursors as _};
+use event_store::slice;
 use event_store::surroundings::Surroundings as _;
-use event_store::{Commits, Feed, FeedEntry, FeedPartition, MemoryStreams, Page, StoreError, slice};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use testkit::{buyer, made};
 
 use super::minutes;
+use crate::advance::Faults;
+use crate::around::With;
 use crate::world::{World, at, record};
 
 #[tokio::test]
@@ -73,49 +72,6 @@ async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
     assert_eq!(walked.through, world.clock.now() - minutes(2));
 }
 
-/// Streams with something that happens before a page of a buyer is read.
-pub(super) struct Watched<'a, F>(pub(super) &'a MemoryStreams, pub(super) F);
-
-impl<F: AsyncFn(&BuyerId)> Commits for Watched<'_, F> {
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        (self.1)(buyer).await;
-        self.0.page(buyer, before, limit).await
-    }
-}
-
-impl<F> Feed for Watched<'_, F> {
-    async fn recorded(
-        &self,
-        partition: &FeedPartition,
-        after: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<FeedEntry>, StoreError> {
-        self.0.recorded(partition, after, until, limit).await
-    }
-}
-
-/// A feed that counts how often it is asked.
-struct Counted<'a>(&'a MemoryStreams, Cell<usize>);
-
-impl Feed for Counted<'_> {
-    async fn recorded(
-        &self,
-        partition: &FeedPartition,
-        after: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<FeedEntry>, StoreError> {
-        self.1.set(self.1.get() + 1);
-        self.0.recorded(partition, after, until, limit).await
-    }
-}
-
 #[tokio::test]
 async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eight_questions() {
     let world = World::new();
@@ -127,10 +83,9 @@ async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eigh
     }
     let until = begin + minutes(30);
     for limit in [1, 2, 3, 7, 100] {
-        let feed = Counted(&world.streams, Cell::new(0));
         let (mut after, mut found) = (begin - minutes(1), Vec::new());
         while after < until {
-            let slice = slice(&feed, after, until, limit).await.unwrap();
+            let slice = slice(&*world.streams, after, until, limit).await.unwrap();
             assert!(slice.through > after, "it goes on");
             found.extend(slice.entries.into_iter().map(|entry| entry.buyer.to_string()));
             after = slice.through;
@@ -140,7 +95,8 @@ async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eigh
         all.sort();
         assert_eq!(found, all, "limit {limit}");
     }
-    let feed = Counted(&world.streams, Cell::new(0));
+    let calls = Faults::new(&[]);
+    let feed = With { inner: &*world.streams, around: &calls };
     slice(&feed, begin + minutes(5), until, 100).await.unwrap();
-    assert_eq!(feed.1.get(), 8);
+    assert_eq!(calls.calls(), ["recorded"; 8]);
 }

@@ -1,0 +1,155 @@
+//! How an attempt to send an e-mail ended, written under its claim's nonce.
+
+use domain::BuyerId;
+use event_store::surroundings::{Deadline, Surroundings};
+use event_store::{Commits, NEEDED};
+use jiff::SignedDuration;
+use telemetry::chain;
+
+use crate::advance::{Advance, Look, Stop};
+use crate::deliver::{Delivered, later};
+use crate::leads::{Claim, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Verdict};
+use crate::outside::{Delivery, Outside};
+
+/// How long a mail that was definitely not sent waits for its next attempt, at least; at most twice as long.
+const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
+
+/// How long a doubtful mail waits for a receipt.
+const UNKNOWN_LASTS: SignedDuration = SignedDuration::from_mins(60);
+
+impl<S, L, O, W> Advance<'_, S, L, O, W>
+where
+    S: Commits,
+    L: Cursors + Ledger,
+    O: Outside,
+    W: Surroundings,
+{
+    /// Writes down what became of an attempt. A settling that cannot be written stops nothing: its claim runs out, and the
+    /// mail is doubtful then.
+    pub(crate) async fn settle(
+        &self,
+        look: &Look<'_>,
+        claim: &Claim,
+        delivery: Option<Delivery>,
+        tried_for: Option<SignedDuration>,
+    ) -> Delivered {
+        let now = self.surroundings.now();
+        let is_last =
+            tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
+        let verdict = Verdict {
+            nonce: claim.nonce.clone(),
+            from: Verdict::BY_CLAIMANT,
+            status: Status::Retry,
+            message_id: None,
+            reason: None,
+            due: None,
+            head: None,
+            now,
+        };
+        let (verdict, paused) = match delivery {
+            Some(Delivery::Accepted { message_id }) => {
+                let (status, message_id) = (Status::Sent, Some(message_id));
+                (Verdict { status, message_id, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
+            }
+            Some(Delivery::Refused { reason }) => {
+                let (status, reason, head) = (Status::Rejected, Some(reason), Some(claim.head));
+                (Verdict { status, reason, head, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
+            }
+            Some(Delivery::Unknown { reason }) => {
+                let (status, reason, due) = (Status::Unknown, Some(reason), Some(later(now, UNKNOWN_LASTS)));
+                (Verdict { status, reason, due, ..verdict }, None)
+            }
+            Some(Delivery::NotSent { reason }) => (not_sent(claim, is_last, reason, verdict), None),
+            // A pause says nothing about this mail, and without an attempt there was no try: neither is the last one.
+            Some(Delivery::Paused { reason }) => {
+                (not_sent(claim, false, reason.clone(), verdict), Some(reason))
+            }
+            None => (not_sent(claim, false, "no-time-left".to_owned(), verdict), None),
+        };
+        let (status, is_ours) = self.write(look, claim, verdict).await;
+        Delivered::Ours { status, is_ours, paused }
+    }
+
+    /// Where the entry stands once a verdict of its claimant is written, or cannot be; and whether it was this verdict that
+    /// was written.
+    async fn write(&self, look: &Look<'_>, claim: &Claim, verdict: Verdict) -> (Status, bool) {
+        let settle = async |verdict: &Verdict| {
+            self.settle_until_answered(&claim.buyer, &claim.key, verdict, look.deadline).await
+        };
+        let mut settled = settle(&verdict).await;
+        let mut status = verdict.status;
+        if matches!(settled, Ok(Settled::HeadMoved)) {
+            // It ended without a mail at a head that is not the last: let it be judged at the newer one.
+            let (head, due) = (None, Some(verdict.now));
+            status = Status::Retry;
+            let from = Verdict::BY_CLAIMANT;
+            settled = settle(&Verdict { from, status, due, head, ..verdict }).await;
+        }
+        match settled {
+            Ok(settled @ (Settled::Done | Settled::Already { .. })) => (status, settled.is_ours()),
+            // The entry was judged meanwhile, and says more than we know; the attempt was made all the same.
+            Ok(Settled::Changed | Settled::HeadMoved) => (Status::Unknown, false),
+            Err(error) => {
+                let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
+                tracing::warn!(%buyer, effect, error, "e-mail not settled: its claim runs out");
+                (Status::Unknown, false)
+            }
+        }
+    }
+
+    /// Writes a verdict; if no answer came, once more where time allows it: the second answer reports whether the first
+    /// write took effect. An ending is counted by whoever wrote it, and by nobody if that is never known.
+    pub(crate) async fn settle_until_answered(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        verdict: &Verdict,
+        deadline: Deadline,
+    ) -> Result<Settled, LeadsUnavailable> {
+        let settled = self.leads.settle(buyer, key, verdict).await;
+        let Err(error) = settled else { return settled };
+        if deadline.leaves(NEEDED, self.surroundings).is_err() {
+            return Err(error);
+        }
+        tracing::warn!(%buyer, effect = key, error = chain(&error), "settling was not answered: once more");
+        self.leads.settle(buyer, key, verdict).await
+    }
+
+    /// Declares a claim doubtful that is past its deadline: perhaps it was sent.
+    pub(crate) async fn declare_unknown(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        entry: &LedgerEntry,
+    ) -> Result<Settled, Stop> {
+        let now = self.surroundings.now();
+        let verdict = Verdict {
+            nonce: entry.nonce.clone(),
+            from: &[Status::Sending],
+            status: Status::Unknown,
+            message_id: None,
+            reason: Some("claim ran out".to_owned()),
+            due: Some(later(now, UNKNOWN_LASTS)),
+            head: None,
+            now,
+        };
+        Ok(self.leads.settle(buyer, key, &verdict).await?)
+    }
+}
+
+/// The verdict on an attempt that was definitely not sent: tried again, or given up after the last try.
+fn not_sent(claim: &Claim, is_last: bool, reason: String, verdict: Verdict) -> Verdict {
+    let reason = Some(reason);
+    if is_last {
+        let (status, head) = (Status::Abandoned, Some(claim.head));
+        return Verdict { status, reason, head, ..verdict };
+    }
+    let due = Some(later(verdict.now, jittered(RETRY_AFTER, &claim.nonce)));
+    Verdict { status: Status::Retry, reason, due, ..verdict }
+}
+
+/// Between once and twice as long, by a name: so that what failed together is not tried again together.
+fn jittered(time: SignedDuration, name: &str) -> SignedDuration {
+    let byte = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
+    time + time * i32::from(byte) / 256
+}
