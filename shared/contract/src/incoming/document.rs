@@ -236,14 +236,15 @@ mod tests {
     fn seen<'a>(event: &'a Object<'a>) -> Vec<Option<String>> {
         let data = event.within("data");
         let objects = [Some(event), data, data.and_then(|data| data.within("buyer"))];
-        let shown = |object: &Object<'_>, name| match object.get(name)? {
-            Field::Object(_) => Some("an object".to_owned()),
-            other => Some(format!("{other:?}")),
+        // What lies in an object, `within` shows.
+        let shown = |field: &Field<'_>| match field {
+            Field::Object(_) => "an object".to_owned(),
+            field @ (Field::Null | Field::Text(_) | Field::Whole(_) | Field::Other) => format!("{field:?}"),
         };
         let names = ["data", "buyer", "name", "é"];
         objects
             .iter()
-            .flat_map(|object| names.map(|name| object.and_then(|object| shown(object, name))))
+            .flat_map(|object| names.map(|name| object.and_then(|object| object.get(name)).map(shown)))
             .collect()
     }
 
