@@ -78,10 +78,12 @@ impl Measured {
         });
     }
 
-    /// Adds instructions for an event: of the path without I/O and of the fold, and of the whole recorder.
-    pub fn add_instructions(&mut self, pure: &Flat, handler: f64) {
+    /// Adds instructions for an event: of the path without I/O and of the fold, and of the whole recorder; and for a commit
+    /// that the sweeper walks over.
+    pub fn add_instructions(&mut self, pure: &Flat, handler: f64, walk: f64) {
         self.0["instructions"] = json!(pure);
         self.0["instructions"]["handler"] = json!(handler);
+        self.0["instructions"]["walk"] = json!(walk);
     }
 
     /// A figure of the reactor, as in `"withEmail"`, `"mostRequests"` or `"mean.reads"`.

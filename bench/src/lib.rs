@@ -21,3 +21,4 @@ pub mod report;
 pub mod scenario;
 pub mod slow;
 pub mod targets;
+pub mod walk;

@@ -18,6 +18,7 @@ use bench::reactor;
 use bench::report;
 use bench::scenario::{Scenario, Who};
 use bench::targets::{Target, targets};
+use bench::walk;
 use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets};
 use serde_json::Value;
@@ -99,7 +100,7 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     if measured.0["instructions"].is_null() {
         eprintln!("reactor, instructions");
         measured.add_reactor(&reactor::measure(usize::MAX).await);
-        measured.add_instructions(&baseline::instructions(work), handler(work).await);
+        measured.add_instructions(&baseline::instructions(work), handler(work).await, walked(work).await);
         save(&measured);
     }
     let stores = vec![stores.display().to_string()];
@@ -165,6 +166,22 @@ async fn handler(work: &Path) -> f64 {
         totals.push(counting.await.unwrap());
     }
     (totals[1] - totals[0]) as f64 / 200.0
+}
+
+/// Of a whole sweep, for each settled commit that it walks over. A slice of the index is some 8,000 of them.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+async fn walked(work: &Path) -> f64 {
+    const FEW: u32 = 8_000;
+    const MANY: u32 = 24_000;
+    let mut totals = Vec::new();
+    for commits in [FEW, MANY] {
+        let engine = walk::settled(commits).await;
+        let (work, url) = (work.to_owned(), engine.direct().to_owned());
+        // The engine answers meanwhile.
+        let counting = tokio::task::spawn_blocking(move || instructions::of(&work, &["walk", &url]));
+        totals.push(counting.await.unwrap());
+    }
+    (totals[1] - totals[0]) as f64 / f64::from(MANY - FEW)
 }
 
 fn write(figures: &Value, start: &Value, docs: &Path) {

@@ -157,7 +157,8 @@ pub fn instructions(measured: &Measured) -> String {
     table += &row(["message → event → fold → commit, without I/O".to_owned(), each("path")]);
     table +=
         &row(["the whole recorder, one event a batch, SDK and HTTP with it".to_owned(), each("handler")]);
-    table + &row(["fold of a stream of 10,000 events".to_owned(), each("fold")])
+    table += &row(["fold of a stream of 10,000 events".to_owned(), each("fold")]);
+    table + &row(["the sweeper's walk, a settled commit, SDK and HTTP with it".to_owned(), each("walk")])
 }
 
 /// The start's figures.

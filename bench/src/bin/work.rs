@@ -1,13 +1,15 @@
 //! `work`: does a piece of work so many times, for a counter of instructions to look at.
 //!
 //! `path N`: N events of the corpus from message to commit, without I/O. `fold N`: N times the fold of a stream of 10,000 events.
-//! `handle URL N`: N events through the whole recorder, one in each batch, at a DynamoDB at this URL.
+//! `handle URL N`: N events through the whole recorder, one in each batch, at a DynamoDB at this URL. `walk URL`: one sweep
+//! over the settled commits that lie there.
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use bench::corpus::{committed, endless};
 use bench::ours::{Ours, Still};
+use bench::walk;
 use contract::incoming;
 use domain::{Arrival, State};
 use event_store::surroundings::Surroundings as _;
@@ -20,6 +22,7 @@ async fn main() {
         ["path", times] => path(number(times)),
         ["fold", times] => fold(number(times)),
         ["handle", url, times] => handle(url, number(times)).await,
+        ["walk", url] => walk::sweep(url).await,
         other => panic!("not known: {other:?}"),
     }
 }

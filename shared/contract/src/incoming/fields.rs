@@ -1,28 +1,24 @@
 //! Reads fields out of a JSON document and collects everything that is wrong with them, not just the first fault.
 
 use domain::{BuyerId, CarId, EventId, InvalidId, OfferId, OfferVersion};
-use serde_json::Value;
 
+use super::document::{Field, Object};
 use super::{Finding, moment};
-use crate::json::{Object, object, value};
 
 const ID_RULE: &str = "must be 1 to 128 visible ASCII characters without '/'";
 
 pub(super) struct Fields<'a> {
-    event: Object<'a>,
-    data: Object<'a>,
-    buyer: Object<'a>,
+    event: &'a Object<'a>,
+    data: Option<&'a Object<'a>>,
+    buyer: Option<&'a Object<'a>>,
     findings: Vec<Finding>,
     dropped: Vec<&'static str>,
 }
 
 impl<'a> Fields<'a> {
-    pub(super) fn of(event: Object<'a>) -> Self {
-        let within = |outer: &Object<'a>, name: &str| {
-            outer.get(name).and_then(|raw| object(raw.get()).ok()).unwrap_or_default()
-        };
-        let data = within(&event, "data");
-        let buyer = within(&data, "buyer");
+    pub(super) fn of(event: &'a Object<'a>) -> Self {
+        let data = event.within("data");
+        let buyer = data.and_then(|data| data.within("buyer"));
         Self { event, data, buyer, findings: Vec::new(), dropped: Vec::new() }
     }
 
@@ -35,13 +31,13 @@ impl<'a> Fields<'a> {
         (self.findings, self.dropped)
     }
 
-    fn at(&self, path: &str) -> Option<Value> {
+    fn at(&self, path: &str) -> Option<&'a Field<'a>> {
         let (object, name) = match path.rsplit_once('.') {
-            None => (&self.event, path),
-            Some(("data", name)) => (&self.data, name),
-            Some((_, name)) => (&self.buyer, name),
+            None => (Some(self.event), path),
+            Some(("data", name)) => (self.data, name),
+            Some((_, name)) => (self.buyer, name),
         };
-        object.get(name).map(|raw| value(raw))
+        object?.get(name)
     }
 
     fn missing<T>(&mut self, path: &'static str, rule: &'static str) -> Option<T> {
@@ -50,36 +46,35 @@ impl<'a> Fields<'a> {
     }
 
     /// A text of 1 to `longest` characters.
-    pub(super) fn text(&mut self, path: &'static str, longest: usize) -> Option<String> {
+    pub(super) fn text(&mut self, path: &'static str, longest: usize) -> Option<&'a str> {
         match self.at(path) {
-            Some(Value::String(text)) if text.is_empty() => self.missing(path, "must not be empty"),
-            Some(Value::String(text)) if text.chars().count() > longest => self.missing(path, "is too long"),
-            Some(Value::String(text)) => Some(text),
-            Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_))
-            | None => self.missing(path, "must be there, as a text"),
+            Some(Field::Text(text)) if text.is_empty() => self.missing(path, "must not be empty"),
+            Some(Field::Text(text)) if is_longer(text, longest) => self.missing(path, "is too long"),
+            Some(Field::Text(text)) => Some(text),
+            Some(Field::Null | Field::Whole(_) | Field::Object(_) | Field::Other) | None => {
+                self.missing(path, "must be there, as a text")
+            }
         }
     }
 
     /// A text of at most `longest` characters; absent and `null` are the same.
-    pub(super) fn optional_text(&mut self, path: &'static str, longest: usize) -> Option<String> {
+    pub(super) fn optional_text(&mut self, path: &'static str, longest: usize) -> Option<&'a str> {
         match self.at(path) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) if text.chars().count() <= longest => Some(text),
-            Some(Value::String(_)) => self.missing(path, "is too long"),
-            Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+            None | Some(Field::Null) => None,
+            Some(Field::Text(text)) if is_longer(text, longest) => self.missing(path, "is too long"),
+            Some(Field::Text(text)) => Some(text),
+            Some(Field::Whole(_) | Field::Object(_) | Field::Other) => {
                 self.missing(path, "must be a text, or absent")
             }
         }
     }
 
     /// A text for readers only: kept if it is well-formed, else dropped. Absent and `null` are the same.
-    fn remark(&mut self, path: &'static str, is_well_formed: impl Fn(&str) -> bool) -> Option<String> {
+    fn remark(&mut self, path: &'static str, is_well_formed: impl Fn(&str) -> bool) -> Option<&'a str> {
         match self.at(path) {
-            None | Some(Value::Null) => None,
-            Some(Value::String(text)) if is_well_formed(&text) => Some(text),
-            Some(
-                Value::String(_) | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_),
-            ) => {
+            None | Some(Field::Null) => None,
+            Some(Field::Text(text)) if is_well_formed(text) => Some(text),
+            Some(Field::Text(_) | Field::Whole(_) | Field::Object(_) | Field::Other) => {
                 self.dropped.push(path);
                 None
             }
@@ -88,16 +83,19 @@ impl<'a> Fields<'a> {
 
     /// Checked only to be counted: it is not recorded.
     pub(super) fn subject(&mut self) {
-        self.remark("subject", |text| text.chars().count() <= 1024);
+        self.remark("subject", |text| !is_longer(text, 1024));
     }
 
     /// A moment in RFC 3339.
-    pub(super) fn time(&mut self) -> Option<String> {
+    pub(super) fn time(&mut self) -> Option<&'a str> {
         self.remark("time", |text| text.len() <= moment::LONGEST && moment::is_rfc3339(text))
     }
 
     pub(super) fn version(&mut self, path: &'static str) -> Option<OfferVersion> {
-        let number = self.at(path).as_ref().and_then(whole_number);
+        let number = match self.at(path) {
+            Some(Field::Whole(number)) => Some(*number),
+            Some(Field::Null | Field::Text(_) | Field::Object(_) | Field::Other) | None => None,
+        };
         match number.and_then(OfferVersion::new).filter(|version| *version <= OfferVersion::LAST) {
             Some(version) => Some(version),
             None => self.missing(path, "must be a whole number from 1 to 2147483647"),
@@ -105,10 +103,11 @@ impl<'a> Fields<'a> {
     }
 
     fn id<T>(&mut self, path: &'static str, parse: impl Fn(&str) -> Result<T, InvalidId>) -> Option<T> {
-        match self.at(path).as_ref().and_then(Value::as_str).map(parse) {
-            Some(Ok(id)) => Some(id),
-            Some(Err(InvalidId)) | None => self.missing(path, ID_RULE),
-        }
+        let id = match self.at(path) {
+            Some(Field::Text(text)) => parse(text).ok(),
+            Some(Field::Null | Field::Whole(_) | Field::Object(_) | Field::Other) | None => None,
+        };
+        id.or_else(|| self.missing(path, ID_RULE))
     }
 
     pub(super) fn event_id(&mut self, path: &'static str) -> Option<EventId> {
@@ -128,15 +127,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A number without a fraction, in any notation: to JSON Schema `1`, `1.0` and `10e-1` are one and the same.
-///
-/// Source: JSON Schema draft 2020-12, Core, section 4.2.1, and Validation, section 6.1.1.
-fn whole_number(value: &Value) -> Option<u32> {
-    if let Some(number) = value.as_u64() {
-        return u32::try_from(number).ok();
-    }
-    let number = value.as_f64().filter(|number| (0.0..=f64::from(u32::MAX)).contains(number))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "in range")]
-    let whole = number as u32;
-    (f64::from(whole) - number == 0.0).then_some(whole)
+/// Whether a text has more characters than this; no text has more of them than bytes.
+fn is_longer(text: &str, longest: usize) -> bool {
+    text.len() > longest && text.chars().count() > longest
 }

@@ -1,10 +1,12 @@
 //! The offer event: CloudEvents 1.0, structured JSON, one per message. Parsed once, here; what comes out is valid.
 
+mod document;
 mod fields;
 mod moment;
 
 use std::fmt;
 
+use document::Object;
 use domain::{BuyerId, Contact, Event, OfferChange, OfferVersion};
 use fields::Fields;
 
@@ -107,9 +109,17 @@ pub fn decode(body: &str) -> Result<IncomingEvent, Refusal> {
     if body.len() > LARGEST_BODY {
         return Err(Refusal::TooLarge { bytes: body.len() });
     }
+    // Nearly every body: one pass.
+    if let Some(event) = Object::strict(body) {
+        return judge(&event);
+    }
     let body = json::paired(body);
-    let event = json::object(&body)
+    let event = Object::lenient(&body)
         .map_err(|error| Refusal::NotJson { line: error.line(), column: error.column() })?;
+    judge(&event)
+}
+
+fn judge(event: &Object<'_>) -> Result<IncomingEvent, Refusal> {
     let mut fields = Fields::of(event);
 
     if fields.text("specversion", 16).is_some_and(|version| version != "1.0") {
@@ -120,19 +130,20 @@ pub fn decode(body: &str) -> Result<IncomingEvent, Refusal> {
     fields.subject();
     let time = fields.time();
     let kind = fields.text("type", 256);
-    if kind.as_deref().is_some_and(|kind| !TYPES.contains(&kind)) {
+    if kind.is_some_and(|kind| !TYPES.contains(&kind)) {
         return Err(Refusal::UnknownType);
     }
     let buyer = fields.buyer_id("data.buyerId");
     let offer = fields.offer_id("data.offerId");
     let version = fields.version("data.offerVersion");
-    let change = kind.and_then(|kind| change(&mut fields, &kind, version));
+    let change = kind.and_then(|kind| change(&mut fields, kind, version));
 
     let (findings, dropped) = fields.findings();
     match (findings, id, buyer, offer, version, change) {
         (findings, Some(id), Some(buyer), Some(offer), Some(version), Some(change))
             if findings.is_empty() =>
         {
+            let time = time.map(str::to_owned);
             Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time }, dropped })
         }
         (findings, ..) => Err(Refusal::NotAnOfferEvent(findings)),
@@ -158,14 +169,14 @@ fn change(fields: &mut Fields<'_>, kind: &str, version: Option<OfferVersion>) ->
             let car = fields.car_id("data.carId");
             let name = fields.text("data.buyer.name", 256);
             let email = fields.text("data.buyer.email", 320);
-            let phone = fields.optional_text("data.buyer.phone", 64);
-            let contact = Contact { name: name?, email: email?, phone };
+            let phone = fields.optional_text("data.buyer.phone", 64).map(str::to_owned);
+            let contact = Contact { name: name?.to_owned(), email: email?.to_owned(), phone };
             Some(OfferChange::Made { car: car?, contact: Some(contact) })
         }
         "offer.accepted.v1" => Some(OfferChange::Accepted),
         "offer.acceptance-withdrawn.v1" => Some(OfferChange::AcceptanceWithdrawn),
         "offer.rejected.v1" => {
-            let reason = fields.optional_text("data.reason", 1024);
+            let reason = fields.optional_text("data.reason", 1024).map(str::to_owned);
             Some(OfferChange::Rejected { reason })
         }
         "offer.withdrawn.v1" => Some(OfferChange::Withdrawn),
