@@ -12,12 +12,15 @@ use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
 use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Taking, Verdict, WorkKind};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
-const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #status = :superseded \
-     OR (#status = :rejected AND address <> :address) \
-     OR (#status = :abandoned AND unsent = :true AND #sequence < :sequence)";
+const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #s = :s OR (#s = :r AND address <> :address) \
+     OR (#s = :a AND unsent = :unsent AND #q < :sequence)";
+
+/// Names of the statuses in it, for every byte of a request counts.
+const CLAIMABLE_STATUSES: [(&str, Status); 3] =
+    [("s", Status::Superseded), ("r", Status::Rejected), ("a", Status::Abandoned)];
 
 /// What the sweeper may take: the `retry` that it found.
-const FOUND: &str = "#status = :retry AND nonce = :found";
+const FOUND: &str = "#s = :retry AND nonce = :found";
 
 pub(super) fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
     key(buyer.as_str(), format!("email/{effect_key}"))
@@ -33,7 +36,8 @@ struct Change {
 
 impl Change {
     fn set(&mut self, name: &'static str, value: AttributeValue) {
-        self.set.push(format!("{}{name} = :{name}", if RESERVED.contains(&name) { "#" } else { "" }));
+        let reserved = RESERVED.iter().find(|(_, reserved)| *reserved == name);
+        self.set.push(format!("{} = :{name}", reserved.map_or(name, |(alias, _)| *alias)));
         self.values.insert(format!(":{name}"), value);
     }
 
@@ -54,9 +58,9 @@ impl Change {
         if !self.remove.is_empty() {
             update = format!("{update} REMOVE {}", self.remove.join(", "));
         }
-        let is_used =
-            |name: &&&str| [update.as_str(), condition].iter().any(|text| text.contains(&format!("#{name}")));
-        let names = RESERVED.iter().filter(is_used).map(|name| (format!("#{name}"), (*name).to_owned()));
+        let is_used = |(alias, _): &&(&str, &str)| update.contains(alias) || condition.contains(alias);
+        let names = RESERVED.iter().filter(is_used);
+        let names = names.map(|(alias, name)| ((*alias).to_owned(), (*name).to_owned()));
         Update::builder()
             .table_name(table)
             .set_key(Some(key))
@@ -68,8 +72,9 @@ impl Change {
     }
 }
 
-/// Attributes whose names are reserved words. Source: Amazon DynamoDB Developer Guide, "Reserved words in DynamoDB".
-const RESERVED: [&str; 2] = ["sequence", "status"];
+/// Attributes whose names are reserved words, and what they are called in expressions. Source: Amazon DynamoDB Developer Guide,
+/// "Reserved words in DynamoDB".
+const RESERVED: [(&str, &str); 2] = [("#q", "sequence"), ("#s", "status")];
 
 impl Ledger for DynamoLeads {
     /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
@@ -98,9 +103,9 @@ impl Ledger for DynamoLeads {
             }
             change.remove.extend(["messageId", "bouncedAt", "passingBounceAt", "complainedAt"]);
             change.put("unsent", (claim.taking != Taking::Suppress).then_some(AttributeValue::Bool(true)));
-            change.compare("true", AttributeValue::Bool(true));
-            for status in [Status::Superseded, Status::Rejected, Status::Abandoned] {
-                change.compare(status.name(), text(status.name()));
+            change.compare("unsent", AttributeValue::Bool(true));
+            for (name, status) in CLAIMABLE_STATUSES {
+                change.compare(name, text(status.name()));
             }
             CLAIMABLE
         };
@@ -140,7 +145,7 @@ impl Ledger for DynamoLeads {
             change.remove.push("unsent");
         }
         change.compare("judged", text(&verdict.nonce));
-        let from = (0..verdict.from.len()).map(|at| format!("#status = :from{at}"));
+        let from = (0..verdict.from.len()).map(|at| format!("#s = :from{at}"));
         let condition = format!("nonce = :judged AND ({})", from.collect::<Vec<_>>().join(" OR "));
         for (at, status) in verdict.from.iter().enumerate() {
             change.compare(&format!("from{at}"), text(status.name()));
