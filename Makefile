@@ -53,9 +53,10 @@ test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the depl
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-alone; \
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
 
-test-template: .venv/ready ## Checks the template that is deployed, and the contract's example consumer
+test-template: .venv/ready ## Checks the template that is deployed, and the examples of the contract
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
+	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
 sim: build-local ## Runs the simulator from a seed on (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights

@@ -10,7 +10,7 @@ use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use effects::{Advance, MailPace, Swept};
 use event_store::surroundings::{Deadline, Sleep, Surroundings};
-use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Head, Performing};
+use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Head};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -62,9 +62,9 @@ pub async fn settled(commits: u32) -> Engine {
         let buyer = testkit::buyer(&format!("buyer-{}", 20_000 + number));
         let at = Still.now() + APART * i32::try_from(number).unwrap();
         assert!(at < AnHourLater.now() - SignedDuration::from_mins(2), "{commits} commits");
-        let mut appending = Appending::onto(Head::default());
+        let mut appending = Appending::onto(Head::default()).live();
         appending.take(testkit::made("car-1").into());
-        let (commit, _) = appending.commit(&buyer, Performing::Live, at).unwrap();
+        let (commit, _) = appending.commit(&buyer, at).unwrap();
         assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
         leads.move_cursor(&buyer, &progress, None).await.unwrap();
     }

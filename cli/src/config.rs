@@ -8,7 +8,7 @@ use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clap::Args;
 use effects::leads::DynamoLeads;
-use event_store::{DynamoStreams, Performing, RetryConflicts};
+use event_store::{DynamoStreams, RetryConflicts};
 use https::{Https, Trust};
 use legacy::HttpLegacy;
 
@@ -39,11 +39,7 @@ pub struct Places {
     #[arg(long, global = true, env = "LEADS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub leads_table: Option<String>,
 
-    /// Whether effects are performed; the stack's output `Effects`. It holds for what is appended here too.
-    #[arg(long, global = true, env = "EFFECTS", value_name = "MODE", hide_env_values = true, value_parser = ["live", "shadow"])]
-    pub effects: Option<String>,
-
-    /// URL of the former system, as the stack's parameter `LegacyUrl`. What lets us in is taken from `LEGACY_AUTHORIZATION`.
+    /// URL of the former system, as the stack's parameter `LegacyUrl`. The Authorization header comes from `LEGACY_AUTHORIZATION`.
     #[arg(long, global = true, env = "LEGACY_URL", value_name = "URL", hide_env_values = true)]
     pub legacy_url: Option<String>,
 }
@@ -103,12 +99,13 @@ impl Places {
 }
 
 impl Places {
-    /// Never taken for granted: one live commit makes a buyer live for good.
-    pub(crate) fn performing(&self) -> Result<Performing, Failure> {
-        let (what, option, variable) = ("whether effects are performed", "--effects", "EFFECTS");
-        let missing = Failure::Missing { what, option, variable, origin: "output Effects" };
-        let mode = given(self.effects.as_deref(), missing)?;
-        Ok(if mode == "shadow" { Performing::Shadow } else { Performing::Live })
+    /// The former system of those whom going live concerns.
+    pub(crate) fn legacy_to_hand_over(&self) -> Result<HttpLegacy, Failure> {
+        if self.legacy_url.as_deref().is_none_or(str::is_empty) {
+            Err(Failure::NoFormerSystem)
+        } else {
+            self.legacy()
+        }
     }
 
     pub(crate) fn legacy(&self) -> Result<HttpLegacy, Failure> {

@@ -179,7 +179,7 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
                 recorded_at: commit.recorded_at,
                 fate: Fate::Taken,
                 open_leads: Vec::new(),
-                effects: commit.effects.iter().map(|effect| explained(effect, about)).collect(),
+                effects: commit.effects.iter().map(|effect| explained(effect, commit, about)).collect(),
             });
         }
         for fact in &commit.facts {
@@ -191,7 +191,7 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
                 recorded_at: commit.recorded_at,
                 fate,
                 open_leads: state.open_leads().collect(),
-                effects: effects.map(|effect| explained(effect, about)).collect(),
+                effects: effects.map(|effect| explained(effect, commit, about)).collect(),
             });
         }
     }
@@ -222,10 +222,14 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
     (first.get()..last.get()).filter_map(|before| OfferVersion::new(before + 1)).collect()
 }
 
-/// A mail that the ledger says went out did; then what was written of the effect's settling; then the rest of the
+/// The former system performs what was decided in shadow. Of all else: a mail that the ledger says went out did; then what was written of the effect's settling; then the rest of the
 /// ledger, which is responsible for every mail that the cursor has passed: this effect's entry, or that of a later opening
 /// that took its mail over, or of an earlier one that has it. Then the cursor: any other effect behind it went out.
-fn explained(effect: &Effect, about: &About) -> Explained {
+fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
+    if commit.is_shadow {
+        // Nothing is written of it: the cursor only moves past.
+        return Explained { effect: effect.clone(), settled: Settled::Suppressed, reason: None };
+    }
     let key = effect.key();
     let is_past = effect.sequence <= about.cursor.through;
     let entry = about.ledger.get(&key).filter(|_| effect.kind.is_email());

@@ -6,6 +6,8 @@ use effects::leads::LeadsUnavailable;
 use event_store::StoreError;
 use legacy::{BadSetting, LegacyUnavailable};
 
+use crate::buyers::BadLine;
+
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -131,11 +133,47 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// A person must say that it is meant.
-    #[error("nothing is done: {what} cannot be undone. Say --yes if that is meant")]
+    #[error("Not done: {what} cannot be undone. Pass --yes to confirm.")]
     NotConfirmed {
         /// What would be done.
         what: String,
     },
+    /// A file of buyers has lines that are no ids.
+    #[error(
+        "{file} has lines that are no buyer's id (1 to 128 visible ASCII characters without '/'): {}",
+        some_of(lines)
+    )]
+    Buyers {
+        /// The file, as it was given.
+        file: String,
+        /// The lines.
+        lines: Vec<BadLine>,
+    },
+    /// A file is not what it should be.
+    #[error("{file}, line {line}: {rule}")]
+    BadLine {
+        /// The file, as it was given.
+        file: String,
+        /// Where.
+        line: u64,
+        /// What must be there.
+        rule: String,
+    },
+    /// The file cannot be written.
+    #[error("cannot write {file}")]
+    WriteFile {
+        /// The file, as it was given.
+        file: String,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// There is nothing to ask before a buyer goes live.
+    #[error(
+        "no former system is configured, and going live asks it to hand the buyers over: use --legacy-url or set LEGACY_URL \
+         (the stack's parameter LegacyUrl). Where there never was one, deploy with Effects=live: each buyer goes live with its next event"
+    )]
+    NoFormerSystem,
     /// The former system did not answer.
     #[error("cannot tell what the former system knows")]
     Legacy(#[source] LegacyUnavailable),
@@ -148,6 +186,16 @@ pub enum Failure {
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),
+}
+
+/// The first of these lines, and how many more there are.
+fn some_of(lines: &[BadLine]) -> String {
+    const SHOWN: usize = 10;
+    let mut shown: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
+    if let Some(more) = lines.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        shown.push(format!("and {more} more"));
+    }
+    shown.join(", ")
 }
 
 /// What to do about an error of AWS, by the words that it is told in.

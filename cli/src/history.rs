@@ -2,14 +2,14 @@
 
 use std::io::Write;
 
-use domain::{BuyerId, Fact, OfferId, OfferVersion};
+use domain::{BuyerId, Fact, FormerLeadId, Known, OfferId, OfferVersion, Priority};
 use effects::leads::About;
 use serde_json::{Value, json};
 
 use crate::Tables;
 use crate::output::{Output, count, moment, or_dash, table};
 use crate::show::{behind_json, unknown};
-use crate::{Entry, Exit, Explained, Failure, Fate, Line, explain};
+use crate::{Entry, Exit, Explained, Failure, Fate, Line, Stands, explain};
 
 /// A buyer's history, and how far it is settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct History {
     pub buyer: BuyerId,
     /// Event by event, oldest first; empty for a buyer never heard of.
     pub lines: Vec<Line>,
+    /// Which system announces its leads.
+    pub stands: Stands,
     /// What the world was told.
     pub about: About,
 }
@@ -33,7 +35,12 @@ pub async fn history(tables: &Tables, buyer: &BuyerId) -> Result<History, Failur
     // Read after the stream: what is settled meanwhile shows, and nothing settled shows as pending.
     let about =
         tables.leads.about(buyer).await.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
-    Ok(History { buyer: buyer.clone(), lines: explain(&commits, &about), about })
+    Ok(History {
+        buyer: buyer.clone(),
+        lines: explain(&commits, &about),
+        stands: Stands::of(&commits),
+        about,
+    })
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -76,17 +83,17 @@ impl History {
     fn settled_text(&self) -> String {
         let head = self.lines.last().map(|line| line.sequence).unwrap_or_default();
         let through = self.about.cursor.through;
-        match &self.about.cursor.behind {
+        let settled = match &self.about.cursor.behind {
             Some(behind) => format!(
-                "{}: settled through {through} of {head}; behind after {} in vain, next at {}: {}",
-                self.buyer,
+                "settled through {through} of {head}; behind after {} in vain, next at {}: {}",
                 count(u64::from(behind.attempts), "attempt"),
                 moment(behind.not_before),
                 behind.reason,
             ),
-            None if through < head => format!("{}: settled through {through} of {head}", self.buyer),
-            None => format!("{}: all settled", self.buyer),
-        }
+            None if through < head => format!("settled through {through} of {head}"),
+            None => "all settled".to_owned(),
+        };
+        format!("{}: {}; {settled}", self.buyer, self.stands.text())
     }
 
     /// The history for programs.
@@ -99,7 +106,8 @@ impl History {
             "head": head.get(),
             "behind": self.about.cursor.behind.as_ref().map(behind_json),
         });
-        json!({ "buyerId": self.buyer.as_str(), "cursor": cursor, "events": events })
+        let standing = self.stands.json();
+        json!({ "buyerId": self.buyer.as_str(), "standing": standing, "cursor": cursor, "events": events })
     }
 }
 
@@ -108,12 +116,35 @@ fn entry_text(entry: &Entry) -> String {
     match entry {
         Entry::Fact(Fact::Event(event)) => format!("{name}\n{} v{}", event.offer, event.version),
         Entry::Fact(Fact::Voided { offer, through }) => format!("{name}\n{offer} to v{through}"),
-        Entry::Fact(Fact::Migrated(known)) => {
-            format!("{name}\n{}", count(known.offers.len() as u64, "offer"))
+        Entry::Fact(Fact::Migrated(known) | Fact::HandedOver(known)) => {
+            let invited = if known.was_invited { ", invited" } else { "" };
+            let gist = format!("{name}\n{}{invited}", count(known.offers.len() as u64, "offer"));
+            let leads = former_leads(known).map(|(lead, offer)| match offer {
+                Some(offer) => format!("high lead {lead} ({offer})"),
+                None => format!("low lead {lead}"),
+            });
+            std::iter::once(gist).chain(leads).collect::<Vec<_>>().join("\n")
         }
         Entry::Fact(Fact::Reset(_) | Fact::Erased(_)) => name.to_owned(),
         Entry::Emptied(emptied) => format!("{name}\nto {} by {}", emptied.last, emptied.by),
     }
+}
+
+/// The leads that the former system names, each with its offer if it is a high one.
+fn former_leads(known: &Known) -> impl Iterator<Item = (&FormerLeadId, Option<&OfferId>)> {
+    let high = known.offers.iter().filter_map(|(id, offer)| Some((offer.former_lead.as_ref()?, Some(id))));
+    known.low_lead.iter().map(|lead| (lead, None)).chain(high)
+}
+
+fn former_json(known: &Known) -> Value {
+    let leads = former_leads(known).map(|(lead, offer)| {
+        let priority = if offer.is_some() { Priority::High } else { Priority::Low };
+        json!({
+            "leadId": lead.as_str(), "priority": priority.name(), "offerId": offer.map(OfferId::as_str),
+        })
+    });
+    let leads = leads.collect::<Vec<_>>();
+    json!({ "offers": known.offers.len(), "wasInvited": known.was_invited, "openLeads": leads })
 }
 
 fn time_of(entry: &Entry) -> Option<&str> {
@@ -157,9 +188,10 @@ fn line_json(line: &Line) -> Value {
     let (offer, version) = match &line.entry {
         Entry::Fact(Fact::Event(event)) => (Some(&event.offer), Some(event.version)),
         Entry::Fact(Fact::Voided { offer, through }) => (Some(offer), Some(*through)),
-        Entry::Fact(Fact::Migrated(_) | Fact::Reset(_) | Fact::Erased(_)) | Entry::Emptied(_) => (None, None),
+        Entry::Fact(Fact::Migrated(_) | Fact::HandedOver(_) | Fact::Reset(_) | Fact::Erased(_))
+        | Entry::Emptied(_) => (None, None),
     };
-    json!({
+    let mut row = json!({
         "sequence": line.sequence.get(),
         "id": event.map(|event| event.id.as_str()),
         "type": if event.is_some() { format!("offer.{name}.v1") } else { name.to_owned() },
@@ -171,5 +203,9 @@ fn line_json(line: &Line) -> Value {
         "releasedVersions": released,
         "openLeads": leads,
         "effects": effects.collect::<Vec<_>>(),
-    })
+    });
+    if let Entry::Fact(Fact::Migrated(known) | Fact::HandedOver(known)) = &line.entry {
+        row["formerSystem"] = former_json(known);
+    }
+    row
 }

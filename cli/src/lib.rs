@@ -4,6 +4,7 @@
 
 mod args;
 pub mod audit;
+pub mod buyers;
 pub mod check;
 mod config;
 pub mod dead_letters;
@@ -12,11 +13,14 @@ mod explain;
 mod failure;
 pub mod held;
 pub mod history;
+mod interrupt;
 pub mod list;
 mod output;
+pub mod parity;
 mod progress;
 pub mod send;
 pub mod show;
+mod stands;
 pub mod takeover;
 
 use std::ffi::OsString;
@@ -30,6 +34,7 @@ pub use config::{Places, Tables};
 pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
 pub use failure::Failure;
 use output::Output;
+pub use stands::Stands;
 use telemetry::chain;
 
 /// How a command ended, as scripts see it.
@@ -136,25 +141,30 @@ async fn obey<O: Write, E: Write>(
         Command::Void { buyer, offer, through, yes } => {
             let tables = places.tables(connect).await?;
             let gap = (buyer, offer, *through);
-            takeover::void(gap, places.performing()?, *yes, &tables, &mut output).await
+            takeover::void(gap, *yes, &tables, &mut output).await
         }
-        Command::Reset { buyer, yes } => {
+        Command::Reset(buyers) => {
             let former = places.legacy()?;
             let tables = places.tables(connect).await?;
-            takeover::reset(buyer, places.performing()?, *yes, &former, &tables, &mut output).await
+            takeover::reset_command(buyers, &former, &tables, &mut output).await
+        }
+        Command::GoLive(buyers) => {
+            let former = places.legacy_to_hand_over()?;
+            let tables = places.tables(connect).await?;
+            takeover::go_live_command(buyers, &former, &tables, &mut output).await
         }
         Command::Erase { buyer, yes } => {
             let tables = places.tables(connect).await?;
-            takeover::erase(buyer, places.performing()?, *yes, &tables, &mut output).await
+            takeover::erase(buyer, *yes, &tables, &mut output).await
         }
         Command::Replay { buyer } => {
             let tables = places.tables(connect).await?;
             takeover::replay_command(buyer, &tables, &mut output).await
         }
-        Command::Parity { buyer } => {
+        Command::Parity(comparison) => {
             let former = places.legacy()?;
             let tables = places.tables(connect).await?;
-            takeover::parity_command(buyer, &former, &tables, &mut output).await
+            parity::command(comparison, &former, &tables, &mut output).await
         }
         Command::History { buyer } => {
             let tables = places.tables(connect).await?;

@@ -27,19 +27,14 @@ class DeploymentFailed(Exception):
     """The stack could not be deployed; the message says why."""
 
 
-def deploy(
-    endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False, former: str = "",
-) -> dict[str, str]:
-    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it.
-
-    `former` is the URL of a system that recorded buyers before.
-    """
+def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
+    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it."""
 
     def client(service: str):
         return _client(service, endpoint, region)
 
     body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body, {"LegacyUrl": former})
+    outputs = _create_or_update(client("cloudformation"), body)
     if enforce_iam:
         _make_policies_enforceable(client, outputs)
     return {
@@ -53,8 +48,6 @@ def deploy(
         "EMAIL_RECEIPTS_QUEUE_URL": outputs["EmailReceiptsQueueUrl"],
         "STREAMS_TABLE": outputs["StreamsTableName"],
         "LEADS_TABLE": outputs["LeadsTableName"],
-        "EFFECTS": outputs["Effects"],
-        **({"LEGACY_URL": former} if former else {}),
         "RECORDER_FUNCTION": f"{STACK}-recorder",
         "REACTOR_FUNCTION": f"{STACK}-reactor",
         "SWEEPER_FUNCTION": f"{STACK}-sweeper",
@@ -66,13 +59,13 @@ def deploy(
     }
 
 
-def set_effects(endpoint: str, region: str, effects: str) -> None:
-    """What deploying with another parameter `Effects` does to the recorder, and nothing else."""
+def set_recorder(endpoint: str, region: str, changed: dict[str, str]) -> None:
+    """What deploying with other parameters does to the recorder's environment, and nothing else."""
     functions = _client("lambda", endpoint, region)
     recorder = f"{STACK}-recorder"
     variables = functions.get_function_configuration(FunctionName=recorder)["Environment"]["Variables"]
     functions.update_function_configuration(
-        FunctionName=recorder, Environment={"Variables": variables | {"EFFECTS": effects}},
+        FunctionName=recorder, Environment={"Variables": variables | changed},
     )
 
 
@@ -116,15 +109,15 @@ def _zipped(bootstrap: Path) -> bytes:
     return archive.getvalue()
 
 
-def _parameters(more: dict[str, str]) -> list[dict[str, str]]:
+def _parameters() -> list[dict[str, str]]:
     machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text()) | more
+    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str, more: dict[str, str]) -> dict[str, str]:
+def _create_or_update(cloudformation, body: str) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(more),
+        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:

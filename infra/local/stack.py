@@ -21,7 +21,7 @@ import tempfile
 from pathlib import Path
 
 from beside import Beside
-from deployment import DeploymentFailed, deploy, set_effects
+from deployment import DeploymentFailed, deploy, set_recorder
 from emulator import REGION, Emulator, EmulatorFailed, is_taken
 from strict import StrictWire
 
@@ -100,8 +100,8 @@ def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -
     emulator, beside, wire, went_wrong = None, Beside(), StrictWire(program), True
     try:
         emulator = Emulator.start_anywhere(home, enforce_iam, wire.before)
-        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam, beside.url)
-        beside.set_effects = lambda effects: set_effects(emulator.endpoint, REGION, effects)
+        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
+        beside.set_recorder = lambda variables: set_recorder(emulator.endpoint, REGION, variables)
         # Only the deployment itself calls the emulator directly.
         own = {"AWS_ENDPOINT_URL": wire.url, "LOCAL_EMULATOR_LOG": str(emulator.log)}
         code = _run_to_the_end(command, environment | own)

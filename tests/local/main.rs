@@ -7,15 +7,18 @@ mod audit;
 mod bad_input;
 mod held;
 mod logs;
+mod operators;
 mod receipts;
 mod redrive;
 mod repeats;
 mod scenarios;
 mod strict;
 mod sweeper;
-mod takeover;
 
-use tests::Stack;
+use std::ffi::OsString;
+
+use serde_json::{Value, json};
+use tests::{Person, Stack};
 
 /// Runs a test on the stack that the environment names.
 fn on_the_stack(test: impl AsyncFnOnce(Stack)) {
@@ -24,4 +27,31 @@ fn on_the_stack(test: impl AsyncFnOnce(Stack)) {
         let stack = Stack::from_env().await.unwrap_or_else(|error| panic!("{error}"));
         test(stack).await;
     });
+}
+
+async fn post(stack: &Stack, person: &Person, kind: &str, offer: &str, version: u32) {
+    let (id, body) = person.event(kind, offer, version.into());
+    stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
+}
+
+/// The `leads` command, as people call it: its exit code and its answer.
+async fn leads(words: &[&str]) -> (String, Value) {
+    let words = ["leads", "--json"].iter().chain(words).map(OsString::from);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let exit = cli::run(words, &mut out, &mut err).await;
+    let answer = serde_json::from_slice(&out).unwrap_or_else(|_| json!(String::from_utf8_lossy(&err)));
+    (format!("{exit:?}"), answer)
+}
+
+/// The words for every entry of a buyer's stream, in order.
+async fn types(stack: &Stack, person: &Person) -> Vec<String> {
+    let history = stack.explained(&person.buyer).await.unwrap();
+    history.lines.iter().map(|line| line.entry.name().to_owned()).collect()
+}
+
+/// The keys of what the sales team got about a buyer, in order.
+async fn told(stack: &Stack, person: &Person) -> Vec<String> {
+    let bodies = stack.sales_bodies(&person.buyer).await.unwrap();
+    let own = format!("{}/", person.buyer);
+    bodies.iter().map(|body| body["id"].as_str().unwrap().replace(&own, "")).collect()
 }

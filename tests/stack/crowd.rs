@@ -198,7 +198,7 @@ impl Guest {
 fn high_offer(lead: &LeadId) -> Option<String> {
     match lead {
         LeadId::High { offer, .. } => Some(offer.to_string()),
-        LeadId::Low { .. } => None,
+        LeadId::Low { .. } | LeadId::Former { .. } => None,
     }
 }
 

@@ -94,7 +94,7 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
         held.sort();
         let high = line.open_leads.iter().filter_map(|lead| match lead {
             LeadId::High { offer, .. } => Some(offer.to_string()),
-            LeadId::Low { .. } => None,
+            LeadId::Low { .. } | LeadId::Former { .. } => None,
         });
         seen.push(Expected {
             low: line.open_leads.iter().any(|lead| matches!(lead, LeadId::Low { .. })),

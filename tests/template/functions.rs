@@ -15,7 +15,6 @@ fn read_by(function: &str) -> BTreeSet<String> {
     }
     for (call, variables) in [
         ("settings.log_level()", "\"LOG_LEVEL\""),
-        ("settings.performing()", "\"EFFECTS\""),
         ("HttpLegacy::from_settings(", "\"LEGACY_URL\" \"LEGACY_AUTHORIZATION\""),
     ] {
         code = code.replace(call, variables);

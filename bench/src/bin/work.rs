@@ -13,7 +13,7 @@ use bench::walk;
 use contract::incoming;
 use domain::{Arrival, State};
 use event_store::surroundings::Surroundings as _;
-use event_store::{Appending, Head, Performing};
+use event_store::{Appending, Head};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
@@ -40,10 +40,10 @@ fn path(events: usize) {
         }
         let Ok(incoming) = incoming::decode(&message.body) else { panic!("the corpus was edited by hand") };
         let head = heads.remove(&message.group).unwrap_or_default();
-        let mut appending = Appending::onto(head);
+        let mut appending = Appending::onto(head).live();
         assert_eq!(appending.state().arrival_of(&incoming.event), Arrival::Next);
         appending.take(incoming.event.into());
-        let written = appending.commit(&incoming.buyer, Performing::Live, Still.now());
+        let written = appending.commit(&incoming.buyer, Still.now());
         let Some((commit, head)) = black_box(written) else { panic!("nothing to write") };
         drop(black_box(commit));
         heads.insert(message.group.clone(), head);

@@ -7,7 +7,6 @@ mod found;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::pending;
 use std::io::Write;
 use std::pin::pin;
 use std::time::Duration;
@@ -21,6 +20,7 @@ use futures::future::{Either, FutureExt as _, select};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use stream::Stream;
 
+use crate::interrupt::interrupted;
 use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
@@ -209,18 +209,12 @@ pub(crate) async fn command<O: Write, E: Write>(
         "Reading the keys of the whole streams table, at most {rate} read units a second, and a cursor for each stream. \
          Ctrl-C ends it with what was found so far."
     ))?;
-    let interrupted = async {
-        // Without a handler Ctrl-C ends the process, as it does anyway.
-        if tokio::signal::ctrl_c().await.is_err() {
-            pending::<()>().await;
-        }
-    };
     let progress = Progress::counting("commits read");
     let seen = |audit: &Audit| {
         progress.note(format!(" of {}", count(audit.streams, "stream")));
         progress.at(audit.commits);
     };
-    let audit = audit(tables, rate, repair, &Machine, interrupted, seen).await;
+    let audit = audit(tables, rate, repair, &Machine, interrupted(), seen).await;
     progress.end();
     let audit = audit?;
     if output.is_json {

@@ -3,7 +3,7 @@ use effects::leads::Behind;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Standing, contact_of, stage};
+use super::{Open, Since, Standing, contact_of, stage};
 use crate::output::contact_json;
 
 impl Standing {
@@ -23,12 +23,18 @@ impl Standing {
             });
             with(row, offer.contact.as_ref())
         });
-        let leads = self.open_leads().map(|(lead, offer, since)| {
+        let leads = self.open_leads().map(|Open { lead, offer, since }| {
+            let (since, announced_by) = match since {
+                Since::Announced(since) => (Some(since), Some("leadstream")),
+                Since::Former => (None, Some("former-system")),
+                Since::Pending | Since::NotOurs => (None, None),
+            };
             json!({
                 "leadId": lead.to_string(),
                 "priority": lead.priority().name(),
                 "offerId": offer.as_ref().map(OfferId::as_str),
                 "since": since.map(|since| since.to_string()),
+                "announcedBy": announced_by,
             })
         });
         let held = self.held().map(|(offer, event)| {
@@ -56,6 +62,7 @@ impl Standing {
         });
         json!({
             "buyerId": self.buyer.as_str(),
+            "standing": self.stands.json(),
             "offers": offers.collect::<Vec<_>>(),
             "openLeads": leads.collect::<Vec<_>>(),
             "held": held.collect::<Vec<_>>(),

@@ -1,6 +1,6 @@
 use effects::leads::Heard;
 
-use super::{Standing, contact_of, stage};
+use super::{Open, Since, Standing, contact_of, stage};
 use crate::output::{contact_row, count, moment, or_dash, table};
 
 impl Standing {
@@ -19,8 +19,12 @@ impl Standing {
         let mut header = vec!["offer", "car", "stage", "version"];
         header.extend(if with_contact { &["name", "e-mail", "phone"][..] } else { &[] });
         let offers = self.state.offers.iter().map(|(id, offer)| {
-            let mut row =
-                vec![id.to_string(), or_dash(offer.car.as_ref()), stage(offer), offer.version.to_string()];
+            let mut row = vec![
+                id.to_string(),
+                or_dash(offer.car.as_ref()),
+                stage(offer).to_owned(),
+                offer.version.to_string(),
+            ];
             if with_contact {
                 row.extend(contact_row(offer.contact.as_ref()));
             }
@@ -28,8 +32,13 @@ impl Standing {
         });
         part("Offers", offers.collect(), &header);
 
-        let leads = self.open_leads().map(|(lead, offer, since)| {
-            let since = since.map_or_else(|| "not announced yet".to_owned(), moment);
+        let leads = self.open_leads().map(|Open { lead, offer, since }| {
+            let since = match since {
+                Since::Announced(since) => moment(since),
+                Since::Pending => "not announced yet".to_owned(),
+                Since::Former => "announced by the former system".to_owned(),
+                Since::NotOurs => "in shadow: not announced".to_owned(),
+            };
             vec![lead.to_string(), lead.priority().name().to_owned(), or_dash(offer), since]
         });
         part("Open leads", leads.collect(), &["lead", "priority", "offer", "since"]);
@@ -68,7 +77,8 @@ impl Standing {
 
     fn settled_text(&self) -> String {
         let (head, through) = (self.state.sequence, self.about.cursor.through);
-        let text = format!("{}: {head} recorded, effects settled through {through}", self.buyer);
+        let stands = self.stands.text();
+        let text = format!("{}: {stands}; {head} recorded, effects settled through {through}", self.buyer);
         match &self.about.cursor.behind {
             Some(behind) => format!(
                 "{text}\nBehind: {}; {} in vain, next attempt not before {}",

@@ -24,18 +24,22 @@ pub struct Replayed {
     pub differing: Vec<Sequence>,
 }
 
-/// Folds facts from the first one on, or from the last one that carries all that was known, and compares each snapshot.
+/// Folds all facts again, oldest first, and compares each snapshot with the state at its place.
+///
+/// Where an older version of the software took facts out, the state is unknown until a later fact carries all that was known.
 #[must_use]
 pub fn replay(commits: &[Commit]) -> Replayed {
-    let carries = |commit: &Commit| commit.facts.iter().any(Fact::is_fresh_start);
-    let start = commits.iter().rposition(carries).unwrap_or(0);
     let mut replayed = Replayed::default();
-    for commit in commits.get(start..).unwrap_or_default() {
+    let mut is_known = true;
+    for commit in commits {
+        is_known = commit.emptied.is_none() && (is_known || commit.facts.iter().any(Fact::is_fresh_start));
+        // Sequence numbers are the stream's, whatever was read before.
+        replayed.state.sequence = Sequence::new(commit.first.get().saturating_sub(1));
         for fact in &commit.facts {
             drop(replayed.state.fold_fact(fact));
             replayed.facts += 1;
         }
-        if let Some(snapshot) = &commit.snapshot {
+        if let Some(snapshot) = commit.snapshot.as_ref().filter(|_| is_known) {
             replayed.snapshots += 1;
             if *snapshot != replayed.state {
                 replayed.differing.push(commit.last());
@@ -66,9 +70,9 @@ pub(crate) async fn command<O: Write, E: Write>(
         let (facts, snapshots) = (count(facts, "fact"), count(snapshots, "snapshot"));
         let differing: Vec<String> = differing.iter().map(ToString::to_string).collect();
         let end = if differing.is_empty() {
-            "all say the same".to_owned()
+            "all agree".to_owned()
         } else {
-            format!("another state at {}", differing.join(", "))
+            format!("they differ at {}", differing.join(", "))
         };
         output.line(&format!("{buyer}: {facts} folded again, {snapshots} compared: {end}"))?;
     }

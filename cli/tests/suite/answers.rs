@@ -10,7 +10,7 @@ use effects::leads::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
     Ledger as _, Opening, Outcome, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
-use event_store::{Appended, Appending, EventStore as _, Performing, load};
+use event_store::{Appended, Appending, EventStore as _, load};
 use jiff::Timestamp;
 use serde_json::json;
 use testkit::clauses::Front;
@@ -63,11 +63,11 @@ impl World {
     }
 
     async fn record(&self, events: &[Event], time: &str) {
-        let mut appending = Appending::onto(load(&self.tables.streams, &self.buyer).await.unwrap());
+        let mut appending = Appending::onto(load(&self.tables.streams, &self.buyer).await.unwrap()).live();
         for event in events {
             appending.take(event.clone().into());
         }
-        let (commit, _) = appending.commit(&self.buyer, Performing::Live, at(time)).unwrap();
+        let (commit, _) = appending.commit(&self.buyer, at(time)).unwrap();
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
     }
 
@@ -204,9 +204,10 @@ async fn a_lead_is_open_since_its_opening_was_recorded() {
     let world = first_step().await;
     let lead = json!({
         "leadId": "low/1", "priority": "low", "offerId": "car-1", "since": "2026-11-23T10:00:00Z",
+        "announcedBy": "leadstream",
     });
     assert_eq!(world.leads(&["show", "--json", "ada"]).await.json()["openLeads"], json!([lead]));
-    assert!(world.leads(&["history", "ada"]).await.out.ends_with("ada: all settled\n"));
+    assert!(world.leads(&["history", "ada"]).await.out.ends_with("ada: live; all settled\n"));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use testkit::wire::{Answer, Reply, Wire};
 use testkit::{SplitMix64, acceptance_withdrawn, accepted, buyer, made, rejected};
 
 use crate::everybody::World;
-use crate::world::{assert_golden, aws_at, environment};
+use crate::world::{assert_golden, aws_at, interrupted};
 
 /// A clock of the test.
 struct At(&'static str);
@@ -296,18 +296,10 @@ async fn ctrl_c_ends_an_audit_with_what_it_found_and_exit_code_130() {
         Answer::Forward(url.clone())
     })
     .await;
-    let mut leads = tokio::process::Command::new(env!("CARGO_BIN_EXE_leads"));
-    leads.args(["audit", "--json"]).env_clear().envs(environment(wire.url()));
-    leads.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
-    let leads = leads.spawn().unwrap();
-    while wire.operations().iter().filter(|operation| *operation == "Scan").count() < 2 {
-        tokio::task::yield_now().await;
-    }
-    let id = leads.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
-    let ended = leads.wait_with_output().await.unwrap();
-    assert_eq!(ended.status.code(), Some(130));
-    let json: serde_json::Value = serde_json::from_slice(&ended.stdout).unwrap();
+    let scans = || wire.operations().iter().filter(|operation| *operation == "Scan").count();
+    let (code, out) = interrupted(wire.url(), "", &["audit", "--json"], || scans() >= 2).await;
+    assert_eq!(code, Some(130));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!((&json["isComplete"], &json["commits"]), (&json!(false), &json!(149)));
     assert_eq!(json["findings"][0]["buyerId"], "dan", "{json:#}");
 }

@@ -349,7 +349,7 @@ async fn dropping_needs_a_yes_and_until_then_says_what_it_would_drop() {
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.out.contains("2 dead letters found, 1 more seen and left"), "{}", ended.out);
     assert!(
-        ended.err.contains("nothing is done: dropping dead letters of ada cannot be undone. Say --yes"),
+        ended.err.contains("Not done: dropping dead letters of ada cannot be undone. Pass --yes"),
         "{}",
         ended.err
     );

@@ -173,7 +173,7 @@ async fn many_e_mails_are_only_listed_and_counted_until_it_is_confirmed() {
     assert!(asked.out.contains("ada/quote-email") && asked.out.contains("bob/quote-email"), "{}", asked.out);
     assert!(asked.out.ends_with("\n2 e-mails: 2 for `BadRequestException`\n"), "{}", asked.out);
     assert!(asked.err.contains("4 items on 1 page for 0.5 read units"), "{}", asked.err);
-    assert!(asked.err.contains("sending 2 e-mails cannot be undone. Say --yes"), "{}", asked.err);
+    assert!(asked.err.contains("sending 2 e-mails cannot be undone. Pass --yes"), "{}", asked.err);
     assert_eq!(world.statuses().await, before);
 
     let done = world.leads(&[&many[..], &["--yes"]].concat()).await;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use cli::{Exit, Tables};
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
-use domain::{CarId, CloseReason, Event, LeadId, OfferVersion, Sequence};
+use domain::{CarId, CloseReason, Event, Fact, LeadId, OfferVersion, Sequence};
 use dynoxide::Database;
 use effects::leads::{
     AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
     Learned, Ledger as _, Opening, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
-use event_store::{Appended, Appending, EventStore as _, Head, Performing, load};
+use event_store::{Appended, Appending, EventStore as _, Head, load};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::clauses::Front;
@@ -89,23 +89,44 @@ impl World {
 
     pub(crate) async fn record(&self, name: &str, events: &[Event], time: &str) {
         let buyer = buyer(name);
-        let mut appending = Appending::onto(load(&self.tables.streams, &buyer).await.unwrap());
+        let mut appending = Appending::onto(load(&self.tables.streams, &buyer).await.unwrap()).live();
         for event in events {
             appending.take(event.clone().into());
         }
-        let (commit, _) = appending.commit(&buyer, Performing::Live, at(time)).unwrap();
+        let (commit, _) = appending.commit(&buyer, at(time)).unwrap();
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
+    }
+
+    /// Records facts of a buyer, in shadow unless they make it live.
+    pub(crate) async fn in_shadow(&self, name: &str, facts: &[Fact]) {
+        let buyer = buyer(name);
+        let mut appending = Appending::onto(load(&self.tables.streams, &buyer).await.unwrap());
+        for fact in facts {
+            appending.take(fact.clone());
+        }
+        let (commit, _) = appending.commit(&buyer, at("10:00:00")).unwrap();
+        assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
+    }
+
+    /// The names of all facts in a buyer's stream.
+    pub(crate) async fn facts(&self, name: &str) -> Vec<&'static str> {
+        let commits = event_store::history(&self.tables.streams, &buyer(name)).await.unwrap();
+        commits.iter().flat_map(|commit| &commit.facts).map(Fact::name).collect()
+    }
+
+    pub(crate) async fn is_live(&self, name: &str) -> bool {
+        load(&self.tables.streams, &buyer(name)).await.unwrap().is_live
     }
 
     /// The commits of a stream that is not recorded.
     pub(crate) fn commits(name: &str, events: &[&[Event]]) -> Vec<StoredCommit> {
         let mut head = Head::default();
         let commit = |events: &&[Event]| {
-            let mut appending = Appending::onto(head.clone());
+            let mut appending = Appending::onto(head.clone()).live();
             for event in *events {
                 appending.take(event.clone().into());
             }
-            let (commit, after) = appending.commit(&buyer(name), Performing::Live, at("10:00:00")).unwrap();
+            let (commit, after) = appending.commit(&buyer(name), at("10:00:00")).unwrap();
             head = after;
             commit
         };

@@ -4,7 +4,7 @@ use cli::{Fate, Line, Settled, explain};
 use contract::stored::{self, Commit};
 use domain::{Event, LeadId, OfferVersion, Sequence};
 use effects::leads::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
-use event_store::{Appending, Head, Performing};
+use event_store::{Appending, Head};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
 
@@ -13,12 +13,11 @@ fn stream(commits: &[&[Event]]) -> Vec<Commit> {
     let mut head = Head::default();
     let mut stream = Vec::new();
     for events in commits {
-        let mut appending = Appending::onto(head);
+        let mut appending = Appending::onto(head).live();
         for event in *events {
             appending.take(event.clone().into());
         }
-        let (commit, next) =
-            appending.commit(&buyer("ada"), Performing::Live, Timestamp::UNIX_EPOCH).unwrap();
+        let (commit, next) = appending.commit(&buyer("ada"), Timestamp::UNIX_EPOCH).unwrap();
         stream.push(stored::decode(&commit).unwrap());
         head = next;
     }

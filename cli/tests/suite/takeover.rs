@@ -1,42 +1,55 @@
-//! What is decided about one buyer. With a former system it is tried on a whole stack (`tests/local`).
+//! What is decided about one buyer: `void` and `erase`.
 
 use std::io::{self, Write};
 
 use cli::Exit;
-use domain::Sequence;
+use domain::{OfferChange, Sequence};
 use effects::leads::Cursors as _;
+use event_store::EventStore as _;
+use testkit::wire::{Answer, Wire};
 use testkit::{accepted, buyer, made};
 
 use crate::everybody::World;
-use crate::world::{TestFile, examples_folder, offline};
+use crate::world::{TestFile, assert_golden, examples_folder, interrupted, offline};
 
 #[tokio::test]
-async fn nothing_is_appended_before_it_is_said_whether_effects_are_performed() {
+async fn nothing_is_appended_without_yes() {
     let world = World::start().await;
-    world.record("ada", &[accepted("car-1").v(2)], "10:00:00").await;
-    for words in [&["void", "ada", "car-1", "--through", "1", "--yes"][..], &["erase", "ada", "--yes"]] {
+    world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
+    for words in [&["void", "ada", "car-1", "--through", "1"][..], &["erase", "ada"]] {
         let ended = world.leads(words).await;
         assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""), "{words:?}");
-        assert!(
-            ended.err.contains("whether effects are performed is not given: use --effects or set EFFECTS")
-        );
-        assert!(ended.err.contains("It is the stack's output Effects"), "{}", ended.err);
+        assert!(ended.err.contains("cannot be undone. Pass --yes to confirm."), "{}", ended.err);
     }
-    assert_eq!(event_store::history(&world.tables.streams, &buyer("ada")).await.unwrap().len(), 1);
+    assert_eq!(world.facts("ada").await, ["accepted"]);
 }
 
 #[tokio::test]
-async fn an_erased_buyer_whom_nobody_settles_is_left_to_the_next_sweep_and_then_forgotten() {
+async fn neither_void_nor_erase_makes_a_buyer_live_or_puts_a_live_one_in_shadow() {
+    let world = World::start().await;
+    world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
+    world.record("bob", &[accepted("car-1").v(2)], "10:00:00").await;
+    for (name, is_live) in [("ada", false), ("bob", true)] {
+        let ended = world.leads(&["void", name, "car-1", "--through", "1", "--yes"]).await;
+        assert_eq!((ended.exit, world.is_live(name).await), (Exit::Good, is_live), "{}", ended.err);
+        let ended = world.leads(&["erase", name, "--yes"]).await;
+        assert_eq!((ended.exit, world.is_live(name).await), (Exit::Findings, is_live), "{}", ended.err);
+        assert_eq!(world.facts(name).await, ["accepted", "voided", "erased"]);
+    }
+}
+
+#[tokio::test]
+async fn an_erased_buyer_is_left_to_the_next_sweep_and_forgotten_once_its_closings_are_announced() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     world.settle("ada", 1).await;
-    let erase = ["erase", "ada", "--yes", "--effects", "live"];
+    let erase = ["erase", "ada", "--yes"];
     let ended = world.leads(&erase).await;
     assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
-    assert!(ended.err.contains("say it again in a while"), "{}", ended.err);
+    assert!(ended.err.contains("not announced yet. Run it again in a minute"), "{}", ended.err);
     let cursor = world.tables.leads.cursor(&buyer("ada")).await.unwrap();
     let behind = cursor.behind.unwrap();
-    assert_eq!((cursor.through, behind.reason.as_str()), (Sequence::new(1), "somebody waits for it"));
+    assert_eq!((cursor.through, behind.reason.as_str()), (Sequence::new(1), "erased by an operator"));
     assert!(behind.not_before <= jiff::Timestamp::now());
 
     world.settle("ada", 2).await;
@@ -45,9 +58,77 @@ async fn an_erased_buyer_whom_nobody_settles_is_left_to_the_next_sweep_and_then_
 }
 
 #[tokio::test]
+async fn the_notice_of_an_erasure_names_every_copy_that_is_left_with_its_age_limit() {
+    let world = World::start().await;
+    world.record("ada", &[made("car-1")], "10:00:00").await;
+    world.settle("ada", 2).await;
+    let ended = world.leads(&["erase", "ada", "--yes"]).await;
+    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    assert_golden("erased.txt", &ended.err);
+    let template = std::fs::read_to_string(examples_folder().join("../../../infra/template.yaml")).unwrap();
+    let days: Vec<&str> =
+        template.lines().filter_map(|line| line.trim().strip_prefix("MessageRetentionPeriod: ")).collect();
+    // The notice says 14 days of each queue, and 35 of the tables.
+    assert!(!days.is_empty() && days.iter().all(|seconds| *seconds == "1209600"), "{days:?}");
+    assert!(!template.contains("RecoveryPeriodInDays"), "other than 35 days");
+}
+
+/// 450 commits of one buyer, each with a contact.
+async fn long_stream() -> World {
+    let world = World::start().await;
+    let events: Vec<_> = (0..450).map(|number| [made(&format!("car-{number}"))]).collect();
+    let events: Vec<&[_]> = events.iter().map(<[_; 1]>::as_slice).collect();
+    for commit in World::commits("ada", &events) {
+        world.tables.streams.append(&commit).await.unwrap();
+    }
+    world.settle("ada", 451).await;
+    world
+}
+
+/// How many commits have a contact.
+async fn says_who(world: &World) -> usize {
+    let commits = event_store::history(&world.tables.streams, &buyer("ada")).await.unwrap();
+    let has_contact = |change: &OfferChange| matches!(change, OfferChange::Made { contact: Some(_), .. });
+    let events = commits.iter().flat_map(|commit| commit.facts.iter().filter_map(domain::Fact::event));
+    events.filter(|event| has_contact(&event.change)).count()
+}
+
+#[tokio::test]
+async fn an_erasure_clears_every_commit_however_many_there_are() {
+    let world = long_stream().await;
+    assert_eq!(says_who(&world).await, 450);
+    let ended = world.leads(&["erase", "ada", "--yes"]).await;
+    assert_eq!((ended.exit, says_who(&world).await), (Exit::Good, 0), "{}", ended.err);
+    assert!(ended.err.starts_with("450 commits cleared."), "{}", ended.err);
+    let again = world.leads(&["erase", "ada", "--yes"]).await;
+    assert!(again.err.starts_with("0 commits cleared."), "{}", again.err);
+    assert_eq!((again.exit, again.out.as_str()), (Exit::Good, "ada: erased at sequence number 451\n"));
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_an_erasure_with_what_was_cleared_and_running_it_again_goes_on() {
+    let world = long_stream().await;
+    let url = world.url.clone();
+    let mut updates = 0;
+    let wire = Wire::start(move |request| {
+        updates += u32::from(request.operation() == "UpdateItem");
+        if updates > 100 { Answer::Never } else { Answer::Forward(url.clone()) }
+    })
+    .await;
+    let cleared = || wire.operations().iter().filter(|operation| *operation == "UpdateItem").count();
+    let (code, out) = interrupted(wire.url(), "", &["erase", "ada", "--yes"], || cleared() >= 101).await;
+    assert_eq!(code, Some(130));
+    let said = "ada: INTERRUPTED: recorded at sequence number 451, 100 commits cleared so far. Run it again to go on.\n";
+    assert_eq!((out.as_str(), says_who(&world).await), (said, 350));
+    let again = world.leads(&["erase", "ada", "--yes"]).await;
+    assert_eq!((again.exit, says_who(&world).await), (Exit::Good, 0), "{}", again.err);
+    assert!(again.err.starts_with("350 commits cleared."), "{}", again.err);
+}
+
+#[tokio::test]
 async fn a_buyer_nobody_heard_of_is_told_by_the_exit_code() {
     let world = World::start().await;
-    for words in [&["held", "--buyer", "nobody"][..], &["erase", "nobody", "--yes", "--effects", "live"]] {
+    for words in [&["held", "--buyer", "nobody"][..], &["erase", "nobody", "--yes"]] {
         let ended = world.leads(words).await;
         assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""), "{words:?}");
         assert!(ended.err.starts_with("nobody is unknown"), "{}", ended.err);

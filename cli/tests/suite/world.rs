@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -71,6 +72,26 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
         ("LEADS_TABLE", "leads"),
     ];
     pairs.map(|(name, value)| (name, value.to_owned())).into()
+}
+
+/// A process of `leads` on the AWS at this URL that gets Ctrl-C once `is_time` says so: its exit code and its answer.
+pub(crate) async fn interrupted(
+    url: &str,
+    legacy_url: &str,
+    arguments: &[&str],
+    is_time: impl Fn() -> bool,
+) -> (Option<i32>, String) {
+    let mut leads = tokio::process::Command::new(env!("CARGO_BIN_EXE_leads"));
+    leads.args(arguments).env_clear().envs(environment(url)).env("LEGACY_URL", legacy_url);
+    leads.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let leads = leads.spawn().unwrap();
+    while !is_time() {
+        tokio::task::yield_now().await;
+    }
+    let id = leads.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    let ended = leads.wait_with_output().await.unwrap();
+    (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
 }
 
 /// The SDK in a hurry: two attempts, and hardly any time between them.

@@ -15,7 +15,7 @@ use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{
-    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, Performing, StoreError, load,
+    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, StoreError, load,
 };
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
@@ -171,9 +171,9 @@ impl Stage {
     fn record(&self, name: &str, events: &[Event]) {
         for event in events {
             let head: Head = block_on(load(&self.streams, &buyer(name))).unwrap();
-            let mut appending = Appending::onto(head);
+            let mut appending = Appending::onto(head).live();
             appending.take(event.clone().into());
-            let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
+            let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
             assert_eq!(block_on(self.streams.memory.append(&commit)).unwrap(), Appended::Written);
         }
         self.requests();
@@ -273,9 +273,9 @@ fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
     let stage = stage(Some("bob"));
     for name in ["ada", "bob", "cem"] {
         let head = Head::default();
-        let mut appending = Appending::onto(head);
+        let mut appending = Appending::onto(head).live();
         appending.take(made("car-1").into());
-        let (commit, _) = appending.commit(&buyer(name), Performing::Live, Still.now()).unwrap();
+        let (commit, _) = appending.commit(&buyer(name), Still.now()).unwrap();
         block_on(stage.streams.memory.append(&commit)).unwrap();
     }
     stage.ring(&[("ada", 1), ("bob", 1), ("cem", 1)]);

@@ -1,7 +1,8 @@
 use aws::{Access, BadSetting, Settings};
-use event_store::Performing;
 use legacy::HttpLegacy;
 use telemetry::LevelFilter;
+
+use crate::live::LiveShare;
 
 /// What the recorder is told by its environment.
 #[derive(Debug, Clone)]
@@ -14,8 +15,8 @@ pub struct Config {
     pub dead_letters_url: String,
     /// The system that recorded buyers before, at `LEGACY_URL`; `None` if there was none.
     pub legacy: Option<HttpLegacy>,
-    /// Whether effects are to be performed, by `EFFECTS`.
-    pub performing: Performing,
+    /// Which buyers go live, by `EFFECTS` and `LIVE_PERCENT`.
+    pub live: LiveShare,
     /// How much is logged.
     pub log_level: LevelFilter,
 }
@@ -36,18 +37,32 @@ impl Config {
             streams_table: settings.table("STREAMS_TABLE")?,
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             legacy: HttpLegacy::from_settings(&settings, access.https())?,
-            performing: settings.performing()?,
+            live: live_share(&settings)?,
             log_level: settings.log_level()?,
             access,
         })
     }
 }
 
+/// All, unless `EFFECTS` says `shadow`; then `LIVE_PERCENT` of a hundred, 0 if that is not given.
+fn live_share(settings: &Settings<'_>) -> Result<LiveShare, BadSetting> {
+    match settings.optional("EFFECTS").as_deref() {
+        None | Some("live") => Ok(LiveShare::EVERYBODY),
+        Some("shadow") => match settings.optional("LIVE_PERCENT") {
+            None => Ok(LiveShare::NOBODY),
+            Some(percent) => percent
+                .parse()
+                .ok()
+                .and_then(LiveShare::percent)
+                .ok_or(BadSetting::Invalid { name: "LIVE_PERCENT", rule: "a whole number from 0 to 100" }),
+        },
+        Some(_) => Err(BadSetting::Invalid { name: "EFFECTS", rule: "live or shadow" }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use event_store::Performing;
-
-    use super::Config;
+    use super::{Config, LiveShare};
 
     const GOOD: [(&str, &str); 5] = [
         ("AWS_ACCESS_KEY_ID", "key"),
@@ -80,12 +95,24 @@ mod tests {
     }
 
     #[test]
-    fn effects_are_performed_unless_said_otherwise() {
-        let performing = |value| config_with(("EFFECTS", value), "").map(|config| config.performing);
-        assert_eq!(performing(""), Ok(Performing::Live));
-        assert_eq!(performing("live"), Ok(Performing::Live));
-        assert_eq!(performing("shadow"), Ok(Performing::Shadow));
-        assert!(performing("Shadow").is_err_and(|error| error.contains("EFFECTS")));
+    fn every_buyer_goes_live_unless_said_otherwise() {
+        let live = |more: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                let found = GOOD.iter().chain(more).find(|(known, _)| *known == name);
+                found.map(|(_, value)| (*value).to_owned())
+            };
+            Config::from_lookup(&lookup).map(|config| config.live).map_err(|error| error.to_string())
+        };
+        let shadow = ("EFFECTS", "shadow");
+        assert_eq!(live(&[]), Ok(LiveShare::EVERYBODY));
+        assert_eq!(live(&[("EFFECTS", "live"), ("LIVE_PERCENT", "0")]), Ok(LiveShare::EVERYBODY));
+        assert_eq!(live(&[shadow]), Ok(LiveShare::NOBODY));
+        assert_eq!(live(&[shadow, ("LIVE_PERCENT", "5")]).ok(), LiveShare::percent(5));
+        assert!(live(&[("EFFECTS", "Shadow")]).is_err_and(|error| error.contains("EFFECTS")));
+        for wrong in ["101", "-1", "5%", "many"] {
+            let error = live(&[shadow, ("LIVE_PERCENT", wrong)]);
+            assert!(error.is_err_and(|error| error.contains("LIVE_PERCENT")), "{wrong}");
+        }
     }
 
     #[test]

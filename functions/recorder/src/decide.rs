@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use contract::stored::Commit;
-use domain::{Arrival, Event, Fact, Sequence, State};
-use event_store::{Appending, Head};
+use domain::{Arrival, Event, Known, Sequence, State};
+use event_store::{Appending, Head, handed_over, migrated};
 
 use crate::dead_letters::Reason;
 
@@ -26,8 +25,21 @@ pub(crate) enum Decision {
 pub(crate) struct Decided {
     pub(crate) decisions: Vec<Decision>,
     pub(crate) appending: Appending,
-    /// Whether a repeat was too old for the state: then the history must be asked, and all decided again.
-    pub(crate) needs_history: bool,
+}
+
+/// What is to become of a buyer beside the former system, with these events.
+///
+/// Source of the rules: `docs/adr/0021-beside-the-former-system.md`.
+#[derive(Debug, Clone)]
+pub(crate) enum Standing {
+    /// Nothing: live or in shadow as before.
+    Same,
+    /// Goes live, for there is no former system, and nothing is recorded yet.
+    New,
+    /// Stays in shadow; what the former system knows is recorded first.
+    Migrated(Known),
+    /// Goes live; what the former system answered is recorded last, even if no event is new.
+    HandedOver(Known),
 }
 
 impl Decided {
@@ -50,64 +62,52 @@ pub(crate) fn in_turn<'a, T: 'a>(
     })
 }
 
-/// Decides events one after the other. `history` is the whole stream, if it was read; `known` what a former system knows of
-/// the buyer, who is seen for the first time.
+/// Decides events one after the other.
 pub(crate) fn decide<'a>(
     head: Head,
-    history: Option<&[Commit]>,
-    known: Option<&State>,
-    events: impl IntoIterator<Item = &'a Event>,
+    standing: &Standing,
+    events: impl Iterator<Item = &'a Event> + Clone,
 ) -> Decided {
     let mut appending = Appending::onto(head);
-    // Written even if it contains all of these events already: the former system has handed the buyer over by answering.
-    if let Some(known) = known {
-        appending.take(Fact::Migrated(Box::new(known.clone())));
+    match standing {
+        Standing::New => appending = appending.live(),
+        Standing::Migrated(known) => appending.take(migrated(appending.state(), known)),
+        Standing::Same | Standing::HandedOver(_) => {}
     }
-    let mut needs_history = false;
     let mut decisions = Vec::new();
-    for event in events {
+    for event in events.clone() {
         let event = &as_recordable(event, appending.state());
         let sequence = appending.state().sequence.next();
-        let decision = match appending.state().arrival_of(event) {
-            Arrival::Next => Decision::Recorded(sequence),
-            Arrival::Early => Decision::Held(sequence),
-            Arrival::Duplicate => Decision::Duplicate,
-            Arrival::Contradiction => Decision::Dead(Reason::Contradiction),
-            Arrival::Voided => Decision::Dead(Reason::Voided),
-            Arrival::TooManyHeld => Decision::Dead(Reason::TooManyHeld),
-            Arrival::OldRepeat => {
-                if let Some(history) = history {
-                    let facts = history.iter().flat_map(|commit| &commit.facts).chain(appending.facts());
-                    compare(event, facts.filter_map(Fact::event), appending.state())
-                } else {
-                    needs_history = true;
-                    Decision::Duplicate
-                }
-            }
+        let decision = match (appending.state().arrival_of(event), standing) {
+            (Arrival::Next, _) => Decision::Recorded(sequence),
+            // What the former system knows follows, and may fill the gap.
+            (Arrival::Early, _) | (Arrival::TooManyHeld, Standing::HandedOver(_)) => Decision::Held(sequence),
+            (Arrival::Duplicate, _) => Decision::Duplicate,
+            (Arrival::Contradiction, _) => Decision::Dead(Reason::Contradiction),
+            (Arrival::Voided, _) => Decision::Dead(Reason::Voided),
+            (Arrival::TooManyHeld, _) => Decision::Dead(Reason::TooManyHeld),
         };
         if matches!(decision, Decision::Recorded(_) | Decision::Held(_)) {
             appending.take(Event::clone(event).into());
         }
         decisions.push(decision);
     }
-    Decided { decisions, appending, needs_history }
+    if let Standing::HandedOver(known) = standing {
+        appending.take(handed_over(appending.state(), known));
+        for (event, decision) in events.zip(&mut decisions) {
+            if let Decision::Held(sequence) = *decision
+                && appending.state().version_of(&event.offer) >= Some(event.version)
+            {
+                *decision = Decision::Recorded(sequence);
+            }
+        }
+    }
+    Decided { decisions, appending }
 }
 
 /// The event as it may be recorded of this buyer.
 fn as_recordable<'a>(event: &'a Event, state: &State) -> Cow<'a, Event> {
     if state.is_erased { Cow::Owned(event.without_personal_data()) } else { Cow::Borrowed(event) }
-}
-
-/// Compares an old repeat with what was recorded of its offer version.
-fn compare<'a>(event: &Event, mut recorded: impl Iterator<Item = &'a Event>, state: &State) -> Decision {
-    let known = recorded.find(|known| known.offer == event.offer && known.version == event.version);
-    match known {
-        // An erased buyer's commits may not be emptied yet: they say more than may be said now.
-        Some(known) if as_recordable(known, state).change.digest() != event.change.digest() => {
-            Decision::Dead(Reason::Contradiction)
-        }
-        Some(_) | None => Decision::Duplicate,
-    }
 }
 
 #[cfg(test)]

@@ -3,18 +3,19 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
-use domain::{BuyerId, Event, State};
+use domain::{BuyerId, Event, Known, Sequence};
 use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
-use event_store::{Appended, EventStore, InTime, NEEDED, Performing, StoreError, history, load};
+use event_store::{Appended, EventStore, Head, InTime, NEEDED, StoreError, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
-use legacy::{Handover, Legacy, LegacyUnavailable, NoLegacy};
+use legacy::{Legacy, LegacyUnavailable, NoLegacy};
 use telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Reason};
-use crate::decide::{Decided, Decision, decide, in_turn};
+use crate::decide::{Decided, Decision, Standing, decide, in_turn};
 use crate::heads::Heads;
+use crate::live::LiveShare;
 use crate::panics::Panics;
 
 /// From this receive on, a buyer's messages are recorded one by one, so that one that breaks the recorder takes no
@@ -27,8 +28,8 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     streams: S,
     dead_letters: D,
     surroundings: W,
-    legacy: L,
-    performing: Performing,
+    legacy: Option<L>,
+    live: LiveShare,
     heads: Heads,
     panics: Panics,
 }
@@ -42,32 +43,34 @@ enum GiveBack {
     Store(#[source] StoreError),
     #[error("the former system cannot be asked about this buyer now")]
     Legacy(#[source] LegacyUnavailable),
+    #[error("this buyer is to go live, and the former system that knows it is not configured: set LegacyUrl")]
+    NoLegacy,
     #[error("a message cannot be set aside now")]
     DeadLetters(#[source] DeadLettersUnavailable),
 }
 
 impl<S, D, W> Recorder<S, D, W> {
-    /// A recorder that remembers nothing yet. Nobody recorded these buyers before, and effects are to be performed.
+    /// A recorder that remembers nothing yet. There is no former system, and every buyer is live.
     #[must_use]
     pub fn new(streams: S, dead_letters: D, surroundings: W) -> Self {
-        let performing = Performing::Live;
+        let live = LiveShare::EVERYBODY;
         let (heads, panics) = (Heads::default(), Panics::default());
-        Self { streams, dead_letters, surroundings, legacy: NoLegacy, performing, heads, panics }
+        Self { streams, dead_letters, surroundings, legacy: None, live, heads, panics }
     }
 }
 
 impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W, L> {
-    /// The same, asking this former system about buyers who are seen for the first time.
+    /// The same beside this former system, if there is one.
     #[must_use]
-    pub fn taking_over_from<F: Legacy>(self, legacy: F) -> Recorder<S, D, W, F> {
-        let Self { streams, dead_letters, surroundings, performing, heads, panics, .. } = self;
-        Recorder { streams, dead_letters, surroundings, legacy, performing, heads, panics }
+    pub fn beside<F: Legacy>(self, legacy: Option<F>) -> Recorder<S, D, W, F> {
+        let Self { streams, dead_letters, surroundings, live, heads, panics, .. } = self;
+        Recorder { streams, dead_letters, surroundings, legacy, live, heads, panics }
     }
 
-    /// The same, with effects to be performed or not.
+    /// The same, with these buyers going live.
     #[must_use]
-    pub fn performing(self, performing: Performing) -> Self {
-        Self { performing, ..self }
+    pub fn live(self, live: LiveShare) -> Self {
+        Self { live, ..self }
     }
 
     /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
@@ -165,8 +168,9 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         let read: Vec<Result<IncomingEvent, Reason>> =
             messages.iter().map(|message| read(group, message)).collect();
         let events: Vec<&Event> = read.iter().flatten().map(|incoming| &incoming.event).collect();
+        let is_again = messages.iter().any(|message| message.receives > 1);
         let decided = match read.iter().flatten().next() {
-            Some(first) => match self.append(&first.buyer, &events, deadline).await {
+            Some(first) => match self.append(&first.buyer, &events, is_again, deadline).await {
                 Ok(decisions) => decisions,
                 Err(error) => {
                     tracing::warn!(buyer = %first.buyer, error = chain(&error), "this buyer's messages come back");
@@ -192,18 +196,17 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         messages.len()
     }
 
-    /// Decides events and appends what is new, until nothing stands in between.
+    /// Decides events and appends what is new, until nothing stands in between. `is_again`: one of them was received before.
     async fn append(
         &self,
         buyer: &BuyerId,
         events: &[&Event],
+        is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
         let streams = &InTime { store: &self.streams, deadline, surroundings: &self.surroundings };
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
-        let mut past = None;
-        let mut former = None;
         loop {
             let head = if let Some(head) = known.take() {
                 head
@@ -211,24 +214,15 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                 is_fresh = true;
                 load(streams, buyer).await.map_err(GiveBack::Store)?
             };
-            let is_first_sight = head.state.is_first_sight();
-            if is_first_sight && former.is_none() {
-                former = Some(self.take_over(buyer, &head.state, deadline).await?);
-            }
-            let handed_over = former.as_ref().and_then(Option::as_ref).filter(|_| is_first_sight);
-            let Decided { decisions, appending, needs_history } =
-                match decide(head.clone(), past.as_deref(), handed_over, events.iter().copied()) {
+            let standing = self.standing(buyer, &head, is_again, deadline).await?;
+            let Decided { decisions, appending } =
+                match decide(head.clone(), &standing, events.iter().copied()) {
                     // Never on a remembered head: it may be stale.
                     decided if decided.has_dead() && !is_fresh => continue,
                     decided => decided,
                 };
-            if needs_history {
-                past = Some(history(streams, buyer).await.map_err(GiveBack::Store)?);
-                known = Some(head);
-                continue;
-            }
             let now = self.surroundings.now();
-            let Some((commit, after)) = appending.commit(buyer, self.performing, now) else {
+            let Some((commit, after)) = appending.commit(buyer, now) else {
                 self.heads.remember(buyer, head);
                 return Ok(decisions);
             };
@@ -237,10 +231,8 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                     self.heads.remember(buyer, after);
                     return Ok(decisions);
                 }
-                // Another writer, or our own put whose answer was lost: adopt what lies there and decide again.
+                // Another writer, or our own put whose answer was lost: adopt what lies there, ask and decide again.
                 Appended::Conflict(stored) => {
-                    past = None;
-                    former = None;
                     is_fresh = false;
                     // What lies at the next sequence number directly follows our head, unless it was emptied since.
                     let followed = head.followed_by(&stored);
@@ -250,16 +242,40 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         }
     }
 
-    /// Has a buyer handed over by the former system, who is seen for the first time, or again after a reset.
-    async fn take_over(
+    /// What is to become of a buyer beside the former system, which is asked where that depends on it. The setting matters for
+    /// buyers only who are not live.
+    async fn standing(
         &self,
         buyer: &BuyerId,
-        state: &State,
+        head: &Head,
+        is_again: bool,
         deadline: Deadline,
-    ) -> Result<Option<State>, GiveBack> {
+    ) -> Result<Standing, GiveBack> {
+        if head.is_live {
+            return Ok(Standing::Same);
+        }
+        let (goes_live, is_asked) = (self.live.includes(buyer), head.state.is_asked);
+        let Some(legacy) = &self.legacy else {
+            return match (goes_live, is_asked) {
+                (false, _) => Ok(Standing::Same),
+                (true, true) => Err(GiveBack::NoLegacy),
+                (true, false) if head.state.sequence == Sequence::START => Ok(Standing::New),
+                (true, false) => Ok(Standing::HandedOver(Known::default())),
+            };
+        };
         deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
-        let handover = if state.is_reset { Handover::Anew } else { Handover::First };
-        self.legacy.hand_over(buyer, handover).await.map_err(GiveBack::Legacy)
+        if !goes_live {
+            // A message comes again also because whoever took it before had the buyer handed over, and ended there.
+            if is_asked && !is_again {
+                return Ok(Standing::Same);
+            }
+            let answer = legacy.look_up(buyer).await.map_err(GiveBack::Legacy)?;
+            if !answer.is_handed_over {
+                return Ok(if is_asked { Standing::Same } else { Standing::Migrated(answer.known) });
+            }
+            deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
+        }
+        Ok(Standing::HandedOver(legacy.hand_over(buyer).await.map_err(GiveBack::Legacy)?))
     }
 
     async fn set_aside(

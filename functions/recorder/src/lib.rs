@@ -7,8 +7,10 @@ pub mod dead_letters;
 mod decide;
 mod handler;
 mod heads;
+mod live;
 mod panics;
 
 pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 pub use config::Config;
 pub use handler::Recorder;
+pub use live::LiveShare;

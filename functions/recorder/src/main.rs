@@ -26,9 +26,7 @@ async fn run() -> Result<(), Error> {
     let streams = DynamoStreams::new(access.dynamodb(), config.streams_table);
     let sqs = move || aws_sdk_sqs::Client::new(access.config());
     let dead_letters = SqsDeadLetters::new(sqs, config.dead_letters_url);
-    let recorder = &Recorder::new(streams, dead_letters, Machine)
-        .taking_over_from(config.legacy)
-        .performing(config.performing);
+    let recorder = &Recorder::new(streams, dead_letters, Machine).beside(config.legacy).live(config.live);
     recorder.warm_up().await;
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -1,6 +1,5 @@
 use std::num::NonZeroU32;
 
-use event_store::Performing;
 use telemetry::LevelFilter;
 
 /// Looks up environment variables, so that tests never touch the process's own.
@@ -73,18 +72,6 @@ impl<'a> Settings<'a> {
         match self.optional("LOG_LEVEL") {
             None => Ok(LevelFilter::INFO),
             Some(word) => word.parse().map_err(|_| BadSetting::Invalid { name: "LOG_LEVEL", rule: RULE }),
-        }
-    }
-
-    /// Whether effects are to be performed, by `EFFECTS`; they are if it is absent.
-    ///
-    /// # Errors
-    /// [`BadSetting`].
-    pub fn performing(&self) -> Result<Performing, BadSetting> {
-        match self.optional("EFFECTS").as_deref() {
-            None | Some("live") => Ok(Performing::Live),
-            Some("shadow") => Ok(Performing::Shadow),
-            Some(_) => Err(BadSetting::Invalid { name: "EFFECTS", rule: "live or shadow, or absent" }),
         }
     }
 

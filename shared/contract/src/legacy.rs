@@ -1,8 +1,8 @@
-//! What a former system knows of a buyer when it hands the buyer over: the answer to `GET …/buyers/<buyerId>`, JSON.
+//! What a former system answers about a buyer, JSON: to `GET …/buyers/<buyerId>` and to `POST …/buyers/<buyerId>/handover`.
 
 use std::fmt;
 
-use domain::{BuyerId, CarId, Contact, Offer, OfferId, OfferVersion, Stage, State};
+use domain::{BuyerId, CarId, Contact, FormerLeadId, Known, Offer, OfferId, OfferVersion, Stage};
 use serde::Deserialize;
 
 use crate::json;
@@ -16,9 +16,12 @@ pub const MOST_OFFERS: usize = 500;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct Written {
     buyer_id: String,
     was_invited: bool,
+    #[serde(default)]
+    handed_over: bool,
+    low_lead_id: Option<String>,
     offers: Vec<KnownOffer>,
 }
 
@@ -29,6 +32,7 @@ struct KnownOffer {
     offer_version: u32,
     stage: String,
     accepted_version: Option<u32>,
+    lead_id: Option<String>,
     car_id: Option<String>,
     buyer: Option<KnownContact>,
 }
@@ -38,6 +42,15 @@ struct KnownContact {
     name: String,
     email: String,
     phone: Option<String>,
+}
+
+/// What a former system answers about a buyer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// What it knows; nothing of a buyer whom it never heard of.
+    pub known: Known,
+    /// Whether it handed the buyer over before: it announces nothing any more.
+    pub is_handed_over: bool,
 }
 
 /// Why an answer cannot be used. Names places, never values: those may be personal.
@@ -59,6 +72,8 @@ pub enum Unusable {
     AnotherBuyer,
     /// More than [`MOST_OFFERS`] offers.
     TooManyOffers,
+    /// The name of the low lead is none.
+    LowLead,
     /// Something is wrong with an offer.
     Offer {
         /// Its place in the list, from 0.
@@ -77,6 +92,7 @@ impl fmt::Display for Unusable {
             }
             Self::AnotherBuyer => f.write_str("buyerId: must be the buyer that was asked about"),
             Self::TooManyOffers => write!(f, "offers: at most {MOST_OFFERS} are taken"),
+            Self::LowLead => write!(f, "lowLeadId: {NAME}"),
             Self::Offer { index, rule } => write!(f, "offers[{index}].{rule}"),
         }
     }
@@ -84,11 +100,14 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// Reads an answer: offers, and whether the buyer was invited. Unknown extra fields are ignored.
+/// Of whatever has a name.
+const NAME: &str = "must be 1 to 128 visible ASCII characters without '/'";
+
+/// Reads an answer. Unknown extra fields are ignored.
 ///
 /// # Errors
 /// [`Unusable`].
-pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<State, Unusable> {
+pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<Answer, Unusable> {
     if body.len() > LARGEST_ANSWER {
         return Err(Unusable::TooLarge { bytes: body.len() });
     }
@@ -97,7 +116,7 @@ pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<State, Unusable> {
         // Fails as well, and names the place.
         Err(_) => serde_json::from_slice(body),
     };
-    let answer: Answer =
+    let answer: Written =
         answer.map_err(|error| Unusable::NotAnAnswer { line: error.line(), column: error.column() })?;
     if answer.buyer_id != buyer.as_str() {
         return Err(Unusable::AnotherBuyer);
@@ -105,14 +124,19 @@ pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<State, Unusable> {
     if answer.offers.len() > MOST_OFFERS {
         return Err(Unusable::TooManyOffers);
     }
-    let mut state = State { was_invited: answer.was_invited, ..State::default() };
-    for (index, known) in answer.offers.into_iter().enumerate() {
-        let (id, offer) = offer(known).map_err(|rule| Unusable::Offer { index, rule })?;
-        if state.offers.insert(id, offer).is_some() {
+    let low_lead = answer.low_lead_id.as_deref().map(FormerLeadId::parse).transpose();
+    let mut known = Known {
+        low_lead: low_lead.map_err(|_| Unusable::LowLead)?,
+        was_invited: answer.was_invited,
+        ..Known::default()
+    };
+    for (index, written) in answer.offers.into_iter().enumerate() {
+        let (id, offer) = offer(written).map_err(|rule| Unusable::Offer { index, rule })?;
+        if known.offers.insert(id, offer).is_some() {
             return Err(Unusable::Offer { index, rule: "offerId: must be there once" });
         }
     }
-    Ok(state)
+    Ok(Answer { known, is_handed_over: answer.handed_over })
 }
 
 fn offer(known: KnownOffer) -> Result<(OfferId, Offer), &'static str> {
@@ -122,11 +146,12 @@ fn offer(known: KnownOffer) -> Result<(OfferId, Offer), &'static str> {
     let stage = match (known.stage.as_str(), known.accepted_version) {
         ("pending", _) => Stage::Pending,
         ("closed", _) => Stage::Closed,
-        ("accepted", at) => Stage::Accepted {
-            at: OfferVersion::new(at.unwrap_or(known.offer_version))
+        ("accepted", at) => {
+            let at = OfferVersion::new(at.unwrap_or(known.offer_version))
                 .filter(|at| *at <= version)
-                .ok_or("acceptedVersion: must be from 1 to offerVersion")?,
-        },
+                .ok_or("acceptedVersion: must be from 1 to offerVersion")?;
+            Stage::Accepted { at, since: at }
+        }
         _ => return Err("stage: must be pending, accepted or closed"),
     };
     let car = match known.car_id.as_deref().map(CarId::parse) {
@@ -134,6 +159,9 @@ fn offer(known: KnownOffer) -> Result<(OfferId, Offer), &'static str> {
         Some(Err(_)) => return Err("carId: must be 1 to 128 visible ASCII characters without '/'"),
         None => None,
     };
+    let former_lead = known.lead_id.as_deref().map(FormerLeadId::parse).transpose();
+    let former_lead =
+        former_lead.map_err(|_| "leadId: must be 1 to 128 visible ASCII characters without '/'")?;
     let contact = known.buyer.map(|KnownContact { name, email, phone }| Contact { name, email, phone });
-    Ok((id, Offer { stage, car, contact, ..Offer::unknown(version) }))
+    Ok((id, Offer { stage, car, contact, former_lead, is_quoted: true, ..Offer::unknown(version) }))
 }

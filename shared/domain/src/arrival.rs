@@ -10,10 +10,8 @@ pub enum Arrival {
     Next,
     /// A later version: record and hold it.
     Early,
-    /// Already applied or held, with the same content: nothing to do.
+    /// Already applied or held, with the same content, or so long ago that its content is not remembered: nothing to do.
     Duplicate,
-    /// Already applied, so long ago that its content is not remembered: compare it with the history.
-    OldRepeat,
     /// Already applied or held with other content: the sender contradicts itself.
     Contradiction,
     /// It was declared void: somebody decided that it would never come.
@@ -35,7 +33,7 @@ impl State {
             }
             match offer.and_then(|offer| offer.digests.get(&event.version)) {
                 Some(digest) => *digest,
-                None => return Arrival::OldRepeat,
+                None => return Arrival::Duplicate,
             }
         } else if let Some(held) = self.held.get(&event.offer).and_then(|held| held.get(&event.version)) {
             held.change.digest()

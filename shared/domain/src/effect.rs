@@ -1,5 +1,5 @@
 use crate::fold::Before;
-use crate::{BuyerId, CloseReason, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage, State};
+use crate::{BuyerId, CloseReason, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, State};
 
 /// Something to do outside, as a value.
 ///
@@ -101,7 +101,7 @@ impl State {
     #[must_use]
     pub fn still_calls_for(&self, effect: &EffectKind) -> bool {
         match effect {
-            EffectKind::QuoteRequest { offer } => self.offers.get(offer).is_some_and(wants_quote),
+            EffectKind::QuoteRequest { offer } => self.offers.get(offer).is_some_and(Offer::wants_quote),
             EffectKind::LeadOpened { lead, .. } => self.is_open(lead),
             EffectKind::LeadClosed { .. } => true,
             EffectKind::AcceptedEmail { offer, accepted_at } => {
@@ -121,7 +121,7 @@ impl State {
             return None;
         }
         Some(match (&effect.kind, &self.low_lead) {
-            (EffectKind::QuoteInvitation { .. }, Some(LowLead { opened_at, offer })) => {
+            (EffectKind::QuoteInvitation { .. }, Some(LowLead { opened_at, offer, .. })) => {
                 Effect { sequence: *opened_at, kind: EffectKind::QuoteInvitation { offer: offer.clone() } }
             }
             (_, _) => effect.clone(),
@@ -129,45 +129,45 @@ impl State {
     }
 }
 
-fn wants_quote(offer: &Offer) -> bool {
-    offer.contact.is_some()
-        && match offer.stage {
-            Stage::Pending | Stage::Accepted { .. } => true,
-            Stage::Closed => false,
-        }
-}
-
-/// The effects of one arrival: the difference between before it and after its whole chain.
+/// The effects of one arrival: the difference between the leads that were open before it and those that are open after its
+/// whole chain, and quotes for offers that are open for the first time.
 ///
-/// Closings come before openings, so that whoever reads in order never sees a low lead beside a high one.
-pub(crate) fn effects_of(before: &Before, after: &State, reason: CloseReason) -> Vec<Effect> {
+/// Closings come before openings, so that whoever reads in order never sees a low lead beside a high one. `reason` tells why
+/// the high lead of an offer closed, or the low lead.
+pub(crate) fn effects_of(
+    before: &Before,
+    after: &mut State,
+    reason: impl Fn(&State, Option<&OfferId>) -> CloseReason,
+) -> Vec<Effect> {
     let mut kinds = Vec::new();
-    let accepted_at = |id| after.offers.get(id).and_then(Offer::accepted_at);
-
-    for (id, was) in &before.offers {
-        if !was.is_known && after.offers.get(id).is_some_and(wants_quote) {
+    for id in before.offers.keys() {
+        if let Some(offer) = after.offers.get_mut(id).filter(|offer| offer.wants_quote() && !offer.is_quoted)
+        {
+            offer.is_quoted = true;
             kinds.push(EffectKind::QuoteRequest { offer: id.clone() });
         }
     }
+    let high_lead = |id| after.offers.get(id).and_then(|offer: &Offer| offer.high_lead(id));
     for (id, was) in &before.offers {
-        if let Some(was_accepted_at) = was.accepted_at.filter(|_| accepted_at(id).is_none()) {
-            let lead = LeadId::High { offer: id.clone(), accepted_at: was_accepted_at };
-            kinds.push(EffectKind::LeadClosed { lead, reason });
+        if let Some(lead) = was.lead.clone().filter(|lead| high_lead(id).as_ref() != Some(lead)) {
+            kinds.push(EffectKind::LeadClosed { lead, reason: reason(after, Some(id)) });
         }
     }
-    if let Some(low) = before.low_lead.as_ref().filter(|_| after.low_lead.is_none()) {
-        kinds.push(EffectKind::LeadClosed { lead: low.id(), reason });
+    let low_lead = after.low_lead.as_ref().map(LowLead::id);
+    if let Some(lead) = before.low_lead.clone().filter(|lead| low_lead.as_ref() != Some(lead)) {
+        kinds.push(EffectKind::LeadClosed { lead, reason: reason(after, None) });
     }
     for (id, was) in &before.offers {
-        if let Some(now) = accepted_at(id).filter(|_| was.accepted_at.is_none()) {
-            let lead = LeadId::High { offer: id.clone(), accepted_at: now };
+        if let Some(lead) = high_lead(id).filter(|lead| was.lead.as_ref() != Some(lead)) {
             kinds.push(EffectKind::LeadOpened { lead, offer: id.clone() });
-            kinds.push(EffectKind::AcceptedEmail { offer: id.clone(), accepted_at: now });
+            if let Some(accepted_at) = after.offers.get(id).and_then(Offer::accepted_at) {
+                kinds.push(EffectKind::AcceptedEmail { offer: id.clone(), accepted_at });
+            }
         }
     }
-    if let Some(LowLead { opened_at, offer }) = after.low_lead.as_ref().filter(|_| before.low_lead.is_none())
+    if let (Some(lead), Some(LowLead { offer, .. })) = (low_lead, after.low_lead.as_ref())
+        && before.low_lead.as_ref() != Some(&lead)
     {
-        let lead = LeadId::Low { opened_at: *opened_at };
         kinds.push(EffectKind::LeadOpened { lead, offer: offer.clone() });
         if !after.was_invited {
             kinds.push(EffectKind::QuoteInvitation { offer: offer.clone() });

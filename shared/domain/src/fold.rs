@@ -1,27 +1,37 @@
 use std::collections::BTreeMap;
 
 use crate::effect::effects_of;
+use crate::known::OnSameVersion;
 use crate::{
-    CloseReason, Effect, Event, Fact, LowLead, Offer, OfferChange, OfferId, OfferVersion, Stage, State,
+    CloseReason, Effect, Event, Fact, FormerLeadId, Known, LeadId, LowLead, Offer, OfferChange, OfferId,
+    OfferVersion, Priority, Stage, State,
 };
 
 impl State {
     /// The state after one more recorded fact, with the effects that it calls for. See [`State::fold`].
-    ///
-    /// A fact that carries all that was known carries its place as well: it is folded onto nothing just as onto what came before.
     pub fn fold_fact(&mut self, fact: &Fact) -> Vec<Effect> {
         match fact {
             Fact::Event(event) => self.fold(event),
-            Fact::Migrated(known) => self.fold_migrated(known),
+            Fact::Migrated(known) => {
+                self.fold_migrated(known);
+                Vec::new()
+            }
+            Fact::HandedOver(known) => self.fold_handed_over(known),
             Fact::Voided { offer, through } => self.fold_voided(offer, *through),
             Fact::Reset(kept) => {
-                *self = State { sequence: kept.sequence.next(), is_reset: true, ..State::clone(kept) };
+                let sequence = self.sequence.next();
+                *self = kept.as_deref().cloned().unwrap_or_default();
+                self.sequence = sequence;
                 Vec::new()
             }
             Fact::Erased(kept) => {
+                self.begin_fact();
                 let before = Before::of(self, self.offers.keys());
-                *self = State { sequence: kept.sequence.next(), is_reset: false, ..State::clone(kept) };
-                effects_of(&before, self, CloseReason::Erased)
+                if let Some(kept) = kept {
+                    *self = State { sequence: self.sequence, ..State::clone(kept) };
+                }
+                self.forget_who();
+                effects_of(&before, self, |_, _| CloseReason::Erased)
             }
         }
     }
@@ -52,21 +62,51 @@ impl State {
         self.apply(event);
         let last = self.apply_chain(&event.offer).unwrap_or_else(|| event.change.clone());
         self.name_leads(&before, Some(&event.offer));
-        effects_of(&before, self, CloseReason::of(&last))
+        effects_of(&before, self, |_, _| CloseReason::of(&last))
     }
 
-    /// What a former system knew takes the place of what is known here. It has announced all of that, so nothing is
-    /// announced anew; but after a reset it was us who announced what was known before: then the difference is.
-    fn fold_migrated(&mut self, known: &State) -> Vec<Effect> {
-        let was_reset = self.is_reset;
+    /// What a former system knows is known here too. It announces all of that, so it calls for nothing.
+    fn fold_migrated(&mut self, known: &Known) {
         self.begin_fact();
         let before = Before::of(self, self.offers.keys().chain(known.offers.keys()));
-        self.offers.clone_from(&known.offers);
-        self.held.clear();
+        self.merge(known, OnSameVersion::Theirs);
         self.was_invited |= known.was_invited;
+        self.is_asked = true;
         self.name_leads(&before, None);
-        let effects = effects_of(&before, self, CloseReason::Reset);
-        if was_reset { effects } else { Vec::new() }
+    }
+
+    /// The buyer is ours from here on. What the former system announced stands, under its names; the difference between that and
+    /// what this state calls for is what there is to do.
+    ///
+    /// Source of the rules: `docs/adr/0021-beside-the-former-system.md`, a model that was searched exhaustively.
+    fn fold_handed_over(&mut self, known: &Known) -> Vec<Effect> {
+        self.begin_fact();
+        self.merge(known, OnSameVersion::Ours);
+        self.was_invited = known.was_invited;
+        self.is_asked = true;
+        let announced = self.offers.keys().chain(known.offers.keys()).map(|id| {
+            let named = known.offers.get(id).and_then(|offer| offer.former_lead.clone());
+            let lead = named.map(|id| LeadId::Former { id, priority: Priority::High });
+            (id.clone(), OfferBefore { lead, accepted_at: None })
+        });
+        let low_there = known.low_lead.as_ref();
+        let low_lead = low_there.map(|id| LeadId::Former { id: id.clone(), priority: Priority::Low });
+        let before = Before { offers: announced.collect(), low_lead };
+        for id in before.offers.keys() {
+            let theirs = known.offers.get(id);
+            let stands = theirs.filter(|theirs| self.keeps_former_lead(id, theirs));
+            if let Some(offer) = self.offers.get_mut(id) {
+                offer.is_quoted = theirs.is_some();
+                offer.former_lead = stands.and_then(|theirs| theirs.former_lead.clone());
+                // A lead of ours is named by the acceptance that holds; the former system may have had one for an earlier one.
+                if let Stage::Accepted { at, since } = &mut offer.stage {
+                    *at = *since;
+                }
+            }
+        }
+        self.low_lead = None;
+        self.name_low_lead(low_there.filter(|_| !self.is_erased), None);
+        effects_of(&before, self, CloseReason::at_handover)
     }
 
     /// A gap is closed: held events in it are applied, what is missing is void, and the chain goes on behind it.
@@ -84,12 +124,12 @@ impl State {
             last = self.apply_chain(offer).or(last);
         }
         self.name_leads(&before, Some(offer));
-        effects_of(&before, self, last.as_ref().map_or(CloseReason::OfferWithdrawn, CloseReason::of))
+        let reason = last.as_ref().map_or(CloseReason::OfferWithdrawn, CloseReason::of);
+        effects_of(&before, self, |_, _| reason)
     }
 
     fn begin_fact(&mut self) {
         self.sequence = self.sequence.next();
-        self.is_reset = false;
     }
 
     fn apply(&mut self, event: &Event) {
@@ -100,7 +140,7 @@ impl State {
     }
 
     /// Applies the held events that follow the offer's version without a gap; tells the last one's change.
-    fn apply_chain(&mut self, offer: &OfferId) -> Option<OfferChange> {
+    pub(crate) fn apply_chain(&mut self, offer: &OfferId) -> Option<OfferChange> {
         let mut last = None;
         let mut next = self.next_version_of(offer);
         while let Some(event) = self.held.get_mut(offer).and_then(|held| held.remove(&next)) {
@@ -118,42 +158,57 @@ impl State {
     fn name_leads(&mut self, before: &Before, cause: Option<&OfferId>) {
         for (id, was) in &before.offers {
             if let (Some(named), Some(offer)) = (was.accepted_at, self.offers.get_mut(id))
-                && let Stage::Accepted { at } = &mut offer.stage
+                && let Stage::Accepted { at, .. } = &mut offer.stage
             {
                 *at = named;
+                if let Some(LeadId::Former { id, .. }) = &was.lead {
+                    offer.former_lead = Some(id.clone());
+                }
             }
         }
+        self.name_low_lead(None, cause);
+    }
+
+    /// Names the low lead if one is called for: as it was called, or as the former system calls the one that is open there.
+    fn name_low_lead(&mut self, there: Option<&FormerLeadId>, cause: Option<&OfferId>) {
         let named = self.low_lead.take();
-        if self.has_low_lead() {
-            let has_contact =
-                |id: &&OfferId| self.offers.get(*id).is_some_and(|offer| offer.contact.is_some());
-            let pending = || self.offers.iter().find(|(_, offer)| offer.is_pending()).map(|(id, _)| id);
-            let opener = named.as_ref().map(|low| &low.offer).or(cause);
-            let opened_at = named.as_ref().map_or(self.sequence, |low| low.opened_at);
-            let offer = opener.filter(has_contact).or_else(pending).cloned();
-            self.low_lead = offer.map(|offer| LowLead { opened_at, offer });
+        let former = named.as_ref().and_then(|low| low.former.as_ref()).or(there).cloned();
+        if !self.calls_for_low_lead(former.is_some()) {
+            return;
         }
+        let has_contact = |id: &&OfferId| self.offers.get(*id).is_some_and(|offer| offer.contact.is_some());
+        let first =
+            |is: fn(&Offer) -> bool| self.offers.iter().find(|(_, offer)| is(offer)).map(|(id, _)| id);
+        let opener = named.as_ref().map(|low| &low.offer).or(cause);
+        let offer = opener
+            .filter(has_contact)
+            .or_else(|| first(Offer::is_pending))
+            .or_else(|| first(|offer| offer.stage == Stage::Pending))
+            .cloned();
+        let opened_at = named.map_or(self.sequence, |low| low.opened_at);
+        self.low_lead = offer.map(|offer| LowLead { opened_at, offer, former });
     }
 }
 
 /// What effects need to know of the state before an arrival: the offers that it may change, and the low lead.
 pub(crate) struct Before {
     pub(crate) offers: BTreeMap<OfferId, OfferBefore>,
-    pub(crate) low_lead: Option<LowLead>,
+    pub(crate) low_lead: Option<LeadId>,
 }
 
 pub(crate) struct OfferBefore {
-    pub(crate) is_known: bool,
-    pub(crate) accepted_at: Option<OfferVersion>,
+    pub(crate) lead: Option<LeadId>,
+    accepted_at: Option<OfferVersion>,
 }
 
 impl Before {
     fn of<'a>(state: &State, offers: impl IntoIterator<Item = &'a OfferId>) -> Self {
         let before = |id: &OfferId| {
             let offer = state.offers.get(id);
-            let accepted_at = offer.and_then(Offer::accepted_at);
-            (id.clone(), OfferBefore { is_known: offer.is_some(), accepted_at })
+            let lead = offer.and_then(|offer| offer.high_lead(id));
+            (id.clone(), OfferBefore { lead, accepted_at: offer.and_then(Offer::accepted_at) })
         };
-        Self { offers: offers.into_iter().map(before).collect(), low_lead: state.low_lead.clone() }
+        let low_lead = state.low_lead.as_ref().map(LowLead::id);
+        Self { offers: offers.into_iter().map(before).collect(), low_lead }
     }
 }

@@ -59,6 +59,26 @@ impl OfferId {
     }
 }
 
+/// What a former system calls a lead of its own. Without `/`, so it is never the name of a lead of ours.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FormerLeadId(String);
+
+impl FormerLeadId {
+    /// Takes 1 to 128 visible ASCII characters without `/`.
+    ///
+    /// # Errors
+    /// [`InvalidId`] for any other text.
+    pub fn parse(text: &str) -> Result<Self, InvalidId> {
+        checked(text).map(Self)
+    }
+
+    /// The id as it was given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// A listed car.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CarId(String);
@@ -169,6 +189,12 @@ impl fmt::Display for BuyerId {
 }
 
 impl fmt::Display for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for FormerLeadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

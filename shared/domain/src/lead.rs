@@ -1,8 +1,9 @@
 use std::fmt;
 
-use crate::{OfferChange, OfferId, OfferVersion, Sequence};
+use crate::{FormerLeadId, OfferChange, OfferId, OfferVersion, Sequence, Stage, State};
 
-/// What a sales lead is called, unique within its buyer: `low/<sequence>` or `high/<offer>/<version>`.
+/// What a sales lead is called, unique within its buyer: `low/<sequence>`, `high/<offer>/<version>`, or as a former system
+/// called it that opened it.
 ///
 /// A lead once closed never reopens: the next one has another name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +20,13 @@ pub enum LeadId {
         /// The version of the acceptance.
         accepted_at: OfferVersion,
     },
+    /// A lead that a former system opened, and that was open when the buyer was handed over. Only ever closed by us.
+    Former {
+        /// Its name there.
+        id: FormerLeadId,
+        /// How urgent it is, which the name does not say.
+        priority: Priority,
+    },
 }
 
 impl LeadId {
@@ -28,10 +36,11 @@ impl LeadId {
         match self {
             Self::Low { .. } => Priority::Low,
             Self::High { .. } => Priority::High,
+            Self::Former { priority, .. } => *priority,
         }
     }
 
-    /// Reads what `Display` writes.
+    /// Reads what `Display` writes of our own leads; `None` for a former system's, whose name has no `/`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once('/')? {
@@ -53,6 +62,7 @@ impl fmt::Display for LeadId {
         match self {
             Self::Low { opened_at } => write!(f, "low/{opened_at}"),
             Self::High { offer, accepted_at } => write!(f, "high/{offer}/{accepted_at}"),
+            Self::Former { id, .. } => id.fmt(f),
         }
     }
 }
@@ -75,22 +85,33 @@ impl Priority {
             Self::High => "high",
         }
     }
+
+    /// Reads what [`Priority::name`] writes.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Low, Self::High].into_iter().find(|priority| priority.name() == name)
+    }
 }
 
 /// The open low lead of a buyer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LowLead {
-    /// The sequence number at which it opened; its name.
+    /// The sequence number at which it opened, or at which the buyer was handed over with it.
     pub opened_at: Sequence,
     /// The offer whose event opened it; its contact is the lead's.
     pub offer: OfferId,
+    /// Its name, if a former system opened it.
+    pub former: Option<FormerLeadId>,
 }
 
 impl LowLead {
     /// Its name.
     #[must_use]
-    pub const fn id(&self) -> LeadId {
-        LeadId::Low { opened_at: self.opened_at }
+    pub fn id(&self) -> LeadId {
+        match &self.former {
+            Some(id) => LeadId::Former { id: id.clone(), priority: Priority::Low },
+            None => LeadId::Low { opened_at: self.opened_at },
+        }
     }
 }
 
@@ -107,7 +128,9 @@ pub enum CloseReason {
     OfferWithdrawn,
     /// The buyer is to be forgotten.
     Erased,
-    /// The former system handed the buyer over anew, and knows nothing of what the lead was about.
+    /// A former system opened the lead, and its offer was over when the buyer was handed over.
+    HandedOver,
+    /// The buyer was handed over anew by a former system. No longer written.
     Reset,
 }
 
@@ -122,6 +145,20 @@ impl CloseReason {
         }
     }
 
+    /// Why a lead that a former system opened is over when its buyer is handed over: the high one of this offer, or the low one.
+    ///
+    /// Whether the seller rejected an offer or the buyer took it back is not known of one that closed.
+    pub(crate) fn at_handover(state: &State, offer: Option<&OfferId>) -> Self {
+        if state.is_erased {
+            return Self::Erased;
+        }
+        match offer.map(|id| state.offers.get(id).map(|offer| offer.stage)) {
+            None if state.has_high_lead() => Self::OfferAccepted,
+            Some(Some(Stage::Pending | Stage::Accepted { .. })) => Self::AcceptanceWithdrawn,
+            None | Some(Some(Stage::Closed) | None) => Self::HandedOver,
+        }
+    }
+
     /// The word for it in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -131,6 +168,7 @@ impl CloseReason {
             Self::OfferRejected => "offer-rejected",
             Self::OfferWithdrawn => "offer-withdrawn",
             Self::Erased => "erased",
+            Self::HandedOver => "handed-over",
             Self::Reset => "reset",
         }
     }
@@ -144,6 +182,7 @@ impl CloseReason {
             Self::OfferRejected,
             Self::OfferWithdrawn,
             Self::Erased,
+            Self::HandedOver,
             Self::Reset,
         ]
         .into_iter()

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence};
+use crate::{Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage};
 
 /// What a buyer's stream folds to. `State::default()` is a buyer of whom nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -17,15 +17,21 @@ pub struct State {
     pub was_invited: bool,
     /// Whether this buyer is to be forgotten: nothing personal is recorded any more.
     pub is_erased: bool,
-    /// Whether the last fact gave the buyer back to the former system.
-    pub is_reset: bool,
+    /// Whether the answer of a former system about this buyer is recorded.
+    pub is_asked: bool,
 }
 
 impl State {
-    /// The buyer's low lead is open while some offer is pending and none is accepted.
+    /// The buyer's low lead is open while some offer is pending and none is accepted. One that a former system opened needs no
+    /// contact to stay open.
     #[must_use]
     pub fn has_low_lead(&self) -> bool {
-        self.offers.values().any(Offer::is_pending) && !self.has_high_lead()
+        self.calls_for_low_lead(self.low_lead.as_ref().is_some_and(|low| low.former.is_some()))
+    }
+
+    pub(crate) fn calls_for_low_lead(&self, is_open_there: bool) -> bool {
+        let is_pending = |offer: &Offer| offer.is_pending() || is_open_there && offer.stage == Stage::Pending;
+        self.offers.values().any(is_pending) && !self.has_high_lead()
     }
 
     /// A high lead is open for each accepted offer.
@@ -36,9 +42,7 @@ impl State {
 
     /// All open leads: the low one first, then the high ones by offer.
     pub fn open_leads(&self) -> impl Iterator<Item = LeadId> + '_ {
-        let high = self.offers.iter().filter_map(|(id, offer)| {
-            Some(LeadId::High { offer: id.clone(), accepted_at: offer.accepted_at()? })
-        });
+        let high = self.offers.iter().filter_map(|(id, offer)| offer.high_lead(id));
         self.low_lead.iter().map(LowLead::id).chain(high)
     }
 
@@ -46,12 +50,11 @@ impl State {
     #[must_use]
     pub fn is_open(&self, lead: &LeadId) -> bool {
         match lead {
-            LeadId::Low { opened_at } => {
-                self.low_lead.as_ref().is_some_and(|low| low.opened_at == *opened_at)
+            LeadId::Low { .. } => self.low_lead.as_ref().is_some_and(|low| low.id() == *lead),
+            LeadId::High { offer, .. } => {
+                self.offers.get(offer).and_then(|known| known.high_lead(offer)).as_ref() == Some(lead)
             }
-            LeadId::High { offer, accepted_at } => {
-                self.offers.get(offer).and_then(Offer::accepted_at) == Some(*accepted_at)
-            }
+            LeadId::Former { .. } => self.open_leads().any(|open| open == *lead),
         }
     }
 
@@ -65,12 +68,6 @@ impl State {
     #[must_use]
     pub fn next_version_of(&self, offer: &OfferId) -> OfferVersion {
         self.version_of(offer).map_or(OfferVersion::FIRST, OfferVersion::next)
-    }
-
-    /// Whether a former system has to be asked first what it knows of this buyer.
-    #[must_use]
-    pub fn is_first_sight(&self) -> bool {
-        self.sequence == Sequence::START || self.is_reset
     }
 
     /// How many early events wait.

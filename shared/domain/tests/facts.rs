@@ -1,9 +1,11 @@
-//! Facts that are no events: what a former system hands over, gaps declared void, buyers given back and forgotten.
+//! Facts that are no events: what a former system knows, gaps declared void, buyers reset and erased. Handing over has tests of
+//! its own.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{
-    Arrival, CloseReason, Effect, EffectKind, Event, Fact, Offer, OfferVersion, Sequence, Stage, State,
+    Arrival, CloseReason, Effect, EffectKind, Event, Fact, FormerLeadId, Known, OfferVersion, Sequence,
+    Stage, State,
 };
 use proptest::prelude::*;
 use testkit::{acceptance_withdrawn, accepted, contact, made, offer, rejected, withdrawn};
@@ -26,7 +28,7 @@ fn known(events_there: &[Event]) -> Fact {
     for offer in offers.values_mut() {
         offer.digests.clear();
     }
-    Fact::Migrated(Box::new(State { offers, ..State::default() }))
+    Fact::Migrated(Box::new(Known { offers, ..Known::default() }))
 }
 
 fn voided(name: &str, through: u32) -> Fact {
@@ -54,7 +56,7 @@ fn reasons(mut before: State, fact: &Fact) -> Vec<CloseReason> {
 }
 
 #[test]
-fn what_a_former_system_hands_over_opens_leads_and_announces_none() {
+fn what_a_former_system_knows_opens_leads_and_calls_for_nothing() {
     then(State::default(), &known(&[made("car-1")]), &[], &["low/1"]);
     let state =
         then(State::default(), &known(&[made("car-1"), accepted("car-1").v(2)]), &[], &["high/car-1/2"]);
@@ -80,9 +82,9 @@ fn whoever_was_invited_before_is_not_invited_again() {
 }
 
 #[test]
-fn an_event_that_a_former_system_knew_is_an_old_repeat() {
+fn an_event_that_a_former_system_knew_is_a_repeat() {
     let state = given(&[known(&[made("car-1"), accepted("car-1").v(2)])]);
-    assert_eq!(state.arrival_of(&made("car-1")), Arrival::OldRepeat);
+    assert_eq!(state.arrival_of(&made("car-1")), Arrival::Duplicate);
     assert_eq!(state.arrival_of(&withdrawn("car-1").v(3)), Arrival::Next);
 }
 
@@ -124,7 +126,10 @@ fn events_held_within_a_void_gap_are_applied() {
 fn an_offer_whose_beginning_is_void_has_nobody_to_reach_and_no_effects() {
     let state = given(&events(&[accepted("car-1").v(2)]));
     let state = then(state, &voided("car-1", 1), &[], &[]);
-    assert_eq!(state.offers[&offer("car-1")].stage, Stage::Accepted { at: OfferVersion::new(2).unwrap() });
+    assert_eq!(state.offers[&offer("car-1")].stage, {
+        let at = OfferVersion::new(2).unwrap();
+        Stage::Accepted { at, since: at }
+    });
     then(state, &acceptance_withdrawn("car-1").v(3).into(), &[], &[]);
 }
 
@@ -135,56 +140,51 @@ fn the_last_version_there_is_may_be_declared_void() {
 }
 
 #[test]
-fn a_buyer_given_back_is_seen_for_the_first_time_again_and_keeps_the_names_of_its_leads() {
-    let history = events(&[made("car-1"), made("car-2"), accepted("car-2").v(2)]);
-    let before = given(&history);
-    assert!(State::default().is_first_sight() && !before.is_first_sight());
-    let reset = before.reset();
-    let state = then(before, &reset, &[], &["high/car-2/2"]);
-    assert!(state.is_first_sight());
-
-    // The former system has seen more: car-2's acceptance taken back and given again, car-3 made.
-    let there = [
-        made("car-1"),
-        made("car-2"),
-        accepted("car-2").v(2),
-        acceptance_withdrawn("car-2").v(3),
-        accepted("car-2").v(4),
-        made("car-3"),
-    ];
-    let state = then(state, &known(&there), &["quote/car-3"], &["high/car-2/2"]);
-    assert!(!state.is_first_sight());
+fn after_a_reset_nothing_is_known_but_the_sequence_number() {
+    let mut state = given(&[known(&[made("car-1")]), accepted("car-1").v(2).into()]);
+    assert!(state.is_asked);
+    state.fold_fact(&Fact::Reset(None));
+    assert_eq!(state, State { sequence: Sequence::new(3), ..State::default() });
 }
 
 #[test]
-fn what_changed_while_a_buyer_was_given_back_is_announced() {
-    let before = given(&events(&[made("car-1"), accepted("car-1").v(2)]));
-    let reset = before.reset();
-    let state = then(before, &reset, &[], &["high/car-1/2"]);
-    let there = [
-        made("car-1"),
-        accepted("car-1").v(2),
-        withdrawn("car-1").v(3),
-        made("car-2"),
-        accepted("car-2").v(2),
-    ];
-    let migrated = known(&there);
-    assert_eq!(reasons(state.clone(), &migrated), [CloseReason::Reset]);
-    let effects = ["quote/car-2", "closed/high/car-1/2", "opened/high/car-2/2", "accepted-email/car-2/2"];
-    then(state, &migrated, &effects, &["high/car-2/2"]);
+fn a_reset_of_an_older_version_goes_on_with_the_state_that_it_carries() {
+    let kept = given(&events(&[made("car-1")]));
+    let state = given(&[Fact::Reset(Some(Box::new(kept.clone())))]);
+    assert_eq!((state.offers, state.low_lead), (kept.offers, kept.low_lead));
 }
 
 #[test]
-fn a_buyer_given_back_whom_the_former_system_does_not_know_goes_on() {
-    let before = given(&events(&[made("car-1")]));
-    let reset = before.reset();
-    let state = then(before, &reset, &[], &["low/1"]);
-    then(
-        state,
-        &accepted("car-1").v(2).into(),
-        &["closed/low/1", "opened/high/car-1/2", "accepted-email/car-1/2"],
-        &["high/car-1/2"],
-    );
+fn of_each_offer_the_newer_version_is_known_and_what_is_held_goes_on_top() {
+    let here = events(&[made("car-1"), accepted("car-1").v(2), made("car-2"), withdrawn("car-3").v(3)]);
+    let there = [made("car-1"), made("car-2"), rejected("car-2").v(2), made("car-3"), accepted("car-3").v(2)];
+    let state = then(given(&here), &known(&there), &[], &["high/car-1/2"]);
+    let stages: Vec<(u32, Stage)> =
+        state.offers.values().map(|offer| (offer.version.get(), offer.stage)).collect();
+    let at = OfferVersion::new(2).unwrap();
+    assert_eq!(stages, [(2, Stage::Accepted { at, since: at }), (2, Stage::Closed), (3, Stage::Closed)]);
+    assert_eq!(state.held_count(), 0);
+}
+
+#[test]
+fn a_contact_or_a_car_once_known_stays_known() {
+    let Fact::Migrated(mut there) = known(&[made("car-1"), accepted("car-1").v(2)]) else { unreachable!() };
+    for offer in there.offers.values_mut() {
+        (offer.contact, offer.car) = (None, None);
+    }
+    let state = given(&[made("car-1").into(), Fact::Migrated(there)]);
+    let offer = &state.offers[&offer("car-1")];
+    assert_eq!((offer.version.get(), offer.contact.is_some(), offer.car.is_some()), (2, true, true));
+}
+
+#[test]
+fn an_offer_that_opens_again_is_quoted_once_whatever_came_together() {
+    // Made and withdrawn arrive as one chain: it was never open here, so nobody quoted for it.
+    let state = given(&events(&[withdrawn("car-1").v(2), made("car-1")]));
+    let again = acceptance_withdrawn("car-1").v(3).into();
+    let state = then(state, &again, &["quote/car-1", "opened/low/3", "quote-email"], &["low/3"]);
+    let state = then(state, &withdrawn("car-1").v(4).into(), &["closed/low/3"], &[]);
+    then(state, &acceptance_withdrawn("car-1").v(5).into(), &["opened/low/5", "quote-email"], &["low/5"]);
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn erasing_a_buyer_closes_every_lead_and_keeps_nothing_personal() {
         made("car-3"),
         talkative,
     ]));
-    let erased = before.erased();
+    let erased = Fact::Erased(None);
     assert!(reasons(before.clone(), &erased).iter().all(|reason| *reason == CloseReason::Erased));
     let state = then(before, &erased, &["closed/high/car-1/2", "closed/high/car-2/2"], &[]);
     assert!(state.is_erased && state.offers.values().all(|offer| offer.contact.is_none()));
@@ -211,8 +211,7 @@ fn erasing_a_buyer_closes_every_lead_and_keeps_nothing_personal() {
 #[test]
 fn an_erased_buyer_never_has_a_lead_again() {
     let before = given(&events(&[made("car-1")]));
-    let erased = before.erased();
-    let state = then(before, &erased, &["closed/low/1"], &[]);
+    let state = then(before, &Fact::Erased(None), &["closed/low/1"], &[]);
     let state = then(state, &made("car-2").without_personal_data().into(), &[], &[]);
     let state = then(state, &accepted("car-2").v(2).into(), &[], &[]);
     assert_eq!(state.offers[&offer("car-2")].version, OfferVersion::new(2).unwrap());
@@ -241,49 +240,63 @@ fn any_event() -> impl Strategy<Value = Event> {
     })
 }
 
+/// Any fact that this version writes.
+fn any_fact() -> impl Strategy<Value = Fact> {
+    let there = || {
+        let events = prop::collection::vec(any_event(), 0..8);
+        (events, any::<bool>(), any::<bool>(), any::<bool>()).prop_map(
+            |(events, is_low, is_high, invited)| {
+                let Fact::Migrated(mut known) = known(&events) else { unreachable!() };
+                let lead = |name: &str| FormerLeadId::parse(name).unwrap();
+                known.was_invited = invited;
+                known.low_lead = is_low.then(|| lead("F-low"));
+                for (id, offer) in known.offers.iter_mut().filter(|(_, offer)| offer.accepted_at().is_some())
+                {
+                    offer.former_lead = is_high.then(|| lead(&format!("F-{id}")));
+                }
+                known
+            },
+        )
+    };
+    prop_oneof![
+        12 => any_event().prop_map(Fact::Event),
+        1 => (1..5_u32).prop_map(|through| voided("car-1", through)),
+        1 => there().prop_map(Fact::Migrated),
+        1 => there().prop_map(Fact::HandedOver),
+        1 => Just(Fact::Erased(None)),
+    ]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Reset and erased facts carry all that a fold needs: what came before may be emptied.
+    /// It does not matter whether contacts and free text were taken out before a buyer was erased, or never were.
     #[test]
-    fn a_fresh_start_folds_the_same_onto_nothing(
-        before in prop::collection::vec(any_event(), 0..12),
-        is_reset: bool,
+    fn an_erased_buyer_is_the_same_with_and_without_what_is_forgotten(
+        before in prop::collection::vec(any_fact(), 0..12),
         after in prop::collection::vec(any_event(), 0..6),
     ) {
-        let mut whole = given(&events(&before));
-        let fact = if is_reset { whole.reset() } else { whole.erased() };
-        let mut fresh = State::default();
-        whole.fold_fact(&fact);
-        fresh.fold_fact(&fact);
-        prop_assert_eq!(&whole, &fresh);
+        let mut whole = given(&before);
+        let mut forgotten = given(&before.iter().map(Fact::without_personal_data).collect::<Vec<_>>());
+        whole.fold_fact(&Fact::Erased(None));
+        forgotten.fold_fact(&Fact::Erased(None));
+        prop_assert_eq!(&whole, &forgotten);
         for event in after {
-            let event = if whole.is_erased { event.without_personal_data() } else { event };
-            prop_assert_eq!(whole.fold(&event), fresh.fold(&event));
+            let event = event.without_personal_data();
+            prop_assert_eq!(whole.fold(&event), forgotten.fold(&event));
         }
-        prop_assert_eq!(whole, fresh);
+        prop_assert_eq!(whole, forgotten);
     }
 
     /// Which leads are open is asked of the offers, after whatever fact.
     #[test]
     fn a_low_lead_is_open_exactly_while_the_offers_call_for_one(
-        before in prop::collection::vec(any_event(), 0..12),
-        kind in 0..4_usize,
-        there in prop::collection::vec(any_event(), 0..8),
-        through in 1..5_u32,
+        before in prop::collection::vec(any_fact(), 0..12),
+        last in any_fact(),
     ) {
-        let state = given(&events(&before));
-        let fact = match kind {
-            0 => state.reset(),
-            1 => state.erased(),
-            2 => voided("car-1", through),
-            _ => known(&there),
-        };
-        let mut after = state;
-        let effects = after.fold_fact(&fact);
+        let mut after = given(&before);
+        let effects = after.fold_fact(&last);
         prop_assert_eq!(after.low_lead.is_some(), after.has_low_lead());
-        let can_be_reached = |id| after.offers.get(id).is_some_and(|offer: &Offer| offer.contact.is_some());
-        prop_assert!(after.low_lead.iter().all(|low| can_be_reached(&low.offer)));
         for effect in &effects {
             prop_assert!(after.still_calls_for(&effect.kind), "{:?}", effect);
         }

@@ -2,8 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{
-    BuyerId, CarId, CloseReason, Effect, EffectKind, EventId, Fact, InvalidId, LeadId, OfferId, OfferVersion,
-    Priority, Sequence, Stage, State,
+    BuyerId, CarId, CloseReason, Effect, EffectKind, EventId, Fact, FormerLeadId, InvalidId, Known, LeadId,
+    OfferId, OfferVersion, Priority, Sequence, Stage, State,
 };
 use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
 
@@ -27,6 +27,7 @@ fn an_id_is_kept_and_shown_as_it_was_given() {
             OfferId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
             CarId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
             EventId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
+            FormerLeadId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
         ];
         for id in read {
             assert_eq!(id, Ok((text.to_owned(), text.to_owned())));
@@ -41,6 +42,7 @@ fn a_text_that_is_empty_too_long_or_not_visible_ascii_or_has_a_slash_is_no_id() 
         assert_eq!(OfferId::parse(text), Err(InvalidId), "{text:?}");
         assert_eq!(CarId::parse(text), Err(InvalidId), "{text:?}");
         assert_eq!(EventId::parse(text), Err(InvalidId), "{text:?}");
+        assert_eq!(FormerLeadId::parse(text), Err(InvalidId), "{text:?}");
     }
 }
 
@@ -146,45 +148,37 @@ fn an_offer_with_nobody_to_reach_is_no_lead() {
     let offer = state.offers.get_mut(&offer("car-1")).unwrap();
     offer.contact = None;
     assert!(!offer.is_pending());
-    offer.stage = Stage::Accepted { at: version(2) };
+    offer.stage = Stage::Accepted { at: version(2), since: version(2) };
     assert_eq!(offer.accepted_at(), None);
 }
 
 #[test]
+fn a_lead_of_a_former_system_keeps_its_name_and_is_none_of_ours() {
+    for priority in [Priority::Low, Priority::High] {
+        let lead = LeadId::Former { id: FormerLeadId::parse("low:7").unwrap(), priority };
+        assert_eq!((lead.to_string().as_str(), lead.priority()), ("low:7", priority));
+        assert_eq!(LeadId::parse(&lead.to_string()), None);
+        assert_eq!(Priority::parse(priority.name()), Some(priority));
+    }
+    assert_eq!(Priority::parse("middle"), None);
+}
+
+#[test]
 fn a_fact_is_known_by_its_kind_and_only_an_event_has_one() {
-    let state = || Box::new(State::default());
+    let state = || Some(Box::new(State::default()));
+    let known = || Box::new(Known::default());
     let event = made("car-1");
     for (fact, name, is_fresh_start) in [
         (Fact::from(event.clone()), "made", false),
-        (Fact::Migrated(state()), "migrated", false),
+        (Fact::Migrated(known()), "migrated", false),
+        (Fact::HandedOver(known()), "handed-over", false),
         (Fact::Voided { offer: offer("car-1"), through: version(2) }, "voided", false),
+        (Fact::Reset(None), "reset", true),
         (Fact::Reset(state()), "reset", true),
+        (Fact::Erased(None), "erased", false),
         (Fact::Erased(state()), "erased", true),
     ] {
         assert_eq!((fact.name(), fact.is_fresh_start()), (name, is_fresh_start));
         assert_eq!(fact.event(), (name == "made").then_some(&event));
     }
-}
-
-#[test]
-fn what_carries_all_that_was_known_takes_the_next_number_and_no_digests() {
-    let mut state = State::default();
-    for event in [made("car-1"), accepted("car-1").v(2)] {
-        state.fold(&event);
-    }
-    for (fact, is_reset) in [(state.reset(), true), (state.erased(), false)] {
-        // Onto nothing just as onto what came before.
-        let known = State { is_reset: true, ..state.clone() };
-        for mut before in [State::default(), known] {
-            before.fold_fact(&fact);
-            assert_eq!((before.sequence.get(), before.is_reset), (3, is_reset));
-            assert!(before.offers.values().all(|offer| offer.digests.is_empty() && offer.version.get() == 2));
-        }
-    }
-    // A buyer who is forgotten after being given back is no longer given back.
-    let mut given_back = State::default();
-    given_back.fold_fact(&state.reset());
-    let erased = given_back.erased();
-    given_back.fold_fact(&erased);
-    assert_eq!((given_back.sequence.get(), given_back.is_reset), (4, false));
 }

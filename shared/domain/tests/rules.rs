@@ -3,8 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{
-    Arrival, CloseReason, Effect, EffectKind, Event, HELD_LIMIT, LeadId, OfferVersion, REMEMBERED_DIGESTS,
-    Sequence, State,
+    Arrival, CloseReason, Effect, EffectKind, Event, HELD_LIMIT, LeadId, OfferChange, OfferVersion,
+    REMEMBERED_DIGESTS, Sequence, State,
 };
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by, offer, rejected, withdrawn};
 
@@ -186,7 +186,7 @@ fn a_repeat_is_a_duplicate_and_other_content_a_contradiction() {
 }
 
 #[test]
-fn a_repeat_older_than_the_remembered_digests_is_compared_with_the_history() {
+fn what_is_older_than_the_remembered_digests_is_a_repeat_whatever_it_says() {
     let mut history = vec![made("car-1")];
     for version in (2..u32::try_from(REMEMBERED_DIGESTS).unwrap() + 2).step_by(2) {
         history.extend([accepted("car-1").v(version), acceptance_withdrawn("car-1").v(version + 1)]);
@@ -194,7 +194,16 @@ fn a_repeat_older_than_the_remembered_digests_is_compared_with_the_history() {
     let Given(state) = given(&history);
     let as_many_as_a_batch_has = |event: &Event| state.arrival_of(event) == Arrival::Duplicate;
     assert!(history[history.len() - 10..].iter().all(as_many_as_a_batch_has));
-    assert_eq!(state.arrival_of(&made("car-1")), Arrival::OldRepeat);
+    let Event { change: OfferChange::Made { car, .. }, .. } = made("car-2") else { unreachable!() };
+    let other = Event { change: OfferChange::Made { car, contact: None }, ..made("car-1") };
+    assert_eq!(state.arrival_of(&other), Arrival::Duplicate);
+}
+
+#[test]
+fn of_a_closed_offer_only_the_last_version_is_remembered() {
+    let Given(state) = given(&[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3)]);
+    assert_eq!(state.arrival_of(&rejected("car-1").v(2)), Arrival::Duplicate);
+    assert_eq!(state.arrival_of(&rejected("car-1").v(3)), Arrival::Contradiction);
 }
 
 #[test]

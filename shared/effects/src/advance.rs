@@ -227,6 +227,11 @@ where
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
         for commit in &pending {
+            // The former system performs these.
+            if commit.is_shadow {
+                progress.through = commit.last();
+                continue;
+            }
             match self.perform_all(&look, commit, cursor.through, &mut advanced.performed).await {
                 Ok(settled) => progress.extend(settled),
                 Err(stop) => {
@@ -275,8 +280,7 @@ where
         let messages = pending().filter(|effect| !effect.kind.is_email());
         for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
             let (outcome, is_ours) = self.perform(look, effect, commit).await?;
-            // Leads that the former system announced count as announced.
-            if matches!(outcome, Outcome::Sent | Outcome::Suppressed)
+            if outcome == Outcome::Sent
                 && let Some((lead, told)) = told_by(effect, look, commit.recorded_at)
             {
                 progress.leads.entry(lead).or_default().merge(told);
@@ -295,8 +299,7 @@ where
         Ok(progress)
     }
 
-    /// Performs one effect if a later fact has not overtaken it, and if it is ours to perform. Tells how it ended, and
-    /// whether it ended so here.
+    /// Performs one effect if a later fact has not overtaken it. Tells how it ended, and whether it ended so here.
     async fn perform(
         &self,
         look: &Look<'_>,
@@ -307,16 +310,9 @@ where
             return Ok((Outcome::Superseded, true));
         };
         if effect.kind.is_email() {
-            let how = match (commit.is_shadow, look.parks_mail) {
-                (true, _) => How::Suppress,
-                (false, true) => How::Park,
-                (false, false) => How::Try,
-            };
+            let how = if look.parks_mail { How::Park } else { How::Try };
             let delivered = self.deliver(look, &called_for, how).await?;
             return Ok((delivered.outcome(effect), delivered.is_ours()));
-        }
-        if commit.is_shadow {
-            return Ok((Outcome::Suppressed, true));
         }
         look.deadline.leaves(NEEDED, self.surroundings)?;
         let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {

@@ -29,8 +29,6 @@ pub(crate) enum How<'a> {
     Try,
     /// By the sweeper: it is only claimed.
     Park,
-    /// Not by us: it is only claimed.
-    Suppress,
     /// By another attempt of the sweeper, at a `retry` that was found due; the last one, if it was first tried so long ago.
     Again { found: &'a LedgerEntry, tried_for: SignedDuration },
 }
@@ -124,7 +122,6 @@ where
         let now = self.surroundings.now();
         let has_time = look.deadline.leaves(NEEDED, self.surroundings).is_ok();
         let taking = match (&how, &email) {
-            (How::Suppress, _) => Taking::Suppress,
             (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
             _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
             (How::Park, _) => Taking::Park(now),
@@ -212,7 +209,7 @@ fn first_tried_at(
         found.filter(|found| effect.sequence <= found.sequence).and_then(|found| found.first_tried_at);
     match taking {
         Taking::Attempt(_) => before.or(Some(now)),
-        Taking::Park(_) | Taking::Reject(_) | Taking::Suppress => before,
+        Taking::Park(_) | Taking::Reject(_) => before,
     }
 }
 

@@ -24,13 +24,19 @@ pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timest
     };
     let is_held = |fact: &Fact| match fact {
         Fact::Event(event) => waits(&event.offer, event.version),
-        // What was held before it lies in commits that are emptied.
-        Fact::Migrated(kept) | Fact::Reset(kept) | Fact::Erased(kept) => {
+        // Of an older version: what was held before it lies in commits that are emptied.
+        Fact::Reset(Some(kept)) | Fact::Erased(Some(kept)) => {
             kept.held.iter().any(|(offer, held)| held.keys().any(|version| waits(offer, *version)))
         }
-        Fact::Voided { .. } => false,
+        Fact::Migrated(_)
+        | Fact::HandedOver(_)
+        | Fact::Voided { .. }
+        | Fact::Reset(None)
+        | Fact::Erased(None) => false,
     };
-    commits.iter().find_map(|commit| {
+    let counts =
+        commits.iter().rposition(|commit| commit.facts.iter().any(Fact::is_fresh_start)).unwrap_or(0);
+    commits.iter().skip(counts).find_map(|commit| {
         let place = commit.facts.iter().position(is_held)?;
         Some((Sequence::new(commit.first.get() + place as u64), commit.recorded_at))
     })

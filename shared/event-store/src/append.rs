@@ -1,11 +1,11 @@
 //! What an append writes, and when a snapshot goes with it.
 
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Effect, Fact};
+use domain::{BuyerId, Effect, Fact, State};
 use jiff::Timestamp;
 
 use crate::load::FIRST_PAGE;
-use crate::{FeedPartition, Head, Performing, Tail};
+use crate::{FeedPartition, Head, Tail};
 
 /// The largest item in bytes that is written; DynamoDB's own limit is 400 KB.
 pub const LARGEST_ITEM: usize = 380_000;
@@ -32,15 +32,28 @@ impl Appending {
         Self { after: head.clone(), before: head, facts: Vec::new(), effects: Vec::new() }
     }
 
-    /// Takes one fact more: folds it, and keeps the effects that it calls for.
+    /// Takes one fact more: folds it, and keeps the effects that it calls for. A handover makes the buyer live, and what it calls
+    /// for covers all that came before it.
     pub fn take(&mut self, fact: Fact) {
-        self.effects.extend(self.after.state.fold_fact(&fact));
+        let effects = self.after.state.fold_fact(&fact);
+        if matches!(fact, Fact::HandedOver(_)) {
+            self.effects.clear();
+            self.after.is_live = true;
+        }
+        self.effects.extend(effects);
         self.facts.push(fact);
+    }
+
+    /// The same, of a buyer who is live or becomes so because there is no former system.
+    #[must_use]
+    pub fn live(mut self) -> Self {
+        self.after.is_live = true;
+        self
     }
 
     /// The state with all that was taken.
     #[must_use]
-    pub const fn state(&self) -> &domain::State {
+    pub const fn state(&self) -> &State {
         &self.after.state
     }
 
@@ -52,24 +65,18 @@ impl Appending {
 
     /// The commit to put, and the head once it is there. `None` if nothing was taken: then there is nothing to write.
     #[must_use]
-    pub fn commit(
-        &self,
-        buyer: &BuyerId,
-        performing: Performing,
-        recorded_at: Timestamp,
-    ) -> Option<(StoredCommit, Head)> {
+    pub fn commit(&self, buyer: &BuyerId, recorded_at: Timestamp) -> Option<(StoredCommit, Head)> {
         if self.facts.is_empty() {
             return None;
         }
         let first = self.before.state.sequence.next();
-        // Once live, for ever live: the former system has left this buyer to us.
-        let is_shadow = performing == Performing::Shadow && !self.before.is_live;
+        let is_shadow = !self.after.is_live;
         let mut commit = stored::encode(buyer, first, &self.facts, &self.effects, is_shadow, recorded_at);
         // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
         if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
-        let mut head = Head { is_live: !is_shadow, ..self.after.clone() };
+        let mut head = self.after.clone();
         let tail = self.before.tail.and(commit.bytes());
         let snapshot = may_need_one(tail).then(|| stored::encode_snapshot(&self.after.state));
         let is_worth_it =

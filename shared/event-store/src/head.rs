@@ -1,5 +1,5 @@
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
-use domain::State;
+use domain::{Sequence, State};
 
 /// Where a stream ends, as far as one knows: what an append builds on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -8,7 +8,8 @@ pub struct Head {
     pub state: State,
     /// The commits since the newest snapshot: what a load has to read.
     pub tail: Tail,
-    /// Whether effects of this buyer are performed by us. Once they are, they stay so.
+    /// Whether the buyer is live: effects are performed by us. Who is not is in shadow. Live by its newest commit, and then for
+    /// ever: a property of the stream, never of a setting.
     pub is_live: bool,
 }
 
@@ -29,18 +30,8 @@ impl Tail {
     }
 }
 
-/// Whether the effects of what is recorded are to be performed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Performing {
-    /// They are.
-    #[default]
-    Live,
-    /// They are recorded and settled as suppressed, for another system performs them; but not of a buyer who was live before.
-    Shadow,
-}
-
 impl Head {
-    /// The head after one more commit of its stream; `None` if that was emptied: what took its place must be loaded.
+    /// The head after one more commit of its stream; `None` if an older version of the software has emptied that: then load.
     ///
     /// # Errors
     /// [`Undecodable`].
@@ -60,6 +51,8 @@ impl Head {
             self.tail = Tail::default();
             return;
         }
+        // What comes before a fresh start is not read.
+        self.state.sequence = Sequence::new(commit.first.get().saturating_sub(1));
         for fact in &commit.facts {
             // A fold performs nothing: the effects were decided when the commit was written, and are stored with it.
             drop(self.state.fold_fact(fact));

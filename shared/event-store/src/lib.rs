@@ -18,9 +18,11 @@ pub mod surroundings;
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace, RetryConflicts};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
-pub use head::{Head, Performing, Tail};
+pub use head::{Head, Tail};
 pub use in_time::{InTime, NEEDED};
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;
-pub use operate::{NotErased, NotReset, NotVoided, ResetGrounds, erase, reset, void};
-pub use store::{Appended, Commits, Emptying, EventStore, Page, StoreError};
+pub use operate::{
+    NotErased, NotReset, NotVoided, erase, go_live, handed_over, migrated, not_reset, reset, void,
+};
+pub use store::{Appended, Clearing, Commits, EventStore, Page, StoreError};

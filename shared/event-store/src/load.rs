@@ -15,10 +15,7 @@ const GROWTH: usize = 4;
 /// The largest page; DynamoDB ends one at 1 MB anyway.
 const LARGEST_PAGE: usize = 2048;
 
-/// How often a stream is read anew whose commits are emptied while they are read.
-const READINGS: usize = 5;
-
-/// The head of a stream: reads back to the newest usable snapshot, or to a fact that carries a state of its own.
+/// The head of a stream: reads back to the newest usable snapshot, or to a fact before which nothing counts.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -36,32 +33,20 @@ pub async fn tail_after(
     buyer: &BuyerId,
     after: Option<Sequence>,
 ) -> Result<(Head, Vec<Commit>), StoreError> {
-    for _ in 0..READINGS {
-        let mut has_start = false;
-        let commits = read_back(store, buyer, |commit| {
-            has_start |= commit.is_fresh_start();
-            has_start && after.is_none_or(|after| commit.first <= after.next())
-        })
-        .await?;
-        let start = commits.iter().rposition(|(commit, _)| commit.is_fresh_start()).unwrap_or(0);
-        let since = commits.get(start..).unwrap_or_default();
-        // Between two pages somebody recorded a fresh start and emptied what lies before it: it was not in the first page.
-        if since.iter().any(|(commit, _)| commit.emptied.is_some()) {
-            continue;
-        }
-        let mut head = Head::default();
-        for (commit, bytes) in since {
-            head.adopt(commit, *bytes);
-        }
-        let is_asked_for = |commit: &Commit| after.is_some_and(|after| commit.last() > after);
-        let tail = commits.into_iter().map(|(commit, _)| commit).filter(is_asked_for).collect();
-        return Ok((head, tail));
-    }
-    Err(StoreError::Unavailable {
-        operation: "a whole reading",
-        buyer: buyer.to_string(),
-        source: "its commits are emptied again and again while they are read".into(),
+    let mut has_start = false;
+    let commits = read_back(store, buyer, |commit| {
+        has_start |= commit.is_fresh_start();
+        has_start && after.is_none_or(|after| commit.first <= after.next())
     })
+    .await?;
+    let start = commits.iter().rposition(|(commit, _)| commit.is_fresh_start()).unwrap_or(0);
+    let mut head = Head::default();
+    for (commit, bytes) in commits.get(start..).unwrap_or_default() {
+        head.adopt(commit, *bytes);
+    }
+    let is_asked_for = |commit: &Commit| after.is_some_and(|after| commit.last() > after);
+    let tail = commits.into_iter().map(|(commit, _)| commit).filter(is_asked_for).collect();
+    Ok((head, tail))
 }
 
 /// The whole stream, oldest first. One query and every page of it; for questions about the past only.

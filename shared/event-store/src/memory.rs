@@ -6,7 +6,7 @@ use domain::{BuyerId, Sequence};
 
 use jiff::Timestamp;
 
-use crate::{Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
 #[derive(Debug, Default)]
@@ -50,13 +50,13 @@ impl EventStore for MemoryStreams {
     }
 }
 
-impl Emptying for MemoryStreams {
-    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+impl Clearing for MemoryStreams {
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
         let mut commits = self.commits.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(commit) = commits.get_mut(&(buyer.to_string(), sequence.get()))
-            && commit.emptied_by.is_none()
-        {
-            commit.empty(by);
+        if let Some(commit) = commits.get_mut(&(cleared.buyer.clone(), cleared.sequence)) {
+            commit.facts.clone_from(&cleared.facts);
+            commit.format = cleared.format;
+            commit.snapshot = None;
         }
         Ok(())
     }

@@ -1,12 +1,14 @@
-//! What operators append: a gap declared void, a buyer given back to the former system, a buyer forgotten.
+//! What operators append: a gap declared void, a buyer reset, made live, erased. None but going live makes a buyer live.
 
-use domain::{BuyerId, Fact, Offer, OfferId, OfferVersion, Sequence, State};
+use contract::legacy::Answer;
+use contract::stored::{self, Commit};
+use domain::{BuyerId, Fact, Known, OfferId, OfferVersion, Sequence, State};
 
 use crate::surroundings::Surroundings;
-use crate::{
-    Appended, Appending, Commits, Emptying, EventStore, Head, LARGEST_ITEM, Performing, StoreError, history,
-    load,
-};
+use crate::{Appended, Appending, Clearing, Commits, EventStore, Head, LARGEST_ITEM, StoreError, load};
+
+/// How many commits are read at once to be cleared.
+const CLEARED_AT_ONCE: usize = 200;
 
 /// Why a gap is not declared void.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,51 +30,32 @@ pub enum NotVoided {
     },
 }
 
-/// What a reset is decided on, besides the stream.
-#[derive(Debug, Clone, Copy)]
-pub struct ResetGrounds<'a> {
-    /// How far the buyer's effects are settled.
-    pub settled_through: Sequence,
-    /// What the former system knows of the buyer now.
-    pub former: &'a State,
-}
-
-/// Why a buyer is not given back.
+/// Why what is recorded of a buyer is not forgotten.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReset {
     /// There is no such stream.
     #[error("nothing is recorded of this buyer")]
     UnknownBuyer,
-    /// There is nobody to ask about.
+    /// The buyer is ours.
+    #[error("this buyer is live: a reset is for buyers in shadow")]
+    Live,
+    /// Nothing personal may be recorded again.
     #[error("this buyer is erased")]
     Erased,
-    /// The former system would not know what waits.
-    #[error("{count} events are held: send what is missing, or declare it void")]
-    Held {
-        /// How many.
-        count: usize,
-    },
-    /// What is pending would be performed by nobody.
-    #[error("effects are settled through {through} of {head}: wait for the reactor or the sweeper")]
-    NotSettled {
-        /// The cursor.
-        through: Sequence,
-        /// The end of the stream.
-        head: Sequence,
-    },
-    /// Events would be lost.
-    #[error("the former system knows less of offer {offer} than we do")]
+    /// The former system announces nothing of this buyer any more, though it is in shadow here.
+    #[error("the former system has handed this buyer over: `leads go-live` takes it up")]
+    HandedOver,
+    /// What is recorded here would be lost.
+    #[error(
+        "the former system knows offer {offer} up to version {theirs}, and we up to {ours}, held events included"
+    )]
     FormerBehind {
         /// Which offer.
         offer: OfferId,
-    },
-    /// A lead once closed would be opened again under its name, and nobody would hear of it.
-    #[error("the former system has offer {offer} accepted by version {version}, which we know is over")]
-    FormerContradicts {
-        /// Which offer.
-        offer: OfferId,
-        /// The version.
-        version: OfferVersion,
+        /// The last version known here, held ones included.
+        ours: OfferVersion,
+        /// The last version known there; 0 for none.
+        theirs: u32,
     },
 }
 
@@ -92,7 +75,6 @@ pub enum NotErased {
 pub async fn void(
     store: &impl EventStore,
     surroundings: &impl Surroundings,
-    performing: Performing,
     buyer: &BuyerId,
     offer: &OfferId,
     through: OfferVersion,
@@ -114,74 +96,113 @@ pub async fn void(
             return Ok(Err(refusal));
         }
         let fact = Fact::Voided { offer: offer.clone(), through };
-        if let Some(sequence) = append(store, surroundings, performing, buyer, head, fact).await? {
+        if let Some(sequence) = append(store, surroundings, buyer, head, fact).await? {
             return Ok(Ok(sequence));
         }
     }
 }
 
-/// Gives a buyer back to the former system, which is asked anew at the next event; then empties older commits. Goes on
-/// where an earlier attempt was cut off.
+/// Lets what was recorded of a buyer in shadow not count any more, so that its next event asks the former system and begins anew.
+/// `former` is its answer now.
+///
+/// The one reason against it: that the former system does not know all that we know.
 ///
 /// # Errors
 /// [`StoreError`]; do it again.
 pub async fn reset(
-    store: &(impl EventStore + Emptying),
+    store: &impl EventStore,
     surroundings: &impl Surroundings,
-    performing: Performing,
     buyer: &BuyerId,
-    grounds: ResetGrounds<'_>,
+    former: &Answer,
 ) -> Result<Result<Sequence, NotReset>, StoreError> {
     loop {
         let head = load(store, buyer).await?;
-        if head.state.is_reset {
-            empty_before(store, buyer, head.state.sequence).await?;
-            return Ok(Ok(head.state.sequence));
-        }
-        if let Some(refusal) = not_reset(&head.state, grounds) {
+        if let Some(refusal) = not_reset(&head, former) {
             return Ok(Err(refusal));
         }
-        let fact = head.state.reset();
-        if let Some(sequence) = append(store, surroundings, performing, buyer, head, fact).await? {
-            empty_before(store, buyer, sequence).await?;
+        // Done before, as when the answer to it was lost.
+        if head.state == (State { sequence: head.state.sequence, ..State::default() }) {
+            return Ok(Ok(head.state.sequence));
+        }
+        if let Some(sequence) = append(store, surroundings, buyer, head, Fact::Reset(None)).await? {
             return Ok(Ok(sequence));
         }
     }
 }
 
-fn not_reset(state: &State, grounds: ResetGrounds<'_>) -> Option<NotReset> {
-    let knows_less = |(id, ours): (&OfferId, &Offer)| {
-        let theirs = grounds.former.offers.get(id);
-        theirs.is_none_or(|theirs| theirs.version < ours.version).then(|| id.clone())
-    };
-    let contradicts = |(id, ours): (&OfferId, &Offer)| {
-        let version = grounds.former.offers.get(id)?.accepted_at()?;
-        let is_over = version <= ours.version && ours.accepted_at() != Some(version);
-        is_over.then(|| NotReset::FormerContradicts { offer: id.clone(), version })
-    };
-    if state.sequence == Sequence::START {
-        Some(NotReset::UnknownBuyer)
-    } else if state.is_erased {
-        Some(NotReset::Erased)
-    } else if state.held_count() > 0 {
-        Some(NotReset::Held { count: state.held_count() })
-    } else if grounds.settled_through < state.sequence {
-        Some(NotReset::NotSettled { through: grounds.settled_through, head: state.sequence })
-    } else {
-        let behind = state.offers.iter().find_map(knows_less).map(|offer| NotReset::FormerBehind { offer });
-        behind.or_else(|| state.offers.iter().find_map(contradicts))
+/// Why this buyer cannot be reset, if so.
+#[must_use]
+pub fn not_reset(head: &Head, former: &Answer) -> Option<NotReset> {
+    if head.state.sequence == Sequence::START {
+        return Some(NotReset::UnknownBuyer);
+    }
+    if head.is_live {
+        return Some(NotReset::Live);
+    }
+    if head.state.is_erased {
+        return Some(NotReset::Erased);
+    }
+    if former.is_handed_over {
+        return Some(NotReset::HandedOver);
+    }
+    let waiting = head.state.held.iter().filter_map(|(id, early)| Some((id, *early.keys().next_back()?)));
+    let applied = head.state.offers.iter().map(|(id, offer)| (id, offer.version));
+    applied.chain(waiting).find_map(|(id, ours)| {
+        let theirs = former.known.offers.get(id).map(|offer| offer.version);
+        (theirs < Some(ours)).then(|| NotReset::FormerBehind {
+            offer: id.clone(),
+            ours,
+            theirs: theirs.map_or(0, OfferVersion::get),
+        })
+    })
+}
+
+/// Makes a buyer live that is not: takes up what the former system answered to the handover.
+///
+/// # Errors
+/// [`StoreError`]; do it again, with a new answer.
+pub async fn go_live(
+    store: &impl EventStore,
+    surroundings: &impl Surroundings,
+    buyer: &BuyerId,
+    known: &Known,
+) -> Result<Sequence, StoreError> {
+    loop {
+        let head = load(store, buyer).await?;
+        if head.is_live {
+            return Ok(head.state.sequence);
+        }
+        let fact = handed_over(&head.state, known);
+        if let Some(sequence) = append(store, surroundings, buyer, head, fact).await? {
+            return Ok(sequence);
+        }
     }
 }
 
-/// Forgets who a buyer is: every lead closes, nothing personal is recorded any more, and older commits are emptied. Goes on
-/// where an earlier attempt was cut off. What the leads table keeps is not touched here.
+/// The fact that makes a buyer live, as it may be recorded of this one.
+#[must_use]
+pub fn handed_over(state: &State, known: &Known) -> Fact {
+    Fact::HandedOver(Box::new(as_recordable(state, known)))
+}
+
+/// The fact that what a former system knows is known here, as it may be recorded of this buyer.
+#[must_use]
+pub fn migrated(state: &State, known: &Known) -> Fact {
+    Fact::Migrated(Box::new(as_recordable(state, known)))
+}
+
+fn as_recordable(state: &State, known: &Known) -> Known {
+    if state.is_erased { known.without_personal_data() } else { known.clone() }
+}
+
+/// Forgets who a buyer is: every lead closes, nothing personal is recorded any more, and what is personal is taken out of older
+/// commits. Goes on where an earlier attempt was cut off. What the leads table keeps is not touched here.
 ///
 /// # Errors
 /// [`StoreError`]; do it again.
 pub async fn erase(
-    store: &(impl EventStore + Emptying),
+    store: &(impl EventStore + Clearing),
     surroundings: &impl Surroundings,
-    performing: Performing,
     buyer: &BuyerId,
 ) -> Result<Result<Sequence, NotErased>, StoreError> {
     loop {
@@ -189,37 +210,51 @@ pub async fn erase(
         if head.state.sequence == Sequence::START {
             return Ok(Err(NotErased::UnknownBuyer));
         }
-        let erased = if head.state.is_erased {
-            erased_at(store, buyer).await?
-        } else {
-            let fact = head.state.erased();
-            append(store, surroundings, performing, buyer, head, fact).await?
-        };
-        if let Some(sequence) = erased {
-            empty_before(store, buyer, sequence).await?;
-            return Ok(Ok(sequence));
+        if head.state.is_erased
+            || append(store, surroundings, buyer, head, Fact::Erased(None)).await?.is_some()
+        {
+            return Ok(Ok(clear(store, buyer).await?));
         }
     }
 }
 
-async fn erased_at(store: &impl Commits, buyer: &BuyerId) -> Result<Option<Sequence>, StoreError> {
-    let commits = history(store, buyer).await?;
-    let is_erased = |fact: &Fact| matches!(fact, Fact::Erased(_));
-    Ok(commits.iter().find(|commit| commit.facts.iter().any(is_erased)).map(|commit| commit.first))
+/// Takes out of every commit what is personal, page by page; tells where the buyer was erased.
+async fn clear(store: &(impl Commits + Clearing), buyer: &BuyerId) -> Result<Sequence, StoreError> {
+    let mut before = None;
+    let mut erased_at = Sequence::START;
+    loop {
+        let page = store.page(buyer, before, CLEARED_AT_ONCE).await?;
+        for stored in &page.commits {
+            let cleared = stored.without_personal_data().map_err(StoreError::Undecodable)?;
+            before = Some(Sequence::new(stored.sequence));
+            if stored::decode(&cleared).is_ok_and(|commit| has_erased(&commit)) {
+                erased_at = Sequence::new(stored.sequence);
+            } else if erased_at != Sequence::START && cleared != *stored {
+                // A snapshot after the erasing has nothing personal in it.
+                store.clear(&cleared).await?;
+            }
+        }
+        if !page.has_more {
+            return Ok(erased_at);
+        }
+    }
+}
+
+fn has_erased(commit: &Commit) -> bool {
+    commit.facts.iter().any(|fact| matches!(fact, Fact::Erased(_)))
 }
 
 /// A commit of one fact; `None` if another writer was faster.
 async fn append(
     store: &impl EventStore,
     surroundings: &impl Surroundings,
-    performing: Performing,
     buyer: &BuyerId,
     head: Head,
     fact: Fact,
 ) -> Result<Option<Sequence>, StoreError> {
     let mut appending = Appending::onto(head);
     appending.take(fact);
-    let Some((commit, _)) = appending.commit(buyer, performing, surroundings.now()) else { return Ok(None) };
+    let Some((commit, _)) = appending.commit(buyer, surroundings.now()) else { return Ok(None) };
     if commit.bytes() > LARGEST_ITEM {
         return Err(StoreError::TooLarge { buyer: buyer.to_string(), bytes: commit.bytes() });
     }
@@ -227,17 +262,4 @@ async fn append(
         Appended::Written => Some(Sequence::new(commit.sequence)),
         Appended::Conflict(_) => None,
     })
-}
-
-async fn empty_before(
-    store: &(impl Commits + Emptying),
-    buyer: &BuyerId,
-    by: Sequence,
-) -> Result<(), StoreError> {
-    for commit in history(store, buyer).await? {
-        if commit.first < by && commit.emptied.is_none() {
-            store.empty(buyer, commit.first, by).await?;
-        }
-    }
-    Ok(())
 }

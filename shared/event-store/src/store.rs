@@ -24,15 +24,15 @@ pub trait EventStore: Commits {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError>;
 }
 
-/// Taking facts out of commits that a later fact has taken the place of.
+/// Taking out of commits what is personal.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
-pub trait Emptying {
-    /// Takes facts and snapshot out of the commit at this sequence number, and notes which fact took their place. Key, effects
-    /// and time stay. Done before: nothing happens.
+pub trait Clearing {
+    /// Writes the facts of a commit that is there as they are in this one, and takes its snapshot out. All else stays. Nothing
+    /// happens where there is no such commit.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not be emptied. Do it again.
-    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError>;
+    /// [`StoreError::Unavailable`]: it may or may not be written. Do it again.
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError>;
 }
 
 /// How an append ended.

@@ -6,15 +6,20 @@ use aws_smithy_types::byte_stream::ByteStream;
 
 use aws::{BadSetting, Settings};
 use contract::legacy::{self, LARGEST_ANSWER, Unusable};
-use domain::{BuyerId, State};
+use domain::{BuyerId, Known};
 use https::Https;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::time::timeout;
 
-use crate::{Handover, Legacy, LegacyUnavailable, TIME_OUT};
+use crate::{Answer, Legacy, LegacyUnavailable, TIME_OUT};
+
+/// What is percent-encoded in a buyer's id: all but unreserved characters.
+///
+/// Source: RFC 3986, 2.3: encoded and not, these are equivalent, but not every server knows that.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// A former system that is asked by HTTP, and answers 200 with what it knows, or 404 for nobody: `GET <url>/buyers/<buyerId>`
-/// only looks, `POST <url>/buyers/<buyerId>/handover` hands over, with `?anew=true` after a reset.
+/// only looks, `POST <url>/buyers/<buyerId>/handover` hands over.
 #[derive(Clone)]
 pub struct HttpLegacy {
     https: Https,
@@ -60,40 +65,33 @@ impl HttpLegacy {
         Ok(Self { https, url, authorization })
     }
 
-    /// What it knows of a buyer, without handing the buyer over.
-    ///
-    /// # Errors
-    /// [`LegacyUnavailable`].
-    pub async fn known_of(&self, buyer: &BuyerId) -> Result<Option<State>, LegacyUnavailable> {
-        let answer = self.ask(buyer, "GET", "").await;
-        answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
-    }
-
-    async fn ask(
-        &self,
-        buyer: &BuyerId,
-        method: &str,
-        what: &str,
-    ) -> Result<Option<State>, Box<dyn Error + Send + Sync>> {
-        let name = utf8_percent_encode(buyer.as_str(), NON_ALPHANUMERIC);
-        let mut request = HttpRequest::empty();
-        request.set_method(method)?;
-        request.set_uri(format!("{}/buyers/{name}{what}", self.url))?;
-        if let Some(authorization) = &self.authorization {
-            request.headers_mut().try_insert("authorization", authorization.clone())?;
-        }
-        timeout(TIME_OUT, self.answer_to(request, buyer)).await.map_err(|_| TooSlow)?
+    async fn ask(&self, buyer: &BuyerId, method: &str, what: &str) -> Result<Answer, LegacyUnavailable> {
+        let answer = async {
+            let mut request = HttpRequest::empty();
+            request.set_method(method)?;
+            let name = utf8_percent_encode(buyer.as_str(), ENCODED);
+            request.set_uri(format!("{}/buyers/{name}{what}", self.url))?;
+            if method == "POST" {
+                // RFC 9110, 8.6: a server may answer 411 to a request that may have a body and does not say how long it is.
+                request.headers_mut().try_insert("content-length", "0")?;
+            }
+            if let Some(authorization) = &self.authorization {
+                request.headers_mut().try_insert("authorization", authorization.clone())?;
+            }
+            timeout(TIME_OUT, self.answer_to(request, buyer)).await.map_err(|_| TooSlow)?
+        };
+        answer.await.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
     }
 
     async fn answer_to(
         &self,
         request: HttpRequest,
         buyer: &BuyerId,
-    ) -> Result<Option<State>, Box<dyn Error + Send + Sync>> {
+    ) -> Result<Answer, Box<dyn Error + Send + Sync>> {
         let mut answer = self.https.ask(request, TIME_OUT).await?;
         match answer.status().as_u16() {
             200 => {}
-            404 => return Ok(None),
+            404 => return Ok(Answer::default()),
             status => return Err(Box::new(UnexpectedStatus(status))),
         }
         let mut stream = ByteStream::new(answer.take_body());
@@ -104,22 +102,17 @@ impl HttpLegacy {
                 return Err(Box::new(Unusable::TooLarge { bytes: body.len() }));
             }
         }
-        Ok(Some(legacy::decode(buyer, &body)?))
+        Ok(legacy::decode(buyer, &body)?)
     }
 }
 
 impl Legacy for HttpLegacy {
-    async fn hand_over(
-        &self,
-        buyer: &BuyerId,
-        handover: Handover,
-    ) -> Result<Option<State>, LegacyUnavailable> {
-        let what = match handover {
-            Handover::First => "/handover",
-            Handover::Anew => "/handover?anew=true",
-        };
-        let answer = self.ask(buyer, "POST", what).await;
-        answer.map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source })
+    async fn look_up(&self, buyer: &BuyerId) -> Result<Answer, LegacyUnavailable> {
+        self.ask(buyer, "GET", "").await
+    }
+
+    async fn hand_over(&self, buyer: &BuyerId) -> Result<Known, LegacyUnavailable> {
+        self.ask(buyer, "POST", "/handover").await.map(|answer| answer.known)
     }
 }
 

@@ -1,4 +1,4 @@
-//! The former system. Whoever is seen for the first time may be known there: its answer hands the buyer over to us.
+//! The former system, which announces of a buyer what there is to announce until it has handed the buyer over to us.
 
 mod http;
 
@@ -6,7 +6,8 @@ use std::error::Error;
 use std::time::Duration;
 
 pub use aws::BadSetting;
-use domain::{BuyerId, State};
+pub use contract::legacy::Answer;
+use domain::{BuyerId, Known};
 pub use http::HttpLegacy;
 
 /// How long one question may take.
@@ -27,52 +28,34 @@ pub struct LegacyUnavailable {
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// Why a buyer is to be handed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Handover {
-    /// Nothing of this buyer was recorded here before.
-    First,
-    /// The buyer was given back, and is taken over anew.
-    Anew,
-}
-
 /// A system that recorded buyers before.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Legacy {
-    /// Has a buyer handed over, with what it knows: offers, and whether the buyer was invited. `None`: it never heard of this
-    /// buyer.
-    ///
-    /// It has announced exactly what its first answer says, announces no more from then on, and answers the same when it is
-    /// asked again. Taken over anew, it answers what it knows by then.
+    /// What it knows of a buyer now, and whether it has handed the buyer over. Without consequences. Nothing of a buyer whom it
+    /// never heard of.
     ///
     /// # Errors
     /// [`LegacyUnavailable`].
-    async fn hand_over(
-        &self,
-        buyer: &BuyerId,
-        handover: Handover,
-    ) -> Result<Option<State>, LegacyUnavailable>;
+    async fn look_up(&self, buyer: &BuyerId) -> Result<Answer, LegacyUnavailable>;
+
+    /// Has a buyer handed over. Its first answer is its last word: it has announced exactly what that says, announces nothing
+    /// from then on, and answers the same when it is asked again; also that it never heard of the buyer.
+    ///
+    /// # Errors
+    /// [`LegacyUnavailable`], also while it has something left to announce.
+    async fn hand_over(&self, buyer: &BuyerId) -> Result<Known, LegacyUnavailable>;
 }
 
 /// There was no system before this one.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct NoLegacy;
+#[derive(Debug, Clone, Copy)]
+pub enum NoLegacy {}
 
 impl Legacy for NoLegacy {
-    async fn hand_over(&self, _: &BuyerId, _: Handover) -> Result<Option<State>, LegacyUnavailable> {
-        Ok(None)
+    async fn look_up(&self, _: &BuyerId) -> Result<Answer, LegacyUnavailable> {
+        match *self {}
     }
-}
 
-impl<L: Legacy> Legacy for Option<L> {
-    async fn hand_over(
-        &self,
-        buyer: &BuyerId,
-        handover: Handover,
-    ) -> Result<Option<State>, LegacyUnavailable> {
-        match self {
-            Some(legacy) => legacy.hand_over(buyer, handover).await,
-            None => Ok(None),
-        }
+    async fn hand_over(&self, _: &BuyerId) -> Result<Known, LegacyUnavailable> {
+        match *self {}
     }
 }

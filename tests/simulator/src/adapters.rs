@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
-use domain::{BuyerId, Sequence, State};
+use domain::{BuyerId, Sequence};
 use effects::leads::{
     Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
     Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
@@ -16,10 +16,9 @@ use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::surroundings::{Sleep, Surroundings};
 use event_store::{
-    Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError,
+    Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError,
 };
 use jiff::Timestamp;
-use legacy::{Handover, Legacy, LegacyUnavailable};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 
 use crate::call::{Lost, Machine};
@@ -36,7 +35,7 @@ use crate::unguarded;
 pub(crate) struct Aws(pub(crate) Rc<Machine>);
 
 /// What a lost answer looks like to the product.
-const LOST: &str = "no answer";
+pub(crate) const LOST: &str = "no answer";
 
 impl Surroundings for Aws {
     fn now(&self) -> Timestamp {
@@ -68,6 +67,9 @@ impl Commits for Aws {
             if platform.is_off(Safeguard::Closings) {
                 unguarded::drop_closings(platform, buyer.as_str(), &mut page);
             }
+            if platform.is_off(Safeguard::Merge) {
+                unguarded::forget_before_answers(&mut page);
+            }
             Ok(page)
         };
         self.0.call(Site::Page, perform, lost, || None).await
@@ -76,12 +78,14 @@ impl Commits for Aws {
 
 impl EventStore for Aws {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        let changed = self
-            .0
-            .platform
-            .borrow()
-            .is_off(Safeguard::ChainedEffects)
-            .then(|| unguarded::with_effects_per_step(&self.0.platform.borrow(), commit));
+        let off = self.0.platform.borrow().off;
+        let changed = match off {
+            Some(Safeguard::ChainedEffects) => {
+                Some(unguarded::with_effects_per_step(&self.0.platform.borrow(), commit))
+            }
+            Some(Safeguard::Difference) => Some(unguarded::without_difference(commit)),
+            _ => None,
+        };
         let commit = changed.as_ref().unwrap_or(commit);
         if commit.facts.contains(BREAKS) {
             resume_unwind(Box::new("a message that breaks the recorder"));
@@ -97,32 +101,14 @@ impl EventStore for Aws {
     }
 }
 
-impl Emptying for Aws {
-    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
-        let (at, by) = (sequence.get(), by.get());
+impl Clearing for Aws {
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
         let perform = |platform: &mut Platform| {
-            platform.streams.empty(buyer.as_str(), at, by);
+            platform.streams.clear(cleared);
             Ok(())
         };
-        let lost = |_| Err(unavailable("UpdateItem", buyer.as_str()));
-        self.0.call(Site::Empty, perform, lost, || Some(Request::Empty(buyer.clone(), at, by))).await
-    }
-}
-
-impl Legacy for Aws {
-    async fn hand_over(
-        &self,
-        buyer: &BuyerId,
-        handover: Handover,
-    ) -> Result<Option<State>, LegacyUnavailable> {
-        let is_anew = handover == Handover::Anew;
-        let perform = |platform: &mut Platform| Ok(platform.hand_over(buyer.as_str(), is_anew));
-        let lost = |_| Err(LegacyUnavailable { buyer: buyer.clone(), source: LOST.into() });
-        let Some(answer) = self.0.call(Site::Handover, perform, lost, || None).await? else {
-            return Ok(None);
-        };
-        let state = contract::legacy::decode(buyer, answer.as_bytes());
-        state.map(Some).map_err(|source| LegacyUnavailable { buyer: buyer.clone(), source: source.into() })
+        let lost = |_| Err(unavailable("UpdateItem", &cleared.buyer));
+        self.0.call(Site::Clear, perform, lost, || Some(Request::Clear(cleared.clone()))).await
     }
 }
 
@@ -198,12 +184,8 @@ impl Cursors for Aws {
 impl Ledger for Aws {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("TransactWriteItems", &claim.buyer));
-        let changed = self
-            .0
-            .platform
-            .borrow()
-            .is_off(Safeguard::ClaimFromHead)
-            .then(|| unguarded::claim_from_effect(&self.0, claim));
+        let is_off = self.0.platform.borrow().is_off(Safeguard::ClaimFromHead);
+        let changed = is_off.then(|| unguarded::claim_from_effect(&self.0, claim));
         let claim = changed.as_ref().unwrap_or(claim);
         let request = || Some(Request::Claim(claim.clone()));
         self.0.call(Site::Claim, |platform| Ok(platform.claim(claim)), lost, request).await

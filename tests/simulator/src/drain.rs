@@ -175,7 +175,7 @@ fn made(buyer: &str, offer: usize, version: u32) -> Post {
 /// In which nothing goes wrong but what SES does, and many calls are under way at once.
 fn quiet_world(posts: Vec<Post>) -> World {
     let plan = Plan { faults: Faults::At(Vec::new()), ..Plan::default() };
-    let mut world = World::new(&plan, posts);
+    let mut world = World::new(&plan, posts, Vec::new());
     world.longest_step = STEP;
     world
 }

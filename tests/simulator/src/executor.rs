@@ -18,7 +18,7 @@ pub(crate) struct FaultSource {
     pub(crate) at: Option<Vec<(usize, Fault)>>,
     pub(crate) left: usize,
     per_mille: usize,
-    focus: Option<Site>,
+    pub(crate) focus: Option<Site>,
     /// See [`Plan::is_about_mail`](crate::Plan).
     is_about_mail: bool,
     pub(crate) sites: Vec<Site>,
@@ -99,8 +99,9 @@ impl World {
                 | Site::Stop
                 | Site::Learn
                 | Site::Heard
+                | Site::LookUp
                 | Site::Handover
-                | Site::Empty => {}
+                | Site::Clear => {}
             }
         }
         if platform.trace.is_some() {
@@ -156,13 +157,9 @@ impl World {
             }
             self.faults.left -= 1;
             if self.faults.is_about_mail && self.chance.per_mille(700) {
-                self.chance.pick(&[
-                    Fault::FreezeBefore,
-                    Fault::FreezeBefore,
-                    Fault::Again,
-                    Fault::Again,
-                    Fault::Again,
-                ])
+                // Between an attempt and its settling there is most to go past.
+                let freezes = if site == Site::Settle { 800 } else { 400 };
+                if self.chance.per_mille(freezes) { Fault::FreezeBefore } else { Fault::Again }
             } else {
                 self.chance.pick(&Fault::ALL)
             }
@@ -239,9 +236,9 @@ impl World {
     pub(crate) fn end(&mut self, index: usize, has_failed: bool) {
         let invocation = self.invocations.swap_remove(index);
         if let Some(slot) = invocation.slot.and_then(|slot| self.slots.get_mut(slot)) {
-            slot.2 = false;
+            slot.is_busy = false;
             if has_failed {
-                slot.1 = None;
+                slot.warm = None;
             }
         }
         if has_failed && invocation.slot.is_some() {
@@ -264,9 +261,9 @@ impl World {
         let Some(invocation) = self.invocations.get_mut(index) else { return };
         invocation.wakes_at = wakes_at;
         invocation.slept = wakes_at - now;
-        if let Some((_, warm, is_busy)) = invocation.slot.take().and_then(|slot| self.slots.get_mut(slot)) {
-            *warm = None;
-            *is_busy = false;
+        if let Some(slot) = invocation.slot.take().and_then(|slot| self.slots.get_mut(slot)) {
+            slot.warm = None;
+            slot.is_busy = false;
             self.platform.borrow_mut().feed.give_back(&invocation.doorbells);
         }
     }

@@ -118,14 +118,16 @@ pub enum Site {
     /// The answer of the receipts function to its queue.
     Heard,
     /// A question to the former system.
+    LookUp,
+    /// It is to hand a buyer over.
     Handover,
-    /// The facts taken out of an older commit.
-    Empty,
+    /// What is personal taken out of an older commit.
+    Clear,
 }
 
 impl Site {
     /// Every kind of call.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Page,
         Self::Append,
         Self::Letter,
@@ -144,13 +146,14 @@ impl Site {
         Self::Stop,
         Self::Learn,
         Self::Heard,
+        Self::LookUp,
         Self::Handover,
-        Self::Empty,
+        Self::Clear,
     ];
 
     /// Whether it reads, and never writes.
     const fn is_read(self) -> bool {
-        matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork)
+        matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork | Self::LookUp)
     }
 
     /// Whether it is the end of an invocation, made by Lambda.

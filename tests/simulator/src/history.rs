@@ -103,17 +103,19 @@ const ADDRESSES: [&str; 6] = [
     "no address",
 ];
 
-/// Everything that is sent, in order.
-pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> Vec<Post> {
+/// Everything that is sent, in order; and what never is.
+pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> (Vec<Post>, Vec<Sent>) {
     let mut lines: Vec<Vec<Post>> = Vec::new();
-    let mut fillers = Vec::new();
+    let (mut fillers, mut unsent) = (Vec::new(), Vec::new());
     for buyer in BUYERS.iter().take(chance.between(1, 3)) {
         let opens_again = is_about_mail && chance.per_mille(800);
         let mut line = if opens_again { openings(chance, buyer) } else { line(chance, buyer) };
         if chance.per_mille(300) && line.len() > 2 {
             let gap = line.remove(chance.below(line.len()));
             if chance.per_mille(600) {
-                fillers.push(gap.clone().post());
+                fillers.push(gap.post());
+            } else {
+                unsent.push(gap);
             }
         }
         let mut posts: Vec<Post> = line.into_iter().map(Sent::post).collect();
@@ -135,7 +137,7 @@ pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> Vec<Post> {
         merged.extend(lines.get_mut(at).and_then(Vec::pop));
     }
     merged.extend(fillers);
-    merged
+    (merged, unsent)
 }
 
 /// One offer after the other, each with an address of its own: the low lead opens, closes and opens again.

@@ -5,6 +5,7 @@
 //! knows the rules but none of the product's code, reads what happened. The same seed gives the same run, to the byte.
 
 mod adapters;
+mod asking;
 mod call;
 mod chance;
 mod checker;
@@ -24,8 +25,10 @@ mod rules;
 mod safeguard;
 pub mod scenarios;
 mod sight;
+mod steps;
 mod strategy;
 mod systematic;
+mod takeover;
 mod unguarded;
 mod worker;
 mod world;
@@ -36,13 +39,13 @@ pub use drain::{AfterThrottle, Drain, DrainTook, Throttled};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};
-pub use operator::Takeover;
 pub use outage::{Drained, Outage};
 pub use page::rewritten;
 pub use safeguard::Safeguard;
 pub use sight::{Sight, Sights};
 pub use strategy::Strategy;
 pub use systematic::{Coverage, runs_of_pairs, systematic};
+pub use takeover::Takeover;
 use world::World;
 
 /// What to run.
@@ -100,8 +103,11 @@ impl Plan {
     pub fn run(&self) -> Report {
         let mut chance = chance::Chance::of(self.seed.rotate_left(32));
         let is_about_mail = self.is_about_mail();
-        let posts = self.posts.clone().unwrap_or_else(|| history::history(&mut chance, is_about_mail));
-        let mut world = World::new(self, posts);
+        let (posts, unsent) = match &self.posts {
+            Some(posts) => (posts.clone(), Vec::new()),
+            None => history::history(&mut chance, is_about_mail),
+        };
+        let mut world = World::new(self, posts, unsent);
         let (ended, heard) = logs::listen(|| world.run());
         let sites = world.sites();
         let mut platform = world.platform.borrow_mut();

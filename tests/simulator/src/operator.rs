@@ -1,58 +1,55 @@
-//! People who declare gaps void, give buyers back and erase them, in the middle of everything else.
+//! People who declare gaps void, reset buyers, erase them and make them live, in the middle of everything else.
 
-use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use contract::legacy;
-use domain::{BuyerId, OfferVersion, State};
-use effects::leads::Cursors as _;
-use event_store::{Performing, ResetGrounds, erase, load, reset, void};
+use domain::{BuyerId, Known, OfferVersion};
+use event_store::{erase, go_live, load, reset, void};
+use legacy::Legacy as _;
 
 use crate::adapters::Aws;
 use crate::call::Machine;
-use crate::chance::Chance;
-use crate::history::{Post, Sent};
-use crate::platform::{Former, Platform};
 use crate::sight::Sight;
-use crate::world::{HOUR, MINUTE};
+use crate::takeover::Setting;
+use crate::world::MINUTE;
 
-/// What somebody has decided about a buyer.
+/// What somebody has decided.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
     /// The first gap of the buyer is declared void.
     Void(BuyerId),
-    /// The buyer is given back to the former system.
+    /// What was recorded of the buyer in shadow does not count any more.
     Reset(BuyerId),
     /// The buyer is erased.
     Erase(BuyerId),
-}
-
-/// A former system, and what people decide, where that is not left to chance.
-#[derive(Debug, Clone, Default)]
-pub struct Takeover {
-    /// What the former system was told and we are not.
-    pub(crate) known: Vec<Sent>,
-    /// Whether there is one, even if it was told of nothing.
-    pub(crate) has_former: bool,
-    /// What is decided once all has come to rest.
-    pub(crate) operations: Vec<Operation>,
-    /// So many of the posts come after that.
-    pub(crate) later: usize,
+    /// The buyer goes live.
+    GoLive(BuyerId),
+    /// So many of a hundred buyers go live with their next event.
+    Live(u8),
 }
 
 /// Does it, and takes it off the list once it is done or refused; whatever breaks off is done again.
-pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation, performing: Performing) {
+pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation) {
     let aws = Aws(Rc::clone(&machine));
     let is_done = match &operation {
-        Operation::Void(buyer) => void_first_gap(&aws, buyer, performing).await,
-        Operation::Reset(buyer) => give_back(&aws, buyer, performing).await,
+        Operation::Void(buyer) => void_first_gap(&aws, buyer).await,
+        Operation::Reset(buyer) => forget(&aws, buyer).await,
         Operation::Erase(buyer) => {
-            let erased = erase(&aws, &aws, performing, buyer).await;
+            let erased = erase(&aws, &aws, buyer).await;
             erased.map(|erased| saw(&machine, Sight::Erased, erased.is_ok())).is_ok()
         }
+        Operation::GoLive(buyer) => make_live(&aws, buyer).await,
+        Operation::Live(percent) => {
+            let mut platform = machine.platform.borrow_mut();
+            let setting = Setting { percent: *percent, ..platform.setting };
+            platform.set(setting);
+            true
+        }
     };
+    let mut platform = machine.platform.borrow_mut();
     if is_done {
-        machine.platform.borrow_mut().operations.retain(|other| *other != operation);
+        platform.operations.retain(|other| *other != operation);
+    } else {
+        platform.operators_back_at = platform.now + MINUTE;
     }
 }
 
@@ -62,7 +59,7 @@ fn saw(machine: &Machine, sight: Sight, is_done: bool) {
     }
 }
 
-async fn void_first_gap(aws: &Aws, buyer: &BuyerId, performing: Performing) -> bool {
+async fn void_first_gap(aws: &Aws, buyer: &BuyerId) -> bool {
     let Ok(head) = load(aws, buyer).await else { return false };
     // The former system may know an offer of which nothing has come yet.
     let has_former = aws.0.platform.borrow().former.is_some();
@@ -72,62 +69,34 @@ async fn void_first_gap(aws: &Aws, buyer: &BuyerId, performing: Performing) -> b
         (is_known || !has_former).then(|| (offer.clone(), OfferVersion::new(first.get() - 1)))
     });
     let Some((offer, Some(through))) = gap else { return true };
-    let voided = void(aws, aws, performing, buyer, &offer, through).await;
+    let voided = void(aws, aws, buyer, &offer, through).await;
     voided.map(|voided| saw(&aws.0, Sight::Voided, voided.is_ok())).is_ok()
 }
 
-async fn give_back(aws: &Aws, buyer: &BuyerId, performing: Performing) -> bool {
-    let known = |platform: &mut Platform| platform.former.as_mut()?.look(buyer.as_str());
-    let Ok(answer) = aws.0.call(crate::Site::Handover, |platform| Ok(known(platform)), Err, || None).await
-    else {
-        return false;
-    };
-    let former = answer.and_then(|answer| legacy::decode(buyer, answer.as_bytes()).ok());
-    let former = former.unwrap_or_else(State::default);
-    let Ok(cursor) = aws.cursor(buyer).await else { return false };
-    let grounds = ResetGrounds { settled_through: cursor.through, former: &former };
-    let given_back = reset(aws, aws, performing, buyer, grounds).await;
-    given_back.map(|given_back| saw(&aws.0, Sight::GivenBack, given_back.is_ok())).is_ok()
+/// Whether there is a former system that is not configured yet: nobody asks it then.
+fn is_blind(aws: &Aws) -> bool {
+    let platform = aws.0.platform.borrow();
+    platform.former.is_some() && !platform.setting.has_former
 }
 
-/// By chance there was a system before this one, which knows some of the events, effects are left to it for a while, and
-/// people decide about buyers.
-pub(crate) fn take_over(
-    platform: &mut Platform,
-    posts: &[Post],
-    outbox: &mut VecDeque<usize>,
-    chance: &mut Chance,
-) {
-    if chance.per_mille(150) {
-        platform.goes_live_at = chance.pick(&[MINUTE, 10 * MINUTE, HOUR, i64::MAX]);
+async fn forget(aws: &Aws, buyer: &BuyerId) -> bool {
+    if is_blind(aws) {
+        return false;
     }
-    let buyers: BTreeSet<&str> = posts.iter().map(|post| post.group.as_str()).collect();
-    let has_former = chance.per_mille(300);
-    let mut former = Former::default();
-    former.is_prompt = chance.per_mille(500);
-    for name in buyers {
-        let Ok(buyer) = BuyerId::parse(name) else { continue };
-        if has_former {
-            let knows = u32::try_from(chance.below(4)).unwrap_or(0);
-            let is_known = |event: &Sent| event.buyer == name && !event.is_odd && event.version <= knows;
-            let is_told = |post: &Post| post.event.as_ref().is_some_and(is_known);
-            for event in posts.iter().filter(|post| is_told(post)).filter_map(|post| post.event.as_ref()) {
-                former.tell(event);
-            }
-            // The sender has told us of them as well, or only the former system.
-            if chance.per_mille(500) {
-                outbox.retain(|at| posts.get(*at).is_none_or(|post| !is_told(post)));
-            }
-        }
-        if chance.per_mille(150) {
-            platform.operations.push(Operation::Void(buyer.clone()));
-        }
-        if has_former && chance.per_mille(300) {
-            platform.operations.push(Operation::Reset(buyer.clone()));
-        }
-        if chance.per_mille(60) {
-            platform.operations.push(Operation::Erase(buyer));
-        }
+    let Ok(answer) = aws.look_up(buyer).await else { return false };
+    let Ok(done) = reset(aws, aws, buyer, &answer).await else { return false };
+    saw(&aws.0, if done.is_ok() { Sight::Reset } else { Sight::ResetRefused }, true);
+    true
+}
+
+async fn make_live(aws: &Aws, buyer: &BuyerId) -> bool {
+    if is_blind(aws) {
+        return false;
     }
-    platform.former = has_former.then_some(former);
+    let has_former = aws.0.platform.borrow().former.is_some();
+    let known = if has_former { aws.hand_over(buyer).await.ok() } else { Some(Known::default()) };
+    let Some(known) = known else { return false };
+    let is_live = aws.0.platform.borrow().is_live(buyer.as_str());
+    let done = go_live(aws, aws, buyer, &known).await;
+    done.map(|_| saw(&aws.0, Sight::LiveByName, !is_live)).is_ok()
 }

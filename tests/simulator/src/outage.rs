@@ -40,7 +40,7 @@ impl Outage {
         let plan = Plan { faults: Faults::At(Vec::new()), ..Plan::default() };
         let posts: Vec<Post> = (0..self.buyers).flat_map(|number| self.posts_of(number)).collect();
         let total = posts.len();
-        let mut world = World::new(&plan, posts);
+        let mut world = World::new(&plan, posts, Vec::new());
         world.is_down = true;
         for hour in 1..=self.hours {
             world.is_held_for_good = true;

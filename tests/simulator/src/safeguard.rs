@@ -44,6 +44,22 @@ pub enum Safeguard {
     OneByOne,
     /// Errors say nothing personal.
     DiscreetErrors,
+    /// In shadow the former system is only looked up.
+    HandoverInShadow,
+    /// What was announced and what is called for are compared at the handover.
+    Difference,
+    /// A lead of the former system keeps its name.
+    FormerNames,
+    /// A message that comes again causes another look.
+    LookAgain,
+    /// That the former system never heard of a buyer binds it.
+    Unbound404,
+    /// Its first answer is its last word.
+    SameAnswer,
+    /// It answers once it has announced all.
+    NothingOwed,
+    /// An answer is merged into what is known.
+    Merge,
 }
 
 impl Safeguard {
@@ -57,8 +73,13 @@ impl Safeguard {
         }
     }
 
+    /// Whether it is about a former system: looked at where there is one.
+    pub(crate) const fn is_beside(self) -> bool {
+        self as u8 >= Self::HandoverInShadow as u8
+    }
+
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 28] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
@@ -79,5 +100,13 @@ impl Safeguard {
         Self::ForwardOnly,
         Self::OneByOne,
         Self::DiscreetErrors,
+        Self::HandoverInShadow,
+        Self::Difference,
+        Self::FormerNames,
+        Self::LookAgain,
+        Self::Unbound404,
+        Self::SameAnswer,
+        Self::NothingOwed,
+        Self::Merge,
     ];
 }

@@ -4,16 +4,18 @@ use domain::BuyerId;
 
 use crate::history::{Post, Sent};
 use crate::operator::Operation;
-use crate::{Faults, Plan, Takeover};
+use crate::takeover::Takeover;
+use crate::{Faults, Plan};
 
 /// A history in a line, with what it shows.
 ///
 /// A word is a change, an offer and perhaps a version: `m`ade, made by somebody whose mails
 /// `b`ounce, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
-/// version it is the offer's next. `^` before it: only a former system was told; `+`: somebody declares the first gap void, gives
-/// the buyer back or erases it, before the rest comes. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
+/// version it is the offer's next. `^` before it: only a former system was told. `~` alone: all begins in shadow beside a former
+/// system. `+`: somebody declares the first gap void, resets the buyer, erases it, makes it live, or sets all live, before the rest
+/// comes. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
 /// the recorder; `!` is poison.
-pub const SCENARIOS: [(&str, &str); 54] = [
+pub const SCENARIOS: [(&str, &str); 56] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
     ("accepted, taken back", "m0 a0 t0"),
@@ -60,10 +62,12 @@ pub const SCENARIOS: [(&str, &str); 54] = [
     ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
     ("a mail bounces", "b0"),
     ("a mail bounces, and there is another address", "b0 m1 a1"),
-    ("taken over", "^m0 a0"),
-    ("taken over with an event that comes once more", "^m0 ^a0 a0.2 t0"),
-    ("taken over, given back, taken over anew", "^m0 a0 +reset m1"),
-    ("given back with a high lead open", "m0 a0 +reset t0"),
+    ("handed over", "^m0 a0"),
+    ("handed over with an event that comes once more", "^m0 ^a0 a0.2 t0"),
+    ("in shadow, reset, looked up anew", "~ ^m0 a0 +reset m1"),
+    ("in shadow, reset with a high lead open", "~ m0 a0 +reset t0"),
+    ("in shadow, then live", "~ m0 a0 +live t0"),
+    ("handed over by name, then a conflict of late and early", "~ ^m0 a0 m1 +golive a1 t0"),
     ("a gap declared void", "m0 t0.3 +void a0.2"),
     ("an offer whose beginning is void", "a0.2 +void t0.3"),
     ("erased with leads open", "m0 a0 m1 +erase a1"),
@@ -75,7 +79,7 @@ pub const SCENARIOS: [(&str, &str); 54] = [
 pub fn plan(scenario: &str) -> Plan {
     let mut takeover = Takeover::default();
     let mut plain = Vec::new();
-    let words: Vec<&str> = scenario.split(' ').filter(|word| !word.starts_with('+')).collect();
+    let words: Vec<&str> = scenario.split(' ').filter(|word| !word.starts_with(['+', '~'])).collect();
     let bare: Vec<&str> = words.iter().map(|word| word.trim_start_matches('^')).collect();
     for (word, post) in words.iter().zip(posts(&bare.join(" "))) {
         if word.starts_with('^') {
@@ -90,13 +94,14 @@ pub fn plan(scenario: &str) -> Plan {
             "void" => Some(Operation::Void(buyer)),
             "reset" => Some(Operation::Reset(buyer)),
             "erase" => Some(Operation::Erase(buyer)),
+            "golive" => Some(Operation::GoLive(buyer)),
+            "live" => Some(Operation::Live(100)),
             _ => None,
         });
         takeover.later = posts(later).len();
-        // Whoever is given back was there before.
-        if what == "reset" && takeover.known.is_empty() {
-            takeover.has_former = true;
-        }
+    }
+    if scenario.starts_with('~') {
+        (takeover.has_former, takeover.is_shadow) = (true, true);
     }
     Plan { faults: Faults::At(Vec::new()), posts: Some(plain), takeover, ..Plan::default() }
 }

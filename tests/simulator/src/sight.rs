@@ -66,24 +66,52 @@ pub enum Sight {
     /// An event sets held ones free that undo it.
     Undone,
     /// The former system hands a buyer over.
-    TakenOver,
-    /// It hands one over who was given back.
-    TakenOverAnew,
-    /// A buyer is given back to it.
-    GivenBack,
+    HandedOver,
+    /// It hands one over of whom it never heard.
+    HandedOverUnheard,
+    /// It hands nobody over while it has something to announce.
+    HandoverRefused,
+    /// Its low lead stands at the handover.
+    LowStands,
+    /// A high lead of it stands at the handover.
+    HighStands,
+    /// A lead of it is closed at the handover.
+    ClosedAtHandover,
+    /// A lead is opened at the handover beside or in place of what was announced.
+    OpenedAtHandover,
+    /// A lead of it that stood is closed later.
+    AdoptedClosed,
+    /// What it knows of an offer is older than what we know.
+    AnswerBehind,
+    /// What it knows of an offer is newer than what we know.
+    AnswerAhead,
+    /// It is asked about a buyer who was first seen without it.
+    AskedLater,
+    /// A look finds a buyer handed over who is in shadow.
+    LookedAgain,
+    /// In the end a buyer is handed over there and in shadow here.
+    LeftInShadow,
+    /// A buyer goes live by name.
+    LiveByName,
+    /// The setting goes back to shadow.
+    FlippedBack,
+    /// In the end some buyers are live and others in shadow.
+    SomeInShadow,
+    /// What was recorded of a buyer in shadow does not count any more.
+    Reset,
+    /// That is refused.
+    ResetRefused,
     /// A gap is declared void.
     Voided,
     /// What was declared void comes after all.
     VoidComes,
     /// A buyer is erased.
     Erased,
-    /// An e-mail is suppressed, for another system sends it.
-    Suppressed,
 }
 
 impl Sight {
     /// All of them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 52] = [
         Self::ReceivedAgain,
         Self::RepeatedLater,
         Self::Contradicted,
@@ -115,13 +143,27 @@ impl Sight {
         Self::EarlyReceipt,
         Self::Forged,
         Self::Undone,
-        Self::TakenOver,
-        Self::TakenOverAnew,
-        Self::GivenBack,
+        Self::HandedOver,
+        Self::HandedOverUnheard,
+        Self::HandoverRefused,
+        Self::LowStands,
+        Self::HighStands,
+        Self::ClosedAtHandover,
+        Self::OpenedAtHandover,
+        Self::AdoptedClosed,
+        Self::AnswerBehind,
+        Self::AnswerAhead,
+        Self::AskedLater,
+        Self::LookedAgain,
+        Self::LeftInShadow,
+        Self::LiveByName,
+        Self::FlippedBack,
+        Self::SomeInShadow,
+        Self::Reset,
+        Self::ResetRefused,
         Self::Voided,
         Self::VoidComes,
         Self::Erased,
-        Self::Suppressed,
     ];
 
     /// The words for it, in a table.
@@ -159,13 +201,27 @@ impl Sight {
             Self::EarlyReceipt => "SES tells of a mail before its worker settles it",
             Self::Forged => "what SES tells is forged",
             Self::Undone => "a late event frees held ones that undo it",
-            Self::TakenOver => "the former system hands a buyer over",
-            Self::TakenOverAnew => "it hands one over who was given back",
-            Self::GivenBack => "a buyer is given back",
+            Self::HandedOver => "the former system hands a buyer over",
+            Self::HandedOverUnheard => "it hands one over of whom it never heard",
+            Self::HandoverRefused => "it hands nobody over while it has something to announce",
+            Self::LowStands => "its low lead stands at the handover",
+            Self::HighStands => "a high lead of it stands at the handover",
+            Self::ClosedAtHandover => "a lead of it is closed at the handover",
+            Self::OpenedAtHandover => "a lead is opened at the handover",
+            Self::AdoptedClosed => "a lead of it that stood is closed later",
+            Self::AnswerBehind => "it knows less of an offer than we do",
+            Self::AnswerAhead => "it knows more of an offer than we do",
+            Self::AskedLater => "it is asked about a buyer first seen without it",
+            Self::LookedAgain => "a look finds a buyer handed over who is in shadow",
+            Self::LeftInShadow => "in the end one is handed over there and in shadow here",
+            Self::LiveByName => "a buyer goes live by name",
+            Self::FlippedBack => "the setting goes back to shadow",
+            Self::SomeInShadow => "in the end some are live and others in shadow",
+            Self::Reset => "a buyer in shadow is reset",
+            Self::ResetRefused => "a reset is refused",
             Self::Voided => "a gap is declared void",
             Self::VoidComes => "what was declared void comes after all",
             Self::Erased => "a buyer is erased",
-            Self::Suppressed => "an e-mail is suppressed",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::StoredCommit;
-use domain::Sequence;
+use domain::{FormerLeadId, Known, Sequence};
 use effects::leads::{AddressDigest, Claim, Taking};
 use event_store::Page;
 use serde_json::Value;
@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::call::Machine;
 use crate::platform::{Platform, Received};
 use crate::rules::{Buyer, Due, Fact, facts_of, offers_of};
+use crate::safeguard::Safeguard;
 
 /// The facts of a buyer up to a sequence number.
 fn facts_before(platform: &Platform, buyer: &str, sequence: u64) -> Vec<Fact> {
@@ -117,6 +118,38 @@ pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
         effects.retain(|line| lead(line, "closed/").is_none_or(|lead| !opened.contains(&lead)));
         commit.effects = (!effects.is_empty()).then(|| effects.join("\n"));
     }
+}
+
+/// Without the difference: what `handed-over` calls for is left out.
+pub(crate) fn without_difference(commit: &StoredCommit) -> StoredCommit {
+    let is_handover =
+        facts_of(commit).is_some_and(|facts| facts.iter().any(|fact| fact.kind == "handed-over"));
+    let effects = commit.effects.clone().filter(|_| !is_handover);
+    StoredCommit { effects, ..commit.clone() }
+}
+
+/// Without merging: an answer takes the place of all that was recorded before it.
+pub(crate) fn forget_before_answers(page: &mut Page) {
+    let answers = |commit: &StoredCommit| {
+        facts_of(commit).is_some_and(|facts| facts.iter().any(|fact| fact.answer.is_some()))
+    };
+    if let Some(at) = page.commits.iter().position(answers) {
+        page.commits.truncate(at + 1);
+        page.has_more = false;
+    }
+}
+
+/// The answer to a handover as it is understood: without the names of the former system, its leads have ours.
+pub(crate) fn as_understood(mut known: Known, off: Option<Safeguard>) -> Known {
+    if off != Some(Safeguard::FormerNames) {
+        return known;
+    }
+    let named = |name: String| FormerLeadId::parse(&name).ok();
+    known.low_lead = known.low_lead.and_then(|_| named("low-0".to_owned()));
+    for (id, offer) in &mut known.offers {
+        offer.former_lead = offer.former_lead.take().and_then(|_| named(format!("high-{id}")));
+    }
+    known
 }
 
 /// Without holding: an early event is acknowledged, and forgotten or sent again.

@@ -7,7 +7,6 @@ use std::rc::Rc;
 use aws_lambda_events::event::{dynamodb, sqs};
 use effects::MailPace;
 use effects::mail::Letterhead;
-use event_store::Performing;
 use event_store::surroundings::Deadline;
 use futures::future::join_all;
 use reactor::Reactor;
@@ -20,11 +19,13 @@ use telemetry::chain;
 use crate::adapters::Aws;
 use crate::call::{Machine, timestamp};
 use crate::fault::Site;
+use crate::history::BREAKS;
 use crate::operator::operate;
 use crate::platform::{Doorbell, Platform, Received, message_id};
 use crate::safeguard::Safeguard;
 use crate::sight::Sight;
 use crate::strategy::Strategy;
+use crate::takeover::Setting;
 use crate::unguarded;
 
 /// How long an invocation may take, as the template says.
@@ -53,7 +54,7 @@ impl Kind {
 /// A warm execution environment: what it remembers lives from one invocation to the next.
 #[derive(Debug, Clone)]
 pub(crate) enum Warm {
-    Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws, Option<Aws>>>),
+    Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws, Aws>>),
     Reactor(Rc<Machine>, Rc<Reactor<Aws, Aws, Aws, Aws>>),
     Sweeper(Rc<Machine>, Rc<Sweeper<Aws, Aws, Aws, Aws>>),
     Receipts(Rc<Machine>, Rc<Listener<Aws, Aws>>),
@@ -96,15 +97,14 @@ impl Warm {
         platform: &Rc<RefCell<Platform>>,
         skew: i64,
         letterhead: &Letterhead,
-        (has_former, performing, pace): (bool, Performing, MailPace),
+        (setting, pace): (Setting, MailPace),
     ) -> Self {
         let machine = Rc::new(Machine::new(name, Rc::clone(platform), skew));
         let aws = || Aws(Rc::clone(&machine));
         match kind {
             Kind::Recorder => {
-                let recorder = Recorder::new(aws(), aws(), aws())
-                    .taking_over_from(has_former.then(aws))
-                    .performing(performing);
+                let former = setting.has_former.then(aws);
+                let recorder = Recorder::new(aws(), aws(), aws()).beside(former).live(setting.share());
                 Self::Recorder(Rc::clone(&machine), Rc::new(recorder))
             }
             Kind::Reactor => {
@@ -155,7 +155,8 @@ impl Warm {
                     }
                 }
                 platform.log(format_args!("{} receives {}", machine.name, Ids(&batch)));
-                (machine, Box::pin(record(Rc::clone(machine), Rc::clone(recorder), batch, now)), Vec::new())
+                let began = (now, platform.step());
+                (machine, Box::pin(record(Rc::clone(machine), Rc::clone(recorder), batch, began)), Vec::new())
             }
             Self::Reactor(machine, reactor) => {
                 let trusts = platform.is(Strategy::TrustFeed);
@@ -187,7 +188,7 @@ impl Warm {
             Self::Operator(machine) => {
                 let operation = platform.operations.first()?.clone();
                 platform.log(format_args!("{} sets about {operation:?}", machine.name));
-                let work = operate(Rc::clone(machine), operation, platform.performing());
+                let work = operate(Rc::clone(machine), operation);
                 (machine, Box::pin(work), Vec::new())
             }
             Self::Receipts(machine, listener) => {
@@ -226,9 +227,9 @@ impl std::fmt::Display for Ids<'_> {
 
 async fn record(
     machine: Rc<Machine>,
-    recorder: Rc<Recorder<Aws, Aws, Aws, Option<Aws>>>,
+    recorder: Rc<Recorder<Aws, Aws, Aws, Aws>>,
     batch: Vec<Received>,
-    began: i64,
+    (began, step): (i64, u64),
 ) {
     let deadline = Deadline::at(deadline_of(&machine, RECORDER_TIME_OUT));
     let each = if machine.platform.borrow().is(Strategy::PartialBatch) { 1 } else { batch.len() };
@@ -248,6 +249,7 @@ async fn record(
     let is_stopped = !machine.platform.borrow().is_off(Safeguard::GroupStop);
     let mut settled = Vec::new();
     let mut stopped = BTreeSet::new();
+    let come_again = come_again(&batch);
     for message in batch {
         let is_failed = failed.contains(&message_id(message.id));
         // Without the group stop, only the first of a buyer's messages comes back.
@@ -255,6 +257,9 @@ async fn record(
             continue;
         }
         settled.push(message);
+    }
+    for message in settled.iter().filter(|message| come_again.contains(&message.group) && is_event(message)) {
+        machine.platform.borrow_mut().must_be_live(&message.group, step);
     }
     let delete = |platform: &mut Platform| {
         // The answer of an invocation that ran out of time counts for nothing.
@@ -264,6 +269,21 @@ async fn record(
         }
     };
     machine.call(Site::Answer, delete, |_| (), || None).await;
+}
+
+/// Groups of which every message of the batch was received before.
+fn come_again(batch: &[Received]) -> BTreeSet<String> {
+    let is_again = |group: &String| {
+        let mut of_group = batch.iter().filter(|message| message.group == *group);
+        of_group.all(|message| message.receives > 1)
+    };
+    batch.iter().map(|message| message.group.clone()).filter(is_again).collect()
+}
+
+/// Whether it can be recorded.
+fn is_event(message: &Received) -> bool {
+    let of_buyer = format!(r#""buyerId":"{}""#, message.group);
+    message.body.contains(&of_buyer) && message.body.contains(".v1") && !message.body.contains(BREAKS)
 }
 
 async fn react(

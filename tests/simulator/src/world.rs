@@ -14,11 +14,10 @@ use crate::call::timestamp;
 use crate::chance::Chance;
 use crate::executor::{FaultSource, Woken};
 use crate::fault::{Faults, Site};
-use crate::history::Post;
-use crate::operator::{Takeover, take_over};
-use crate::platform::Platform;
+use crate::history::{Post, Sent};
+use crate::platform::{Former, Platform};
 use crate::sight::Sight;
-use crate::strategy::Strategy;
+use crate::takeover::{Settings, take_over};
 use crate::worker::{Invocation, Kind, Warm};
 
 pub(crate) const MINUTE: i64 = 60_000;
@@ -31,19 +30,20 @@ const ROUNDS: usize = 220;
 pub(crate) struct World {
     pub(crate) platform: Rc<RefCell<Platform>>,
     pub(crate) posts: Vec<Post>,
-    outbox: VecDeque<usize>,
-    /// Where invocations run: what for, what is warm there, and whether one runs now.
-    pub(crate) slots: Vec<(Kind, Option<Warm>, bool)>,
+    pub(crate) outbox: VecDeque<usize>,
+    /// How the stack will be set.
+    pub(crate) settings: Settings,
+    pub(crate) slots: Vec<Slot>,
     pub(crate) invocations: Vec<Invocation>,
     pub(crate) chance: Chance,
     pub(crate) faults: FaultSource,
-    letterhead: Letterhead,
+    pub(crate) letterhead: Letterhead,
     pub(crate) waker: Arc<Woken>,
-    machines: usize,
+    pub(crate) machines: usize,
     /// Sweeps that are due.
-    sweeps: usize,
+    pub(crate) sweeps: usize,
     /// See [`Plan::is_about_mail`].
-    is_about_mail: bool,
+    pub(crate) is_about_mail: bool,
     /// How long a step takes at most, in milliseconds.
     pub(crate) longest_step: i64,
     /// Whether nobody performs effects.
@@ -53,8 +53,19 @@ pub(crate) struct World {
     pub(crate) is_held_for_good: bool,
 }
 
+/// Where invocations run.
+pub(crate) struct Slot {
+    pub(crate) kind: Kind,
+    /// What is warm there.
+    pub(crate) warm: Option<Warm>,
+    /// How often the stack had been set when it became so.
+    pub(crate) epoch: usize,
+    /// Whether one runs now.
+    pub(crate) is_busy: bool,
+}
+
 impl World {
-    pub(crate) fn new(plan: &Plan, posts: Vec<Post>) -> Self {
+    pub(crate) fn new(plan: &Plan, posts: Vec<Post>, unsent: Vec<Sent>) -> Self {
         let mut chance = Chance::of(plan.seed);
         let is_random = plan.faults == Faults::Random;
         let mut platform = Platform::new(Chance::of(!plan.seed), is_random, plan.off, plan.has_trace);
@@ -78,34 +89,32 @@ impl World {
             platform.ses.back_at = 0;
             platform.pace.tried_for = SignedDuration::from_millis(chance.pick(&[0, 0, 10 * MINUTE]));
         }
-        let faults = FaultSource::new(&plan.faults, is_about_mail, &mut chance);
+        let mut faults = FaultSource::new(&plan.faults, is_about_mail, &mut chance);
         let mut outbox: VecDeque<usize> = (0..posts.len()).collect();
+        platform.unsent = unsent;
+        plan.takeover.clone().begin(&mut platform);
         // Other ways, and ours without a safeguard, are looked at in a simpler world.
-        if is_random && plan.off.is_none() && plan.strategy.is_none() {
-            take_over(&mut platform, &posts, &mut outbox, &mut chance);
+        let is_simple = plan.strategy.is_some() || plan.off.is_some_and(|off| !off.is_beside());
+        let settings = if is_random && !is_simple {
+            take_over(&mut platform, &posts, &mut outbox, &mut chance)
+        } else {
+            Settings::new()
+        };
+        if is_random && platform.former.is_some() && chance.per_mille(400) {
+            faults.focus = Some(chance.pick(&[Site::Handover, Site::Handover, Site::Append, Site::Answer]));
+            faults.left = faults.left.max(6);
         }
-        let Takeover { known, has_former, operations, later } = plan.takeover.clone();
-        if has_former || !known.is_empty() {
-            let former = platform.former.get_or_insert_default();
-            for event in &known {
-                former.tell(event);
-            }
-        }
-        platform.operations.extend(operations);
-        let mut slots = vec![(Kind::Recorder, None, false), (Kind::Recorder, None, false)];
-        slots.extend([
-            (Kind::Reactor, None, false),
-            (Kind::Reactor, None, false),
-            (Kind::Sweeper, None, false),
-            (Kind::Receipts, None, false),
-            (Kind::Operator, None, false),
-        ]);
+        let mut kinds = vec![Kind::Recorder, Kind::Recorder, Kind::Reactor, Kind::Reactor];
+        kinds.extend([Kind::Sweeper, Kind::Receipts, Kind::Operator]);
         if chance.per_mille(500) {
-            slots.extend([(Kind::Recorder, None, false), (Kind::Reactor, None, false)]);
+            kinds.extend([Kind::Recorder, Kind::Reactor]);
         }
+        let slot = |kind| Slot { kind, warm: None, epoch: 0, is_busy: false };
+        let slots = kinds.into_iter().map(slot).collect();
         Self {
             platform: Rc::new(RefCell::new(platform)),
             outbox,
+            settings,
             posts,
             slots,
             invocations: Vec::new(),
@@ -118,7 +127,7 @@ impl World {
             is_about_mail,
             longest_step: 100,
             is_down: false,
-            held_back: later,
+            held_back: plan.takeover.later,
             is_held_for_good: false,
         }
     }
@@ -153,17 +162,29 @@ impl World {
             self.platform.borrow_mut().is_noisy = false;
         }
         self.log("the faults end");
-        let mut left = None;
+        let (mut left, mut is_last) = (None, false);
         for _ in 0..ROUNDS {
             self.settle_down()?;
             left = self.unsettled();
             if left.is_none() || !self.platform.borrow().has_sweeper() {
-                return Ok(());
+                if is_last || !self.has_last_operations() {
+                    return Ok(());
+                }
+                is_last = true;
+                continue;
             }
             self.platform.borrow_mut().now += 10 * MINUTE;
             self.sweeps = 1;
         }
         Err(format!("does not drain: {}", left.unwrap_or_default()))
+    }
+
+    /// Whether people have something left to do once all is over; if so, they set about it.
+    fn has_last_operations(&self) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let last = platform.last_operations();
+        platform.operations.extend(last);
+        !platform.operations.is_empty()
     }
 
     /// One sweep, and what comes of it.
@@ -188,8 +209,14 @@ impl World {
         let now = platform.now;
         let wakes = self.invocations.iter().map(Invocation::goes_on_at).filter(|at| *at > now);
         let lands = platform.late.iter().map(|(at, _)| *at);
-        let next =
-            [wakes.min(), lands.min(), platform.queue.next_visible(now), platform.feed.next_visible(now)];
+        let next = [
+            wakes.min(),
+            lands.min(),
+            platform.queue.next_visible(now),
+            platform.feed.next_visible(now),
+            platform.former.as_ref().and_then(Former::next_at),
+            Some(platform.operators_back_at).filter(|at| *at > now && !platform.operations.is_empty()),
+        ];
         let Some(next) = next.into_iter().flatten().min() else { return false };
         platform.now = next.max(now + 1);
         true
@@ -226,209 +253,5 @@ impl World {
 
     fn log(&self, words: &str) {
         self.platform.borrow_mut().log(format_args!("{words}"));
-    }
-
-    /// One step of somebody, or a beginning, or time. `false` if there was nothing to do.
-    fn tick(&mut self) -> bool {
-        let now = self.pass_time();
-        let is_random = self.platform.borrow().is_noisy;
-        let first = self.chance.below(100);
-        if first < 70 && self.step(now) {
-            return true;
-        }
-        let order = [self.chance.below(7), self.chance.below(7)];
-        for what in order.into_iter().chain(0..7) {
-            let is_done = match what {
-                0 => self.begin(Kind::Recorder, now),
-                1 => self.begin(Kind::Reactor, now),
-                2 => self.post(now),
-                3 => self.begin(Kind::Sweeper, now),
-                4 => self.begin(Kind::Receipts, now),
-                5 => self.begin(Kind::Operator, now),
-                _ => is_random && self.misfortune(),
-            };
-            if is_done {
-                return true;
-            }
-        }
-        self.step(now)
-    }
-
-    fn pass_time(&mut self) -> i64 {
-        let mut platform = self.platform.borrow_mut();
-        platform.now += 1 + self.chance.up_to(self.longest_step);
-        let now = platform.now;
-        while let Some(at) = platform.late.iter().position(|(at, _)| *at <= now) {
-            let (_, request) = platform.late.swap_remove(at);
-            platform.log(format_args!("late {request:?}"));
-            platform.land(&request);
-        }
-        now
-    }
-
-    /// Time in which nothing happens: whoever was at an e-mail stood still as well.
-    fn pass(&mut self, milliseconds: i64) {
-        // Whoever appends has been ended by Lambda after so long; see `freeze`.
-        while milliseconds > 2 * HOUR
-            && let Some(at) = self.invocations.iter().position(|invocation| invocation.kind.appends())
-        {
-            self.end(at, true);
-        }
-        let mut platform = self.platform.borrow_mut();
-        platform.now += milliseconds;
-        platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
-    }
-
-    /// Somebody looks at the dead letters days later and gives all of them another try, in any order.
-    fn redrive_late(&mut self) {
-        let time = self.chance.up_to(72 * HOUR);
-        self.pass(time);
-        let mut platform = self.platform.borrow_mut();
-        while !platform.letters.is_empty() {
-            let at = self.chance.below(platform.letters.len());
-            platform.redrive(at);
-            platform.sights.add(Sight::RedrivenLate);
-        }
-    }
-
-    /// Whether no worker is at anything, and no event or doorbell waits for one.
-    fn is_at_rest(&self) -> bool {
-        let platform = self.platform.borrow();
-        let now = platform.now;
-        let is_busy = self.invocations.iter().any(|invocation| invocation.is_awake(now));
-        !is_busy && !platform.queue.has_ready(now) && !platform.feed.has_ready(now)
-    }
-
-    fn misfortune(&mut self) -> bool {
-        if self.is_about_mail && self.chance.per_mille(900) {
-            // Time passes while mails wait for their next attempt, not while a worker is at one.
-            let is_at_rest = self.is_at_rest();
-            let time = self.chance.up_to(2 * MINUTE);
-            if is_at_rest {
-                self.pass(time);
-            }
-            return is_at_rest;
-        }
-        let misfortune = self.chance.below(14);
-        if misfortune == 0 {
-            let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
-            let time = self.chance.up_to(longest);
-            self.pass(time);
-            return true;
-        }
-        let mut platform = self.platform.borrow_mut();
-        match misfortune {
-            1 => {
-                let at = self.chance.below(self.slots.len());
-                if let Some((_, warm, false)) = self.slots.get_mut(at) {
-                    *warm = None;
-                }
-            }
-            2 if !platform.letters.is_empty() => {
-                let at = self.chance.below(platform.letters.len());
-                platform.redrive(at);
-            }
-            3 if !self.invocations.is_empty() => {
-                let at = self.chance.below(self.invocations.len());
-                let skew = self.chance.pick(&[-1, 0, 1]) * self.chance.up_to(HOUR);
-                if self.invocations[at].machine.set_clock(skew) < 0 {
-                    platform.sights.add(Sight::ClockWentBack);
-                }
-            }
-            4 => {
-                let platform = &mut *platform;
-                if platform.streams.spoil(&mut platform.chance) {
-                    platform.sights.add(Sight::SpoiltSnapshot);
-                }
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    fn post(&mut self, now: i64) -> bool {
-        if self.held_back > 0 && !self.is_held_for_good && self.platform.borrow().operations.is_empty() {
-            self.held_back = 0;
-        }
-        if self.outbox.len() <= self.held_back {
-            return false;
-        }
-        // Events that come while mails wait for their next attempt, now and then in the middle of one.
-        let is_slow = self.is_about_mail && self.platform.borrow().is_noisy;
-        let is_heard = self.platform.borrow().feed.is_empty();
-        let is_frozen = self.invocations.iter().any(|invocation| invocation.wakes_at > now);
-        let times = match (self.is_at_rest() && is_heard, is_frozen) {
-            (true, true) => 400,
-            (true, false) => 80,
-            (false, _) => 20,
-        };
-        if is_slow && !self.chance.per_mille(times) {
-            return false;
-        }
-        let Some(at) = self.outbox.pop_front() else { return false };
-        let mut platform = self.platform.borrow_mut();
-        if let Some(post) = self.posts.get(at) {
-            platform.log(format_args!("posted {}", post.id));
-            platform.queue.send(now, &post.group, &post.id, &post.body, at);
-            if let (Some(former), Some(event)) = (&mut platform.former, &post.event) {
-                former.is_posted(event);
-            }
-            if platform.queue.has_repeats {
-                platform.sights.add(Sight::RepeatedLater);
-            }
-        }
-        true
-    }
-
-    fn begin(&mut self, kind: Kind, now: i64) -> bool {
-        let mut platform = self.platform.borrow_mut();
-        let has_work = match kind {
-            Kind::Recorder => platform.queue.has_ready(now),
-            Kind::Reactor => !self.is_down && platform.feed.has_ready(now),
-            Kind::Receipts => platform.events.has_ready(now),
-            Kind::Operator if platform.is_noisy => {
-                !platform.operations.is_empty() && self.chance.per_mille(15)
-            }
-            // Somebody looks when all has come to rest.
-            Kind::Operator => {
-                let is_quiet = self.invocations.is_empty()
-                    && self.outbox.len() <= self.held_back
-                    && !platform.queue.has_ready(now)
-                    && !platform.feed.has_ready(now);
-                !platform.operations.is_empty() && is_quiet
-            }
-            Kind::Sweeper => {
-                let is_time = self.sweeps > 0
-                    || platform.is_noisy && self.chance.per_mille(if self.is_about_mail { 150 } else { 20 });
-                is_time && platform.has_sweeper() && !self.is_down
-            }
-        };
-        let free = self.slots.iter().position(|(of, _, is_busy)| *of == kind && !is_busy);
-        let (true, Some(slot)) = (has_work, free) else { return false };
-        let Some((_, warm, is_busy)) = self.slots.get_mut(slot) else { return false };
-        if kind == Kind::Reactor && platform.is(Strategy::TrustFeed) {
-            *warm = None; // It remembers nothing: every record counts.
-        }
-        let warm = warm.get_or_insert_with(|| {
-            self.machines += 1;
-            let skew = if platform.is_noisy {
-                self.chance.pick(&[0, 0, -1, 1]) * self.chance.up_to(HOUR)
-            } else {
-                0
-            };
-            let name = format!("{kind:?}-{}", self.machines);
-            let takeover = (platform.former.is_some(), platform.performing(), platform.pace);
-            Warm::start(kind, name, &self.platform, skew, &self.letterhead, takeover)
-        });
-        let Some(invocation) = warm.invoke(&mut platform, slot) else { return false };
-        if kind == Kind::Sweeper {
-            self.sweeps = 0;
-        }
-        *is_busy = true;
-        drop(platform);
-        self.invocations.push(invocation);
-        let last = self.invocations.len() - 1;
-        self.poll(last);
-        true
     }
 }

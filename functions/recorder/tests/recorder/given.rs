@@ -183,14 +183,12 @@ impl World {
 
     /// The same, of messages that were received so many times.
     pub(crate) fn deliver_again(&self, messages: &[Sent], times: u32) -> Vec<String> {
-        let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
-        returned(block_on(self.recorder.handle(received(messages, times), deadline)).unwrap())
+        deliver_times(&self.recorder, messages, times)
     }
 
     /// The same, to an execution environment that remembers nothing.
     pub(crate) fn deliver_cold(&self, messages: &[Sent], times: u32) -> Vec<String> {
-        let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
-        returned(block_on(self.cold().handle(received(messages, times), deadline)).unwrap())
+        deliver_times(&self.cold(), messages, times)
     }
 
     /// Offer and version of every event recorded of a buyer, in order.
@@ -221,8 +219,17 @@ pub(crate) fn deliver<S: EventStore, D: DeadLetters, L: Legacy>(
     recorder: &Recorder<S, D, Still, L>,
     messages: &[Sent],
 ) -> Vec<String> {
+    deliver_times(recorder, messages, 1)
+}
+
+/// The same, of messages that were received so many times.
+pub(crate) fn deliver_times<S: EventStore, D: DeadLetters, L: Legacy>(
+    recorder: &Recorder<S, D, Still, L>,
+    messages: &[Sent],
+    times: u32,
+) -> Vec<String> {
     let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
-    returned(block_on(recorder.handle(batch(messages), deadline)).unwrap())
+    returned(block_on(recorder.handle(received(messages, times), deadline)).unwrap())
 }
 
 pub(crate) fn returned(answer: SqsBatchResponse) -> Vec<String> {

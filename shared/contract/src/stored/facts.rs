@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{StoredState, is_false};
 
-/// A recorded fact. Format 1 has events only; format 2 has the others too.
+/// A recorded fact. Format 1 has events only.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct StoredFact {
     #[serde(rename = "type")]
@@ -29,7 +29,7 @@ pub(super) struct StoredFact {
     same: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// Of a fact that carries a state of its own.
+    /// What a former system answered; of facts that older versions wrote, the state that takes the place of what came before.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Box<StoredState>>,
 }
@@ -41,8 +41,12 @@ impl From<&Fact> for StoredFact {
             Fact::Voided { offer, through } => {
                 Self { offer: Some(offer.to_string()), version: Some(through.get()), ..Self::default() }
             }
-            Fact::Migrated(state) | Fact::Reset(state) | Fact::Erased(state) => {
-                Self { state: Some(Box::new(StoredState::from(state.as_ref()))), ..Self::default() }
+            Fact::Migrated(known) | Fact::HandedOver(known) => {
+                Self { state: Some(Box::new(StoredState::from(known.as_ref()))), ..Self::default() }
+            }
+            Fact::Reset(state) | Fact::Erased(state) => {
+                let state = state.as_ref().map(|state| Box::new(StoredState::from(state.as_ref())));
+                Self { state, ..Self::default() }
             }
         };
         fact.name().clone_into(&mut stored.kind);
@@ -82,9 +86,14 @@ impl StoredFact {
     }
 
     fn into_fact(self) -> Option<Fact> {
-        let state = |stored: Option<Box<StoredState>>| stored?.into_state().map(Box::new);
+        let known = |stored: Option<Box<StoredState>>| stored?.into_known().map(Box::new);
+        let state = |stored: Option<Box<StoredState>>| match stored {
+            Some(stored) => stored.into_state().map(Box::new).map(Some),
+            None => Some(None),
+        };
         match self.kind.as_str() {
-            "migrated" => state(self.state).map(Fact::Migrated),
+            "migrated" => known(self.state).map(Fact::Migrated),
+            "handed-over" => known(self.state).map(Fact::HandedOver),
             "reset" => state(self.state).map(Fact::Reset),
             "erased" => state(self.state).map(Fact::Erased),
             "voided" => Some(Fact::Voided {
@@ -148,14 +157,11 @@ pub(super) fn decode(text: &str) -> Option<Vec<Fact>> {
     stored.into_iter().map(StoredFact::into_fact).collect()
 }
 
-/// Whether a reader that knows events only can read this fact, and would do right by it.
-pub(super) const fn is_of_format_1(fact: &Fact) -> bool {
+/// The oldest format that can hold this fact: whose readers can read it, and do right by it.
+pub(super) const fn format_of(fact: &Fact) -> u32 {
     match fact {
-        Fact::Event(Event { change: OfferChange::Made { contact: None, .. }, .. })
-        | Fact::Migrated(_)
-        | Fact::Voided { .. }
-        | Fact::Reset(_)
-        | Fact::Erased(_) => false,
-        Fact::Event(_) => true,
+        Fact::Event(Event { change: OfferChange::Made { contact: None, .. }, .. }) | Fact::Voided { .. } => 2,
+        Fact::Event(_) => 1,
+        Fact::Migrated(_) | Fact::HandedOver(_) | Fact::Reset(_) | Fact::Erased(_) => 3,
     }
 }

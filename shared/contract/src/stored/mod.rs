@@ -8,22 +8,19 @@ mod facts;
 mod offer;
 mod state;
 
-use std::ops::RangeInclusive;
-
 use domain::{BuyerId, Effect, Fact, Sequence, State};
 use jiff::Timestamp;
 
 /// The version of the facts' and effects' form. Readers know every version up to it; a commit is written in the oldest one
 /// that can hold it, so that an older version of the software, deployed beside this one, reads on for as long as it may.
 ///
-/// 1: events. 2: all facts, and commits whose effects are not to be performed.
-pub const FORMAT: u32 = 2;
+/// 1: events. 2: `voided`, and events without contact. 3: what stands beside a former system, which older versions hand over at
+/// first sight: `migrated`, `handed-over`, `reset` and commits in shadow; and `erased` without a state.
+pub const FORMAT: u32 = 3;
 
-/// The version of the fold that snapshots are made by, by the same rule. 2 adds what facts other than events lead to.
-pub const FOLD: u32 = 2;
-
-/// The folds whose snapshots still say what the facts say. One of another fold is not used: the facts are folded again.
-const USABLE_FOLDS: RangeInclusive<u32> = 1..=FOLD;
+/// The version of the rules that snapshots are made by. One of another fold is not used: the facts are folded again. Raise it with
+/// every change of what facts lead to.
+pub const FOLD: u32 = 3;
 
 /// What one append writes, as it lies in the table. Attribute names are the field names in camel case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,17 +45,26 @@ pub struct StoredCommit {
     pub feed: Option<String>,
     /// Whether its effects are recorded but not to be performed.
     pub shadow: bool,
-    /// The sequence number of the fact that took the place of this commit's facts. Its key stays, for it is the lock.
+    /// The sequence number of the fact that took the place of this commit's facts, where an older version of the software took
+    /// them out.
     pub emptied_by: Option<u64>,
 }
 
 impl StoredCommit {
-    /// Takes facts and snapshot out: the fact at `by` has taken their place.
-    pub fn empty(&mut self, by: Sequence) {
-        self.facts.clear();
-        self.snapshot = None;
-        self.format = FORMAT;
-        self.emptied_by = Some(by.get());
+    /// The same commit as it stays in the stream of an erased buyer: facts without contacts and free text, and no snapshot.
+    ///
+    /// # Errors
+    /// [`Undecodable`]: what cannot be read cannot be cleared of what is personal.
+    pub fn without_personal_data(&self) -> Result<Self, Undecodable> {
+        let commit = decode(self)?;
+        if commit.emptied.is_some() {
+            return Ok(self.clone());
+        }
+        let facts: Vec<Fact> = commit.facts.iter().map(Fact::without_personal_data).collect();
+        let (buyer, effects) = (&commit.buyer, &commit.effects);
+        let written = encode(buyer, commit.first, &facts, effects, commit.is_shadow, commit.recorded_at);
+        let format = written.format.max(self.format);
+        Ok(Self { facts: written.facts, format, snapshot: None, ..self.clone() })
     }
 
     /// The item's size in bytes as DynamoDB counts it: names and values in UTF-8, numbers at most 21.
@@ -171,12 +177,12 @@ pub fn encode(
     is_shadow: bool,
     recorded_at: Timestamp,
 ) -> StoredCommit {
-    let is_old = !is_shadow && facts.iter().all(facts::is_of_format_1);
+    let format = if is_shadow { FORMAT } else { facts.iter().map(facts::format_of).max().unwrap_or(1) };
     StoredCommit {
         buyer: buyer.to_string(),
         sequence: first.get(),
         last: first.get() + (facts.len() as u64).saturating_sub(1),
-        format: if is_old { 1 } else { FORMAT },
+        format,
         facts: facts::encode(facts),
         effects: (!effects.is_empty()).then(|| effects::encode(effects)),
         snapshot: None,

@@ -1,13 +1,15 @@
 //! An offer in a stored state: one line, for a state is written often.
 //!
 //! `3a2 car-1 0 2:jHu5OlD0t9HRgIM1 4-5` is at version 3, `a`ccepted at 2, for that car, with the first contact, with digests
-//! of versions 2 and 3, eight letters each, and versions 4 to 5 void. `p`ending, `c`losed; what is not known is a `/`.
+//! of versions 2 and 3, eight letters each, and versions 4 to 5 void. `p`ending, `c`losed; a capital if no quote was requested
+//! for it; what is not known is a `/`. `5a2.4` is accepted by version 4 under the name of version 2; a word `/F7` is the name of
+//! the high lead that a former system opened.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
-use domain::{CarId, Contact, Digest, Offer, OfferVersion, Stage};
+use domain::{CarId, Contact, Digest, FormerLeadId, Offer, OfferVersion, Stage};
 
 /// What no id can be.
 const NOT_KNOWN: &str = "/";
@@ -16,9 +18,11 @@ const NOT_KNOWN: &str = "/";
 pub(super) fn encode(offer: &Offer, contact: Option<usize>) -> String {
     let stage = match offer.stage {
         Stage::Pending => "p".to_owned(),
-        Stage::Accepted { at } => format!("a{at}"),
+        Stage::Accepted { at, since } if at == since => format!("a{at}"),
+        Stage::Accepted { at, since } => format!("a{at}.{since}"),
         Stage::Closed => "c".to_owned(),
     };
+    let stage = if offer.is_quoted { stage } else { stage.to_uppercase() };
     let car = offer.car.as_ref().map_or(NOT_KNOWN, CarId::as_str);
     let contact = contact.map_or(NOT_KNOWN.to_owned(), |place| place.to_string());
     let mut next = None;
@@ -28,22 +32,32 @@ pub(super) fn encode(offer: &Offer, contact: Option<usize>) -> String {
         begins + &BASE64_URL_SAFE_NO_PAD.encode(digest.0)
     });
     let voided = offer.voided.iter().map(|(first, last)| format!(" {first}-{last}"));
-    format!("{}{stage} {car} {contact}", offer.version) + &digests.chain(voided).collect::<String>()
+    let former = offer.former_lead.iter().map(|lead| format!(" /{lead}"));
+    format!("{}{stage} {car} {contact}", offer.version)
+        + &digests.chain(voided).chain(former).collect::<String>()
 }
 
 pub(super) fn decode(text: &str, contacts: &[Contact]) -> Option<Offer> {
     let mut words = text.split(' ');
     let (head, car, contact) = (words.next()?, words.next()?, words.next()?);
     let (number, stage) = head.split_at(head.find(|letter: char| !letter.is_ascii_digit())?);
-    let stage = match stage {
+    let lower = stage.to_ascii_lowercase();
+    let is_quoted = lower == stage;
+    let stage = match lower.as_str() {
         "p" => Stage::Pending,
         "c" => Stage::Closed,
-        accepted => Stage::Accepted { at: version(accepted.strip_prefix('a')?)? },
+        accepted => {
+            let versions = accepted.strip_prefix('a')?;
+            let (at, since) = versions.split_once('.').unwrap_or((versions, versions));
+            Stage::Accepted { at: version(at)?, since: version(since)? }
+        }
     };
     let known = |word| Some(word).filter(|word| *word != NOT_KNOWN);
-    let (mut digests, mut voided) = (BTreeMap::new(), BTreeMap::new());
+    let (mut digests, mut voided, mut former_lead) = (BTreeMap::new(), BTreeMap::new(), None);
     for word in words {
-        if let Some((first, run)) = word.split_once(':') {
+        if let Some(lead) = word.strip_prefix('/') {
+            former_lead = Some(FormerLeadId::parse(lead).ok()?);
+        } else if let Some((first, run)) = word.split_once(':') {
             let mut of = version(first)?;
             let bytes = BASE64_URL_SAFE_NO_PAD.decode(run).ok()?;
             let (run, []) = bytes.as_chunks() else { return None };
@@ -67,6 +81,8 @@ pub(super) fn decode(text: &str, contacts: &[Contact]) -> Option<Offer> {
             Some(place) => Some(contacts.get(place.parse::<usize>().ok()?)?.clone()),
             None => None,
         },
+        former_lead,
+        is_quoted,
         digests,
         voided,
     })

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::{Contact, LowLead, OfferId, Sequence, State};
+use domain::{Contact, FormerLeadId, Known, LowLead, Offer, OfferId, Sequence, State};
 use serde::{Deserialize, Serialize};
 
 use super::facts::StoredFact;
-use super::{FOLD, USABLE_FOLDS, offer};
+use super::{FOLD, offer};
 
 /// Names are short because it is written often; contacts are listed once and offers point at them, for most buyers give
 /// the same one with every offer.
@@ -14,22 +14,26 @@ use super::{FOLD, USABLE_FOLDS, offer};
 pub(super) struct StoredState {
     /// The fold that a snapshot was made by; in a fact, the version of this form.
     fold: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     low: Option<(u64, String)>,
+    /// The name of the open low lead, if a former system opened it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    former: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     contacts: Vec<ContactV1>,
     /// In one line each.
     offers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<StoredFact>,
-    /// What only fold 2 knows: each `true`, or absent.
+    /// Each `true`, or absent.
     #[serde(default, skip_serializing_if = "is_false")]
     invited: bool,
     #[serde(default, skip_serializing_if = "is_false")]
     erased: bool,
     #[serde(default, skip_serializing_if = "is_false")]
-    reset: bool,
+    asked: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,83 +49,110 @@ pub(super) const fn is_false(value: &bool) -> bool {
     !*value
 }
 
+/// The offers in one line each, and the contacts that they point at.
+fn lines<'a>(offers: &'a BTreeMap<OfferId, Offer>) -> (BTreeMap<String, String>, Vec<ContactV1>) {
+    let mut contacts: Vec<&'a Contact> = Vec::new();
+    let mut index_of = |contact: &'a Contact| {
+        contacts.iter().position(|known| *known == contact).unwrap_or_else(|| {
+            contacts.push(contact);
+            contacts.len() - 1
+        })
+    };
+    let line = |(id, offer): (&'a OfferId, &'a Offer)| {
+        (id.to_string(), offer::encode(offer, offer.contact.as_ref().map(&mut index_of)))
+    };
+    let lines = offers.iter().map(line).collect();
+    let contact = |contact: &Contact| ContactV1 {
+        name: contact.name.clone(),
+        email: contact.email.clone(),
+        phone: contact.phone.clone(),
+    };
+    (lines, contacts.into_iter().map(contact).collect())
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
 impl From<&State> for StoredState {
     fn from(state: &State) -> Self {
-        let mut contacts: Vec<&Contact> = Vec::new();
-        let mut index_of = |contact| {
-            contacts.iter().position(|known| *known == contact).unwrap_or_else(|| {
-                contacts.push(contact);
-                contacts.len() - 1
-            })
-        };
-        let offers = state
-            .offers
-            .iter()
-            .map(|(id, offer)| {
-                (id.to_string(), offer::encode(offer, offer.contact.as_ref().map(&mut index_of)))
-            })
-            .collect();
-        let contacts = contacts
-            .into_iter()
-            .map(|contact| ContactV1 {
-                name: contact.name.clone(),
-                email: contact.email.clone(),
-                phone: contact.phone.clone(),
-            })
-            .collect();
+        let (offers, contacts) = lines(&state.offers);
+        let low = state.low_lead.as_ref();
         Self {
-            fold: oldest_fold_of(state),
+            fold: FOLD,
             sequence: state.sequence.get(),
-            low: state.low_lead.as_ref().map(|low| (low.opened_at.get(), low.offer.to_string())),
+            low: low.map(|low| (low.opened_at.get(), low.offer.to_string())),
+            former: low.and_then(|low| low.former.as_ref()).map(ToString::to_string),
             contacts,
             offers,
             held: state.held.values().flat_map(BTreeMap::values).map(StoredFact::from).collect(),
             invited: state.was_invited,
             erased: state.is_erased,
-            reset: state.is_reset,
+            asked: state.is_asked,
         }
     }
 }
 
-/// The oldest fold that can use it: a version of the software that knows no more must not go on from it otherwise.
-fn oldest_fold_of(state: &State) -> u32 {
-    let is_new = state.was_invited
-        || state.is_erased
-        || state.is_reset
-        || state.offers.values().any(|offer| !offer.voided.is_empty() || offer.contact.is_none());
-    if is_new { FOLD } else { 1 }
+impl From<&Known> for StoredState {
+    fn from(known: &Known) -> Self {
+        let (offers, contacts) = lines(&known.offers);
+        Self {
+            fold: FOLD,
+            sequence: 0,
+            low: None,
+            former: known.low_lead.as_ref().map(ToString::to_string),
+            contacts,
+            offers,
+            held: Vec::new(),
+            invited: known.was_invited,
+            erased: false,
+            asked: false,
+        }
+    }
 }
 
 impl StoredState {
     /// `None` if it is not what any version wrote.
     pub(super) fn into_state(self) -> Option<State> {
-        let contacts: Vec<Contact> = self
-            .contacts
-            .into_iter()
-            .map(|contact| Contact { name: contact.name, email: contact.email, phone: contact.phone })
-            .collect();
+        let offers = offers_of(self.offers, self.contacts)?;
+        let former = self.former.as_deref().map(FormerLeadId::parse).transpose().ok()?;
+        let low_lead = match self.low {
+            Some((opened_at, offer)) => {
+                let offer = OfferId::parse(&offer).ok()?;
+                Some(LowLead { opened_at: Sequence::new(opened_at), offer, former })
+            }
+            None => None,
+        };
         let mut state = State {
             sequence: Sequence::new(self.sequence),
-            low_lead: match self.low {
-                Some((opened_at, offer)) => {
-                    Some(LowLead { opened_at: Sequence::new(opened_at), offer: OfferId::parse(&offer).ok()? })
-                }
-                None => None,
-            },
+            offers,
+            low_lead,
             was_invited: self.invited,
             is_erased: self.erased,
-            is_reset: self.reset,
+            is_asked: self.asked,
             ..State::default()
         };
-        for (id, offer) in self.offers {
-            state.offers.insert(OfferId::parse(&id).ok()?, offer::decode(&offer, &contacts)?);
-        }
         for fact in self.held {
             let event = fact.into_event()?;
             state.held.entry(event.offer.clone()).or_default().insert(event.version, event);
         }
         Some(state)
     }
+
+    /// The same, of what a former system says.
+    pub(super) fn into_known(self) -> Option<Known> {
+        let low_lead = self.former.as_deref().map(FormerLeadId::parse).transpose().ok()?;
+        Some(Known { offers: offers_of(self.offers, self.contacts)?, low_lead, was_invited: self.invited })
+    }
+}
+
+fn offers_of(lines: BTreeMap<String, String>, contacts: Vec<ContactV1>) -> Option<BTreeMap<OfferId, Offer>> {
+    let contact = |ContactV1 { name, email, phone }| Contact { name, email, phone };
+    let contacts: Vec<Contact> = contacts.into_iter().map(contact).collect();
+    let offer =
+        |(id, line): (String, String)| Some((OfferId::parse(&id).ok()?, offer::decode(&line, &contacts)?));
+    lines.into_iter().map(offer).collect()
 }
 
 pub(super) fn encode(state: &State) -> String {
@@ -131,5 +162,5 @@ pub(super) fn encode(state: &State) -> String {
 /// `None` for a snapshot of another fold, or one that cannot be read: then the facts are folded.
 pub(super) fn decode(text: &str) -> Option<State> {
     let stored: StoredState = serde_json::from_str(text).ok()?;
-    if USABLE_FOLDS.contains(&stored.fold) { stored.into_state() } else { None }
+    if stored.fold == FOLD { stored.into_state() } else { None }
 }

@@ -55,7 +55,7 @@ pub enum Status {
     Abandoned,
     /// Overtaken before it was sent; a later effect of the key may claim it anew.
     Superseded,
-    /// Never to be sent by us: another system sent it.
+    /// Recorded in shadow by an older version of the software: never sent by us. No longer written.
     Suppressed,
 }
 
@@ -153,8 +153,6 @@ pub enum Taking {
     Park(Timestamp),
     /// None to this address, ever, for this reason.
     Reject(&'static str),
-    /// None by us: another system sends it.
-    Suppress,
 }
 
 impl Taking {
@@ -165,7 +163,6 @@ impl Taking {
             Self::Attempt(_) => Status::Sending,
             Self::Park(_) => Status::Retry,
             Self::Reject(_) => Status::Rejected,
-            Self::Suppress => Status::Suppressed,
         }
     }
 
@@ -174,7 +171,7 @@ impl Taking {
     pub const fn due(&self) -> Option<Timestamp> {
         match self {
             Self::Attempt(due) | Self::Park(due) => Some(*due),
-            Self::Reject(_) | Self::Suppress => None,
+            Self::Reject(_) => None,
         }
     }
 
@@ -183,7 +180,7 @@ impl Taking {
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Reject(reason) => Some(reason),
-            Self::Attempt(_) | Self::Park(_) | Self::Suppress => None,
+            Self::Attempt(_) | Self::Park(_) => None,
         }
     }
 }

@@ -11,8 +11,8 @@ use super::work::WORK_SHARDS;
 use super::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
     LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
-    Receipts, Settled, Status, Sweeps, Taking, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage,
-    WorkPlace, WorkShard, is_claimable, receipts,
+    Receipts, Settled, Status, Sweeps, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace,
+    WorkShard, is_claimable, receipts,
 };
 
 /// A question to the streams table: whether a commit exists at this sequence number of this buyer.
@@ -174,7 +174,7 @@ impl Ledger for MemoryLeads {
             address: claim.address.clone(),
             due: claim.taking.due(),
             first_tried_at: claim.first_tried_at,
-            is_unsent: claim.taking != Taking::Suppress,
+            is_unsent: true,
             since: claim.now,
             message_id: None,
             reason: reason.clone(),

@@ -55,7 +55,7 @@ pub enum Outcome {
     Rejected,
     /// A later fact had overtaken it.
     Superseded,
-    /// It was recorded while another system performed effects, and is never performed by us.
+    /// It was recorded in shadow, and an older version of the software settled it. No longer written.
     Suppressed,
     /// An e-mail that was not sent yet: its ledger entry is `retry`, and the sweeper's.
     Retry,

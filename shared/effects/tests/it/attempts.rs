@@ -50,7 +50,7 @@ pub(crate) fn claimed(claim: &Claim) -> LedgerEntry {
         address: claim.address.clone(),
         due: claim.taking.due(),
         first_tried_at: claim.first_tried_at,
-        is_unsent: claim.taking != Taking::Suppress,
+        is_unsent: true,
         since: claim.now,
         message_id: None,
         reason: claim.taking.reason().map(str::to_owned),

@@ -8,7 +8,7 @@ use effects::Advance;
 use effects::leads::{Cursors as _, DynamoLeads, Outcome, Progress, Status};
 use effects::outside::Delivery;
 use event_store::surroundings::Surroundings as _;
-use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Performing, load};
+use event_store::{Appended, Appending, DynamoStreams, EventStore as _, load};
 use jiff::SignedDuration;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, made, withdrawn};
@@ -273,10 +273,9 @@ async fn a_buyer_with_more_leads_than_a_transaction_takes_is_erased_all_the_same
     let buyer = &counted.world.buyer;
     let streams = streams_at(&counted.engine.url);
     let head = load(&streams, buyer).await.unwrap();
-    let erased = head.state.erased();
-    let mut appending = Appending::onto(head);
-    appending.take(erased);
-    let (commit, after) = appending.commit(buyer, Performing::Live, at("10:00:00")).unwrap();
+    let mut appending = Appending::onto(head).live();
+    appending.take(domain::Fact::Erased(None));
+    let (commit, after) = appending.commit(buyer, at("10:00:00")).unwrap();
     assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
 
     let (seen, requests) = counted.advance().await;

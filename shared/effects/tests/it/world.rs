@@ -12,7 +12,7 @@ use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
 use event_store::surroundings::{Deadline, Sleep, Surroundings};
-use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, Performing, history, load};
+use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, history, load};
 use jiff::{SignedDuration, Timestamp};
 
 /// Time that stands still until it is moved, and names that count up.
@@ -194,11 +194,11 @@ pub(crate) async fn record(
     events: &[Event],
     at: Timestamp,
 ) -> Commit {
-    let mut appending = Appending::onto(load(streams, buyer).await.unwrap());
+    let mut appending = Appending::onto(load(streams, buyer).await.unwrap()).live();
     for event in events {
         appending.take(event.clone().into());
     }
-    let (commit, _) = appending.commit(buyer, Performing::Live, at).unwrap();
+    let (commit, _) = appending.commit(buyer, at).unwrap();
     assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
     contract::stored::decode(&commit).unwrap()
 }

@@ -17,7 +17,7 @@ pub use retry::RetryConflicts;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{Appended, Commits, Emptying, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+use crate::{Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
 /// The streams table.
 #[derive(Debug, Clone)]
@@ -108,30 +108,30 @@ impl EventStore for DynamoStreams {
     }
 }
 
-impl Emptying for DynamoStreams {
+impl Clearing for DynamoStreams {
     /// One `UpdateItem`.
-    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
         let number = |value: u64| AttributeValue::N(value.to_string());
-        let emptied = self
+        let written = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("buyer", AttributeValue::S(buyer.to_string()))
-            .key("sequence", number(sequence.get()))
-            .update_expression("SET emptiedBy = :by, #format = :format REMOVE facts, #snapshot")
+            .key("buyer", AttributeValue::S(cleared.buyer.clone()))
+            .key("sequence", number(cleared.sequence))
+            .update_expression("SET facts = :facts, #format = :format REMOVE #snapshot")
             // A key that is not there must not come to be: it would be a lock that nobody holds.
-            .condition_expression("attribute_exists(buyer) AND attribute_not_exists(emptiedBy)")
+            .condition_expression("attribute_exists(facts)")
             .expression_attribute_names("#format", "format")
             .expression_attribute_names("#snapshot", "snapshot")
-            .expression_attribute_values(":by", number(by.get()))
-            .expression_attribute_values(":format", number(u64::from(stored::FORMAT)))
+            .expression_attribute_values(":facts", AttributeValue::S(cleared.facts.clone()))
+            .expression_attribute_values(":format", number(u64::from(cleared.format)))
             .send()
             .await;
-        match emptied {
+        match written {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
                 Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(()),
-                _ => Err(unavailable("UpdateItem", buyer.as_str(), error)),
+                _ => Err(unavailable("UpdateItem", &cleared.buyer, error)),
             },
         }
     }

@@ -256,7 +256,7 @@ async fn more_is_asked_for_where_one_millisecond_holds_more_than_the_limit() {
 
 #[test]
 fn what_was_taken_is_told_in_order() {
-    let mut appending = event_store::Appending::onto(event_store::Head::default());
+    let mut appending = event_store::Appending::onto(event_store::Head::default()).live();
     let events: Vec<domain::Event> = endless("car-1").take(3).collect();
     for event in &events {
         appending.take(event.clone().into());

@@ -84,7 +84,7 @@ async fn a_snapshot_that_cannot_be_used_is_passed_over_and_the_load_reads_furthe
         [
             "not JSON".to_owned(),
             "{}".to_owned(),
-            snapshot.replacen("\"fold\":1", "\"fold\":99", 1),
+            snapshot.replacen("\"fold\":3", "\"fold\":99", 1),
             snapshot.replacen("\"sequence\":", "\"sequence\":1", 1),
         ]
     };

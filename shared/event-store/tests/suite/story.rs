@@ -2,7 +2,7 @@
 
 use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Event, State};
-use event_store::{Appended, Appending, EventStore, Head, Performing};
+use event_store::{Appended, Appending, EventStore, Head};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, buyer, made};
 
@@ -35,12 +35,12 @@ impl Story {
     /// Tells these events in one commit.
     #[track_caller]
     pub(crate) fn tell(&mut self, events: &[Event], snapshot: Snapshot) -> StoredCommit {
-        let mut appending = Appending::onto(self.head.clone());
+        let mut appending = Appending::onto(self.head.clone()).live();
         for event in events {
             appending.take(event.clone().into());
             drop(self.state.fold(event));
         }
-        let (mut commit, head) = appending.commit(&self.buyer, Performing::Live, moment()).unwrap();
+        let (mut commit, head) = appending.commit(&self.buyer, moment()).unwrap();
         self.head = head;
         match snapshot {
             Snapshot::AsThePolicySays => {}

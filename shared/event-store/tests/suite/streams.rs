@@ -2,7 +2,7 @@
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use event_store::{Appended, Commits, DynamoStreams, Emptying, EventStore, MemoryStreams, Page, StoreError};
+use event_store::{Appended, Clearing, Commits, DynamoStreams, EventStore, MemoryStreams, Page, StoreError};
 
 use crate::story::Story;
 use crate::table::{Table, streams_at};
@@ -57,11 +57,11 @@ impl EventStore for Streams {
     }
 }
 
-impl Emptying for Streams {
-    async fn empty(&self, buyer: &BuyerId, sequence: Sequence, by: Sequence) -> Result<(), StoreError> {
+impl Clearing for Streams {
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
         match self {
-            Self::Memory(streams) => streams.empty(buyer, sequence, by).await,
-            Self::Dynamo(streams, _) => streams.empty(buyer, sequence, by).await,
+            Self::Memory(streams) => streams.clear(cleared).await,
+            Self::Dynamo(streams, _) => streams.clear(cleared).await,
         }
     }
 }

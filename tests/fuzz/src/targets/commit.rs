@@ -1,4 +1,7 @@
-use contract::stored::{Emptied, StoredCommit, decode, encode, encode_snapshot, written as stored_moment};
+use contract::stored::{
+    Commit, Emptied, StoredCommit, decode, encode, encode_snapshot, written as stored_moment,
+};
+use domain::{Fact, Sequence, State};
 
 use super::parts;
 
@@ -34,13 +37,14 @@ pub(crate) fn take(bytes: &[u8]) {
         }
     };
     assert_eq!((commit.first.get(), commit.last().get()), (stored.sequence, stored.last));
-    let written = |commit: &contract::stored::Commit| {
-        let contract::stored::Commit { buyer, first, facts, effects, is_shadow, recorded_at, .. } = commit;
+    let written = |commit: &Commit| {
+        let Commit { buyer, first, facts, effects, is_shadow, recorded_at, .. } = commit;
         let mut stored = encode(buyer, *first, facts, effects, *is_shadow, *recorded_at);
         stored.snapshot = commit.snapshot.as_ref().map(encode_snapshot);
         if let Some(Emptied { last, by }) = commit.emptied {
-            stored.last = last.get();
-            stored.empty(by);
+            // As older versions of the software left it.
+            (stored.last, stored.format, stored.emptied_by) = (last.get(), 2, Some(by.get()));
+            (stored.facts, stored.snapshot) = (String::new(), None);
         }
         stored
     };
@@ -51,4 +55,30 @@ pub(crate) fn take(bytes: &[u8]) {
     assert_eq!(written(&read), again);
     read.recorded_at = commit.recorded_at;
     assert_eq!(read, commit);
+    can_be_cleared(&stored, &commit);
+}
+
+/// Without what is personal it can still be read, and all else stays. For the state of an erased buyer it does not matter whether
+/// that was taken out before; and to take it out again changes nothing.
+fn can_be_cleared(stored: &StoredCommit, commit: &Commit) {
+    let cleared = stored.without_personal_data().unwrap();
+    assert_eq!(cleared.without_personal_data().unwrap(), cleared);
+    let read = decode(&cleared).unwrap();
+    let facts: Vec<Fact> = commit.facts.iter().map(Fact::without_personal_data).collect();
+    assert_eq!(read, Commit { facts, snapshot: None, ..commit.clone() });
+    if commit.emptied.is_none() {
+        let (whole, bare) = (erased(commit), erased(&read));
+        assert_eq!(whole, bare);
+        assert!(whole.offers.values().all(|offer| offer.contact.is_none()));
+    }
+}
+
+/// The state of the buyer who is erased after it, with two more facts.
+fn erased(commit: &Commit) -> State {
+    let mut state = State { sequence: Sequence::new(commit.first.get() - 1), ..State::default() };
+    let known = Fact::Migrated(Box::default());
+    for fact in commit.facts.iter().chain([&Fact::Erased(None), &known]) {
+        drop(state.fold_fact(fact));
+    }
+    state
 }

@@ -12,7 +12,7 @@ use effects::leads::{
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use event_store::{
-    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, Performing, StoreError, load,
+    Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, StoreError, load,
 };
 use futures::executor::block_on;
 use reactor::Reactor;
@@ -110,11 +110,11 @@ impl Streams {
     fn record(&self, name: &str, event: Event) {
         let mut heads = self.heads.borrow_mut();
         let head = heads.entry(name.to_owned()).or_default();
-        let mut appending = Appending::onto(head.clone());
+        let mut appending = Appending::onto(head.clone()).live();
         if matches!(appending.state().arrival_of(&event), domain::Arrival::Next | domain::Arrival::Early) {
             appending.take(event.into());
         }
-        if let Some((commit, after)) = appending.commit(&buyer(name).unwrap(), Performing::Live, now()) {
+        if let Some((commit, after)) = appending.commit(&buyer(name).unwrap(), now()) {
             assert_eq!(block_on(self.memory.append(&commit)).unwrap(), Appended::Written);
             *head = after;
         }

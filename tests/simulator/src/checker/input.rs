@@ -5,11 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Story, Violations};
 use crate::history::{Post, Sent};
 use crate::platform::{Platform, SetAside};
-use crate::rules::{Fact, offer_in};
+use crate::rules::{Fact, Offer};
 use crate::strategy::Strategy;
 
 /// How many early events a buyer may have: the design's number.
 const MAY_BE_HELD: usize = 50;
+
+/// How many versions of an open offer are remembered: the design's number.
+const REMEMBERED: u32 = 10;
 
 type SentBySlot<'a> = BTreeMap<(&'a str, &'a str, u32), Vec<&'a Sent>>;
 
@@ -35,7 +38,7 @@ pub(super) fn check(
         });
     }
     for (buyer, story) in stories {
-        let mut times: BTreeMap<(&str, u32), usize> = BTreeMap::new();
+        let mut times: BTreeMap<(&str, u32, usize), usize> = BTreeMap::new();
         let erased_at = story.facts.iter().find(|fact| fact.kind == "erased").map(|fact| fact.sequence);
         for fact in story.facts.iter().filter(|fact| fact.is_event()) {
             // Of an erased buyer nothing personal is recorded.
@@ -43,7 +46,9 @@ pub(super) fn check(
             violations.must(!is_bare || fact.email.is_empty(), || {
                 format!("{buyer}: erased, but recorded: {fact:?}")
             });
-            *times.entry((&fact.offer, fact.version)).or_default() += 1;
+            let resets = story.facts.iter().take_while(|other| other.sequence < fact.sequence);
+            let resets = resets.filter(|other| other.kind == "reset").count();
+            *times.entry((&fact.offer, fact.version, resets)).or_default() += 1;
             let said = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
             let is_said = said.is_some_and(|said| {
                 said.iter().any(|event| event.kind == fact.kind && (is_bare || event.email == fact.email))
@@ -97,10 +102,12 @@ pub(super) fn check(
                 .must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
             Some(event) => {
                 let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
-                let is_handed_over = || {
-                    stories.get(event.buyer.as_str()).is_some_and(|story| has_been_told(story, event, sent))
+                let is_known = || {
+                    stories
+                        .get(event.buyer.as_str())
+                        .is_some_and(|story| is_known_there(story, event) || is_forgotten(story, event, sent))
                 };
-                violations.must(!is_posted || is_recorded || is_in || is_handed_over(), || {
+                violations.must(!is_posted || is_recorded || is_in || is_known(), || {
                     format!("event lost: {}", post.id)
                 });
             }
@@ -127,7 +134,8 @@ fn check_order(
             || platform.letters.iter().any(|SetAside { letter, .. }| {
                 letter.group == *buyer && ["too-many-held", "breaks-the-recorder"].contains(&letter.reason)
             });
-        let ids = story.facts.iter().filter_map(|fact| {
+        // After a reset what is repeated may be recorded again.
+        let ids = story.facts.iter().take_while(|fact| fact.kind != "reset").filter_map(|fact| {
             let Fact { offer, version, kind, email, .. } = fact;
             first.get(&(*buyer, offer.as_str(), *version, kind.as_str(), email.as_str())).copied()
         });
@@ -152,18 +160,29 @@ fn is_void(story: &Story, event: &Sent) -> bool {
     recorded(Some(story), event).is_none() && story.facts.iter().any(is_it)
 }
 
-/// Whether the former system knew this offer version when it handed the buyer over; or what it contradicts is no longer known,
-/// for what a reset or erased buyer did before is forgotten.
-fn has_been_told(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
+/// Whether the former system knew this offer version when it was asked.
+fn is_known_there(story: &Story, event: &Sent) -> bool {
+    let answers = story.facts.iter().filter_map(|fact| fact.answer.as_ref());
+    let mut offers = answers.filter_map(|answer| answer.offers.get(&event.offer));
+    offers.any(|offer| event.version <= offer.version)
+}
+
+/// Whether it contradicts what is not remembered any more: of an open offer more than the last ten versions, of a closed one more
+/// than the last; and of a buyer who was reset or erased, anything. Then it counts as a repeat.
+fn is_forgotten(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
     let slot = sent.get(&(event.buyer.as_str(), event.offer.as_str(), event.version));
     let is_contradicted = slot.is_some_and(|sent| sent.iter().any(|event| event.is_odd));
-    if is_contradicted && story.facts.iter().any(|fact| fact.known.is_some()) {
-        return true;
-    }
-    let knows = |fact: &Fact| {
-        let known = fact.known.as_ref().filter(|_| fact.kind == "migrated");
-        let offer = known.and_then(|known| offer_in(&known["offers"][&event.offer], &known["contacts"]));
-        offer.is_some_and(|offer| event.version <= offer.version)
+    let is_gone = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
+    let closes = |fact: &&Fact| {
+        let is_later = fact.offer == event.offer && fact.version > event.version;
+        is_later && matches!(fact.kind.as_str(), "rejected" | "withdrawn")
     };
-    story.facts.iter().any(knows)
+    let closed_at = story.facts.iter().filter(closes).map(|fact| fact.version).min();
+    let is_old = |offer: &Offer| {
+        offer.version - event.version.min(offer.version) >= REMEMBERED
+            || closed_at.is_some_and(|at| at <= offer.version)
+    };
+    let is_recorded = recorded(Some(story), event).is_some();
+    let mut offers = story.after.iter().filter_map(|buyer| buyer.offers.get(&event.offer));
+    is_contradicted && (story.facts.iter().any(is_gone) || is_recorded && offers.any(is_old))
 }

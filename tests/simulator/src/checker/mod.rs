@@ -2,18 +2,20 @@
 //!
 //! It reads raw stored items by itself, and shares no code with the product.
 
+mod both;
+mod cleared;
 mod input;
+mod snapshot;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::StoredCommit;
-use serde_json::Value;
 
 use crate::history::{Post, Sent};
 use crate::logs::is_personal;
 use crate::platform::{Platform, SPOILT};
-use crate::rules::{Buyer, Due, Fact, effects_of, facts_of, offer_in};
+use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
 use crate::sight::{Sight, Sights};
 
 /// One buyer's whole story, as the stored items tell it.
@@ -22,6 +24,8 @@ pub(crate) struct Story {
     /// The buyer after so many facts.
     pub(crate) after: Vec<Buyer>,
     pub(crate) dues: Vec<Due>,
+    /// The sequence number of the first fact of the first live commit.
+    pub(crate) live_from: Option<u64>,
 }
 
 impl Story {
@@ -30,12 +34,18 @@ impl Story {
             offers: BTreeMap::new(),
             low: None,
             high: BTreeMap::new(),
+            quoted: BTreeSet::new(),
             held: 0,
-            is_reset: false,
             is_erased: false,
+            is_asked: false,
             was_invited: false,
         };
         self.after.last().unwrap_or(&NOBODY)
+    }
+
+    /// What is ours to do.
+    pub(crate) fn our_dues(&self) -> impl Iterator<Item = &Due> {
+        self.dues.iter().filter(|due| !due.is_shadow)
     }
 
     /// What is in it, for the count of what runs meet.
@@ -83,14 +93,12 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
     let mut violations = Violations::default();
     let mut stories = BTreeMap::new();
     for (buyer, stream) in &platform.streams.buyers {
-        let before = |commit: &'_ StoredCommit| {
-            platform.streams.emptied.get(&(buyer.clone(), commit.sequence)).cloned()
-        };
+        let before =
+            |commit: &StoredCommit| platform.streams.cleared.get(&(buyer.clone(), commit.sequence)).cloned();
         let whole: Vec<StoredCommit> =
             stream.values().map(|commit| before(commit).unwrap_or_else(|| commit.clone())).collect();
-        let commits: Vec<&StoredCommit> = whole.iter().collect();
-        check_emptied(buyer, stream.values().zip(&whole), &mut violations);
-        if let Some(story) = read(buyer, &commits, &mut violations) {
+        cleared::check(buyer, stream.values().zip(&whole), &mut violations);
+        if let Some(story) = read(buyer, &whole, platform.former.is_some(), &mut violations) {
             stories.insert(buyer.as_str(), story);
         }
     }
@@ -101,6 +109,8 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
         });
     input::check(platform, posts, &sent, &stories, &mut violations);
     told::check(platform, &stories, &mut violations);
+    both::check(platform, &sent, &stories, &mut violations);
+    violations.0.extend(platform.wrongs.iter().cloned());
     violations.must(platform.leaks.is_empty(), || {
         format!("personal, but not kept to itself: {:?}", platform.leaks)
     });
@@ -110,13 +120,23 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
     let mut sights = platform.sights;
     for story in stories.values() {
         story.show(&mut sights);
+        both::show(story, &mut sights);
+    }
+    let in_shadow = stories.values().filter(|story| story.live_from.is_none()).count();
+    if (1..stories.len()).contains(&in_shadow) {
+        sights.add(Sight::SomeInShadow);
     }
     (violations.0, sights)
 }
 
 /// Sequence numbers without a gap, effects as the rules want them, snapshots that say what the facts say.
-fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> Option<Story> {
-    let mut story = Story { facts: Vec::new(), after: Vec::new(), dues: Vec::new() };
+fn read(
+    name: &str,
+    commits: &[StoredCommit],
+    has_former: bool,
+    violations: &mut Violations,
+) -> Option<Story> {
+    let mut story = Story { facts: Vec::new(), after: Vec::new(), dues: Vec::new(), live_from: None };
     let mut buyer = Buyer::default();
     for commit in commits {
         let Some((facts, effects)) = facts_of(commit).zip(effects_of(commit)) else {
@@ -132,17 +152,16 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
         violations.must(!texts.into_iter().flatten().any(is_personal), || {
             format!("{name}: something personal beside the facts of commit {first}: {texts:?}")
         });
+        check_live((name, &mut story), commit, &facts, has_former, violations);
         let from = story.dues.len();
         for fact in facts {
+            // What a handover calls for covers all that came before it in its commit.
+            if fact.kind == "handed-over" {
+                story.dues.truncate(from);
+            }
             story.facts.push(fact);
             let (after, dues) = buyer.after(&story.facts);
             story.dues.extend(dues.into_iter().map(|due| Due { is_shadow: commit.shadow, ..due }));
-            let fact = &story.facts[story.facts.len() - 1];
-            if let Some(carried) = fact.known.as_ref().filter(|_| fact.kind != "migrated") {
-                violations.must(carries(carried, fact.sequence - 1, &after).is_some(), || {
-                    format!("{name}: {} carries {carried}, the facts say {after:?}", fact.kind)
-                });
-            }
             story.after.push(after.clone());
             buyer = after;
         }
@@ -151,7 +170,7 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
             format!("{name}: commit {first} calls for {effects:?}, the rules for {due:?}")
         });
         if let Some(snapshot) = commit.snapshot.as_ref().filter(|snapshot| *snapshot != SPOILT) {
-            violations.must(says(snapshot, last, &buyer).is_some(), || {
+            violations.must(snapshot::says(snapshot, last, &buyer).is_some(), || {
                 format!("{name}: the snapshot at {last} says {snapshot}, the facts {buyer:?}")
             });
         }
@@ -159,64 +178,28 @@ fn read(name: &str, commits: &[&StoredCommit], violations: &mut Violations) -> O
     Some(story)
 }
 
-/// An emptied commit keeps all but its facts and snapshot, and names a fact after it that carries what was known.
-fn check_emptied<'a>(
-    name: &str,
-    commits: impl Iterator<Item = (&'a StoredCommit, &'a StoredCommit)>,
+/// Live once, live for ever; and live by a handover, or from the beginning where there is no former system. Of whom is live
+/// nothing is migrated or reset.
+fn check_live(
+    (name, story): (&str, &mut Story),
+    commit: &StoredCommit,
+    facts: &[Fact],
+    has_former: bool,
     violations: &mut Violations,
 ) {
-    let mut emptied = Vec::new();
-    let mut fresh_starts = Vec::new();
-    for (now, before) in commits {
-        let Some(by) = now.emptied_by else {
-            let starts = facts_of(now).into_iter().flatten();
-            let is_start = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
-            fresh_starts.extend(starts.filter(is_start).map(|fact| fact.sequence));
-            continue;
-        };
-        emptied.push(by);
-        let expected = StoredCommit {
-            facts: String::new(),
-            snapshot: None,
-            format: 2,
-            emptied_by: Some(by),
-            ..before.clone()
-        };
-        violations.must(*now == expected && by > now.last, || format!("{name}: emptied as {now:?}"));
-        // One that carries what was known may itself have been emptied by a later one.
-        fresh_starts.extend(
-            facts_of(before)
-                .into_iter()
-                .flatten()
-                .filter(|fact| fact.known.is_some())
-                .map(|fact| fact.sequence),
-        );
+    let hands_over = facts.last().is_some_and(|fact| fact.kind == "handed-over");
+    let has = |kinds: &[&str]| facts.iter().any(|fact| kinds.contains(&fact.kind.as_str()));
+    if story.live_from.is_some() {
+        let is_right = !commit.shadow && !has(&["handed-over", "migrated", "reset"]);
+        violations
+            .must(is_right, || format!("{name}: commit {} of a live buyer: {facts:?}", commit.sequence));
+    } else if commit.shadow {
+        violations.must(!has(&["handed-over"]), || format!("{name}: handed over in shadow: {facts:?}"));
+    } else {
+        let is_new = story.facts.is_empty() && !has_former;
+        violations.must(hands_over || is_new, || {
+            format!("{name}: commit {} makes live without a handover", commit.sequence)
+        });
+        story.live_from = Some(commit.sequence);
     }
-    violations.must(emptied.iter().all(|by| fresh_starts.contains(by)), || {
-        format!("{name}: emptied by {emptied:?}, but only {fresh_starts:?} carry what was known")
-    });
-}
-
-/// Whether a snapshot says what the facts say.
-fn says(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
-    carries(&serde_json::from_str(snapshot).ok()?, last, buyer)
-}
-
-/// Whether a state as it is stored says what the facts say.
-fn carries(snapshot: &Value, last: u64, buyer: &Buyer) -> Option<()> {
-    let is = |holds: bool| holds.then_some(());
-    is(snapshot["sequence"] == last)?;
-    is(snapshot["low"].get(0).and_then(Value::as_u64) == buyer.low)?;
-    is(snapshot["held"].as_array().map_or(0, Vec::len) == buyer.held)?;
-    let offers = snapshot["offers"].as_object()?;
-    is(offers.len() == buyer.offers.len())?;
-    is(snapshot["erased"].as_bool().unwrap_or_default() == buyer.is_erased)?;
-    is(snapshot["invited"].as_bool().unwrap_or_default() == buyer.was_invited)?;
-    for (id, offer) in &buyer.offers {
-        let stored = offer_in(offers.get(id)?, &snapshot["contacts"])?;
-        is((stored.version, stored.stage, &stored.email) == (offer.version, offer.stage, &offer.email))?;
-        // Of whom nobody can reach there are no leads to be named.
-        is(offer.email.is_empty() || stored.accepted_at == buyer.high.get(id).copied().unwrap_or(0))?;
-    }
-    Some(())
 }

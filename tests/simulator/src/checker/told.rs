@@ -4,11 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use effects::leads::{AddressDigest, LedgerEntry, Outcome, Status};
-use serde_json::Value;
 
 use super::{Story, Violations};
-use crate::platform::{Fate, Mail, Platform};
-use crate::rules::Due;
+use crate::platform::{Announced, Fate, Mail, OfBuyer, Platform, What};
+use crate::rules::{Buyer, Due};
 
 pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violations: &mut Violations) {
     let mut mails: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -24,9 +23,13 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
         let seen = usize::try_from(granted.head).unwrap_or(0);
         let story = stories.get(granted.buyer.as_str());
         let then = story.and_then(|story| story.after.get(seen.checked_sub(1)?));
-        violations.must(then.is_some_and(|buyer| buyer.calls_for(&granted.key)), || {
+        let is_live = story.and_then(|story| story.live_from).is_some_and(|from| from <= granted.head);
+        violations.must(is_live && then.is_some_and(|buyer| buyer.calls_for(&granted.key)), || {
             format!("e-mail claimed after the fact that cancels it: {granted:?}")
         });
+    }
+    for mail in &platform.ses.mails {
+        check_address(platform, stories, mail, violations);
     }
     let mut told: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for message in &platform.sales.messages {
@@ -43,24 +46,21 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
             violations.must(story.dues.is_empty(), || format!("{buyer}: nothing was ever told"));
             continue;
         };
-        let real = story.end().open();
-        // What only the former system has announced is its own to tell of.
-        let opened = |lead: &String, is_told: bool| {
-            let key = format!("opened/{lead}");
-            story.dues.iter().any(|due| due.key == key && !(is_told && due.is_shadow))
-        };
-        let told_of: BTreeSet<String> = real.iter().filter(|lead| opened(lead, true)).cloned().collect();
-        let real: BTreeSet<String> = real.into_iter().filter(|lead| opened(lead, false)).collect();
+        check_shadow((buyer, story), items, violations);
+        // In shadow nothing is ours.
+        let end = story.live_from.map(|_| story.end());
+        let real = end.map(Buyer::open).unwrap_or_default();
+        let ours = end.map(Buyer::open_of_ours).unwrap_or_default();
         let listed: BTreeSet<String> =
             items.leads.iter().filter(|(_, lead)| lead.is_open).map(|(name, _)| name.clone()).collect();
-        violations.must(listed == real, || {
-            format!("{buyer}: the leads table has {listed:?} open, real are {real:?}")
+        violations.must(listed == ours, || {
+            format!("{buyer}: the leads table has {listed:?} open, real are {ours:?}")
         });
         let kept = items.leads.values().filter(|lead| lead.has_contact && !lead.is_open).count();
         violations.must(kept == 0, || format!("{buyer}: {kept} closed leads keep a contact"));
         let believed = beliefs.get(*buyer).cloned().unwrap_or_default();
-        violations.must(believed == told_of, || {
-            format!("{buyer}: the sales team believes {believed:?}, real are {told_of:?}")
+        violations.must(believed == real || end.is_none(), || {
+            format!("{buyer}: the sales team believes {believed:?}, real are {real:?}")
         });
         let head = story.dues.last().map_or(0, |due| due.sequence);
         violations.must(items.cursor.through.get() >= head, || {
@@ -79,6 +79,41 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
     });
 }
 
+/// A mail goes to the address of its offer as it was when it was claimed; an invitation to that of some offer.
+fn check_address(
+    platform: &Platform,
+    stories: &BTreeMap<&str, Story>,
+    mail: &Mail,
+    violations: &mut Violations,
+) {
+    let of_mail = platform.granted.iter().filter(|one| one.buyer == mail.buyer && one.key == mail.key);
+    let offer = mail.key.strip_prefix("accepted-email/").and_then(|about| about.split_once('/'));
+    let is_right = |head: u64| {
+        let seen = usize::try_from(head).unwrap_or(0);
+        let story = stories.get(mail.buyer.as_str());
+        let then = story.and_then(|story| story.after.get(seen.checked_sub(1)?));
+        let mut offers = then.into_iter().flat_map(|buyer| &buyer.offers);
+        offers.any(|(id, known)| known.email == mail.to && offer.is_none_or(|(offer, _)| offer == id))
+    };
+    let is_right = of_mail.map(|granted| granted.head).any(is_right);
+    violations
+        .must(is_right || platform.strategy.is_some(), || format!("a mail to the wrong address: {mail:?}"));
+}
+
+/// Of what is in shadow nothing is written but the cursor.
+fn check_shadow((buyer, story): (&str, &Story), items: &OfBuyer, violations: &mut Violations) {
+    let is_due = |sequence: u64, key: &str| {
+        story.our_dues().any(|due| due.key == key && (sequence == 0 || due.sequence == sequence))
+    };
+    let settled = items.settled.keys().map(|(sequence, key)| (*sequence, key));
+    for (sequence, key) in settled.chain(items.ledger.keys().map(|key| (0, key))) {
+        violations.must(is_due(sequence, key), || format!("{buyer}: {key} is written, and not ours to do"));
+    }
+    let is_opened = |name: &String| story.our_dues().any(|due| due.key.ends_with(&format!("ed/{name}")));
+    let foreign = items.leads.keys().find(|name| !is_opened(name));
+    violations.must(foreign.is_none(), || format!("{buyer}: a lead that is not ours: {foreign:?}"));
+}
+
 /// Each effect came to an end that the rules allow.
 fn check_dues(
     platform: &Platform,
@@ -90,7 +125,7 @@ fn check_dues(
     let Some(items) = platform.leads.buyers.get(buyer) else { return };
     let said: BTreeSet<&str> = told.iter().copied().collect();
     let end = story.end();
-    for due in &story.dues {
+    for due in story.our_dues() {
         let settled = items.settled.get(&(due.sequence, due.key.clone())).copied();
         let is_overtaken = settled == Some(Outcome::Superseded);
         if due.email.is_empty() {
@@ -100,25 +135,27 @@ fn check_dues(
                 Some(("opened", lead)) => !end.open().contains(lead),
                 _ => false,
             };
-            let is_left = due.is_shadow && settled == Some(Outcome::Suppressed) && !is_said;
-            let is_told = !due.is_shadow && is_said;
-            violations.must(is_told || is_left || may_be_dropped && is_overtaken, || {
+            violations.must(is_said || may_be_dropped && is_overtaken, || {
                 format!("{buyer}: never told: {due:?}, settled as {settled:?}")
             });
             continue;
         }
         // What the ledger says decides; see `check_mail`. What was written beside the cursor must not contradict it.
         let entry = items.ledger.get(&due.key);
-        let of_key = || story.dues.iter().filter(|other| other.key == due.key);
+        let of_key = || story.our_dues().filter(|other| other.key == due.key);
         let is_right = match settled {
-            Some(Outcome::Suppressed) => entry.is_some_and(|entry| entry.status == Status::Suppressed),
             Some(Outcome::Rejected) => of_key().any(|other| may_be_refused(platform, buyer, other)),
             Some(Outcome::AlreadySent) => mails.contains_key(&(buyer, due.key.as_str())),
             Some(Outcome::Superseded) => true,
             // From its claim on the ledger is responsible.
             None => entry.is_some(),
             Some(
-                Outcome::Sent | Outcome::Unknown | Outcome::Retry | Outcome::Abandoned | Outcome::Passed,
+                Outcome::Sent
+                | Outcome::Unknown
+                | Outcome::Retry
+                | Outcome::Abandoned
+                | Outcome::Passed
+                | Outcome::Suppressed,
             ) => false,
         };
         violations.must(is_right, || {
@@ -137,7 +174,7 @@ fn check_mail(
     let Some(items) = platform.leads.buyers.get(buyer) else { return };
     let end = story.end();
     let keys: BTreeSet<&str> =
-        story.dues.iter().filter(|due| !due.email.is_empty()).map(|due| due.key.as_str()).collect();
+        story.our_dues().filter(|due| !due.email.is_empty()).map(|due| due.key.as_str()).collect();
     for key in keys {
         let entry = items.ledger.get(key);
         let status = entry.map(|entry| entry.status);
@@ -146,11 +183,11 @@ fn check_mail(
             format!("{buyer}: the ledger says that {key} was sent, and SES never took it")
         });
         // The opening that the head calls for; of an acceptance there is only one.
+        let opened_at = end.low.as_ref().map(|lead| lead.at);
         let called_for = story
-            .dues
-            .iter()
+            .our_dues()
             .filter(|due| due.key == key && end.calls_for(key))
-            .find(|due| key != "quote-email" || end.low == Some(due.sequence));
+            .find(|due| key != "quote-email" || opened_at == Some(due.sequence));
         let Some(due) = called_for else { continue };
         let is_right = match entry {
             _ if is_mailed => true,
@@ -163,9 +200,8 @@ fn check_mail(
                     entry.sequence.get() >= due.sequence && was_tried_for_long(platform, entry)
                 }
                 Status::Abandoned => platform.doubts > 0 || was_tried_for_long(platform, entry),
-                Status::Suppressed => story.dues.iter().any(|other| other.key == key && other.is_shadow),
                 Status::Unknown | Status::Sending | Status::Retry => !platform.has_sweeper(),
-                Status::Sent | Status::Superseded => false,
+                Status::Sent | Status::Superseded | Status::Suppressed => false,
             },
             None => false,
         };
@@ -219,7 +255,7 @@ fn was_tried_for_long(platform: &Platform, entry: &LedgerEntry) -> bool {
 /// What was told for the first time was told in order, but for what had been overtaken when others went past it.
 fn check_order(buyer: &str, story: &Story, told: &[&str], violations: &mut Violations) {
     let sequences: BTreeMap<&str, u64> =
-        story.dues.iter().map(|due| (due.key.as_str(), due.sequence)).collect();
+        story.our_dues().map(|due| (due.key.as_str(), due.sequence)).collect();
     let mut seen = BTreeSet::new();
     let mut furthest = 0;
     for &key in told {
@@ -248,27 +284,21 @@ fn check_order(buyer: &str, story: &Story, told: &[&str], violations: &mut Viola
     }
 }
 
-/// What a conforming consumer believes to be open in the end: the same id counts once, and a closed lead never reopens.
-fn beliefs(platform: &Platform) -> BTreeMap<String, BTreeSet<String>> {
-    let mut seen = BTreeSet::new();
+/// What a conforming consumer of both systems believes to be open in the end: the same id counts once, and a closed lead never
+/// reopens.
+fn beliefs(platform: &Platform) -> BTreeMap<&str, BTreeSet<String>> {
     let mut closed = BTreeSet::new();
-    let mut open: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for message in &platform.sales.messages {
-        let body: Value = serde_json::from_str(&message.body).unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        if !seen.insert(text(&body["id"])) {
-            continue;
-        }
-        let (buyer, lead) = (text(&body["data"]["buyerId"]), text(&body["data"]["leadId"]));
-        match body["type"].as_str() {
-            Some("lead.opened.v1") if !closed.contains(&(buyer.clone(), lead.clone())) => {
-                open.entry(buyer).or_default().insert(lead);
+    let mut open: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
+    for Announced { buyer, what, .. } in &platform.announced {
+        match what {
+            What::Opened { lead, .. } if !closed.contains(&(buyer, lead)) => {
+                open.entry(buyer).or_default().insert(lead.clone());
             }
-            Some("lead.closed.v1") => {
-                open.entry(buyer.clone()).or_default().remove(&lead);
+            What::Closed { lead } => {
+                open.entry(buyer).or_default().remove(lead);
                 closed.insert((buyer, lead));
             }
-            _ => {}
+            What::Opened { .. } | What::Quoted { .. } | What::Mailed { .. } => {}
         }
     }
     open

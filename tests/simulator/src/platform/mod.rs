@@ -1,6 +1,7 @@
 //! The AWS that the product runs on here: every rule that it relies on, in AWS's words and with the page they are from, and
 //! everything that AWS is free to do within them.
 
+mod announced;
 mod events;
 mod feed;
 mod former;
@@ -15,17 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
+use announced::Said;
+pub(crate) use announced::{Announced, What};
 use effects::MailPace;
 use effects::leads::LedgerEntry;
 use effects::mail::Email;
-use event_store::Performing;
 use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
-pub(crate) use former::Former;
+pub(crate) use former::{Former, StillOwes};
 use index::Index;
 use jiff::SignedDuration;
-pub(crate) use leads::{Leads, claimed};
+pub(crate) use leads::{Leads, OfBuyer, claimed};
 pub(crate) use outside::{Fate, Mail};
 use outside::{Sales, Ses};
 use queue::Queue;
@@ -37,11 +39,13 @@ use streams::Streams;
 
 use crate::chance::Chance;
 use crate::fault::Site;
+use crate::history::Sent;
 use crate::logs::is_personal;
 use crate::operator::Operation;
 use crate::safeguard::Safeguard;
 use crate::sight::{Sight, Sights};
 use crate::strategy::Strategy;
+use crate::takeover::Setting;
 
 /// A message that the recorder set aside, and how long its buyer's stream was then.
 #[derive(Debug, Clone)]
@@ -82,8 +86,26 @@ pub(crate) struct Platform {
     pub(crate) former: Option<Former>,
     /// What people have decided and is not done yet.
     pub(crate) operations: Vec<Operation>,
-    /// When effects begin to be performed by us.
-    pub(crate) goes_live_at: i64,
+    /// When they try again what broke off.
+    pub(crate) operators_back_at: i64,
+    /// How the stack is set now, and how often that was changed.
+    pub(crate) setting: Setting,
+    pub(crate) epoch: usize,
+    /// Whether anybody was ever to go live.
+    pub(crate) may_hand_over: bool,
+    /// In which step each buyer was handed over.
+    pub(crate) handed_over_at: BTreeMap<String, u64>,
+    /// Whether in the end everybody goes live who was asked about.
+    pub(crate) all_go_live: bool,
+    /// What the offer system has of events that are never posted.
+    pub(crate) unsent: Vec<Sent>,
+    /// What only the former system heard of, where that is planned.
+    pub(crate) known: Vec<Sent>,
+    /// What both systems announced.
+    pub(crate) announced: Vec<Announced>,
+    said: Said,
+    /// What must not be and was noticed at once.
+    pub(crate) wrongs: Vec<String>,
     pub(crate) ses: Ses,
     /// How the sweeper sends e-mails.
     pub(crate) pace: MailPace,
@@ -131,7 +153,17 @@ impl Platform {
             leads: Leads::default(),
             former: None,
             operations: Vec::new(),
-            goes_live_at: i64::MIN,
+            operators_back_at: 0,
+            setting: Setting { percent: 100, has_former: false },
+            epoch: 0,
+            may_hand_over: false,
+            handed_over_at: BTreeMap::new(),
+            all_go_live: false,
+            unsent: Vec::new(),
+            known: Vec::new(),
+            announced: Vec::new(),
+            said: Said::new(),
+            wrongs: Vec::new(),
             ses: Ses::default(),
             pace: MailPace {
                 per_second: NonZeroU32::MIN.saturating_add(9),
@@ -186,11 +218,6 @@ impl Platform {
         self.queue.send(self.now, &letter.group, &dedup, &letter.body, post);
         self.redriven.insert(letter.group);
         self.sights.add(Sight::Redriven);
-    }
-
-    /// Whether effects of what is recorded now are to be performed.
-    pub(crate) const fn performing(&self) -> Performing {
-        if self.now < self.goes_live_at { Performing::Shadow } else { Performing::Live }
     }
 
     /// The same mail to the address that its claim was diverted to, if it was.

@@ -13,7 +13,7 @@ use event_store::{Appended, FeedEntry, Page};
 use jiff::Timestamp;
 use recorder::dead_letters::DeadLetter;
 
-use super::{Fate, Granted, Platform, SetAside, claimed};
+use super::{Fate, Granted, Platform, SetAside, StillOwes, claimed};
 use crate::call::timestamp;
 use crate::safeguard::Safeguard;
 use crate::sight::Sight;
@@ -36,7 +36,8 @@ pub(crate) enum Request {
     Sales(SalesMessage),
     Stop(BuyerId, AddressDigest, Receipt),
     Learn(Receipt, Timestamp),
-    Empty(BuyerId, u64, u64),
+    Clear(StoredCommit),
+    HandOver(BuyerId),
 }
 
 impl Platform {
@@ -78,11 +79,38 @@ impl Platform {
         self.letters.push(SetAside { letter: letter.clone(), head });
     }
 
+    /// The former system is asked what it knows.
+    pub(crate) fn look_up(&mut self, buyer: &str) -> Option<String> {
+        if self.is_off(Safeguard::HandoverInShadow)
+            && let Ok(answer) = self.hand_over(buyer)
+        {
+            return answer;
+        }
+        let former = self.former.as_ref()?;
+        let is_again = former.has_handed_over(buyer) && !self.is_live(buyer);
+        let answer = former.look(buyer);
+        if is_again {
+            self.sights.add(Sight::LookedAgain);
+            if self.is_off(Safeguard::LookAgain) {
+                return answer.map(|answer| answer.replace("\"handedOver\":true", "\"handedOver\":false"));
+            }
+        }
+        answer
+    }
+
     /// The former system is asked to hand a buyer over.
-    pub(crate) fn hand_over(&mut self, buyer: &str, is_anew: bool) -> Option<String> {
-        let answer = self.former.as_mut()?.hand_over(buyer, is_anew);
-        if answer.is_some() {
-            self.sights.add(if is_anew { Sight::TakenOverAnew } else { Sight::TakenOver });
+    pub(crate) fn hand_over(&mut self, buyer: &str) -> Result<Option<String>, StillOwes> {
+        let off = self.off;
+        let Some(former) = &mut self.former else { return Ok(None) };
+        let answer = former.hand_over(buyer, off);
+        self.sights.add(match answer {
+            Ok(Some(_)) => Sight::HandedOver,
+            Ok(None) => Sight::HandedOverUnheard,
+            Err(StillOwes) => Sight::HandoverRefused,
+        });
+        if answer.is_ok() {
+            let step = self.step();
+            self.handed_over_at.entry(buyer.to_owned()).or_insert(step);
         }
         answer
     }
@@ -114,9 +142,6 @@ impl Platform {
             Claimed::Ours | Claimed::Unreadable => {}
             Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
             Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
-        }
-        if claim.taking == Taking::Suppress {
-            self.sights.add(Sight::Suppressed);
         }
         let is_attempt = matches!(claim.taking, Taking::Attempt(_));
         if claimed == Claimed::Ours && is_attempt && !is_repeat {
@@ -186,6 +211,11 @@ impl Platform {
         let known = self.ses.mails.len();
         let delivery = self.attempt(email);
         let is_told = self.strategy.is_none();
+        let taken = self.ses.mails.iter().skip(known).filter(|mail| mail.fate != Fate::ThrownAway);
+        let taken: Vec<_> = taken.map(|mail| (mail.buyer.clone(), mail.key.clone())).collect();
+        for (buyer, key) in taken {
+            self.announce_ours(&buyer, &key);
+        }
         for mail in self.ses.mails.iter().skip(known).filter(|_| is_told) {
             // Without noise only bounces are told: the rest says nothing new.
             if self.is_noisy || mail.fate == Fate::Bounced {
@@ -210,6 +240,10 @@ impl Platform {
         if self.sales.send(self.now, message) {
             self.sights.add(Sight::ToldAgain);
         }
+        let buyer = message.buyer.as_str();
+        if let Some(key) = message.effect_id.strip_prefix(buyer).and_then(|key| key.strip_prefix('/')) {
+            self.announce_ours(buyer, key);
+        }
     }
 
     /// A request lands that its sender has given up, or that the SDK has sent twice.
@@ -231,7 +265,8 @@ impl Platform {
             Request::Email(email) => drop(self.send_email(email)),
             Request::Sales(message) => self.tell_sales(message),
             Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
-            Request::Empty(buyer, sequence, by) => self.streams.empty(buyer.as_str(), *sequence, *by),
+            Request::Clear(cleared) => self.streams.clear(cleared),
+            Request::HandOver(buyer) => drop(self.hand_over(buyer.as_str())),
             Request::Learn(receipt, now) => {
                 self.learn(receipt, *now);
             }

@@ -12,8 +12,8 @@ pub(crate) const SPOILT: &str = "{\"fold\":";
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) buyers: BTreeMap<String, BTreeMap<u64, StoredCommit>>,
-    /// What was emptied, as it was before: the table has lost it.
-    pub(crate) emptied: BTreeMap<(String, u64), StoredCommit>,
+    /// What was cleared of what is personal, as it was before: the table has lost it.
+    pub(crate) cleared: BTreeMap<(String, u64), StoredCommit>,
 }
 
 impl Streams {
@@ -83,15 +83,15 @@ impl Streams {
         has_any
     }
 
-    /// `UpdateItem` under the condition that the item is there and was not emptied before.
-    pub(crate) fn empty(&mut self, buyer: &str, sequence: u64, by: u64) {
-        let commit = self.buyers.get_mut(buyer).and_then(|stream| stream.get_mut(&sequence));
-        let Some(commit) = commit.filter(|commit| commit.emptied_by.is_none()) else { return };
-        self.emptied.insert((buyer.to_owned(), sequence), commit.clone());
-        commit.facts.clear();
+    /// `UpdateItem` under the condition that the item is there: facts and format are written, the snapshot is taken out.
+    pub(crate) fn clear(&mut self, cleared: &StoredCommit) {
+        let commit = self.buyers.get_mut(&cleared.buyer).and_then(|stream| stream.get_mut(&cleared.sequence));
+        let Some(commit) = commit else { return };
+        let place = (cleared.buyer.clone(), cleared.sequence);
+        self.cleared.entry(place).or_insert_with(|| commit.clone());
+        commit.facts.clone_from(&cleared.facts);
+        commit.format = cleared.format;
         commit.snapshot = None;
-        commit.format = 2;
-        commit.emptied_by = Some(by);
     }
 
     pub(crate) fn has(&self, buyer: &str, sequence: u64) -> bool {

@@ -107,3 +107,43 @@ fn one_by_one() {
 fn discreet_errors() {
     is_missed(Safeguard::DiscreetErrors);
 }
+
+#[test]
+fn handover_in_shadow() {
+    is_missed(Safeguard::HandoverInShadow);
+}
+
+#[test]
+fn difference() {
+    is_missed(Safeguard::Difference);
+}
+
+#[test]
+fn former_names() {
+    is_missed(Safeguard::FormerNames);
+}
+
+#[test]
+fn look_again() {
+    is_missed(Safeguard::LookAgain);
+}
+
+#[test]
+fn unbound_404() {
+    is_missed(Safeguard::Unbound404);
+}
+
+#[test]
+fn same_answer() {
+    is_missed(Safeguard::SameAnswer);
+}
+
+#[test]
+fn nothing_owed() {
+    is_missed(Safeguard::NothingOwed);
+}
+
+#[test]
+fn merge() {
+    is_missed(Safeguard::Merge);
+}

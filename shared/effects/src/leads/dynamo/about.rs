@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{BuyerId, CarId, CloseReason, Contact, LeadId, OfferId, Sequence};
+use domain::{BuyerId, CarId, CloseReason, Contact, FormerLeadId, LeadId, OfferId, Priority, Sequence};
 use jiff::Timestamp;
 
 use super::attributes::{Item, read_cursor, read_entry, read_held, read_text, read_time, text};
@@ -81,7 +81,7 @@ impl About {
             None if kind == "cursor" => self.cursor = read_cursor(item),
             None if kind == HELD => self.held = read_held(item),
             Some(("lead", lead)) => {
-                self.leads.insert(LeadId::parse(lead)?, read_lead(item)?);
+                self.leads.insert(read_lead_id(lead, item)?, read_lead(item)?);
             }
             Some(("email", key)) => {
                 self.ledger.insert(key.to_owned(), read_entry(item)?);
@@ -93,6 +93,14 @@ impl About {
         }
         Some(())
     }
+}
+
+/// The lead of this name. That of a former system, which we closed, does not contain its priority.
+fn read_lead_id(name: &str, item: &Item) -> Option<LeadId> {
+    LeadId::parse(name).or_else(|| {
+        let priority = Priority::parse(&read_text(item, "priority")?)?;
+        Some(LeadId::Former { id: FormerLeadId::parse(name).ok()?, priority })
+    })
 }
 
 pub(super) fn read_lead(item: &Item) -> Option<KnownLead> {

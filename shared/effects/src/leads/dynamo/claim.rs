@@ -9,7 +9,7 @@ use domain::{BuyerId, Sequence};
 
 use super::attributes::{Item, key, number, read_entry, text, time};
 use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
-use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Taking, Verdict, WorkKind};
+use crate::leads::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Verdict, WorkKind};
 
 /// What a claim may take. `is_claimable` says the same of an entry in memory.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #s = :s OR (#s = :r AND address <> :address) \
@@ -102,8 +102,7 @@ impl Ledger for DynamoLeads {
                 change.remove.push("reason");
             }
             change.remove.extend(["messageId", "bouncedAt", "passingBounceAt", "complainedAt"]);
-            change.put("unsent", (claim.taking != Taking::Suppress).then_some(AttributeValue::Bool(true)));
-            change.compare("unsent", AttributeValue::Bool(true));
+            change.set("unsent", AttributeValue::Bool(true));
             for (name, status) in CLAIMABLE_STATUSES {
                 change.compare(name, text(status.name()));
             }

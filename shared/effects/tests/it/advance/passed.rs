@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::Sequence;
-use effects::leads::{Claim, Claimed, Ledger as _, Settled, Status, Taking};
+use effects::leads::{Claim, Claimed, Ledger as _, Settled, Status};
 use effects::outside::Delivery;
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, made};
@@ -24,8 +24,6 @@ async fn with_entry(status: Status) -> World {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let first = Claim { head: Sequence::new(1), ..claim(KEY, "another", "10:00:00") };
-    let suppressed = || Claim { taking: Taking::Suppress, first_tried_at: None, ..first.clone() };
-    let first = if status == Status::Suppressed { suppressed() } else { first };
     assert_eq!(world.leads.claim(&first).await.unwrap(), Claimed::Ours);
     if status != first.taking.status() {
         let verdict = verdict("another", status, "10:00:01");

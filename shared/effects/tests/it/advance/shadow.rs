@@ -1,53 +1,74 @@
-//! Effects of commits that another system acts upon are settled and never performed, also not later.
+//! In shadow the former system performs the effects: the cursor moves past them, and nothing is written of them.
 
-use domain::Event;
+use domain::{Fact, FormerLeadId, Known};
 use event_store::surroundings::Surroundings as _;
-use event_store::{Appended, Appending, EventStore as _, Performing, load};
-use testkit::{acceptance_withdrawn, accepted, made};
+use event_store::{Appended, Appending, EventStore as _, load};
+use testkit::{accepted, made, offer};
 
 use crate::world::{World, settled};
 
-async fn record(world: &World, event: Event, performing: Performing) {
+/// Records one commit; in shadow until a handover is among its facts.
+async fn record(world: &World, facts: impl IntoIterator<Item = Fact>) {
     let mut appending = Appending::onto(load(&*world.streams, &world.buyer).await.unwrap());
-    appending.take(event.into());
-    let (commit, _) = appending.commit(&world.buyer, performing, world.clock.now()).unwrap();
+    for fact in facts {
+        appending.take(fact);
+    }
+    let (commit, _) = appending.commit(&world.buyer, world.clock.now()).unwrap();
     assert_eq!(world.streams.append(&commit).await.unwrap(), Appended::Written);
 }
 
+/// A former system that knows of car-1, and has these leads open.
+async fn handed_over(world: &World, low: Option<&str>, high: Option<&str>) -> Fact {
+    let mut offers = load(&*world.streams, &world.buyer).await.unwrap().state.offers;
+    let lead = |name: &str| FormerLeadId::parse(name).unwrap();
+    if let Some(known) = offers.get_mut(&offer("car-1")) {
+        known.former_lead = high.map(lead);
+    }
+    Fact::HandedOver(Box::new(Known { offers, low_lead: low.map(lead), was_invited: true }))
+}
+
 #[tokio::test]
-async fn in_shadow_nothing_goes_out_and_everything_is_settled() {
+async fn in_shadow_nothing_goes_out_and_nothing_is_written_but_the_cursor() {
     let world = World::new();
-    record(&world, made("car-1"), Performing::Shadow).await;
-    let performed = ["quote/car-1 suppressed", "opened/low/1 suppressed", "quote-email suppressed"];
-    assert_eq!(world.advance().await, settled(1, &performed));
+    record(&world, [made("car-1").into()]).await;
+    assert_eq!(world.advance().await, settled(1, &[]));
     assert_eq!((world.emails(), world.sales()), (Vec::new(), Vec::new()));
-    assert_eq!(world.ledger().into_iter().collect::<Vec<_>>(), [("quote-email".to_owned(), "suppressed")]);
-    assert_eq!(world.open_leads(), ["low/1"], "another system has told of it");
+    assert!(world.ledger().is_empty() && world.open_leads().is_empty());
     assert_eq!(world.advance().await, settled(1, &[]));
 }
 
 #[tokio::test]
-async fn going_live_repeats_nothing_and_performs_what_comes_then() {
+async fn after_a_handover_the_difference_is_performed_and_nothing_that_was_in_shadow() {
     let world = World::new();
-    record(&world, made("car-1"), Performing::Shadow).await;
+    record(&world, [made("car-1").into()]).await;
     world.advance().await;
-    record(&world, accepted("car-1").v(2), Performing::Live).await;
-    let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
-    assert_eq!(world.advance().await, settled(2, &performed));
-    record(&world, acceptance_withdrawn("car-1").v(3), Performing::Live).await;
-    // The invitation is one for ever, and the other system sent it.
-    let performed = ["closed/high/car-1/2 sent", "opened/low/3 sent", "quote-email suppressed"];
+    let answer = handed_over(&world, Some("L-1"), None).await;
+    record(&world, [accepted("car-1").v(2).into(), answer]).await;
+    let performed = ["closed/L-1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
     assert_eq!(world.advance().await, settled(3, &performed));
+    assert_eq!(world.sales(), ["closed/L-1", "opened/high/car-1/2"]);
     assert_eq!(world.emails(), ["accepted-email/car-1/2"]);
+    assert_eq!(world.open_leads(), ["high/car-1/2"]);
 }
 
 #[tokio::test]
-async fn a_live_commit_behind_a_shadow_one_is_performed_in_the_same_look() {
+async fn a_mail_decided_in_shadow_is_sent_if_the_former_system_did_not() {
     let world = World::new();
-    record(&world, made("car-1"), Performing::Shadow).await;
-    record(&world, made("car-2"), Performing::Live).await;
-    let performed =
-        ["quote/car-1 suppressed", "opened/low/1 suppressed", "quote-email suppressed", "quote/car-2 sent"];
-    assert_eq!(world.advance().await, settled(2, &performed));
-    assert_eq!(world.sales(), ["quote/car-2"]);
+    record(&world, [made("car-1").into(), accepted("car-1").v(2).into()]).await;
+    world.advance().await;
+    record(&world, [Fact::HandedOver(Box::default())]).await;
+    let performed = ["quote/car-1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
+    assert_eq!(world.advance().await, settled(3, &performed));
+}
+
+#[tokio::test]
+async fn a_live_commit_behind_one_in_shadow_is_performed_in_the_same_look() {
+    let world = World::new();
+    record(&world, [made("car-1").into(), accepted("car-1").v(2).into()]).await;
+    let answer = handed_over(&world, None, Some("H-1")).await;
+    record(&world, [made("car-2").into(), answer]).await;
+    assert_eq!(world.advance().await, settled(4, &["quote/car-2 sent"]));
+    record(&world, [testkit::withdrawn("car-1").v(3).into()]).await;
+    world.advance().await;
+    assert_eq!(world.sales(), ["quote/car-2", "closed/H-1", "opened/low/5"]);
 }

@@ -27,8 +27,6 @@ impl Table {
     /// Claims at ten o'clock, and settles a second later if the status is not that of the claim; returns the entry.
     pub(super) async fn stands(&self, key: &str, status: Status) -> LedgerEntry {
         let first = claim_of(key, "first", "10:00:00");
-        let suppressed = || Claim { taking: Taking::Suppress, first_tried_at: None, ..first.clone() };
-        let first = if status == Status::Suppressed { suppressed() } else { first };
         self.takes(&first).await;
         let mut entry = claimed(&first);
         if status != first.taking.status() {
@@ -59,7 +57,6 @@ async fn a_mail_never_claimed_is_taken_for_whatever_it_is_taken_for() {
         (Taking::Attempt(due), Some(at("10:00:00")), true),
         (Taking::Park(due), None, true),
         (Taking::Reject("address-unusable"), None, false),
-        (Taking::Suppress, None, false),
     ];
     for (taking, first_tried_at, is_open) in takings {
         for table in both().await {

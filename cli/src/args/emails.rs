@@ -1,0 +1,80 @@
+use clap::Args;
+use domain::BuyerId;
+use effects::leads::Status;
+use jiff::SignedDuration;
+
+use super::values::{age, buyer_id, email_id, status};
+use crate::Failure;
+use crate::emails::{EmailId, Selection, Wanted};
+
+pub(super) const EMAILS_EXAMPLES: &str = "\
+Example:
+  leads emails --status unknown
+  leads emails --status rejected --newer-than 2h
+  leads emails --resend buyer-7/quote-email --yes
+  leads emails --resend --status rejected --reason BadRequest --newer-than 2d
+  leads emails --allow buyer-7";
+
+/// What `leads emails` is to do.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").args(["status", "resend", "allow"]).required(true).multiple(true)))]
+pub(crate) struct Emails {
+    /// Select e-mails of this status.
+    #[arg(long, value_parser = status())]
+    pub(crate) status: Option<Status>,
+
+    /// Select those that came to this status at most this long ago, as in `90m` or `2d`.
+    #[arg(long, value_name = "AGE", value_parser = age, requires = "status")]
+    pub(crate) newer_than: Option<SignedDuration>,
+
+    /// Select those whose reason is this or begins with it. May be repeated; any match counts.
+    #[arg(long, requires = "status")]
+    pub(crate) reason: Vec<String>,
+
+    /// Send again: the e-mail of this id or, without an id, all that are selected. Only `unknown`, `abandoned` and `rejected`
+    /// ones.
+    ///
+    /// Without --yes they are only listed and counted. With it each becomes `retry`, due now, unless it has changed meanwhile;
+    /// the next sweeps send it if its reason still holds. A buyer may get an `unknown` or `abandoned` one twice.
+    #[arg(long, value_name = "BUYER/KEY", value_parser = email_id, num_args = 0..=1)]
+    #[expect(clippy::option_option, reason = "absent, without an id, with one")]
+    pub(crate) resend: Option<Option<EmailId>>,
+
+    /// Lift the stop on all addresses of this buyer: those that a permanent bounce or a complaint has stopped get mail again.
+    ///
+    /// E-mails rejected meanwhile stay rejected; send them again with --resend.
+    #[arg(long, value_name = "BUYER", value_parser = buyer_id, conflicts_with_all = ["status", "resend"])]
+    pub(crate) allow: Option<BuyerId>,
+
+    /// Confirm --resend.
+    #[arg(long, requires = "resend")]
+    pub(crate) yes: bool,
+}
+
+impl Emails {
+    /// What the options ask for together.
+    pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
+        let selection =
+            |status| Selection { status, newer_than: self.newer_than, reasons: self.reason.clone() };
+        let is_confirmed = self.yes;
+        match (&self.allow, &self.resend, self.status) {
+            (Some(buyer), ..) => Ok(Wanted::Allow(buyer.clone())),
+            (None, Some(Some(id)), None) => Ok(Wanted::ResendOne { id: id.clone(), is_confirmed }),
+            (None, Some(Some(_)), Some(_)) => Err(Failure::Usage(
+                "--resend BUYER/KEY names one e-mail and --status selects many: use one of them".to_owned(),
+            )),
+            (None, Some(None), Some(status)) if !status.is_resendable() => Err(Failure::Usage(format!(
+                "`{}` e-mails are not sent again: use --status unknown, abandoned or rejected",
+                status.name()
+            ))),
+            (None, Some(None), Some(status)) => {
+                Ok(Wanted::ResendMany { selection: selection(status), is_confirmed })
+            }
+            (None, None, Some(status)) => Ok(Wanted::List(selection(status))),
+            (None, Some(None) | None, None) => Err(Failure::Usage(
+                "nothing is selected: use --resend BUYER/KEY for one e-mail, --status for all of a status"
+                    .to_owned(),
+            )),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! `leads parity`: buyers here beside the same buyers in the former system, which is only asked: no buyer is handed over.
+
+mod compare;
+mod html;
+mod known;
+mod record;
+mod tally;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write;
+use std::ops::ControlFlow;
+
+pub use compare::{Class, Difference, Seen, compare};
+use domain::{BuyerId, Sequence};
+use event_store::load;
+use event_store::surroundings::{Machine, Surroundings as _};
+pub use html::html;
+pub use known::Known;
+use legacy::Legacy;
+pub use record::Compared;
+use record::StateFile;
+pub use tally::{Found, Tally};
+use telemetry::chain;
+
+use crate::args::Parity;
+use crate::buyers::{Ended, each};
+use crate::interrupt::interrupted;
+use crate::output::{Output, count};
+use crate::progress::Progress;
+use crate::{Exit, Failure, Tables};
+
+/// Compares one buyer: one GET, and a load of its stream, mostly one Query.
+///
+/// The former system is asked first: what it knows and we do not know a moment later is not merely newer.
+///
+/// # Errors
+/// [`Failure::Stream`], [`Failure::Legacy`].
+pub async fn parity(tables: &Tables, former: &impl Legacy, buyer: &BuyerId) -> Result<Compared, Failure> {
+    let answer = former.look_up(buyer).await.map_err(Failure::Legacy)?;
+    let head = load(&tables.streams, buyer).await;
+    let head = head.map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
+    let is_known = head.state.sequence != Sequence::START || answer != legacy::Answer::default();
+    Ok(Compared { buyer: buyer.clone(), is_known, differences: compare(&head, &answer) })
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    comparison: &Parity,
+    former: &impl Legacy,
+    tables: &Tables,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let which = comparison.which();
+    let listed = which.listed()?;
+    let known = comparison.explained.as_deref().map(known::read).transpose()?.unwrap_or_default();
+    let files = [&comparison.state, &comparison.explained, &comparison.report].into_iter().flatten();
+    if files.clone().collect::<BTreeSet<_>>().len() < files.count() {
+        return Err(Failure::Usage("--state, --explained and --report must be different files".to_owned()));
+    }
+    if let Some(report) = &comparison.report {
+        // Found out now, and not after an hour.
+        let opened = fs::OpenOptions::new().append(true).create(true).open(report);
+        opened.map_err(|source| Failure::WriteFile { file: report.display().to_string(), source })?;
+    }
+    let (mut state, earlier) = match &comparison.state {
+        Some(path) => {
+            let (state, earlier) = StateFile::open(path)?;
+            (Some(state), earlier)
+        }
+        None => (None, Vec::new()),
+    };
+    let mut tally = Tally { allowed: comparison.allow, is_interrupted: true, ..Tally::default() };
+    let mut interrupted = Box::pin(interrupted());
+    let pace = comparison.pace;
+    let mut ended = Ended::Interrupted;
+    if let Some(buyers) = which.resolve(listed, pace.rate, tables, &mut interrupted, output).await? {
+        tally.meant = Some(buyers.len() as u64);
+        let meant: BTreeSet<&BuyerId> = buyers.iter().collect();
+        let mut done = BTreeSet::new();
+        for compared in &earlier {
+            if meant.contains(&compared.buyer) && done.insert(&compared.buyer) {
+                tally.add(compared, &known);
+            }
+        }
+        tally.earlier = tally.compared;
+        if tally.earlier > 0 {
+            let earlier = count(tally.earlier, "buyer");
+            output.aside(&format!(
+                "{earlier} compared by an earlier run and not read again; remove the state file to compare anew."
+            ))?;
+        }
+        let progress = Progress::towards(buyers.len() as u64, "compared");
+        let left = buyers.iter().filter(|buyer| !done.contains(buyer));
+        let work = async |buyer| parity(tables, former, buyer).await;
+        ended = each(left, (pace.at_once, true), &mut interrupted, work, |buyer, outcome| {
+            let flow = match outcome {
+                Ok(compared) => {
+                    if let Some(state) = &mut state {
+                        state.add(&compared)?;
+                    }
+                    tally.add(&compared, &known);
+                    ControlFlow::Continue(())
+                }
+                Err(failure) => {
+                    tally.failed.insert(buyer.clone(), chain(&failure));
+                    ControlFlow::Break(())
+                }
+            };
+            progress.at(tally.compared + tally.failed.len() as u64);
+            Ok::<_, Failure>(flow)
+        })
+        .await?;
+        progress.end();
+    }
+    tally.is_interrupted = ended == Ended::Interrupted;
+    if let Some(report) = &comparison.report {
+        let written = fs::write(report, html(&tally, Machine.now()));
+        written.map_err(|source| Failure::WriteFile { file: report.display().to_string(), source })?;
+    }
+    if output.is_json {
+        output.json(&tally.json())?;
+    } else {
+        output.line(&tally.text())?;
+    }
+    if ended == Ended::GaveUp {
+        output.aside("Given up: too many buyers in a row failed. Fix the cause and run it again.")?;
+    }
+    Ok(if tally.is_interrupted {
+        Exit::Interrupted
+    } else if !tally.failed.is_empty() {
+        Exit::Failed
+    } else if tally.unexplained() > tally.allowed || which.names_each() && !tally.unknown.is_empty() {
+        Exit::Findings
+    } else {
+        Exit::Good
+    })
+}

@@ -1,0 +1,208 @@
+//! What came of comparing many buyers.
+
+use std::collections::BTreeMap;
+
+use domain::BuyerId;
+use serde_json::{Value, json};
+
+use super::{Class, Compared, Difference, Known};
+use crate::output::{count, or_dash, table};
+
+/// How many buyers are shown of each class.
+const EXAMPLES: usize = 10;
+
+/// How many buyers that were not compared are shown.
+const SHOWN: usize = 10;
+
+/// One class: how often, and some of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// How many differences.
+    pub differences: u64,
+    /// Of how many buyers.
+    pub buyers: u64,
+    /// The first buyers by id, with their differences and what explains each.
+    pub examples: BTreeMap<BuyerId, Vec<(Difference, Option<String>)>>,
+}
+
+/// The result.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// How many buyers were meant; `None` if it was interrupted before they were found.
+    pub meant: Option<u64>,
+    /// How many were compared, by an earlier run or by this one.
+    pub compared: u64,
+    /// How many of these by an earlier run.
+    pub earlier: u64,
+    /// How many have no difference.
+    pub agreeing: u64,
+    /// By class.
+    pub found: BTreeMap<Class, Found>,
+    /// How many differences each reason explains.
+    pub reasons: BTreeMap<String, u64>,
+    /// Buyers that neither side knows.
+    pub unknown: Vec<BuyerId>,
+    /// Buyers that could not be compared, and why.
+    pub failed: BTreeMap<BuyerId, String>,
+    /// How many unexplained differences are allowed.
+    pub allowed: u64,
+    /// Whether it was interrupted.
+    pub is_interrupted: bool,
+}
+
+impl Tally {
+    /// Adds a buyer.
+    pub fn add(&mut self, compared: &Compared, known: &[Known]) {
+        self.compared += 1;
+        if !compared.is_known {
+            self.unknown.push(compared.buyer.clone());
+            return;
+        }
+        self.agreeing += u64::from(compared.differences.is_empty());
+        let mut by_class: BTreeMap<Class, Vec<(Difference, Option<String>)>> = BTreeMap::new();
+        for difference in &compared.differences {
+            let reason = known.iter().find(|known| known.explains(&compared.buyer, difference));
+            let reason = reason.map(|known| known.reason.clone());
+            if let Some(reason) = &reason {
+                *self.reasons.entry(reason.clone()).or_default() += 1;
+            }
+            let class = if reason.is_some() { Class::Explained } else { difference.class };
+            by_class.entry(class).or_default().push((difference.clone(), reason));
+        }
+        for (class, differences) in by_class {
+            let found = self.found.entry(class).or_default();
+            found.buyers += 1;
+            found.differences += differences.len() as u64;
+            found.examples.insert(compared.buyer.clone(), differences);
+            if found.examples.len() > EXAMPLES {
+                found.examples.pop_last();
+            }
+        }
+    }
+
+    /// How many differences nothing explains.
+    #[must_use]
+    pub fn unexplained(&self) -> u64 {
+        let found = self.found.iter().filter(|(class, _)| class.is_unexplained());
+        found.map(|(_, found)| found.differences).sum()
+    }
+
+    /// Whether every buyer meant was compared.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.is_interrupted && self.meant == Some(self.compared)
+    }
+
+    /// The classes with their numbers of buyers and differences, all of them.
+    pub(super) fn classes(&self) -> impl Iterator<Item = (Class, u64, u64)> {
+        Class::ALL.into_iter().map(|class| {
+            let found = self.found.get(&class);
+            let number = |of: fn(&Found) -> u64| found.map(of).unwrap_or_default();
+            (class, number(|found| found.buyers), number(|found| found.differences))
+        })
+    }
+
+    /// The examples: class, buyer, difference, reason.
+    pub(super) fn examples(&self) -> impl Iterator<Item = [String; 6]> {
+        let found = Class::ALL.into_iter().filter_map(|class| Some((class, self.found.get(&class)?)));
+        found.flat_map(|(class, found)| {
+            found.examples.iter().flat_map(move |(buyer, differences)| {
+                differences.iter().map(move |(difference, reason)| {
+                    let kind = match reason {
+                        Some(reason) => format!("{}: {}", difference.class.name(), reason),
+                        None => "-".to_owned(),
+                    };
+                    [
+                        class.name().to_owned(),
+                        buyer.to_string(),
+                        or_dash(difference.offer.as_ref()),
+                        difference.here.to_string(),
+                        difference.there.to_string(),
+                        crate::output::harmless(&kind),
+                    ]
+                })
+            })
+        })
+    }
+
+    /// What it comes to, in sentences.
+    pub(super) fn sentences(&self) -> Vec<String> {
+        let mut sentences = vec![format!(
+            "{}: {} compared{}, {} without a difference.",
+            count(self.meant.unwrap_or_default(), "buyer"),
+            self.compared,
+            if self.earlier > 0 { format!(" ({} by an earlier run)", self.earlier) } else { String::new() },
+            self.agreeing,
+        )];
+        let unexplained = count(self.unexplained(), "unexplained difference");
+        sentences.push(format!("{unexplained}, at most {} allowed.", self.allowed));
+        let explained = self.reasons.iter().map(|(reason, number)| format!("{number} explained: {reason}."));
+        sentences.extend(explained.map(|text| crate::output::harmless(&text)));
+        if !self.unknown.is_empty() {
+            let names: Vec<&str> = self.unknown.iter().take(SHOWN).map(BuyerId::as_str).collect();
+            let more = if self.unknown.len() > SHOWN { ", …" } else { "" };
+            let number = count(self.unknown.len() as u64, "buyer");
+            sentences.push(format!("{number} unknown to both sides: {}{more}.", names.join(", ")));
+        }
+        for (buyer, why) in self.failed.iter().take(SHOWN) {
+            sentences.push(format!("Not compared: {buyer}: {why}"));
+        }
+        if self.failed.len() > SHOWN {
+            sentences.push(format!("{} more not compared.", self.failed.len() - SHOWN));
+        }
+        if self.is_interrupted {
+            sentences.push(
+                "INTERRUPTED: not every buyer was compared. With --state, run it again to go on.".to_owned(),
+            );
+        }
+        sentences
+    }
+
+    /// For people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let rows = self.classes().map(|(class, buyers, differences)| {
+            [class.name().to_owned(), buyers.to_string(), differences.to_string()]
+        });
+        let mut parts = vec![table(&["class", "buyers", "differences"], rows)];
+        if !self.found.is_empty() {
+            let header = ["class", "buyer", "offer", "here", "there", "explained by"];
+            parts.push(table(&header, self.examples()));
+        }
+        parts.extend(self.sentences());
+        parts.join("\n")
+    }
+
+    /// For programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let example = |(buyer, differences): (&BuyerId, &Vec<(Difference, Option<String>)>)| {
+            let differences = differences.iter().map(|(difference, reason)| {
+                let mut row = difference.json();
+                row["reason"] = json!(reason);
+                row
+            });
+            json!({ "buyerId": buyer.as_str(), "differences": differences.collect::<Vec<_>>() })
+        };
+        let classes = self.classes().map(|(class, buyers, differences)| {
+            let examples = self.found.get(&class).map(|found| &found.examples);
+            let examples: Vec<Value> = examples.into_iter().flatten().map(example).collect();
+            let row = json!({ "buyers": buyers, "differences": differences, "examples": examples });
+            (class.name().to_owned(), row)
+        });
+        let classes: serde_json::Map<String, Value> = classes.collect();
+        json!({
+            "isComplete": self.is_complete(),
+            "buyers": self.meant,
+            "compared": self.compared,
+            "comparedEarlier": self.earlier,
+            "agreeing": self.agreeing,
+            "unexplained": self.unexplained(),
+            "allowed": self.allowed,
+            "classes": classes,
+            "reasons": self.reasons,
+            "unknown": self.unknown.iter().map(BuyerId::as_str).collect::<Vec<_>>(),
+            "failed": self.failed.iter().map(|(buyer, why)| json!({ "buyerId": buyer.as_str(), "why": why })).collect::<Vec<_>>(),
+        })
+    }
+}

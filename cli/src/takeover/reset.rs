@@ -1,0 +1,71 @@
+//! `leads reset`: what was recorded of buyers in shadow does not count any more, and the former system is asked anew.
+
+use std::io::Write;
+
+use domain::{BuyerId, Sequence, State};
+use event_store::surroundings::Machine;
+use event_store::{NotReset, load, not_reset};
+use legacy::Legacy;
+
+use super::bulk::{self, Outcome, Words};
+use super::of_stream;
+use crate::args::Reset;
+use crate::output::Output;
+use crate::{Exit, Failure, Tables};
+
+const WORDS: Words = Words { done: "reset", planned: "would-reset", doing: ["resetting", ""] };
+
+/// Resets one buyer, or says what that would come to. The former system is asked only where the answer matters.
+///
+/// # Errors
+/// [`Failure::Stream`], [`Failure::Legacy`].
+pub async fn reset(
+    tables: &Tables,
+    former: &impl Legacy,
+    buyer: &BuyerId,
+    is_confirmed: bool,
+) -> Result<Outcome, Failure> {
+    let head = load(&tables.streams, buyer).await.map_err(|source| of_stream(buyer, source))?;
+    if head.state.sequence == Sequence::START {
+        return Ok(refused(&NotReset::UnknownBuyer));
+    }
+    if head.is_live {
+        return Ok(Outcome::Skipped { word: "live", is_finding: true });
+    }
+    // Reset before, and no event has come since.
+    if head.state == (State { sequence: head.state.sequence, ..State::default() }) {
+        return Ok(Outcome::Skipped { word: "already-reset", is_finding: false });
+    }
+    let answer = former.look_up(buyer).await.map_err(Failure::Legacy)?;
+    if !is_confirmed {
+        return Ok(not_reset(&head, &answer).map_or(Outcome::Planned, |refusal| refused(&refusal)));
+    }
+    let reset = event_store::reset(&tables.streams, &Machine, buyer, &answer).await;
+    Ok(match reset.map_err(|source| of_stream(buyer, source))? {
+        Ok(sequence) => Outcome::Done(sequence),
+        Err(refusal) => refused(&refusal),
+    })
+}
+
+fn refused(refusal: &NotReset) -> Outcome {
+    let word = match refusal {
+        NotReset::UnknownBuyer => "unknown",
+        // It went live between the load and the append.
+        NotReset::Live => return Outcome::Skipped { word: "live", is_finding: true },
+        NotReset::Erased => "erased",
+        NotReset::HandedOver => "handed-over-there",
+        NotReset::FormerBehind { .. } => "former-behind",
+    };
+    Outcome::Refused { word, why: refusal.to_string() }
+}
+
+pub(crate) async fn command<O: Write, E: Write>(
+    everybody: &Reset,
+    former: &impl Legacy,
+    tables: &Tables,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let how = (everybody.pace, everybody.yes, WORDS);
+    let work = async |buyer: &BuyerId| reset(tables, former, buyer, everybody.yes).await;
+    bulk::run(&everybody.which(), how, tables, output, work).await
+}

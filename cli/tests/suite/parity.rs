@@ -1,0 +1,402 @@
+//! `leads parity`: buyers here beside the same buyers in the former system.
+
+use std::collections::BTreeMap;
+
+use cli::Exit;
+use cli::parity::{Class, Known, compare};
+use domain::{CarId, Contact, Fact, FormerLeadId, Offer, OfferVersion, Stage};
+use event_store::{Appending, Head};
+use jiff::Timestamp;
+use legacy::Answer as Says;
+use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire};
+use testkit::{accepted, buyer, contact, made, offer, rejected};
+
+use crate::everybody::World;
+use crate::former::{Former, known, with_lead};
+use crate::world::{Ended, TestFile, interrupted, online};
+
+/// The head of a stream of these facts in one commit.
+fn head(facts: &[Fact]) -> Head {
+    let mut appending = Appending::onto(Head::default());
+    for fact in facts {
+        appending.take(fact.clone());
+    }
+    appending.commit(&buyer("ada"), Timestamp::UNIX_EPOCH).unwrap().1
+}
+
+fn shadow(events: &[domain::Event]) -> Head {
+    let events = events.iter().cloned().map(Fact::from);
+    head(&std::iter::once(Fact::Migrated(Box::default())).chain(events).collect::<Vec<_>>())
+}
+
+fn there(offers: &[(&str, u32, Stage, Option<&str>)], low: Option<&str>) -> Says {
+    let lead = |name: &str| FormerLeadId::parse(name).unwrap();
+    let offers = offers.iter().map(|(id, version, stage, named)| {
+        let theirs = Offer {
+            stage: *stage,
+            car: Some(CarId::parse(id).unwrap()),
+            contact: Some(contact()),
+            former_lead: named.map(lead),
+            ..Offer::unknown(OfferVersion::new(*version).unwrap())
+        };
+        (offer(id), theirs)
+    });
+    let known = domain::Known { offers: offers.collect(), low_lead: low.map(lead), was_invited: true };
+    Says { known, is_handed_over: false }
+}
+
+fn acceptance(version: u32) -> Stage {
+    let version = OfferVersion::new(version).unwrap();
+    Stage::Accepted { at: version, since: version }
+}
+
+/// Each difference as `<class> <offer> <here> <there>`.
+fn found(head: &Head, answer: &Says) -> Vec<String> {
+    let text = |one: cli::parity::Difference| {
+        let offer = one.offer.map_or_else(|| "-".to_owned(), |offer| offer.to_string());
+        format!("{} {offer} {} / {}", one.class.name(), one.here, one.there)
+    };
+    compare(head, answer).into_iter().map(text).collect()
+}
+
+#[test]
+fn who_stands_the_same_on_both_sides_has_no_difference() {
+    let pending = there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
+    assert_eq!(found(&shadow(&[made("car-1")]), &pending), [""; 0]);
+    let accepted_there = there(&[("car-1", 2, acceptance(2), Some("H-1"))], None);
+    assert_eq!(found(&shadow(&[made("car-1"), accepted("car-1").v(2)]), &accepted_there), [""; 0]);
+    let closed = there(&[("car-1", 2, Stage::Closed, None)], None);
+    assert_eq!(found(&shadow(&[made("car-1"), rejected("car-1").v(2)]), &closed), [""; 0]);
+}
+
+#[test]
+fn another_version_on_either_side_and_held_events_are_a_lag_and_leads_are_not_compared_then() {
+    let ours = shadow(&[made("car-1")]);
+    let ahead = there(&[("car-1", 2, acceptance(2), Some("H-1"))], None);
+    assert_eq!(found(&ours, &ahead), ["lag car-1 pending v1 / accepted v2"]);
+    let ours = shadow(&[made("car-1"), accepted("car-1").v(2)]);
+    let late = there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
+    assert_eq!(found(&ours, &late), ["lag car-1 accepted v2 / pending v1"]);
+    let holds = shadow(&[accepted("car-1").v(2)]);
+    let knows = there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
+    assert_eq!(found(&holds, &knows), ["lag car-1 held v2 / pending v1"]);
+    assert_eq!(found(&holds, &Says::default()), ["lag car-1 held v2 / none"]);
+    let holds = shadow(&[made("car-1"), accepted("car-1").v(3)]);
+    assert_eq!(found(&holds, &knows), ["lag car-1 pending v1 / pending v1"]);
+}
+
+#[test]
+fn an_offer_that_one_side_lacks_is_missing_there_or_here() {
+    let both = [("car-1", 1, Stage::Pending, None), ("car-2", 1, Stage::Pending, None)];
+    let ours = shadow(&[made("car-1")]);
+    assert_eq!(found(&ours, &there(&both, Some("L-1"))), ["missing-here car-2 none / pending v1"]);
+    let ours = shadow(&[made("car-1"), made("car-2")]);
+    assert_eq!(found(&ours, &there(&both[..1], Some("L-1"))), ["missing-there car-2 pending v1 / none"]);
+    let not_asked = head(&[made("car-1").into()]);
+    let missing = found(&not_asked, &there(&both, Some("L-1")));
+    assert_eq!(missing, ["lag car-2 none / pending v1"], "its next event asks");
+}
+
+#[test]
+fn a_wrong_rule_shows_as_another_stage_or_lead() {
+    let ours = shadow(&[made("car-1"), accepted("car-1").v(2)]);
+    let closed = there(&[("car-1", 2, Stage::Closed, None)], None);
+    assert_eq!(found(&ours, &closed), ["other-stage car-1 accepted v2 / closed v2"]);
+    let no_lead = there(&[("car-1", 2, acceptance(2), None)], None);
+    assert_eq!(found(&ours, &no_lead), ["other-lead car-1 high / none"]);
+    let both = there(&[("car-1", 2, acceptance(2), Some("H-1"))], Some("L-1"));
+    assert_eq!(found(&ours, &both), ["other-lead - none / low"]);
+    let ours = shadow(&[made("car-1")]);
+    let high = there(&[("car-1", 1, Stage::Pending, Some("H-1"))], Some("L-1"));
+    assert_eq!(found(&ours, &high), ["other-lead car-1 none / high"]);
+    let none = there(&[("car-1", 1, Stage::Pending, None)], None);
+    assert_eq!(found(&ours, &none), ["other-lead - low / none"]);
+}
+
+#[test]
+fn contact_and_car_are_compared_by_field_and_what_a_side_may_leave_out_is_no_difference() {
+    let ours = shadow(&[made("car-1")]);
+    let pending = || there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
+    let mut theirs = pending();
+    let of = |theirs: &mut Says, change: fn(&mut Offer)| {
+        change(theirs.known.offers.get_mut(&offer("car-1")).unwrap());
+    };
+    of(&mut theirs, |offer| offer.car = Some(CarId::parse("car-9").unwrap()));
+    assert_eq!(found(&ours, &theirs), ["other-contact car-1 car / car"]);
+    of(&mut theirs, |offer| offer.contact = Some(Contact { name: "Bob".to_owned(), ..contact() }));
+    assert_eq!(found(&ours, &theirs), ["other-contact car-1 car, contact / car, contact"]);
+    let mut silent = pending();
+    of(&mut silent, |offer| (offer.car, offer.contact) = (None, None));
+    assert_eq!(found(&ours, &silent), [""; 0]);
+    let erased = head(&[Fact::Migrated(Box::default()), made("car-1").into(), Fact::Erased(None)]);
+    assert_eq!(found(&erased, &pending()), [""; 0], "nobody is to know who it was");
+}
+
+#[test]
+fn of_a_live_buyer_only_offers_are_compared() {
+    let ours = head(&[made("car-1").into(), Fact::HandedOver(Box::default())]);
+    let mut theirs = there(&[("car-1", 1, Stage::Pending, None)], None);
+    theirs.is_handed_over = true;
+    assert_eq!(found(&ours, &theirs), [""; 0]);
+    let in_shadow = shadow(&[made("car-1")]);
+    let differences = found(&in_shadow, &theirs);
+    assert_eq!(differences, ["handed-over-there - shadow / handed-over", "other-lead - low / none"]);
+}
+
+#[test]
+fn a_known_rule_change_explains_what_it_describes_and_nothing_else() {
+    let ours = shadow(&[made("car-1"), accepted("car-1").v(2)]);
+    let difference = &compare(&ours, &there(&[("car-1", 2, Stage::Closed, None)], None))[0];
+    let explains = |line: &str| Known::parse(line).unwrap().explains(&buyer("ada"), difference);
+    assert!(explains(r#"{"class":"other-stage","reason":"r"}"#));
+    assert!(explains(r#"{"class":"other-stage","here":"accepted","there":"closed","reason":"r"}"#));
+    assert!(explains(r#"{"class":"other-stage","buyer":"ada","offer":"car-1","reason":"r"}"#));
+    for other in [
+        r#"{"class":"other-lead","reason":"r"}"#,
+        r#"{"class":"other-stage","there":"pending","reason":"r"}"#,
+        r#"{"class":"other-stage","buyer":"bob","reason":"r"}"#,
+        r#"{"class":"other-stage","offer":"car-2","reason":"r"}"#,
+    ] {
+        assert!(!explains(other), "{other}");
+    }
+    for (wrong, said) in [
+        ("[]", "must be a JSON object"),
+        ("{", "must be a JSON object"),
+        (r#"{"class":"other-stage"}"#, "`reason` is required"),
+        (r#"{"reason":"r"}"#, "`class` is required"),
+        (r#"{"class":"explained","reason":"r"}"#, "`class` must be one of other-stage, other-lead"),
+        (r#"{"class":"lag","reason":" "}"#, "`reason` must be a text that is not empty"),
+        (r#"{"class":"lag","reason":"r","ofer":"car-1"}"#, "`ofer` is none of class, buyer"),
+        (r#"{"class":"lag","reason":"r","offer":"a/b"}"#, "`offer` must be 1 to 128"),
+    ] {
+        assert!(Known::parse(wrong).unwrap_err().contains(said), "{wrong}");
+    }
+}
+
+async fn parity(world: &World, former: &Former, words: &[&str]) -> Ended {
+    let words: Vec<&str> =
+        ["parity"].iter().chain(words).copied().chain(["--legacy-url", former.url()]).collect();
+    world.leads(&words).await
+}
+
+/// The same on both sides: ada. Another stage: bob. A lag: cem. Live and the same: dan.
+async fn four() -> (World, Former) {
+    let (world, former) = (World::start().await, Former::start().await);
+    for name in ["ada", "bob", "cem"] {
+        world
+            .in_shadow(
+                name,
+                &[Fact::Migrated(Box::default()), made("car-1").into(), accepted("car-1").v(2).into()],
+            )
+            .await;
+    }
+    world.record("dan", &[made("car-1")], "10:00:00").await;
+    former.knows("ada", &[with_lead(known("car-1", 2, "accepted"), "H-1")]);
+    former.knows("bob", &[known("car-1", 2, "closed")]);
+    former.knows("cem", &[known("car-1", 3, "closed")]);
+    former.knows("dan", &[known("car-1", 1, "pending")]);
+    (world, former)
+}
+
+#[tokio::test]
+async fn every_stream_is_compared_by_one_query_and_one_get_each_and_nobody_is_handed_over() {
+    let (world, former) = four().await;
+    let ended = parity(&world, &former, &["--all"]).await;
+    assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
+    for said in [
+        "other-stage   bob     car-1   accepted v2   closed v2",
+        "lag           cem     car-1   accepted v2   closed v3",
+        "4 buyers: 4 compared, 2 without a difference.",
+        "1 unexplained difference, at most 0 allowed.",
+    ] {
+        assert!(ended.out.contains(said), "{said}\n{}", ended.out);
+    }
+    let asked = ["ada", "bob", "cem", "dan"].map(|name| format!("GET /buyers/{name}"));
+    assert_eq!(former.asked(), asked);
+    let url = world.url.clone();
+    let wire = Wire::start(move |_| Answer::Forward(url.clone())).await;
+    let words = ["parity", "ada", "bob", "cem", "dan", "--legacy-url", former.url()];
+    online(wire.url(), &words).await;
+    assert_eq!(wire.operations(), ["Query"; 4]);
+    for name in ["ada", "bob", "cem"] {
+        assert_eq!(world.facts(name).await, ["migrated", "made", "accepted"]);
+    }
+}
+
+#[tokio::test]
+async fn so_many_unexplained_differences_as_are_allowed_are_good() {
+    let (world, former) = four().await;
+    assert_eq!(parity(&world, &former, &["--all", "--allow", "1"]).await.exit, Exit::Good);
+    let file =
+        TestFile::of("{\"class\":\"other-stage\",\"here\":\"accepted\",\"reason\":\"they close early\"}\n\n");
+    let ended = parity(&world, &former, &["--all", "--explained", file.name(), "--json"]).await;
+    let json = ended.json();
+    assert_eq!(
+        (ended.exit, &json["unexplained"], &json["isComplete"]),
+        (Exit::Good, &json!(0), &json!(true))
+    );
+    assert_eq!(json["reasons"], json!({ "they close early": 1 }));
+    let example = &json["classes"]["explained"]["examples"][0];
+    assert_eq!(
+        (&example["buyerId"], &example["differences"][0]["class"]),
+        (&json!("bob"), &json!("other-stage"))
+    );
+    let wrong = TestFile::of("\n{\"class\":\"lost\",\"reason\":\"r\"}\n");
+    let ended = parity(&world, &former, &["--all", "--explained", wrong.name()]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.err.contains("line 2: `class` must be one of"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn a_buyer_whom_neither_side_knows_is_a_finding_if_a_person_named_it() {
+    let (world, former) = four().await;
+    let ended = parity(&world, &former, &["ada", "nobody"]).await;
+    assert_eq!(ended.exit, Exit::Findings);
+    assert!(ended.out.contains("1 buyer unknown to both sides: nobody."), "{}", ended.out);
+    former.knows("zoe", &[known("car-1", 1, "pending")]);
+    let json = parity(&world, &former, &["zoe", "--json"]).await.json();
+    assert_eq!(json["classes"]["lag"]["buyers"], 1, "its next event asks");
+}
+
+#[tokio::test]
+async fn a_buyer_who_cannot_be_compared_fails_alone_and_is_tried_again_by_the_next_run() {
+    let (world, former) = four().await;
+    let state = TestFile::of("");
+    let words = ["ada", "bob", "--state", state.name(), "--json", "--allow", "9"];
+    former.answers("ada", Answer::Reply(Reply::json(500, &json!({}))));
+    let ended = parity(&world, &former, &words).await;
+    assert_eq!((ended.exit, &ended.json()["compared"]), (Exit::Failed, &json!(1)));
+    assert!(ended.json()["failed"][0]["why"].as_str().unwrap().contains("status 500"), "{}", ended.out);
+    former.knows("ada", &[with_lead(known("car-1", 2, "accepted"), "H-1")]);
+    let again = parity(&world, &former, &words).await;
+    let json = again.json();
+    assert_eq!((again.exit, &json["compared"], &json["comparedEarlier"]), (Exit::Good, &json!(2), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_sample_is_the_same_every_time() {
+    let (world, former) = (World::start().await, Former::start().await);
+    for number in 0..20 {
+        world.in_shadow(&format!("buyer-{number}"), &[made("car-1").into()]).await;
+    }
+    parity(&world, &former, &["--sample", "7"]).await;
+    let once = former.asked();
+    assert_eq!(once.len(), 7);
+    parity(&world, &former, &["--sample", "7"]).await;
+    let twice: Vec<String> = once.iter().flat_map(|asked| [asked.clone(), asked.clone()]).collect();
+    assert_eq!(former.asked(), twice);
+}
+
+#[tokio::test]
+async fn at_most_ten_buyers_of_a_class_are_shown() {
+    let (world, former) = (World::start().await, Former::start().await);
+    for number in 10..30 {
+        let name = format!("buyer-{number}");
+        world.in_shadow(&name, &[Fact::Migrated(Box::default()), made("car-1").into()]).await;
+        former.knows(&name, &[known("car-1", 1, "closed")]);
+    }
+    let class = &parity(&world, &former, &["--all", "--json"]).await.json()["classes"]["other-stage"];
+    assert_eq!((&class["buyers"], &class["differences"]), (&json!(20), &json!(20)));
+    let examples = class["examples"].as_array().unwrap();
+    let names: Vec<&str> = examples.iter().map(|row| row["buyerId"].as_str().unwrap()).collect();
+    let expected: Vec<String> = (10..20).map(|number| format!("buyer-{number}")).collect();
+    assert_eq!(names, expected);
+}
+
+#[tokio::test]
+async fn the_report_is_one_page_that_needs_nothing_from_outside_and_cannot_be_steered() {
+    let (world, former) = four().await;
+    world.in_shadow("<script>", &[Fact::Migrated(Box::default()), made("car-1").into()]).await;
+    former.knows("%3Cscript%3E", &[]);
+    former.answers(
+        "%3Cscript%3E",
+        Answer::Reply(Reply::json(
+            200,
+            &json!({ "buyerId": "<script>", "wasInvited": false, "offers": [known("car-1", 1, "closed")] }),
+        )),
+    );
+    let report = TestFile::of("");
+    let ended = parity(&world, &former, &["--all", "--report", report.name()]).await;
+    assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
+    let page = std::fs::read_to_string(report.name()).unwrap();
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    assert!(
+        page.contains("<svg") && page.contains("&lt;script&gt;") && page.contains("The systems differ, or")
+    );
+    for outside in ["<script", "http", "src=", "url(", "@import", "href"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert!(!page.to_lowercase().contains("canary"));
+    let twice = ["--all", "--report", report.name(), "--state", report.name()];
+    let ended = parity(&world, &former, &twice).await;
+    assert!(ended.err.contains("must be different files"), "{}", ended.err);
+    let ended = parity(&world, &former, &["--all", "--report", "/does/not/exist.html"]).await;
+    assert!(ended.err.contains("cannot write /does/not/exist.html"), "{}", ended.err);
+}
+
+#[tokio::test]
+async fn a_state_file_that_is_none_or_of_other_rules_is_refused_and_a_line_cut_off_is_compared_again() {
+    let (world, former) = four().await;
+    for (content, said) in [
+        ("ada\n", "line 1: no buyer compared by `leads parity`"),
+        ("{\"buyerId\":\"ada\",\"isKnown\":true,\"fold\":1,\"differences\":[]}\n", "under other rules"),
+    ] {
+        let state = TestFile::of(content);
+        let ended = parity(&world, &former, &["--all", "--state", state.name()]).await;
+        assert_eq!((ended.exit, former.asked().len()), (Exit::Failed, 0));
+        assert!(ended.err.contains(said), "{}", ended.err);
+    }
+    let state = TestFile::of("");
+    parity(&world, &former, &["--all", "--state", state.name()]).await;
+    let whole = std::fs::read(state.name()).unwrap();
+    std::fs::write(state.name(), &whole[..whole.len() - 5]).unwrap();
+    let ended = parity(&world, &former, &["--all", "--state", state.name(), "--json"]).await;
+    assert_eq!(ended.json()["comparedEarlier"], 3);
+    let lines = std::fs::read_to_string(state.name()).unwrap();
+    assert_eq!(lines.lines().count(), 4, "{lines}");
+}
+
+#[tokio::test]
+async fn interrupted_and_run_again_it_asks_about_nobody_twice() {
+    let (world, former) = (World::start().await, Former::start().await);
+    for number in 0..40 {
+        let name = format!("buyer-{number}");
+        world.in_shadow(&name, &[Fact::Migrated(Box::default()), made("car-1").into()]).await;
+        former.knows_also(&name, &[known("car-1", 1, "pending")], &json!({ "lowLeadId": "L-1" }));
+    }
+    let url = former.url().to_owned();
+    let mut gets = 0;
+    // It falls silent after fifteen answers.
+    let wire = Wire::start(move |_| {
+        gets += 1;
+        if gets > 15 { Answer::Never } else { Answer::Forward(url.clone()) }
+    })
+    .await;
+    let state = TestFile::of("");
+    let words = ["parity", "--all", "--json", "--at-once", "3", "--state", state.name()];
+    let (code, out) = interrupted(&world.url, wire.url(), &words, || wire.exchanges().len() >= 18).await;
+    assert_eq!(code, Some(130));
+    let json: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&json["isComplete"], &json["compared"]), (&json!(false), &json!(15)), "{json:#}");
+
+    let again = parity(&world, &former, &["--all", "--json", "--state", state.name()]).await;
+    let json = again.json();
+    assert_eq!(
+        (again.exit, &json["compared"], &json["comparedEarlier"]),
+        (Exit::Good, &json!(40), &json!(15))
+    );
+    let mut answered: BTreeMap<String, u32> = BTreeMap::new();
+    for asked in former.asked() {
+        *answered.entry(asked).or_default() += 1;
+    }
+    assert_eq!(answered.len(), 40);
+    assert!(answered.values().all(|times| *times == 1), "{answered:?}");
+}
+
+#[test]
+fn only_a_lag_and_what_is_explained_need_no_person() {
+    let calm = Class::ALL.into_iter().filter(|class| !class.is_unexplained());
+    assert_eq!(calm.collect::<Vec<_>>(), [Class::Lag, Class::Explained]);
+    assert!(Class::ALL.into_iter().all(|class| Class::parse(class.name()) == Some(class)));
+}

@@ -1,0 +1,71 @@
+use domain::BuyerId;
+
+/// Which buyers go live with their next event, of those who are not live yet: a share of all, by a stable hash of their ids. Who is
+/// live stays so, whatever this says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LiveShare {
+    percent: u8,
+}
+
+impl LiveShare {
+    /// All of them.
+    pub const EVERYBODY: Self = Self { percent: 100 };
+    /// None: all are recorded in shadow.
+    pub const NOBODY: Self = Self { percent: 0 };
+
+    /// So many of a hundred; `None` above 100. A larger share contains every smaller one.
+    #[must_use]
+    pub const fn percent(percent: u8) -> Option<Self> {
+        if percent <= 100 { Some(Self { percent }) } else { None }
+    }
+
+    /// Whether this buyer is among them.
+    #[must_use]
+    pub fn includes(self, buyer: &BuyerId) -> bool {
+        // FNV-1a, folded, so that ids that differ in their last letter only are spread as well. It must never change.
+        let hash = buyer.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        });
+        (hash ^ (hash >> 32)) % 100 < u64::from(self.percent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::BuyerId;
+
+    use super::LiveShare;
+
+    fn count(percent: u8) -> usize {
+        let share = LiveShare::percent(percent).expect("a share");
+        let is_in = |number: &u32| {
+            BuyerId::parse(&format!("buyer-{number}")).is_ok_and(|buyer| share.includes(&buyer))
+        };
+        (0..10_000).filter(is_in).count()
+    }
+
+    #[test]
+    fn a_share_of_the_buyers_is_as_large_as_it_says() {
+        assert_eq!((count(0), count(100)), (0, 10_000));
+        for percent in [1, 5, 50, 95] {
+            let expected = usize::from(percent) * 100;
+            assert!(count(percent).abs_diff(expected) < 200, "{percent}: {}", count(percent));
+        }
+        assert_eq!(LiveShare::percent(101), None);
+    }
+
+    #[test]
+    fn who_is_in_a_share_is_in_every_larger_one_and_stays_there() {
+        let buyers = (0..1000).filter_map(|number| BuyerId::parse(&format!("buyer-{number}")).ok());
+        for buyer in buyers {
+            let first =
+                (0..=100).find(|p| LiveShare::percent(*p).is_some_and(|share| share.includes(&buyer)));
+            for percent in first.into_iter().flat_map(|first| first..=100) {
+                assert!(LiveShare::percent(percent).is_some_and(|share| share.includes(&buyer)));
+            }
+        }
+        let ada = BuyerId::parse("ada").expect("an id");
+        let first = (0..=100).find(|p| LiveShare::percent(*p).is_some_and(|share| share.includes(&ada)));
+        assert_eq!(first, Some(47), "what it was when it was first deployed");
+    }
+}

@@ -1,0 +1,65 @@
+//! How much memory the recorder takes for buyers with large states.
+
+use contract::stored::{StoredCommit, encode_snapshot};
+use domain::{BuyerId, Sequence, State};
+use event_store::surroundings::Surroundings as _;
+use event_store::{Appended, Appending, Commits, EventStore, Head, Page, StoreError};
+use recorder::Recorder;
+use testkit::{accepted, body, buyer, made, withdrawn};
+
+use crate::given::{Letters, Still, deliver, sent};
+
+/// Every buyer has this one commit, with a snapshot, and takes whatever is appended.
+struct Alike(StoredCommit);
+
+impl Commits for Alike {
+    async fn page(&self, buyer: &BuyerId, _: Option<Sequence>, _: usize) -> Result<Page, StoreError> {
+        let commit = StoredCommit { buyer: buyer.to_string(), ..self.0.clone() };
+        Ok(Page { commits: vec![commit], has_more: false })
+    }
+}
+
+impl EventStore for Alike {
+    async fn append(&self, _: &StoredCommit) -> Result<Appended, StoreError> {
+        Ok(Appended::Written)
+    }
+}
+
+/// A commit with a snapshot of some 300 KB: one open offer, and many that are closed.
+fn large() -> StoredCommit {
+    let mut state = State::default();
+    for number in 0..5000 {
+        let name = format!("offer-{number:0>14}");
+        state.fold(&made(&name));
+        state.fold(&withdrawn(&name).v(2));
+    }
+    let mut appending = Appending::onto(Head { state, ..Head::default() }).live();
+    appending.take(made("car-1").into());
+    let (mut commit, head) = appending.commit(&buyer("ada"), Still.now()).unwrap();
+    let snapshot = encode_snapshot(&head.state);
+    assert!((280_000..380_000).contains(&snapshot.len()), "{}", snapshot.len());
+    commit.snapshot = Some(snapshot);
+    commit
+}
+
+/// The most that this process ever had in memory, in bytes. Source: proc(5), `VmHWM` of `/proc/pid/status`.
+fn most_in_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
+    let streams = Alike(large());
+    let letters: &Letters = Box::leak(Box::default());
+    let recorder = Recorder::new(streams, letters, Still);
+    for _ in 0..2 {
+        for number in 0..200 {
+            let name = buyer(&format!("buyer-{number}"));
+            let event = accepted("car-1").v(2);
+            assert_eq!(deliver(&recorder, &[sent("1", &name, body(&name, &event))]), [""; 0]);
+        }
+    }
+    assert!(most_in_memory() < 128 * 1024 * 1024, "{}", most_in_memory());
+}

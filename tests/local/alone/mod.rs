@@ -1,0 +1,3 @@
+//! What no other test may be beside: the deployed recorder itself changes.
+
+mod beside;

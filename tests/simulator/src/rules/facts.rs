@@ -1,0 +1,129 @@
+//! Reading what lies in the tables: by names of fields, not by the product's types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contract::stored::StoredCommit;
+use serde_json::Value;
+
+use super::Offer;
+
+/// A recorded fact, as it lies in the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Fact {
+    pub(crate) offer: String,
+    /// Of a gap that is void, its last version.
+    pub(crate) version: u32,
+    pub(crate) kind: String,
+    pub(crate) email: String,
+    pub(crate) sequence: u64,
+    /// What a former system said, if it is no event but carries that.
+    pub(crate) answer: Option<Answer>,
+}
+
+/// What a former system says of a buyer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) offers: BTreeMap<String, Offer>,
+    /// The names of the leads that are open there: the high ones by offer, and the low one.
+    pub(crate) high: BTreeMap<String, String>,
+    pub(crate) low: Option<String>,
+    pub(crate) was_invited: bool,
+}
+
+impl Fact {
+    /// Whether the offer system sent it.
+    pub(crate) fn is_event(&self) -> bool {
+        !matches!(self.kind.as_str(), "migrated" | "handed-over" | "voided" | "reset" | "erased")
+    }
+}
+
+/// Reads the facts of a stored item. `None`: it is not what may lie there.
+pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
+    let facts: Value = serde_json::from_str(&commit.facts).ok()?;
+    let text = |fact: &Value, name: &str| fact.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut last_email = String::new();
+    facts
+        .as_array()?
+        .iter()
+        .zip(commit.sequence..)
+        .map(|(fact, sequence)| {
+            let kind = text(fact, "type")?;
+            let answers = matches!(kind.as_str(), "migrated" | "handed-over");
+            let state = fact.get("state");
+            (answers == state.is_some()).then_some(())?;
+            let answer = if let Some(state) = state { Some(answer_in(state)?) } else { None };
+            let own = text(fact, "email");
+            let email = if fact["same"] == true { last_email.clone() } else { own.unwrap_or_default() };
+            if kind == "made" && !email.is_empty() {
+                last_email.clone_from(&email);
+            }
+            let is_of_offer = !answers && !matches!(kind.as_str(), "reset" | "erased");
+            let version = || u32::try_from(fact.get("version")?.as_u64()?).ok();
+            Some(Fact {
+                offer: if is_of_offer { text(fact, "offer")? } else { String::new() },
+                version: if is_of_offer { version()? } else { 0 },
+                kind,
+                email,
+                sequence,
+                answer,
+            })
+        })
+        .collect()
+}
+
+fn answer_in(state: &Value) -> Option<Answer> {
+    let mut answer = Answer {
+        low: state["former"].as_str().map(str::to_owned),
+        was_invited: state["invited"] == true,
+        ..Answer::default()
+    };
+    for (id, line) in state["offers"].as_object()? {
+        let written = offer_in(line, &state["contacts"])?;
+        answer.high.extend(written.lead.map(|lead| (id.clone(), lead)));
+        answer.offers.insert(id.clone(), written.offer);
+    }
+    Some(answer)
+}
+
+/// The keys of the effects of a stored item, by sequence number.
+pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)>> {
+    let Some(text) = &commit.effects else { return Some(BTreeSet::new()) };
+    text.lines()
+        .map(|line| {
+            let mut words = line.split(' ');
+            Some((words.next()?.parse().ok()?, words.next()?.to_owned()))
+        })
+        .collect()
+}
+
+/// An offer's line in a stored state.
+pub(crate) struct Written {
+    pub(crate) offer: Offer,
+    /// The version that names its lead, while it is accepted.
+    pub(crate) named_at: u32,
+    /// The name of its lead, if a former system opened that.
+    pub(crate) lead: Option<String>,
+    /// Whether a quote was requested for it.
+    pub(crate) is_quoted: bool,
+}
+
+/// Reads one: `5a2.4 car-1 0 … /F7`.
+pub(crate) fn offer_in(line: &Value, contacts: &Value) -> Option<Written> {
+    let mut words = line.as_str()?.split(' ');
+    let (head, _car, contact) = (words.next()?, words.next()?, words.next()?);
+    let letter = head.chars().find(char::is_ascii_alphabetic)?;
+    let (version, at) = head.split_once(letter)?;
+    let stage = letter.to_ascii_lowercase();
+    let (named_at, accepted_at) = match (stage, at.split_once('.').unwrap_or((at, at))) {
+        ('a', (named, since)) => (named.parse().ok()?, since.parse().ok()?),
+        _ => (0, 0),
+    };
+    let contact = contact.parse::<usize>().ok().and_then(|place| contacts.get(place));
+    let email = contact.and_then(|contact| contact["email"].as_str()).unwrap_or_default().to_owned();
+    Some(Written {
+        offer: Offer { stage, version: version.parse().ok()?, accepted_at, email },
+        named_at,
+        lead: words.find_map(|word| word.strip_prefix('/')).map(str::to_owned),
+        is_quoted: letter == stage,
+    })
+}

@@ -1,0 +1,234 @@
+//! What a step may be: somebody goes on, somebody begins, something is posted, time passes, something goes wrong.
+
+use crate::sight::Sight;
+use crate::strategy::Strategy;
+use crate::worker::{Kind, Warm};
+use crate::world::{HOUR, MINUTE, World};
+
+impl World {
+    /// One step of somebody, or a beginning, or time. `false` if there was nothing to do.
+    pub(crate) fn tick(&mut self) -> bool {
+        let now = self.pass_time();
+        let is_random = self.platform.borrow().is_noisy;
+        let first = self.chance.below(100);
+        if first < 70 && self.step(now) {
+            return true;
+        }
+        let order = [self.chance.below(8), self.chance.below(8)];
+        for what in order.into_iter().chain(0..8) {
+            let is_done = match what {
+                0 => self.begin(Kind::Recorder, now),
+                1 => self.begin(Kind::Reactor, now),
+                2 => self.post(now),
+                3 => self.begin(Kind::Sweeper, now),
+                4 => self.begin(Kind::Receipts, now),
+                5 => self.begin(Kind::Operator, now),
+                6 => self.former_acts(now),
+                _ => is_random && self.misfortune(),
+            };
+            if is_done {
+                return true;
+            }
+        }
+        self.step(now)
+    }
+
+    fn pass_time(&mut self) -> i64 {
+        let mut platform = self.platform.borrow_mut();
+        platform.now += 1 + self.chance.up_to(self.longest_step);
+        let now = platform.now;
+        while let Some(at) = platform.late.iter().position(|(at, _)| *at <= now) {
+            let (_, request) = platform.late.swap_remove(at);
+            platform.log(format_args!("late {request:?}"));
+            platform.land(&request);
+        }
+        now
+    }
+
+    /// Time in which nothing happens: whoever was at an e-mail stood still as well.
+    pub(crate) fn pass(&mut self, milliseconds: i64) {
+        // Whoever appends has been ended by Lambda after so long; see `freeze`.
+        while milliseconds > 2 * HOUR
+            && let Some(at) = self.invocations.iter().position(|invocation| invocation.kind.appends())
+        {
+            self.end(at, true);
+        }
+        let mut platform = self.platform.borrow_mut();
+        platform.now += milliseconds;
+        platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
+    }
+
+    /// Somebody looks at the dead letters days later and gives all of them another try, in any order.
+    pub(crate) fn redrive_late(&mut self) {
+        let time = self.chance.up_to(72 * HOUR);
+        self.pass(time);
+        let mut platform = self.platform.borrow_mut();
+        while !platform.letters.is_empty() {
+            let at = self.chance.below(platform.letters.len());
+            platform.redrive(at);
+            platform.sights.add(Sight::RedrivenLate);
+        }
+    }
+
+    /// Whether no worker is at anything, and no event or doorbell waits for one.
+    fn is_at_rest(&self) -> bool {
+        let platform = self.platform.borrow();
+        let now = platform.now;
+        let is_busy = self.invocations.iter().any(|invocation| invocation.is_awake(now));
+        !is_busy && !platform.queue.has_ready(now) && !platform.feed.has_ready(now)
+    }
+
+    fn misfortune(&mut self) -> bool {
+        if self.is_about_mail && self.chance.per_mille(900) {
+            // Time passes while mails wait for their next attempt, not while a worker is at one.
+            let is_at_rest = self.is_at_rest();
+            let time = self.chance.up_to(2 * MINUTE);
+            if is_at_rest {
+                self.pass(time);
+            }
+            return is_at_rest;
+        }
+        let misfortune = self.chance.below(14);
+        if misfortune == 0 {
+            let longest = self.chance.pick(&[5_000, MINUTE, 200_000, HOUR]);
+            let time = self.chance.up_to(longest);
+            self.pass(time);
+            return true;
+        }
+        let mut platform = self.platform.borrow_mut();
+        match misfortune {
+            1 => {
+                let at = self.chance.below(self.slots.len());
+                if let Some(slot) = self.slots.get_mut(at).filter(|slot| !slot.is_busy) {
+                    slot.warm = None;
+                }
+            }
+            2 if !platform.letters.is_empty() => {
+                let at = self.chance.below(platform.letters.len());
+                platform.redrive(at);
+            }
+            3 if !self.invocations.is_empty() => {
+                let at = self.chance.below(self.invocations.len());
+                let skew = self.chance.pick(&[-1, 0, 1]) * self.chance.up_to(HOUR);
+                if self.invocations[at].machine.set_clock(skew) < 0 {
+                    platform.sights.add(Sight::ClockWentBack);
+                }
+            }
+            4 => {
+                let platform = &mut *platform;
+                if platform.streams.spoil(&mut platform.chance) {
+                    platform.sights.add(Sight::SpoiltSnapshot);
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// The former system hears of something or announces something.
+    fn former_acts(&mut self, now: i64) -> bool {
+        let platform = &mut *self.platform.borrow_mut();
+        let Some(former) = &mut platform.former else { return false };
+        let mut announced = Vec::new();
+        let is_done = former.act(now, &mut self.chance, &mut announced);
+        platform.announce_theirs(announced);
+        is_done
+    }
+
+    /// The stack is set as it is to be once so few posts are left.
+    fn set(&mut self) {
+        while let Some((_, setting)) = self.settings.pop_front_if(|(left, _)| self.outbox.len() <= *left) {
+            self.platform.borrow_mut().set(setting);
+        }
+    }
+
+    fn post(&mut self, now: i64) -> bool {
+        self.set();
+        if self.held_back > 0 && !self.is_held_for_good && self.platform.borrow().operations.is_empty() {
+            self.held_back = 0;
+        }
+        if self.outbox.len() <= self.held_back {
+            return false;
+        }
+        // Events that come while mails wait for their next attempt, now and then in the middle of one.
+        let is_slow = self.is_about_mail && self.platform.borrow().is_noisy;
+        let is_heard = self.platform.borrow().feed.is_empty();
+        let is_frozen = self.invocations.iter().any(|invocation| invocation.wakes_at > now);
+        let times = match (self.is_at_rest() && is_heard, is_frozen) {
+            (true, true) => 400,
+            (true, false) => 80,
+            (false, _) => 20,
+        };
+        if is_slow && !self.chance.per_mille(times) {
+            return false;
+        }
+        let Some(at) = self.outbox.pop_front() else { return false };
+        let mut platform = self.platform.borrow_mut();
+        if let Some(post) = self.posts.get(at) {
+            platform.log(format_args!("posted {}", post.id));
+            platform.queue.send(now, &post.group, &post.id, &post.body, at);
+            let platform = &mut *platform;
+            if let (Some(former), Some(event)) = (&mut platform.former, &post.event) {
+                former.will_hear(now, event, &mut platform.chance);
+            }
+            if platform.queue.has_repeats {
+                platform.sights.add(Sight::RepeatedLater);
+            }
+        }
+        true
+    }
+
+    fn begin(&mut self, kind: Kind, now: i64) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let has_work = match kind {
+            Kind::Recorder => platform.queue.has_ready(now),
+            Kind::Reactor => !self.is_down && platform.feed.has_ready(now),
+            Kind::Receipts => platform.events.has_ready(now),
+            Kind::Operator if platform.operators_back_at > now => false,
+            Kind::Operator if platform.is_noisy => {
+                !platform.operations.is_empty() && self.chance.per_mille(15)
+            }
+            // Somebody looks when all has come to rest.
+            Kind::Operator => {
+                let is_quiet = self.invocations.is_empty()
+                    && self.outbox.len() <= self.held_back
+                    && !platform.queue.has_ready(now)
+                    && !platform.feed.has_ready(now);
+                !platform.operations.is_empty() && is_quiet
+            }
+            Kind::Sweeper => {
+                let is_time = self.sweeps > 0
+                    || platform.is_noisy && self.chance.per_mille(if self.is_about_mail { 150 } else { 20 });
+                is_time && platform.has_sweeper() && !self.is_down
+            }
+        };
+        let free = self.slots.iter().position(|slot| slot.kind == kind && !slot.is_busy);
+        let (true, Some(at)) = (has_work, free) else { return false };
+        let Some(slot) = self.slots.get_mut(at) else { return false };
+        // Environments of an older setting are replaced; of the trusted feed every record counts, and nothing is remembered.
+        if slot.epoch != platform.epoch || kind == Kind::Reactor && platform.is(Strategy::TrustFeed) {
+            slot.warm = None;
+        }
+        slot.epoch = platform.epoch;
+        let warm = slot.warm.get_or_insert_with(|| {
+            self.machines += 1;
+            let skew = if platform.is_noisy {
+                self.chance.pick(&[0, 0, -1, 1]) * self.chance.up_to(HOUR)
+            } else {
+                0
+            };
+            let name = format!("{kind:?}-{}", self.machines);
+            Warm::start(kind, name, &self.platform, skew, &self.letterhead, (platform.setting, platform.pace))
+        });
+        let Some(invocation) = warm.invoke(&mut platform, at) else { return false };
+        if kind == Kind::Sweeper {
+            self.sweeps = 0;
+        }
+        slot.is_busy = true;
+        drop(platform);
+        self.invocations.push(invocation);
+        let last = self.invocations.len() - 1;
+        self.poll(last);
+        true
+    }
+}
