@@ -5,6 +5,7 @@ mod about;
 mod answers;
 mod audit;
 mod check;
+mod compare;
 mod dead_letters;
 mod emails;
 mod everybody;

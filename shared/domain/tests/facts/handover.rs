@@ -2,22 +2,10 @@
 //!
 //! Rules 4, 7 and 8 of `docs/adr/0021-beside-the-former-system.md`.
 
-#![expect(clippy::unwrap_used, reason = "test code")]
-
-use domain::{CloseReason, Effect, EffectKind, Event, Fact, FormerLeadId, Known, LeadId, Priority, State};
+use domain::{CloseReason, Event, Fact, FormerLeadId, Known, LeadId, Priority, State};
 use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
 
-fn given(facts: &[Fact]) -> State {
-    let mut state = State::default();
-    for fact in facts {
-        state.fold_fact(fact);
-    }
-    state
-}
-
-fn events(events: &[Event]) -> Vec<Fact> {
-    events.iter().cloned().map(Fact::from).collect()
-}
+use crate::{closings, events, given, then, voided};
 
 /// What a former system says that has seen these events, and has these leads open.
 fn there(seen: &[Event], low: Option<&str>, high: &[(&str, &str)], was_invited: bool) -> Fact {
@@ -30,30 +18,6 @@ fn there(seen: &[Event], low: Option<&str>, high: &[(&str, &str)], was_invited: 
     }
     let low_lead = low.map(|lead| FormerLeadId::parse(lead).unwrap());
     Fact::HandedOver(Box::new(Known { offers, low_lead, was_invited }))
-}
-
-#[track_caller]
-fn then(mut state: State, fact: &Fact, effects: &[&str], open: &[&str]) -> State {
-    let decided: Vec<String> = state.fold_fact(fact).iter().map(Effect::key).collect();
-    assert_eq!(decided, effects);
-    let leads: Vec<String> = state.open_leads().map(|lead| lead.to_string()).collect();
-    assert_eq!(leads, open);
-    state
-}
-
-fn closings(mut state: State, fact: &Fact) -> Vec<(String, CloseReason)> {
-    let closed = state.fold_fact(fact).into_iter().filter_map(|effect| match effect.kind {
-        EffectKind::LeadClosed { lead, reason } => Some((lead.to_string(), reason)),
-        EffectKind::QuoteRequest { .. }
-        | EffectKind::LeadOpened { .. }
-        | EffectKind::AcceptedEmail { .. }
-        | EffectKind::QuoteInvitation { .. } => None,
-    });
-    closed.collect()
-}
-
-fn void(name: &str, through: u32) -> Fact {
-    Fact::Voided { offer: offer(name), through: domain::OfferVersion::new(through).unwrap() }
 }
 
 #[test]
@@ -206,6 +170,6 @@ fn what_is_held_goes_on_top_of_the_answer() {
     let answer = there(&[made("car-1"), accepted("car-1").v(2)], None, &[("car-1", "F2")], true);
     let state = then(given(&here), &answer, &["closed/F2"], &[]);
     assert_eq!(state.held_count(), 0);
-    let held = given(&[accepted("car-2").v(4).into(), void("car-2", 2)]);
+    let held = given(&[accepted("car-2").v(4).into(), voided("car-2", 2)]);
     assert_eq!(then(held, &answer, &[], &["F2"]).held_count(), 1);
 }

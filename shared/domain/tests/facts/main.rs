@@ -1,7 +1,8 @@
-//! Facts that are no events: what a former system knows, gaps declared void, buyers reset and erased. Handing over has tests of
-//! its own.
+//! Facts that are no events: what a former system knows, gaps declared void, buyers reset, erased and handed over.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
+
+mod handover;
 
 use domain::{
     Arrival, CloseReason, Effect, EffectKind, Event, Fact, FormerLeadId, Known, OfferVersion, Sequence,
@@ -44,15 +45,20 @@ fn then(mut before: State, fact: &Fact, effects: &[&str], open: &[&str]) -> Stat
     before
 }
 
-fn reasons(mut before: State, fact: &Fact) -> Vec<CloseReason> {
-    let closed = before.fold_fact(fact).into_iter().filter_map(|effect| match effect.kind {
-        EffectKind::LeadClosed { reason, .. } => Some(reason),
+/// The leads that a fact closes, and why.
+fn closings(mut state: State, fact: &Fact) -> Vec<(String, CloseReason)> {
+    let closed = state.fold_fact(fact).into_iter().filter_map(|effect| match effect.kind {
+        EffectKind::LeadClosed { lead, reason } => Some((lead.to_string(), reason)),
         EffectKind::QuoteRequest { .. }
         | EffectKind::LeadOpened { .. }
         | EffectKind::AcceptedEmail { .. }
         | EffectKind::QuoteInvitation { .. } => None,
     });
     closed.collect()
+}
+
+fn reasons(state: State, fact: &Fact) -> Vec<CloseReason> {
+    closings(state, fact).into_iter().map(|(_, reason)| reason).collect()
 }
 
 #[test]
