@@ -8,6 +8,9 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 /// How many buyers in a row may fail before the rest is not tried: then the cause is none of theirs.
 const GIVE_UP_AFTER: usize = 20;
 
+/// What is said where that happened.
+pub(crate) const GAVE_UP: &str = "Given up: too many buyers in a row failed. Fix the cause and run it again.";
+
 /// How working through many buyers ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {

@@ -9,7 +9,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use domain::BuyerId;
-pub(crate) use each::{Ended, each};
+pub(crate) use each::{Ended, GAVE_UP, each};
 pub use list::{BadLine, Listed, listed};
 pub use scan::sample;
 use scan::scan;

@@ -168,22 +168,8 @@ fn class_of(
         (Some(ours), Some(theirs)) if stage(ours) != stage(theirs) => Some((Class::OtherStage, None)),
         (Some(ours), Some(theirs)) => {
             let is_closed = ours.stage == Stage::Closed;
-            // The former system may leave both out; of a closed offer, so may we.
-            let is_other = |ours: Option<&str>, theirs: Option<&str>| match (ours, theirs) {
-                (_, None) => false,
-                (None, Some(_)) => !is_closed,
-                (Some(ours), Some(theirs)) => ours != theirs,
-            };
-            let car = is_other(
-                ours.car.as_ref().map(domain::CarId::as_str),
-                theirs.car.as_ref().map(domain::CarId::as_str),
-            );
-            let contact = !is_erased
-                && match (&ours.contact, &theirs.contact) {
-                    (_, None) => false,
-                    (None, Some(_)) => !is_closed,
-                    (Some(ours), Some(theirs)) => ours != theirs,
-                };
+            let car = is_other(ours.car.as_ref(), theirs.car.as_ref(), is_closed);
+            let contact = !is_erased && is_other(ours.contact.as_ref(), theirs.contact.as_ref(), is_closed);
             match (car, contact) {
                 (true, true) => Some((Class::OtherContact, Some("car, contact"))),
                 (true, false) => Some((Class::OtherContact, Some("car"))),
@@ -191,6 +177,15 @@ fn class_of(
                 (false, false) => held.map(|_| (Class::Lag, None)),
             }
         }
+    }
+}
+
+/// Whether a car or a contact differs. The former system may leave both out; of a closed offer, so may we.
+fn is_other<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>, is_closed: bool) -> bool {
+    match (ours, theirs) {
+        (_, None) => false,
+        (None, Some(_)) => !is_closed,
+        (Some(ours), Some(theirs)) => ours != theirs,
     }
 }
 

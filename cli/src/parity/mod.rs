@@ -24,7 +24,7 @@ pub use tally::{Found, Tally};
 use telemetry::chain;
 
 use crate::args::Parity;
-use crate::buyers::{Ended, each};
+use crate::buyers::{Ended, GAVE_UP, each};
 use crate::interrupt::interrupted;
 use crate::output::{Output, count};
 use crate::progress::Progress;
@@ -123,7 +123,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         output.line(&tally.text())?;
     }
     if ended == Ended::GaveUp {
-        output.aside("Given up: too many buyers in a row failed. Fix the cause and run it again.")?;
+        output.aside(GAVE_UP)?;
     }
     Ok(if tally.is_interrupted {
         Exit::Interrupted

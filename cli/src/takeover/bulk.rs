@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use telemetry::chain;
 
 use crate::args::Pace;
-use crate::buyers::{Ended, Which, each};
+use crate::buyers::{Ended, GAVE_UP, Which, each};
 use crate::interrupt::interrupted;
 use crate::output::{Output, count, or_dash, table};
 use crate::progress::Progress;
@@ -103,7 +103,7 @@ pub(super) async fn run<O: Write, E: Write>(
         output.line(&bulk.text())?;
     }
     if ended == Ended::GaveUp {
-        output.aside("Given up: too many buyers in a row failed. Fix the cause and run it again.")?;
+        output.aside(GAVE_UP)?;
     }
     let planned = bulk.number(&Outcome::Planned);
     if !is_confirmed && planned > 0 && !bulk.is_interrupted {

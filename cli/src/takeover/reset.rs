@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use domain::{BuyerId, Sequence, State};
+use domain::{BuyerId, Sequence};
 use event_store::surroundings::Machine;
 use event_store::{NotReset, load, not_reset};
 use legacy::Legacy;
@@ -33,7 +33,7 @@ pub async fn reset(
         return Ok(Outcome::Skipped { word: "live", is_finding: true });
     }
     // Reset before, and no event has come since.
-    if head.state == (State { sequence: head.state.sequence, ..State::default() }) {
+    if head.state.is_blank() {
         return Ok(Outcome::Skipped { word: "already-reset", is_finding: false });
     }
     let answer = former.look_up(buyer).await.map_err(Failure::Legacy)?;

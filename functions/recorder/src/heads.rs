@@ -18,7 +18,8 @@ pub(crate) struct Heads {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    heads: BTreeMap<BuyerId, Head>,
+    /// Each with its bytes.
+    heads: BTreeMap<BuyerId, (Head, usize)>,
     bytes: usize,
 }
 
@@ -26,8 +27,8 @@ impl Heads {
     /// Takes a head out: should the work on it fail or panic, it is forgotten.
     pub(crate) fn take(&self, buyer: &BuyerId) -> Option<Head> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let head = remembered.heads.remove(buyer)?;
-        remembered.bytes = remembered.bytes.saturating_sub(bytes_of(buyer, &head));
+        let (head, bytes) = remembered.heads.remove(buyer)?;
+        remembered.bytes -= bytes;
         Some(head)
     }
 
@@ -39,7 +40,7 @@ impl Heads {
         }
         if bytes <= REMEMBERED {
             remembered.bytes += bytes;
-            remembered.heads.insert(buyer.clone(), head);
+            remembered.heads.insert(buyer.clone(), (head, bytes));
         }
     }
 }

@@ -98,11 +98,10 @@ impl Hash {
         Digest(bytes)
     }
 
-    const EMPTY: Self = Self(0xcbf2_9ce4_8422_2325);
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    const EMPTY: Self = Self(FNV_1A_START);
 
     fn bytes(self, bytes: &[u8]) -> Self {
-        Self(bytes.iter().fold(self.0, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(Self::PRIME)))
+        Self(fnv_1a(self.0, bytes))
     }
 
     fn and(self, field: &str) -> Self {
@@ -115,4 +114,13 @@ impl Hash {
             None => self.bytes(&[0]),
         }
     }
+}
+
+/// Where FNV-1a begins.
+pub(crate) const FNV_1A_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// FNV-1a, gone on with from a hash before. What comes of it is stored or chosen by, so it must never change.
+pub(crate) fn fnv_1a(hash: u64, bytes: &[u8]) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }

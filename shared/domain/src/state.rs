@@ -70,6 +70,12 @@ impl State {
         self.version_of(offer).map_or(OfferVersion::FIRST, OfferVersion::next)
     }
 
+    /// Whether nothing is known of the buyer but the sequence number: nothing was recorded, or nothing since a reset.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        *self == Self { sequence: self.sequence, ..Self::default() }
+    }
+
     /// How many early events wait.
     #[must_use]
     pub fn held_count(&self) -> usize {

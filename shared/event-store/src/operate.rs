@@ -121,7 +121,7 @@ pub async fn reset(
             return Ok(Err(refusal));
         }
         // Done before, as when the answer to it was lost.
-        if head.state == (State { sequence: head.state.sequence, ..State::default() }) {
+        if head.state.is_blank() {
             return Ok(Ok(head.state.sequence));
         }
         if let Some(sequence) = append(store, surroundings, buyer, head, Fact::Reset(None)).await? {
@@ -225,12 +225,18 @@ async fn clear(store: &(impl Commits + Clearing), buyer: &BuyerId) -> Result<Seq
     loop {
         let page = store.page(buyer, before, CLEARED_AT_ONCE).await?;
         for stored in &page.commits {
+            let sequence = Sequence::new(stored.sequence);
+            before = Some(sequence);
+            // What was recorded since the erasing has nothing personal in it, nor have its snapshots.
+            if erased_at == Sequence::START {
+                let commit = stored::decode(stored).map_err(StoreError::Undecodable)?;
+                if has_erased(&commit) {
+                    erased_at = sequence;
+                }
+                continue;
+            }
             let cleared = stored.without_personal_data().map_err(StoreError::Undecodable)?;
-            before = Some(Sequence::new(stored.sequence));
-            if stored::decode(&cleared).is_ok_and(|commit| has_erased(&commit)) {
-                erased_at = Sequence::new(stored.sequence);
-            } else if erased_at != Sequence::START && cleared != *stored {
-                // A snapshot after the erasing has nothing personal in it.
+            if cleared != *stored {
                 store.clear(&cleared).await?;
             }
         }
