@@ -27,29 +27,52 @@ pub(crate) enum Operation {
     Live(u8),
 }
 
-/// Does it, and takes it off the list once it is done or refused; whatever breaks off is done again.
+/// Does it, and takes it off the list once it is done or refused. Whoever fails or is cut off repeats it, even if another operator
+/// did the same meanwhile: that one may have been refused where this one had begun to write.
 pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation) {
-    let aws = Aws(Rc::clone(&machine));
-    let is_done = match &operation {
+    let cut_off = machine.platform.borrow().operators_cut_off;
+    let mut taken = Taken { machine: Rc::clone(&machine), operation, cut_off, is_done: false };
+    let aws = Aws(machine);
+    taken.is_done = match &taken.operation {
         Operation::Void(buyer) => void_first_gap(&aws, buyer).await,
         Operation::Reset(buyer) => forget(&aws, buyer).await,
         Operation::Erase(buyer) => {
             let erased = erase(&aws, &aws, buyer).await;
-            erased.map(|erased| saw(&machine, Sight::Erased, erased.is_ok())).is_ok()
+            erased.map(|erased| saw(&aws.0, Sight::Erased, erased.is_ok())).is_ok()
         }
         Operation::GoLive(buyer) => make_live(&aws, buyer).await,
         Operation::Live(percent) => {
-            let mut platform = machine.platform.borrow_mut();
+            let mut platform = aws.0.platform.borrow_mut();
             let setting = Setting { percent: *percent, ..platform.setting };
             platform.set(setting);
             true
         }
     };
-    let mut platform = machine.platform.borrow_mut();
-    if is_done {
-        platform.operations.retain(|other| *other != operation);
-    } else {
+}
+
+/// An operation that an operator has set about.
+struct Taken {
+    machine: Rc<Machine>,
+    operation: Operation,
+    /// How many operators had failed or been cut off when this one began.
+    cut_off: usize,
+    is_done: bool,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut platform = self.machine.platform.borrow_mut();
+        if self.is_done {
+            if platform.operators_cut_off == self.cut_off {
+                platform.operations.retain(|other| *other != self.operation);
+            }
+            return;
+        }
+        platform.operators_cut_off += 1;
         platform.operators_back_at = platform.now + MINUTE;
+        if !platform.operations.contains(&self.operation) {
+            platform.operations.push(self.operation.clone());
+        }
     }
 }
 

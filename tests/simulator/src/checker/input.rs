@@ -26,9 +26,10 @@ pub(super) fn check(
     for worn_out in &platform.queue.worn_out {
         let post = platform.queue.posts.get(*worn_out).and_then(|index| posts.get(*index));
         let is_bad = post.is_some_and(|post| {
-            let contradicts =
-                |event: &Sent| recorded(stories.get(event.buyer.as_str()), event) == Some(false);
-            post.is_breaking() || post.event.as_ref().is_none_or(contradicts)
+            let is_odd = |event: &Sent| {
+                stories.get(event.buyer.as_str()).is_some_and(|story| contradicts(&story.facts, story, event))
+            };
+            post.is_breaking() || post.event.as_ref().is_none_or(is_odd)
         });
         // Some ways leave bad messages to SQS.
         let is_meant = is_bad && platform.strategy.is_some_and(Strategy::has_no_letters);
@@ -74,9 +75,11 @@ pub(super) fn check(
         let is_right = match (&post.event, aside.letter.reason) {
             (None, "breaks-the-recorder") => platform.panics > 0,
             (None, reason) => matches!(reason, "not-json" | "wrong-group" | "unknown-type"),
-            (Some(event), "contradiction") => recorded(story, event).is_some_and(|is_same| !is_same),
+            (Some(event), "contradiction") => {
+                story.is_some_and(|story| contradicts(seen(&story.facts, aside), story, event))
+            }
             (Some(_), "too-many-held") => story.is_some_and(|story| {
-                let seen = usize::try_from(aside.head).unwrap_or(usize::MAX);
+                let seen = seen(&story.facts, aside).len();
                 story.after.iter().take(seen).any(|buyer| buyer.held >= MAY_BE_HELD)
             }),
             (Some(event), "voided") => story.is_some_and(|story| is_void(story, event)),
@@ -145,12 +148,29 @@ fn check_order(
     }
 }
 
+/// What was recorded of the buyer when the message was set aside.
+fn seen<'a>(facts: &'a [Fact], aside: &SetAside) -> &'a [Fact] {
+    let length = usize::try_from(aside.head).unwrap_or(usize::MAX);
+    &facts[..length.min(facts.len())]
+}
+
 /// Whether this offer version is recorded; and if so, with this content, as far as it may be recorded.
 fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
-    let is_it = |fact: &&Fact| fact.is_event() && fact.offer == event.offer && fact.version == event.version;
-    let fact = story?.facts.iter().find(is_it)?;
-    let is_bare = story?.end().is_erased && fact.email.is_empty();
-    Some(fact.kind == event.kind && (is_bare || fact.email == event.email))
+    let story = story?;
+    story.facts.iter().find_map(|fact| is_same(fact, story, event))
+}
+
+/// Whether this offer version is recorded among these facts with another content. After a reset it may be recorded again: that it
+/// was recorded with this content before does not count then.
+fn contradicts(facts: &[Fact], story: &Story, event: &Sent) -> bool {
+    facts.iter().any(|fact| is_same(fact, story, event) == Some(false))
+}
+
+/// Of a fact about this offer version: whether it has this content, as far as it may be recorded.
+fn is_same(fact: &Fact, story: &Story, event: &Sent) -> Option<bool> {
+    let is_it = fact.is_event() && fact.offer == event.offer && fact.version == event.version;
+    let is_bare = story.end().is_erased && fact.email.is_empty();
+    is_it.then(|| fact.kind == event.kind && (is_bare || fact.email == event.email))
 }
 
 /// Whether this offer version was declared void.

@@ -86,6 +86,8 @@ pub(crate) struct Platform {
     pub(crate) former: Option<Former>,
     /// What people have decided and is not done yet.
     pub(crate) operations: Vec<Operation>,
+    /// How many operators have failed or been cut off.
+    pub(crate) operators_cut_off: usize,
     /// When they try again what broke off.
     pub(crate) operators_back_at: i64,
     /// How the stack is set now, and how often that was changed.
@@ -153,6 +155,7 @@ impl Platform {
             leads: Leads::default(),
             former: None,
             operations: Vec::new(),
+            operators_cut_off: 0,
             operators_back_at: 0,
             setting: Setting { percent: 100, has_former: false },
             epoch: 0,
