@@ -47,7 +47,7 @@ fn every_other_kind() -> Vec<Fact> {
     for event in [made("car-1"), accepted("car-1").v(2), made("car-2")] {
         state.fold(&event);
     }
-    let mut known = Known { offers: state.offers, low_lead: None, was_invited: true };
+    let mut known = Known { offers: state.offers.into(), low_lead: None, was_invited: true };
     known.offers.values_mut().for_each(|offer| offer.digests.clear());
     let looked_up = Known { was_invited: false, ..known.clone() };
     known.offers.get_mut(&offer("car-1")).unwrap().former_lead = Some(lead("F-17"));

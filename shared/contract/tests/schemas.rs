@@ -174,7 +174,7 @@ fn a_lead_of_an_offer_whose_car_the_former_system_did_not_know_names_none_and_no
     let mut state = State::default();
     let made = state.fold(&made("car-1"));
     let accepted = state.fold(&accepted("car-1").v(2));
-    state.offers.values_mut().for_each(|offer| offer.car = None);
+    state.offers.change_each(|offer| offer.car = None);
     assert_eq!(made.iter().find_map(|effect| message(effect, &state)).unwrap()["type"], "lead.opened.v1");
     let opened = accepted
         .iter()

@@ -141,9 +141,8 @@ pub(crate) fn effects_of(
 ) -> Vec<Effect> {
     let mut kinds = Vec::new();
     for id in before.offers.keys() {
-        if let Some(offer) = after.offers.get_mut(id).filter(|offer| offer.wants_quote() && !offer.is_quoted)
-        {
-            offer.is_quoted = true;
+        if after.offers.get(id).is_some_and(|offer| offer.wants_quote() && !offer.is_quoted) {
+            after.offers.change(id, |offer| offer.is_quoted = true);
             kinds.push(EffectKind::QuoteRequest { offer: id.clone() });
         }
     }

@@ -100,7 +100,7 @@ impl State {
     pub(crate) fn forget_who(&mut self) {
         self.is_erased = true;
         self.low_lead = None;
-        for offer in self.offers.values_mut() {
+        self.offers.change_each(|offer| {
             offer.contact = None;
             offer.former_lead = None;
             offer.is_quoted = true;
@@ -108,7 +108,7 @@ impl State {
             if let Stage::Accepted { at, since } = &mut offer.stage {
                 *at = *since;
             }
-        }
+        });
         for event in self.held.values_mut().flat_map(std::collections::BTreeMap::values_mut) {
             *event = event.without_personal_data();
         }

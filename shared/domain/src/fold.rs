@@ -95,14 +95,14 @@ impl State {
         for id in before.offers.keys() {
             let theirs = known.offers.get(id);
             let stands = theirs.filter(|theirs| self.keeps_former_lead(id, theirs));
-            if let Some(offer) = self.offers.get_mut(id) {
+            self.offers.change(id, |offer| {
                 offer.is_quoted = theirs.is_some();
                 offer.former_lead = stands.and_then(|theirs| theirs.former_lead.clone());
                 // A lead of ours is named by the acceptance that holds; the former system may have had one for an earlier one.
                 if let Stage::Accepted { at, since } = &mut offer.stage {
                     *at = *since;
                 }
-            }
+            });
         }
         self.low_lead = None;
         self.name_low_lead(low_there.filter(|_| !self.is_erased), None);
@@ -118,9 +118,11 @@ impl State {
             let from = self.next_version_of(offer);
             let next_held = self.held.get(offer).and_then(|held| held.keys().next().copied());
             let to = next_held.and_then(OfferVersion::previous).map_or(through, |to| to.min(through));
-            let known = self.offers.entry(offer.clone()).or_insert_with(|| Offer::unknown(to));
-            known.version = to;
-            known.voided.insert(from, to);
+            let begin = || Offer::unknown(to);
+            self.offers.begin_and_change(offer, begin, |known| {
+                known.version = to;
+                known.voided.insert(from, to);
+            });
             last = self.apply_chain(offer).or(last);
         }
         self.name_leads(&before, Some(offer));
@@ -133,10 +135,8 @@ impl State {
     }
 
     fn apply(&mut self, event: &Event) {
-        self.offers
-            .entry(event.offer.clone())
-            .and_modify(|offer| offer.apply(event))
-            .or_insert_with(|| Offer::begun_by(event));
+        let begin = || Offer::unknown(event.version);
+        self.offers.begin_and_change(&event.offer, begin, |offer| offer.apply(event));
     }
 
     /// Applies the held events that follow the offer's version without a gap; tells the last one's change.
@@ -157,14 +157,15 @@ impl State {
     /// A lead open before and after an arrival keeps its name, whatever the chain did in between; a new one gets its own.
     fn name_leads(&mut self, before: &Before, cause: Option<&OfferId>) {
         for (id, was) in &before.offers {
-            if let (Some(named), Some(offer)) = (was.accepted_at, self.offers.get_mut(id))
-                && let Stage::Accepted { at, .. } = &mut offer.stage
-            {
-                *at = named;
-                if let Some(LeadId::Former { id, .. }) = &was.lead {
-                    offer.former_lead = Some(id.clone());
+            let Some(named) = was.accepted_at else { continue };
+            self.offers.change(id, |offer| {
+                if let Stage::Accepted { at, .. } = &mut offer.stage {
+                    *at = named;
+                    if let Some(LeadId::Former { id, .. }) = &was.lead {
+                        offer.former_lead = Some(id.clone());
+                    }
                 }
-            }
+            });
         }
         self.name_low_lead(None, cause);
     }

@@ -37,25 +37,23 @@ impl State {
     /// contact or car stays known. Leads get no names here.
     pub(crate) fn merge(&mut self, known: &Known, on_same_version: OnSameVersion) {
         for (id, theirs) in &known.offers {
-            let ours = self.offers.entry(id.clone()).or_insert_with(|| Offer {
-                former_lead: None,
-                is_quoted: true,
-                ..theirs.clone()
+            let begin = || Offer { former_lead: None, is_quoted: true, ..theirs.clone() };
+            let version = self.offers.begin_and_change(id, begin, |ours| {
+                let is_theirs_right = match on_same_version {
+                    OnSameVersion::Theirs => theirs.version >= ours.version,
+                    OnSameVersion::Ours => theirs.version > ours.version,
+                };
+                ours.is_quoted = true;
+                ours.contact = ours.contact.take().or_else(|| theirs.contact.clone());
+                ours.car = ours.car.take().or_else(|| theirs.car.clone());
+                if is_theirs_right {
+                    ours.stage = theirs.stage;
+                    ours.version = theirs.version;
+                    ours.contact = theirs.contact.clone().or_else(|| ours.contact.take());
+                    ours.car = theirs.car.clone().or_else(|| ours.car.take());
+                }
+                ours.version
             });
-            let is_theirs_right = match on_same_version {
-                OnSameVersion::Theirs => theirs.version >= ours.version,
-                OnSameVersion::Ours => theirs.version > ours.version,
-            };
-            ours.is_quoted = true;
-            ours.contact = ours.contact.take().or_else(|| theirs.contact.clone());
-            ours.car = ours.car.take().or_else(|| theirs.car.clone());
-            if is_theirs_right {
-                ours.stage = theirs.stage;
-                ours.version = theirs.version;
-                ours.contact = theirs.contact.clone().or_else(|| ours.contact.take());
-                ours.car = theirs.car.clone().or_else(|| ours.car.take());
-            }
-            let version = ours.version;
             if let Some(held) = self.held.get_mut(id) {
                 held.retain(|waiting, _| *waiting > version);
             }

@@ -13,6 +13,7 @@ mod ids;
 mod known;
 mod lead;
 mod offer;
+mod offers;
 mod state;
 
 pub use arrival::{Arrival, HELD_LIMIT};
@@ -24,4 +25,5 @@ pub use ids::{BuyerId, CarId, EventId, FormerLeadId, InvalidId, OfferId, OfferVe
 pub use known::Known;
 pub use lead::{CloseReason, LeadId, LowLead, Priority};
 pub use offer::{Offer, REMEMBERED_DIGESTS, Stage};
+pub use offers::Offers;
 pub use state::State;

@@ -48,13 +48,6 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// The offer that a first version begins.
-    pub(crate) fn begun_by(event: &Event) -> Self {
-        let mut offer = Self::unknown(event.version);
-        offer.apply(event);
-        offer
-    }
-
     /// An offer of which this is the last version so far, and no more is known: as when its first versions are void.
     #[must_use]
     pub const fn unknown(version: OfferVersion) -> Self {

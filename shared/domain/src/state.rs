@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use crate::{Event, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, Stage};
+use crate::{Event, LeadId, LowLead, OfferId, OfferVersion, Offers, Sequence};
 
 /// What a buyer's stream folds to. `State::default()` is a buyer of whom nothing is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub struct State {
     /// The last fact's sequence number.
     pub sequence: Sequence,
     /// Every offer ever known, closed ones too: their versions recognise what is repeated.
-    pub offers: BTreeMap<OfferId, Offer>,
+    pub offers: Offers,
     /// Early events, waiting for their predecessors.
     pub held: BTreeMap<OfferId, BTreeMap<OfferVersion, Event>>,
     /// The name of the low lead while it is open; whether it is open is asked of the offers.
@@ -30,14 +30,13 @@ impl State {
     }
 
     pub(crate) fn calls_for_low_lead(&self, is_open_there: bool) -> bool {
-        let is_pending = |offer: &Offer| offer.is_pending() || is_open_there && offer.stage == Stage::Pending;
-        self.offers.values().any(is_pending) && !self.has_high_lead()
+        self.offers.has_pending(is_open_there) && !self.has_high_lead()
     }
 
     /// A high lead is open for each accepted offer.
     #[must_use]
-    pub fn has_high_lead(&self) -> bool {
-        self.offers.values().any(|offer| offer.accepted_at().is_some())
+    pub const fn has_high_lead(&self) -> bool {
+        self.offers.has_accepted()
     }
 
     /// All open leads: the low one first, then the high ones by offer.

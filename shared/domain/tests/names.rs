@@ -145,11 +145,11 @@ fn only_the_lead_of_that_very_name_is_open() {
 fn an_offer_with_nobody_to_reach_is_no_lead() {
     let mut state = State::default();
     state.fold(&made("car-1"));
-    let offer = state.offers.get_mut(&offer("car-1")).unwrap();
-    offer.contact = None;
-    assert!(!offer.is_pending());
-    offer.stage = Stage::Accepted { at: version(2), since: version(2) };
-    assert_eq!(offer.accepted_at(), None);
+    state.offers.change(&offer("car-1"), |offer| offer.contact = None);
+    assert!(!state.offers[&offer("car-1")].is_pending() && !state.has_low_lead());
+    let stage = Stage::Accepted { at: version(2), since: version(2) };
+    state.offers.change(&offer("car-1"), |offer| offer.stage = stage);
+    assert!(state.offers[&offer("car-1")].accepted_at().is_none() && !state.has_high_lead());
 }
 
 #[test]

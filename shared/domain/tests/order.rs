@@ -226,9 +226,11 @@ fn no_version_is_next_once_it_is_reached() {
         let event = testkit::accepted("car-1").v(number);
         let mut state = State::default();
         state.fold(&testkit::made("car-1"));
-        let offer = state.offers.get_mut(&event.offer).unwrap();
-        offer.version = OfferVersion::new(number).unwrap();
-        offer.digests.insert(event.version, event.change.digest());
+        let reached = |offer: &mut domain::Offer| {
+            offer.version = OfferVersion::new(number).unwrap();
+            offer.digests.insert(event.version, event.change.digest());
+        };
+        state.offers.change(&event.offer, reached).unwrap();
         assert_eq!(state.arrival_of(&event), Arrival::Duplicate, "{number}");
     }
 }

@@ -33,7 +33,7 @@ impl Former {
             drop(state.fold(event));
         }
         let lead = |name: &str| FormerLeadId::parse(name).unwrap();
-        let mut known = Known { offers: state.offers, low_lead: low.map(lead), was_invited: true };
+        let mut known = Known { offers: state.offers.into(), low_lead: low.map(lead), was_invited: true };
         for (id, name) in high {
             known.offers.get_mut(&offer(id)).unwrap().former_lead = Some(lead(name));
         }

@@ -126,7 +126,7 @@ impl StoredState {
         };
         let mut state = State {
             sequence: Sequence::new(self.sequence),
-            offers,
+            offers: offers.into(),
             low_lead,
             was_invited: self.invited,
             is_erased: self.erased,

@@ -2,6 +2,8 @@
 //!
 //! Rules 4, 7 and 8 of `docs/adr/0021-beside-the-former-system.md`.
 
+use std::collections::BTreeMap;
+
 use domain::{CloseReason, Event, Fact, FormerLeadId, Known, LeadId, Priority, State};
 use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
 
@@ -9,7 +11,7 @@ use crate::{closings, events, given, then, voided};
 
 /// What a former system says that has seen these events, and has these leads open.
 fn there(seen: &[Event], low: Option<&str>, high: &[(&str, &str)], was_invited: bool) -> Fact {
-    let State { mut offers, .. } = given(&events(seen));
+    let mut offers: BTreeMap<_, _> = given(&events(seen)).offers.into();
     for known in offers.values_mut() {
         known.digests.clear();
     }

@@ -4,9 +4,11 @@
 
 mod handover;
 
+use std::collections::BTreeMap;
+
 use domain::{
-    Arrival, CloseReason, Effect, EffectKind, Event, Fact, FormerLeadId, Known, OfferVersion, Sequence,
-    Stage, State,
+    Arrival, CloseReason, Effect, EffectKind, Event, Fact, FormerLeadId, Known, OfferVersion, Offers,
+    Sequence, Stage, State,
 };
 use proptest::prelude::*;
 use testkit::{acceptance_withdrawn, accepted, contact, made, offer, rejected, withdrawn};
@@ -26,10 +28,8 @@ fn events(events: &[Event]) -> Vec<Fact> {
 /// What a former system knows after these events.
 fn known(events_there: &[Event]) -> Fact {
     let State { mut offers, .. } = given(&events(events_there));
-    for offer in offers.values_mut() {
-        offer.digests.clear();
-    }
-    Fact::Migrated(Box::new(Known { offers, ..Known::default() }))
+    offers.change_each(|offer| offer.digests.clear());
+    Fact::Migrated(Box::new(Known { offers: offers.into(), ..Known::default() }))
 }
 
 fn voided(name: &str, through: u32) -> Fact {
@@ -303,6 +303,8 @@ proptest! {
         let mut after = given(&before);
         let effects = after.fold_fact(&last);
         prop_assert_eq!(after.low_lead.is_some(), after.has_low_lead());
+        let counted_anew = Offers::from(BTreeMap::from(after.offers.clone()));
+        prop_assert_eq!(&counted_anew, &after.offers);
         for effect in &effects {
             prop_assert!(after.still_calls_for(&effect.kind), "{:?}", effect);
         }

@@ -51,7 +51,7 @@ fn answer(events: &[domain::Event]) -> Answer {
     for event in events {
         drop(state.fold(event));
     }
-    Answer { known: Known { offers: state.offers, ..Known::default() }, is_handed_over: false }
+    Answer { known: Known { offers: state.offers.into(), ..Known::default() }, is_handed_over: false }
 }
 
 /// Records facts in a commit of their own each, in shadow until one hands the buyer over.

@@ -1,5 +1,7 @@
 //! In shadow the former system performs the effects: the cursor moves past them, and nothing is written of them.
 
+use std::collections::BTreeMap;
+
 use domain::{Fact, FormerLeadId, Known};
 use event_store::surroundings::Surroundings as _;
 use event_store::{Appended, Appending, EventStore as _, load};
@@ -19,7 +21,7 @@ async fn record(world: &World, facts: impl IntoIterator<Item = Fact>) {
 
 /// A former system that knows of car-1, and has these leads open.
 async fn handed_over(world: &World, low: Option<&str>, high: Option<&str>) -> Fact {
-    let mut offers = load(&*world.streams, &world.buyer).await.unwrap().state.offers;
+    let mut offers: BTreeMap<_, _> = load(&*world.streams, &world.buyer).await.unwrap().state.offers.into();
     let lead = |name: &str| FormerLeadId::parse(name).unwrap();
     if let Some(known) = offers.get_mut(&offer("car-1")) {
         known.former_lead = high.map(lead);
