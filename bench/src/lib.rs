@@ -13,6 +13,7 @@ pub mod count;
 pub mod engine;
 pub mod figures;
 pub mod instructions;
+pub mod large;
 pub mod ours;
 pub mod peer;
 pub mod picture;

@@ -13,6 +13,7 @@ use bench::corpus;
 use bench::engine::Engine;
 use bench::figures::{Found, Measured, OURS};
 use bench::instructions;
+use bench::large;
 use bench::ours::database;
 use bench::reactor;
 use bench::report;
@@ -55,6 +56,12 @@ enum What {
         #[arg(long)]
         report: PathBuf,
     },
+    /// Prints what buyers with so many offers take, as a table for docs/cost.md.
+    Large {
+        /// How many offers each buyer has.
+        #[arg(default_values_t = [500, 2000, 5000, 20_000])]
+        offers: Vec<usize>,
+    },
     /// Writes tables and pictures of what was measured into pages.
     Report {
         /// What `measure` wrote.
@@ -76,6 +83,13 @@ async fn main() {
         What::Baseline { work } => print!("{}", Baseline::measure(&work).await.written()),
         What::Measure { stores, castore, work, report } => {
             measure(&stores, &castore, &work, &report).await;
+        }
+        What::Large { offers } => {
+            println!("| {} |", large::COLUMNS.join(" | "));
+            println!("|{}", " ---: |".repeat(large::COLUMNS.len()));
+            for offers in offers {
+                println!("| {} |", large::row(offers).await.join(" | "));
+            }
         }
         What::Report { figures, start, docs } => write(&read(&figures), &read(&start), &docs),
     }

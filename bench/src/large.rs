@@ -1,0 +1,145 @@
+//! What a buyer with very many offers takes: the state, a load and an erasure, counted as DynamoDB counts them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fs;
+
+use contract::stored::{StoredCommit, encode_snapshot};
+use domain::{BuyerId, Event, Sequence};
+use event_store::surroundings::Surroundings as _;
+use event_store::{
+    Appended, Appending, Clearing, Commits, EventStore, Head, MemoryStreams, Page, StoreError, erase, load,
+};
+use testkit::{buyer, made, withdrawn};
+
+use crate::ours::Still;
+
+/// A query ends after so many bytes. Source: Amazon DynamoDB Developer Guide, "Query operations", "Paginating".
+const LARGEST_PAGE: usize = 1_000_000;
+
+/// Streams that count what DynamoDB would charge for.
+///
+/// Source: Amazon DynamoDB Developer Guide, "Read and write capacity": 4 KB for a unit of consistent reading, counted over a whole
+/// page; 1 KB for a unit of writing, counted for the larger of the item before and after an update.
+#[derive(Debug, Default)]
+struct Counted {
+    streams: MemoryStreams,
+    requests: Cell<usize>,
+    read_units: Cell<usize>,
+    write_units: Cell<usize>,
+    /// The size of each item by its sequence number; there is one buyer.
+    sizes: RefCell<BTreeMap<u64, usize>>,
+}
+
+fn add(cell: &Cell<usize>, more: usize) {
+    cell.set(cell.get() + more);
+}
+
+impl Commits for Counted {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        let mut page = self.streams.page(buyer, before, limit).await?;
+        let mut bytes = 0;
+        let fits = page.commits.iter().take_while(|commit| {
+            bytes += commit.bytes();
+            bytes <= LARGEST_PAGE
+        });
+        let fitting = fits.count();
+        page.has_more |= fitting < page.commits.len();
+        page.commits.truncate(fitting);
+        let bytes: usize = page.commits.iter().map(StoredCommit::bytes).sum();
+        add(&self.requests, 1);
+        add(&self.read_units, bytes.div_ceil(4096).max(1));
+        Ok(page)
+    }
+}
+
+impl EventStore for Counted {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        add(&self.requests, 1);
+        add(&self.write_units, commit.bytes().div_ceil(1024));
+        self.sizes.borrow_mut().insert(commit.sequence, commit.bytes());
+        self.streams.append(commit).await
+    }
+}
+
+impl Clearing for Counted {
+    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
+        let before = self.sizes.borrow_mut().insert(cleared.sequence, cleared.bytes()).unwrap_or(0);
+        add(&self.requests, 1);
+        add(&self.write_units, before.max(cleared.bytes()).div_ceil(1024));
+        self.streams.clear(cleared).await
+    }
+}
+
+impl Counted {
+    fn take(&self) -> (usize, usize, usize) {
+        (self.requests.take(), self.read_units.take(), self.write_units.take())
+    }
+}
+
+/// The process's memory in bytes. Source: proc(5), `/proc/pid/status`.
+fn memory(what: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
+    line.trim_matches(|one: char| !one.is_ascii_digit()).parse::<u64>().unwrap() * 1024
+}
+
+/// A row of the table: what a buyer takes who has so many offers, each made and withdrawn, one event a commit.
+///
+/// # Panics
+/// What is loaded is not what was recorded.
+pub async fn row(offers: usize) -> Vec<String> {
+    let counted = Counted::default();
+    let ada = buyer("ada");
+    let mut head = Head::default();
+    for number in 0..offers {
+        let offer = format!("offer-{number:0>30}");
+        for event in [made(&offer), withdrawn(&offer).v(2)] {
+            head = appended(&counted, &ada, head, event).await;
+        }
+    }
+    let (_, _, recording) = counted.take();
+    let state = encode_snapshot(&head.state).len();
+    // Counts the most that is held from here on. Source: proc(5), `/proc/pid/clear_refs`.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = memory("VmRSS:");
+    let loaded = load(&counted, &ada).await.unwrap();
+    let held = memory("VmHWM:").saturating_sub(before);
+    assert_eq!(loaded.state, head.state);
+    let (load_requests, load_units, _) = counted.take();
+    erase(&counted, &Still, &ada).await.unwrap().unwrap();
+    let (erase_requests, erase_reads, erase_writes) = counted.take();
+    assert!(!format!("{:?}", counted.streams.commits()).to_lowercase().contains("canary"));
+    let events = u32::try_from(2 * offers).unwrap();
+    vec![
+        offers.to_string(),
+        format!("{} KB", state / 1000),
+        format!("{:.2}", f64::from(u32::try_from(recording).unwrap()) / f64::from(events)),
+        format!("{load_requests} / {load_units}"),
+        format!("{} MB", held / 1_000_000),
+        format!("{erase_requests} / {erase_reads} / {erase_writes}"),
+    ]
+}
+
+/// The table's columns.
+pub const COLUMNS: [&str; 6] = [
+    "offers of one buyer",
+    "the state as a snapshot",
+    "write units an event",
+    "a cold load: requests / read units",
+    "memory of that load",
+    "`leads erase`: requests / read units / write units",
+];
+
+async fn appended(counted: &Counted, buyer: &BuyerId, head: Head, event: Event) -> Head {
+    let mut appending = Appending::onto(head).live();
+    appending.take(event.into());
+    let (commit, head) = appending.commit(buyer, Still.now()).unwrap();
+    assert_eq!(counted.append(&commit).await.unwrap(), Appended::Written);
+    head
+}
