@@ -233,7 +233,7 @@ fn rewrite(page: &Path, parts: &[(&str, String)]) {
 
 fn on_a_terminal(targets: &[Target]) -> Table {
     let mut shown = Table::new();
-    shown.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["aimed at", "at most", "found", ""]);
+    shown.load_style(presets::UTF8_HORIZONTAL_ONLY).set_header(["aim", "at most", "measured", ""]);
     for target in targets {
         let met = if target.is_met() { "met" } else { "not met" };
         let (aim, found) = (target.aim.to_string(), format!("{:.3}", target.found));

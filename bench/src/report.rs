@@ -14,14 +14,14 @@ use crate::targets::Target;
 const SHOWN: [(&str, &str); 5] = [
     ("requests", "requests"),
     ("writes", "write units"),
-    ("indexWrites", "of indexes"),
+    ("indexWrites", "index units"),
     ("reads", "read units"),
-    ("wireBytes", "bytes on the wire"),
+    ("wireBytes", "wire bytes"),
 ];
 
 fn row(cells: impl IntoIterator<Item = String>) -> String {
     let cells: Vec<String> = cells.into_iter().collect();
-    format!("| {} |\n", cells.join(" | "))
+    format!("|{}|\n", cells.join("|"))
 }
 
 fn head(cells: &[&str]) -> String {
@@ -29,22 +29,22 @@ fn head(cells: &[&str]) -> String {
     row(cells.iter().map(|&cell| cell.to_owned())) + &row(rule)
 }
 
-/// The table of one scenario: a row for each store, cold and warm where they differ.
+/// The table of one scenario: a row per store; cold/warm where they differ.
 fn scenario(measured: &Measured, scenario: Scenario) -> String {
-    let mut names = vec!["for each event"];
+    let mut names = vec!["per event"];
     names.extend(SHOWN.map(|(_, title)| title));
-    names.push("bytes stored");
+    names.push("stored bytes");
     let mut table = format!("**{}**\n\n{}", scenario.title(), head(&names));
     for store in measured.stores() {
         if let Some(cannot) = measured.cannot(store, scenario) {
-            let _ = writeln!(table, "| {store} | cannot: {} | | | | | |", cannot.replace('|', "/"));
+            let _ = writeln!(table, "|{store}|cannot: {}||||||", cannot.replace('|', "/"));
             continue;
         }
         let figure =
             |temperature: &str, name: &str| measured.of(store, scenario, &format!("{temperature}.{name}"));
         let cell = |name: &str| match (figure("cold", name), figure("warm", name)) {
             (Some(cold), Some(warm)) if (cold - warm).abs() > 0.02 * cold.max(warm) => {
-                format!("{} cold, {} warm", short(cold), short(warm))
+                format!("{}/{}", short(cold), short(warm))
             }
             (Some(same), _) => short(same),
             (None, _) => String::new(),
@@ -83,30 +83,30 @@ fn by_scenario(
     table
 }
 
-/// How long recording took, by the clock.
+/// How long recording took.
 #[must_use]
 pub fn pace(measured: &Measured, scenarios: &[Scenario]) -> String {
-    by_scenario(measured, "milliseconds a batch, events a second", scenarios, |store, scenario| {
+    by_scenario(measured, "milliseconds per batch/events per second", scenarios, |store, scenario| {
         let figure = |name: &str| measured.of(store, scenario, &format!("pace.{name}"));
         let (millis, events) = (figure("medianMillis")?, figure("eventsPerSecond")?);
-        Some(format!("{millis:.2}, {}", short(events)))
+        Some(format!("{millis:.2}/{}", short(events)))
     })
 }
 
-/// How many answers a batch waits for, one after the other.
+/// How many responses a batch waits for in sequence.
 #[must_use]
 pub fn round_trips(measured: &Measured, scenarios: &[Scenario]) -> String {
-    by_scenario(measured, "round trips a batch, cold and warm", scenarios, |store, scenario| {
+    by_scenario(measured, "round trips per batch, cold/warm", scenarios, |store, scenario| {
         let figure = |name: &str| measured.of(store, scenario, &format!("roundTrips.{name}"));
         let (cold, warm) = (figure("cold")?, figure("warm")?);
-        Some(format!("{cold}, {warm}"))
+        Some(format!("{cold}/{warm}"))
     })
 }
 
-/// What was aimed at, and whether it is so.
+/// The aims, and whether they are met.
 #[must_use]
 pub fn aims(targets: &[Target]) -> String {
-    let mut table = head(&["aimed at", "at most", "found", ""]);
+    let mut table = head(&["aim", "at most", "measured", ""]);
     for target in targets {
         let met = if target.is_met() { "" } else { "**not met**" };
         table += &row([
@@ -122,19 +122,13 @@ pub fn aims(targets: &[Target]) -> String {
 /// The reactor's figures.
 #[must_use]
 pub fn reactor(measured: &Measured) -> String {
-    let mut table = head(&[
-        "for each commit",
-        "requests, at most",
-        "requests",
-        "read units",
-        "write units",
-        "of indexes",
-    ]);
+    let mut table =
+        head(&["per commit", "most requests", "requests", "read units", "write units", "index units"]);
     for (name, title) in [
         ("withEmail", "with an e-mail"),
-        ("withoutEmail", "with messages to the sales team only"),
-        ("withoutEffects", "that calls for nothing"),
-        ("again", "whose doorbell rings again"),
+        ("withoutEmail", "with sales messages only"),
+        ("withoutEffects", "without effects"),
+        ("again", "doorbell repeated"),
     ] {
         let figure = |figure: &str| short(measured.of_reactor(name, figure).unwrap_or_default());
         table += &row([
@@ -149,16 +143,15 @@ pub fn reactor(measured: &Measured) -> String {
     table
 }
 
-/// Instructions for an event.
+/// Instructions per event.
 #[must_use]
 pub fn instructions(measured: &Measured) -> String {
     let each = |name: &str| measured.0["instructions"][name].as_f64().map_or("not counted".to_owned(), short);
-    let mut table = head(&["instructions for each event", ""]);
+    let mut table = head(&["instructions per event", ""]);
     table += &row(["message → event → fold → commit, without I/O".to_owned(), each("path")]);
-    table +=
-        &row(["the whole recorder, one event a batch, SDK and HTTP with it".to_owned(), each("handler")]);
-    table += &row(["fold of a stream of 10,000 events".to_owned(), each("fold")]);
-    table + &row(["the sweeper's walk, a settled commit, SDK and HTTP with it".to_owned(), each("walk")])
+    table += &row(["whole recorder with SDK and HTTP, one event per batch".to_owned(), each("handler")]);
+    table += &row(["fold of 10,000 events".to_owned(), each("fold")]);
+    table + &row(["sweeper's walk with SDK and HTTP, per settled commit".to_owned(), each("walk")])
 }
 
 /// The start's figures.
@@ -214,7 +207,7 @@ pub fn picture(measured: &Measured) -> String {
         panel("bytes on the wire", "warm.wireBytes"),
         panel("bytes stored", "storedBytes"),
     ];
-    let note = "Upper bar: one event a batch. Lower bar: ten events of one buyer a batch. A process that is warm; repeats dropped by all.";
+    let note = "Upper bar: one event per batch. Lower bar: ten events of one buyer per batch. Warm process; every store drops repeats.";
     bars("What recording an event costs", note, &names, &panels)
 }
 
@@ -228,14 +221,14 @@ const USUAL: Traffic = Traffic { batch: 1.0, effectful: 0.9, emails: 0.2 };
 #[must_use]
 pub fn dollars(measured: &Measured) -> String {
     let mut table = head(&[
-        "events of one buyer a batch",
+        "events per batch, of one buyer",
         "commits with effects",
-        "e-mails an event",
+        "e-mails per event",
         "queue, Lambda, logs",
         "recording",
         "reacting",
-        "together",
-        "and SES",
+        "total",
+        "plus SES",
     ]);
     for (batch, effectful, emails) in [
         (1.0, 0.1, 0.0),
@@ -266,7 +259,7 @@ pub fn dollars(measured: &Measured) -> String {
 /// Dollars for a million events: recording only, beside the peers.
 #[must_use]
 pub fn dollars_beside(measured: &Measured) -> String {
-    let mut table = head(&["recording only, repeats dropped", "one event a batch", "ten of one buyer"]);
+    let mut table = head(&["recording only", "one event per batch", "ten of one buyer"]);
     for name in dropping_repeats(measured) {
         let [alone, tens] = beside(measured, name);
         let cell = |value: Option<f64>| value.map_or("cannot".to_owned(), |value| format!("{value:.2}"));
@@ -287,6 +280,6 @@ pub fn dollars_picture(measured: &Measured) -> String {
         title: "queue, Lambda, logs, DynamoDB".to_owned(),
         rows: names.iter().map(|name| beside(measured, name)).collect(),
     };
-    let note = "Upper bar: one event a batch. Lower: ten of one buyer. Repeats dropped by all.";
+    let note = "Upper bar: one event per batch. Lower bar: ten of one buyer. Every store drops repeats.";
     bars("Dollars for a million events recorded", note, &names, &[panel])
 }

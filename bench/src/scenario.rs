@@ -68,12 +68,12 @@ impl Scenario {
     #[must_use]
     pub fn title(self) -> String {
         match self {
-            Self::Alone => "one event a batch".to_owned(),
-            Self::Tens => "ten events of one buyer a batch".to_owned(),
-            Self::TenBuyers => "ten buyers a batch".to_owned(),
-            Self::Redelivered => "a batch of ten once more".to_owned(),
-            Self::Length(events) => format!("onto {events} events"),
-            Self::Offers(offers) => format!("a buyer with {offers} offers"),
+            Self::Alone => "one event per batch".to_owned(),
+            Self::Tens => "ten of one buyer".to_owned(),
+            Self::TenBuyers => "ten buyers".to_owned(),
+            Self::Redelivered => "ten redelivered".to_owned(),
+            Self::Length(events) => format!("after {events} events"),
+            Self::Offers(offers) => format!("{offers} offers"),
         }
     }
 

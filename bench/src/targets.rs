@@ -1,4 +1,4 @@
-//! What was aimed at, and whether it is so.
+//! The aims, and whether they are met.
 
 use serde_json::Value;
 
@@ -36,48 +36,48 @@ pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
     };
     let ours = |scenario, figure: &str| measured.of(OURS, scenario, figure);
 
-    aim("requests for an event, cold", 2.0, ours(Alone, "cold.requests"));
-    aim("requests for an event, warm", 1.0, ours(Alone, "warm.requests"));
-    aim("requests for an event in tens, cold", 0.2, ours(Tens, "cold.requests"));
-    aim("requests for an event in tens, warm", 0.1, ours(Tens, "warm.requests"));
+    aim("requests per event, cold", 2.0, ours(Alone, "cold.requests"));
+    aim("requests per event, warm", 1.0, ours(Alone, "warm.requests"));
+    aim("the same in tens, cold", 0.2, ours(Tens, "cold.requests"));
+    aim("the same in tens, warm", 0.1, ours(Tens, "warm.requests"));
     for scenario in Scenario::ALL {
         for temperature in ["cold", "warm"] {
             let figure = format!("{temperature}.requests");
             let peers = measured.peers_without_repeats();
             let best = peers.iter().filter_map(|peer| measured.of(peer, scenario, &figure)).reduce(f64::min);
             let ratio = ours(scenario, &figure).zip(best).map(|(ours, best)| ours / best);
-            aim(&format!("requests ÷ the best peer's, {}, {temperature}", scenario.title()), 0.5, ratio);
+            aim(&format!("requests ÷ best peer's, {}, {temperature}", scenario.title()), 0.5, ratio);
         }
     }
-    aim("write units of the table for an event alone", 1.0, ours(Length(1000), "warm.writes"));
-    aim("the same, in the corpus", 1.01, ours(Alone, "warm.writes"));
-    aim("write units of the index for an event alone", 1.0, ours(Alone, "warm.indexWrites"));
-    aim("write units for an event in tens, without the index", 0.3, ours(Tens, "warm.writes"));
-    aim("write units for an event of a batch that comes again", 0.0, ours(Redelivered, "warm.writes"));
-    aim("requests for an event of a batch that comes again, warm", 0.0, ours(Redelivered, "warm.requests"));
+    aim("write units per event after 1,000", 1.0, ours(Length(1000), "warm.writes"));
+    aim("the same in the corpus", 1.01, ours(Alone, "warm.writes"));
+    aim("index units per event", 1.0, ours(Alone, "warm.indexWrites"));
+    aim("write units per event in tens", 0.3, ours(Tens, "warm.writes"));
+    aim("write units per redelivered event", 0.0, ours(Redelivered, "warm.writes"));
+    aim("requests per redelivered event, warm", 0.0, ours(Redelivered, "warm.requests"));
     let long = ours(Length(10_000), "cold.reads").zip(ours(Length(10), "cold.reads"));
-    aim("read units onto 10,000 events ÷ onto 10", 1.0, long.map(|(long, short)| long / short));
-    aim("write units for an event of a buyer with 500 offers", 1.15, ours(Offers(500), "warm.writes"));
+    aim("read units after 10,000 events ÷ after 10", 1.0, long.map(|(long, short)| long / short));
+    aim("write units per event, 500 offers", 1.15, ours(Offers(500), "warm.writes"));
 
     let most = |which: &str| measured.of_reactor(which, "mostRequests");
-    aim("requests of the reactor for a commit without an e-mail, at most", 3.0, most("withoutEmail"));
-    aim("requests of the reactor for a commit with one, at most", 5.0, most("withEmail"));
-    aim("requests of the reactor for a doorbell that rings again, at most", 0.0, most("again"));
+    aim("reactor's requests per commit without e-mail", 3.0, most("withoutEmail"));
+    aim("the same with e-mail", 5.0, most("withEmail"));
+    aim("the same, doorbell repeated", 0.0, most("again"));
 
     let beside = |scenario, figure: &str, peer: &str| {
         ours(scenario, figure).zip(measured.of(peer, scenario, figure)).map(|(ours, theirs)| ours / theirs)
     };
-    aim("bytes stored ÷ dynamo-es's, alone", 1.3, beside(Alone, "storedBytes", DYNAMO_ES));
-    aim("bytes stored ÷ dynamo-es's, in tens", 0.35, beside(Tens, "storedBytes", DYNAMO_ES));
-    aim("bytes on the wire ÷ dynamo-es's, alone, warm", 0.6, beside(Alone, "warm.wireBytes", DYNAMO_ES));
-    aim("bytes on the wire ÷ dynamo-es's, in tens, warm", 0.15, beside(Tens, "warm.wireBytes", DYNAMO_ES));
+    aim("stored bytes ÷ dynamo-es's, alone", 1.3, beside(Alone, "storedBytes", DYNAMO_ES));
+    aim("the same in tens", 0.35, beside(Tens, "storedBytes", DYNAMO_ES));
+    aim("wire bytes ÷ dynamo-es's, alone, warm", 0.6, beside(Alone, "warm.wireBytes", DYNAMO_ES));
+    aim("the same in tens, warm", 0.15, beside(Tens, "warm.wireBytes", DYNAMO_ES));
     let dropping = format!("{DYNAMO_ES}+idempotency");
-    aim("the same, repeats dropped by both, alone", 0.6, beside(Alone, "warm.wireBytes", &dropping));
-    aim("the same, repeats dropped by both, in tens", 0.15, beside(Tens, "warm.wireBytes", &dropping));
+    aim("the same alone, both dropping repeats", 0.6, beside(Alone, "warm.wireBytes", &dropping));
+    aim("the same in tens, both dropping repeats", 0.15, beside(Tens, "warm.wireBytes", &dropping));
 
     let each = |name: &str| measured.0["instructions"][name].as_f64();
     let path = each("path").zip(each("handler")).map(|(path, handler)| path / (handler - path));
-    aim("instructions of the pure path ÷ the rest of the handler", 0.2, path);
+    aim("instructions of the pure path ÷ the rest", 0.2, path);
     for target in start["targets"].as_array().into_iter().flatten() {
         let (name, limit) = (target["name"].as_str(), target["limit"].as_f64());
         if let (Some(name), Some(limit)) = (name, limit) {

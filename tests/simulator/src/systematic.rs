@@ -133,14 +133,14 @@ impl fmt::Display for Coverage {
     /// A table in Markdown: kinds of calls against faults, in runs. A fault that is the same as another one there has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = Fault::ALL.map(Fault::name);
-        writeln!(f, "| call | {} |", names.join(" | "))?;
-        writeln!(f, "| --- |{}", " ---: |".repeat(names.len()))?;
+        writeln!(f, "|call|{}|", names.join("|"))?;
+        writeln!(f, "|---|{}", "---:|".repeat(names.len()))?;
         for site in Site::ALL {
             let runs = Fault::ALL.map(|fault| match self.runs.get(&(site, fault)) {
                 None if !fault.differs(site) => "–".to_owned(),
                 runs => thousands(runs.copied().unwrap_or(0)),
             });
-            writeln!(f, "| {site:?} | {} |", runs.join(" | "))?;
+            writeln!(f, "|{site:?}|{}|", runs.join("|"))?;
         }
         Ok(())
     }
