@@ -6,10 +6,10 @@ use std::fs;
 
 use contract::stored::{StoredCommit, encode_snapshot};
 use domain::{BuyerId, Event, Sequence};
-use event_store::surroundings::Surroundings as _;
 use event_store::{
     Appended, Appending, Clearing, Commits, EventStore, Head, MemoryStreams, Page, StoreError, erase, load,
 };
+use platform::clock::Clock as _;
 use testkit::{buyer, made, withdrawn};
 
 use crate::ours::Still;
@@ -105,11 +105,11 @@ pub async fn row(offers: usize) -> Vec<String> {
     }
     let (_, _, recording) = counted.take();
     let state = encode_snapshot(&head.state).len();
-    // Counts the most that is held from here on. Source: proc(5), `/proc/pid/clear_refs`.
+    // Counts the most that is at_most from here on. Source: proc(5), `/proc/pid/clear_refs`.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = memory("VmRSS:");
     let loaded = load(&counted, &ada).await.unwrap();
-    let held = memory("VmHWM:").saturating_sub(before);
+    let at_most = memory("VmHWM:").saturating_sub(before);
     assert_eq!(loaded.state, head.state);
     let (load_requests, load_units, _) = counted.take();
     erase(&counted, &Still, &ada).await.unwrap().unwrap();
@@ -121,7 +121,7 @@ pub async fn row(offers: usize) -> Vec<String> {
         format!("{} KB", state / 1000),
         format!("{:.2}", f64::from(u32::try_from(recording).unwrap()) / f64::from(events)),
         format!("{load_requests} / {load_units}"),
-        format!("{} MB", held / 1_000_000),
+        format!("{} MB", at_most / 1_000_000),
         format!("{erase_requests} / {erase_reads} / {erase_writes}"),
     ]
 }

@@ -2,12 +2,12 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws::{Access, Settings};
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use dynoxide::Database;
 use event_store::DynamoStreams;
-use event_store::surroundings::{Deadline, Surroundings};
 use jiff::{SignedDuration, Timestamp};
+use platform::clock::{Clock, Deadline};
+use platform::{Access, Settings};
 use recorder::Recorder;
 use recorder::dead_letters::MemoryDeadLetters;
 
@@ -31,7 +31,7 @@ static NONCES: AtomicU64 = AtomicU64::new(0);
 #[derive(Debug, Clone, Copy)]
 pub struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         // 2026-11-23T10:00:00.123Z
         Timestamp::from_millisecond(1_795_428_000_123).unwrap()

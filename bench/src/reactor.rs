@@ -1,10 +1,10 @@
 //! What the reactor costs, commit by commit.
 
 use aws_lambda_events::event::dynamodb::Event;
-use effects::leads::DynamoLeads;
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use event_store::{Commits as _, DynamoStreams};
+use leads_store::DynamoLeads;
 use reactor::Reactor;
 use serde_json::json;
 

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use contract::stored::written;
 use domain::Sequence;
-use effects::leads::{Cursors as _, DynamoLeads, Progress};
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use effects::{Advance, MailPace, Swept};
-use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Head};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Cursors as _, DynamoLeads, Progress};
+use platform::clock::{Clock, Deadline, Sleep};
 use serde_json::json;
 
 use crate::engine::Engine;
@@ -24,7 +24,7 @@ const APART: SignedDuration = SignedDuration::from_millis(100);
 #[derive(Debug, Clone, Copy)]
 struct AnHourLater;
 
-impl Surroundings for AnHourLater {
+impl Clock for AnHourLater {
     fn now(&self) -> Timestamp {
         Still.now() + SignedDuration::from_hours(1)
     }
@@ -83,7 +83,7 @@ pub async fn sweep(url: &str) {
         streams: &streams,
         leads: &leads,
         outside: &outside,
-        surroundings: &AnHourLater,
+        clock: &AnHourLater,
         letterhead: &letterhead,
     };
     let deadline = Deadline::at(AnHourLater.now() + SignedDuration::from_mins(4));

@@ -7,10 +7,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_types::SdkConfig;
 use clap::Args;
-use effects::leads::DynamoLeads;
-use event_store::{DynamoStreams, RetryConflicts};
-use https::{Https, Trust};
+use event_store::DynamoStreams;
+use leads_store::DynamoLeads;
 use legacy::HttpLegacy;
+use platform::RetryConflicts;
+use platform::https::{Https, Trust};
 
 use crate::Failure;
 

@@ -2,8 +2,8 @@
 
 use contract::stored::{Commit, Emptied};
 use domain::{Effect, Event, Fact, LeadId, OfferVersion, Sequence, State};
-use effects::leads::{About, Outcome, Status};
 use jiff::Timestamp;
+use leads_store::{About, Outcome, Status};
 
 /// One fact of a buyer's history, or what is left of several.
 #[derive(Debug, Clone, PartialEq, Eq)]

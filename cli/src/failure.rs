@@ -2,8 +2,8 @@ use std::error::Error;
 use std::io;
 
 use domain::BuyerId;
-use effects::leads::LeadsUnavailable;
 use event_store::StoreError;
+use leads_store::LeadsUnavailable;
 use legacy::{BadSetting, LegacyUnavailable};
 
 use crate::buyers::BadLine;
@@ -182,7 +182,7 @@ pub enum Failure {
     LegacySetting(#[source] BadSetting),
     /// Nobody's certificate can be believed.
     #[error("the former system cannot be asked")]
-    Untrusted(#[source] https::Untrusted),
+    Untrusted(#[source] platform::https::Untrusted),
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),

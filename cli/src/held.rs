@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence};
-use effects::leads::Open;
 use event_store::tail_after;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
+use leads_store::Open;
 use serde_json::{Value, json};
 
 use crate::output::{Output, count, moment, or_dash, table};

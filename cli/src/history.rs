@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::{BuyerId, Fact, FormerLeadId, Known, OfferId, OfferVersion, Priority};
-use effects::leads::About;
+use leads_store::About;
 use serde_json::{Value, json};
 
 use crate::Tables;

@@ -34,8 +34,8 @@ pub use config::{Places, Tables};
 pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
 pub use failure::Failure;
 use output::Output;
+use platform::telemetry::chain;
 pub use stands::Stands;
-use telemetry::chain;
 
 /// How a command ended, as scripts see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::{CarId, OfferId, Priority};
-use effects::leads::OpenLead;
+use leads_store::OpenLead;
 use serde_json::{Value, json};
 
 use crate::output::{Output, contact_json, contact_row, count, moment, or_dash, table};

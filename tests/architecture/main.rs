@@ -1,4 +1,4 @@
-//! Who may know whom, as the manifests say it: `functions, cli → event-store, effects → contract → domain`.
+//! Who may know whom, as the manifests say it: `functions, cli → effects → event-store, leads-store → contract → domain`, all on `platform`.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod faults;
@@ -12,20 +12,19 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contract", &["domain"]),
-    ("event-store", &["contract", "domain"]),
-    ("telemetry", &[]),
-    ("effects", &["aws", "contract", "domain", "event-store", "telemetry"]),
-    ("https", &[]),
-    ("aws", &["event-store", "https", "telemetry"]),
-    ("legacy", &["aws", "contract", "domain", "event-store", "https"]),
-    ("recorder", &["aws", "contract", "domain", "event-store", "legacy", "telemetry"]),
-    ("reactor", &["aws", "domain", "effects", "event-store", "telemetry"]),
-    ("sweeper", &["aws", "effects", "event-store", "telemetry"]),
-    ("receipts", &["aws", "contract", "effects", "event-store", "telemetry"]),
-    ("cli", &["contract", "domain", "effects", "event-store", "https", "legacy", "telemetry"]),
+    ("platform", &[]),
+    ("event-store", &["contract", "domain", "platform"]),
+    ("leads-store", &["contract", "domain"]),
+    ("effects", &["contract", "domain", "event-store", "leads-store", "platform"]),
+    ("legacy", &["contract", "domain", "event-store", "platform"]),
+    ("recorder", &["contract", "domain", "event-store", "legacy", "platform"]),
+    ("reactor", &["domain", "effects", "event-store", "leads-store", "platform"]),
+    ("sweeper", &["effects", "event-store", "leads-store", "platform"]),
+    ("receipts", &["contract", "leads-store", "platform"]),
+    ("cli", &["contract", "domain", "event-store", "leads-store", "legacy", "platform"]),
     ("testkit", &["domain"]),
     (
         "simulator",
@@ -34,28 +33,44 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
             "domain",
             "effects",
             "event-store",
+            "leads-store",
             "legacy",
+            "platform",
             "reactor",
             "receipts",
             "recorder",
             "sweeper",
-            "telemetry",
             "testkit",
         ],
     ),
-    ("fuzz", &["contract", "domain", "effects", "event-store", "reactor", "receipts", "recorder", "testkit"]),
+    (
+        "fuzz",
+        &[
+            "contract",
+            "domain",
+            "effects",
+            "event-store",
+            "leads-store",
+            "platform",
+            "reactor",
+            "receipts",
+            "recorder",
+            "testkit",
+        ],
+    ),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("cold-start", &["binaries", "testkit"]),
-    ("tests", &["cli", "domain", "effects", "event-store", "testkit"]),
+    ("tests", &["cli", "domain", "event-store", "leads-store", "platform", "testkit"]),
     (
         "bench",
         &[
-            "aws",
             "binaries",
             "contract",
             "domain",
             "effects",
             "event-store",
+            "leads-store",
+            "platform",
             "reactor",
             "recorder",
             "simulator",
@@ -109,14 +124,13 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-const SHIPPED: [&str; 13] = [
+const SHIPPED: [&str; 12] = [
     "shared/domain/src",
     "shared/contract/src",
     "shared/event-store/src",
+    "shared/leads-store/src",
     "shared/effects/src",
-    "shared/telemetry/src",
-    "shared/aws/src",
-    "shared/https/src",
+    "shared/platform/src",
     "shared/legacy/src",
     "functions/recorder/src",
     "functions/reactor/src",
@@ -147,10 +161,14 @@ fn the_rules_depend_on_thiserror_only() {
 }
 
 #[test]
-fn telemetry_knows_no_aws_crate() {
-    assert!(
-        !dependencies()["telemetry"].iter().any(|name| name.starts_with("aws") || name.contains("lambda"))
-    );
+fn the_platform_knows_nothing_of_buyers() {
+    for (path, text) in sources("shared/platform/src") {
+        let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+        for word in ["Buyer", "Offer", "Lead", "Effect", "Sequence"] {
+            let names = |line: &&str| line.replace("Leadstream", "").contains(word);
+            assert!(!code.iter().any(names), "{}: {word}", path.display());
+        }
+    }
 }
 
 #[test]
@@ -192,8 +210,7 @@ fn the_clock_is_read_in_one_place() {
     for folder in SHIPPED {
         for (path, text) in sources(folder) {
             // A progress bar measures itself.
-            let may =
-                path.ends_with("event-store/src/surroundings.rs") || path.ends_with("cli/src/progress.rs");
+            let may = path.ends_with("platform/src/clock.rs") || path.ends_with("cli/src/progress.rs");
             let reads = text.contains("Timestamp::now")
                 || text.contains("SystemTime")
                 || text.contains("Instant::now");

@@ -63,7 +63,7 @@ pub(crate) fn guest(guest: &Guest, history: &History, wrong: &[String]) -> Strin
     let open = history.lines.last().map(|line| line.open_leads.as_slice()).unwrap_or_default();
     let open: Vec<String> = open.iter().map(LeadId::to_string).collect();
     let sent =
-        history.about.ledger.values().filter(|entry| entry.status == effects::leads::Status::Sent).count();
+        history.about.ledger.values().filter(|entry| entry.status == leads_store::Status::Sent).count();
     let mut page = format!(
         "{} {:<9} {:>2} messages: {:>2} events recorded, {} repeats dropped, dead letters: {}; {sent} e-mails; open: {}",
         mark(wrong.is_empty()),

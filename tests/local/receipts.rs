@@ -1,5 +1,5 @@
 use domain::Sequence;
-use effects::leads::Status;
+use leads_store::Status;
 use tests::{Person, Stack};
 
 use crate::on_the_stack;

@@ -1,6 +1,6 @@
 use domain::Sequence;
-use effects::leads::{AddressDigest, Behind, Claim, Claimed, Cursors as _, Ledger as _, Status, Taking};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{AddressDigest, Behind, Claim, Claimed, Cursors as _, Ledger as _, Status, Taking};
 use tests::Person;
 
 use crate::on_the_stack;

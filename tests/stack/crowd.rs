@@ -164,7 +164,7 @@ impl Guest {
             .about
             .ledger
             .iter()
-            .filter(|(_, entry)| entry.status == effects::leads::Status::Sent)
+            .filter(|(_, entry)| entry.status == leads_store::Status::Sent)
             .map(|(key, _)| key.clone())
             .collect();
         must(mails.len() == sent.len(), format!("{} mails, the ledger says {sent:?}", mails.len()));

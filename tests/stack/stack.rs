@@ -9,9 +9,9 @@ use cli::held::{Gap, gaps};
 use cli::history::{History, history};
 use cli::send::{Posted, messages, post};
 use domain::{BuyerId, Sequence};
-use effects::leads::{Cursors, DynamoLeads};
-use event_store::surroundings::{Machine, Surroundings as _};
 use event_store::{Head, load};
+use leads_store::{Cursors, DynamoLeads};
+use platform::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
 use crate::emulator::Emulator;
@@ -163,7 +163,7 @@ impl Stack {
     pub async fn dead_letters_that(&self, selection: &Selection, doing: Doing) -> Result<Done, Failed> {
         let queue =
             DeadLetterQueue::new(self.sqs.clone(), self.dead_letters.clone(), Some(self.input.clone()));
-        Ok(work(&queue, selection, doing, Machine.now()).await?)
+        Ok(work(&queue, selection, doing, SystemClock.now()).await?)
     }
 
     /// Every gap as `leads held` tells it.

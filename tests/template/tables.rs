@@ -48,7 +48,7 @@ fn the_leads_table_has_the_keys_that_the_code_writes() {
         ]
     );
     let code =
-        file("shared/effects/src/leads/dynamo/cursor.rs") + &file("shared/effects/src/leads/dynamo/claim.rs");
+        file("shared/leads-store/src/dynamo/cursor.rs") + &file("shared/leads-store/src/dynamo/claim.rs");
     for attribute in ["openLeads", "openedAt", "openWork", "due"] {
         assert!(code.contains(attribute), "{attribute}");
     }

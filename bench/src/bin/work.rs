@@ -12,8 +12,8 @@ use bench::ours::{Ours, Still};
 use bench::walk;
 use contract::incoming;
 use domain::{Arrival, State};
-use event_store::surroundings::Surroundings as _;
 use event_store::{Appending, Head};
+use platform::clock::Clock as _;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {

@@ -1,7 +1,7 @@
 use clap::Args;
 use domain::BuyerId;
-use effects::leads::Status;
 use jiff::SignedDuration;
+use leads_store::Status;
 
 use super::values::{age, buyer_id, email_id, status};
 use crate::Failure;

@@ -2,8 +2,8 @@
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
-use effects::leads::Status;
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+use leads_store::Status;
 
 use crate::emails::EmailId;
 

@@ -1,6 +1,6 @@
 use domain::{BuyerId, Sequence};
-use effects::leads::Behind;
 use jiff::Timestamp;
+use leads_store::Behind;
 use serde_json::{Value, json};
 
 use crate::output::{count, moment, table};

@@ -12,12 +12,12 @@ use std::pin::pin;
 use std::time::Duration;
 
 use domain::{BuyerId, Sequence};
-use effects::leads::{Behind, Cursors as _};
 use event_store::CommitKey;
-use event_store::surroundings::{Machine, Surroundings};
 pub use found::{Audit, Finding};
 use futures::future::{Either, FutureExt as _, select};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
+use leads_store::{Behind, Cursors as _};
+use platform::clock::{Clock, SystemClock};
 use stream::Stream;
 
 use crate::interrupt::interrupted;
@@ -46,13 +46,13 @@ pub async fn audit(
     tables: &Tables,
     rate: u32,
     repair: bool,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     interrupted: impl Future<Output = ()>,
     progress: impl FnMut(&Audit),
 ) -> Result<Audit, Failure> {
     let (streams, audit) = (BTreeMap::new(), Audit::default());
     let interrupted = pin!(interrupted);
-    let mut auditor = Auditor { tables, rate, repair, surroundings, interrupted, progress, streams, audit };
+    let mut auditor = Auditor { tables, rate, repair, clock, interrupted, progress, streams, audit };
     let is_complete = auditor.read_all().await?.is_some() && auditor.look_again_at_holes().await?.is_some();
     let Auditor { streams, mut audit, .. } = auditor;
     let of_cursors = streams.into_iter().filter_map(|(buyer, stream)| stream.finding(buyer));
@@ -66,7 +66,7 @@ struct Auditor<'a, S, I, P> {
     tables: &'a Tables,
     rate: u32,
     repair: bool,
-    surroundings: &'a S,
+    clock: &'a S,
     interrupted: I,
     progress: P,
     streams: BTreeMap<BuyerId, Stream>,
@@ -76,7 +76,7 @@ struct Auditor<'a, S, I, P> {
 /// `None` if it was interrupted.
 type Finished<T> = Result<Option<T>, Failure>;
 
-impl<S: Surroundings, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, I, P> {
+impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, I, P> {
     async fn read_all(&mut self) -> Finished<()> {
         let mut place = None;
         loop {
@@ -130,11 +130,11 @@ impl<S: Surroundings, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<
     async fn join(&mut self, keys: &[CommitKey]) -> Finished<()> {
         let new: BTreeSet<&BuyerId> =
             keys.iter().map(|key| &key.buyer).filter(|buyer| !self.streams.contains_key(buyer)).collect();
-        let (tables, surroundings) = (self.tables, self.surroundings);
+        let (tables, clock) = (self.tables, self.clock);
         let cursors = futures::stream::iter(new).map(async |buyer| {
             let cursor = tables.leads.cursor(buyer).await;
             let cursor = cursor.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
-            Ok::<_, Failure>((buyer.clone(), Stream::new(cursor, surroundings.now())))
+            Ok::<_, Failure>((buyer.clone(), Stream::new(cursor, clock.now())))
         });
         let met = self.unless_interrupted(cursors.buffer_unordered(AT_ONCE).try_collect::<Vec<_>>()).await;
         let Some(met) = met.transpose()? else { return Ok(None) };
@@ -158,7 +158,7 @@ impl<S: Surroundings, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<
             }
             let Some(stream) = self.streams.get_mut(buyer) else { continue };
             if let Some(through) = stream.is_short_through()
-                && call_the_sweeper(buyer, through, FOUND_SHORT, self.tables, self.surroundings).await?
+                && call_the_sweeper(buyer, through, FOUND_SHORT, self.tables, self.clock).await?
             {
                 stream.set_repaired();
             }
@@ -187,14 +187,10 @@ pub(crate) async fn call_the_sweeper(
     through: Sequence,
     reason: &str,
     tables: &Tables,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
 ) -> Result<bool, Failure> {
-    let behind = Behind {
-        mark: surroundings.nonce(),
-        reason: reason.to_owned(),
-        attempts: 0,
-        not_before: surroundings.now(),
-    };
+    let behind =
+        Behind { mark: clock.nonce(), reason: reason.to_owned(), attempts: 0, not_before: clock.now() };
     let marked = tables.leads.mark_short(buyer, through, &behind).await;
     marked.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })
 }
@@ -214,7 +210,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         progress.note(format!(" of {}", count(audit.streams, "stream")));
         progress.at(audit.commits);
     };
-    let audit = audit(tables, rate, repair, &Machine, interrupted(), seen).await;
+    let audit = audit(tables, rate, repair, &SystemClock, interrupted(), seen).await;
     progress.end();
     let audit = audit?;
     if output.is_json {

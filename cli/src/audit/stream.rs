@@ -1,9 +1,9 @@
 //! What an audit knows of one stream, whatever order its commits are read in.
 
 use domain::{BuyerId, Sequence};
-use effects::leads::{Behind, Cursor};
 use event_store::CommitKey;
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Behind, Cursor};
 
 use super::Finding;
 

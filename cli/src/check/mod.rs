@@ -9,9 +9,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::Path;
 
 use across::Across;
+use contract::address;
 use contract::incoming::{IncomingEvent, LARGEST_BODY, Refusal, TYPES};
 use domain::OfferChange;
-use effects::mail::can_be_written_to;
 pub(crate) use lines::{Content, Lines};
 use serde_json::{Value, json};
 
@@ -128,7 +128,7 @@ fn warnings_of(line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
         Remark::warning(line, Some(field), rule.to_owned())
     });
     let address = match &event.change {
-        OfferChange::Made { contact: Some(contact), .. } if !can_be_written_to(&contact.email) => {
+        OfferChange::Made { contact: Some(contact), .. } if address::checked(&contact.email).is_none() => {
             let rule = format!(
                 "is not an address that can be written to: every e-mail about the offer of event {} would be rejected",
                 event.id

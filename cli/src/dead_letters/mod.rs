@@ -8,8 +8,8 @@ mod work;
 use std::io::Write;
 
 use aws_types::SdkConfig;
-use event_store::surroundings::{Machine, Surroundings as _};
 pub use letter::{Letter, Selection, TOO_MANY_RECEIVES};
+use platform::clock::{Clock as _, SystemClock};
 pub use queue::DeadLetterQueue;
 pub use work::{Doing, Done, find, work};
 
@@ -32,7 +32,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         return Err(Failure::SameQueue);
     }
     let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&connect().await?), url, offer_events);
-    let now = Machine.now();
+    let now = SystemClock.now();
     match command {
         DeadLetters::List { picked } => {
             let done = work(&queue, &picked.selection(), Doing::Looking, now).await?;

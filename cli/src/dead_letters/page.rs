@@ -82,7 +82,7 @@ impl Done {
                 "Stopped at {} of {}, and all that is behind it stays: {}",
                 letter.id,
                 harmless(&letter.buyer),
-                telemetry::chain(failure)
+                platform::telemetry::chain(failure)
             ));
         }
         if !self.hiding.is_empty() {
@@ -108,7 +108,7 @@ impl Done {
         };
         let letters: Vec<Value> = self.letters.iter().map(|letter| letter.json(false)).collect();
         let failures = self.failures.iter().map(|(letter, failure)| {
-            json!({ "id": letter.id, "buyerId": letter.buyer, "error": telemetry::chain(failure) })
+            json!({ "id": letter.id, "buyerId": letter.buyer, "error": platform::telemetry::chain(failure) })
         });
         json!({
             name: letters,

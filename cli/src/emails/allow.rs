@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use domain::BuyerId;
-use effects::leads::Cursors as _;
+use leads_store::Cursors as _;
 use serde_json::json;
 
 use crate::output::Output;

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use domain::BuyerId;
-use effects::leads::{LedgerEntry, Open, Scanned, Status};
-use event_store::surroundings::{Machine, Surroundings as _};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{LedgerEntry, Open, Scanned, Status};
+use platform::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use crate::output::{Output, count, moment, or_dash, table};
@@ -99,7 +99,7 @@ pub(crate) async fn command<O: Write, E: Write>(
 ) -> Result<Exit, Failure> {
     match wanted {
         Wanted::List(selection) => {
-            let (emails, scanned) = emails(tables, selection, Machine.now()).await?;
+            let (emails, scanned) = emails(tables, selection, SystemClock.now()).await?;
             print(&emails, scanned, selection, output)?;
             Ok(Exit::Good)
         }

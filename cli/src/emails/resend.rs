@@ -3,10 +3,10 @@
 
 use std::io::Write;
 
-use effects::leads::{LedgerEntry, Status};
-use event_store::surroundings::{Machine, Surroundings as _};
 use futures::stream::{self, StreamExt as _};
 use jiff::Timestamp;
+use leads_store::{LedgerEntry, Status};
+use platform::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
 use super::{Email, EmailId, HEADER, Selection, emails, print, print_cost};
@@ -51,7 +51,7 @@ pub(super) async fn one<O: Write, E: Write>(
         email.print(output)?;
         return Err(not_confirmed(&format!("{buyer}/{key}"), entry.status));
     }
-    let now = Machine.now();
+    let now = SystemClock.now();
     if resend(&email, now, tables).await? == Outcome::Changed {
         output.aside(&format!("{buyer}/{key} has changed meanwhile: look again"))?;
         return Ok(Exit::Findings);
@@ -77,7 +77,7 @@ pub(super) async fn many<O: Write, E: Write>(
     tables: &Tables,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let now = Machine.now();
+    let now = SystemClock.now();
     let status = selection.status;
     let (found, scanned) = emails(tables, selection, now).await?;
     if found.is_empty() || !is_confirmed {

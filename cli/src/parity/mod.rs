@@ -14,14 +14,14 @@ use std::ops::ControlFlow;
 pub use compare::{Class, Difference, Seen, compare};
 use domain::{BuyerId, Sequence};
 use event_store::load;
-use event_store::surroundings::{Machine, Surroundings as _};
 pub use html::html;
 pub use known::Known;
 use legacy::Legacy;
+use platform::clock::{Clock as _, SystemClock};
+use platform::telemetry::chain;
 pub use record::Compared;
 use record::StateFile;
 pub use tally::{Found, Tally};
-use telemetry::chain;
 
 use crate::args::Parity;
 use crate::buyers::{Ended, GAVE_UP, each};
@@ -114,7 +114,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
     tally.is_interrupted = ended == Ended::Interrupted;
     if let Some(report) = &comparison.report {
-        let written = fs::write(report, html(&tally, Machine.now()));
+        let written = fs::write(report, html(&tally, SystemClock.now()));
         written.map_err(|source| Failure::WriteFile { file: report.display().to_string(), source })?;
     }
     if output.is_json {

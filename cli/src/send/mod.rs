@@ -87,7 +87,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     if output.is_json {
         document["posted"] = json!(posted.posted);
         document["throughLine"] = json!(posted.through_line);
-        document["error"] = json!(posted.failure.as_ref().map(|failure| telemetry::chain(failure)));
+        document["error"] = json!(posted.failure.as_ref().map(|failure| platform::telemetry::chain(failure)));
         output.json(&document)?;
     } else {
         output.line(&check::summary(&name, &tally))?;

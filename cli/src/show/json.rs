@@ -1,6 +1,6 @@
 use domain::{CarId, Contact, OfferId};
-use effects::leads::Behind;
 use jiff::Timestamp;
+use leads_store::Behind;
 use serde_json::{Value, json};
 
 use super::{Open, Since, Standing, contact_of, stage};

@@ -6,9 +6,9 @@ mod text;
 use std::io::Write;
 
 use domain::{BuyerId, Contact, Event, LeadId, Offer, OfferChange, OfferId, Sequence, Stage, State};
-use effects::leads::About;
 use jiff::Timestamp;
 pub(crate) use json::behind_json;
+use leads_store::About;
 
 use crate::output::Output;
 use crate::{Exit, Failure, Stands, Tables};

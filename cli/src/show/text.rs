@@ -1,4 +1,4 @@
-use effects::leads::Heard;
+use leads_store::Heard;
 
 use super::{Open, Since, Standing, contact_of, stage};
 use crate::output::{contact_row, count, moment, or_dash, table};

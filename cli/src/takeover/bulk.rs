@@ -5,8 +5,8 @@ use std::io::Write;
 use std::ops::ControlFlow;
 
 use domain::{BuyerId, Sequence};
+use platform::telemetry::chain;
 use serde_json::{Value, json};
-use telemetry::chain;
 
 use crate::args::Pace;
 use crate::buyers::{Ended, GAVE_UP, Which, each};

@@ -5,10 +5,10 @@ use std::io::Write;
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use effects::leads::Cursors as _;
-use event_store::surroundings::Machine;
 use event_store::{Appended, Clearing, Commits, DynamoStreams, EventStore, NotErased, Page, StoreError};
 use futures::future::{Either, select};
+use leads_store::Cursors as _;
+use platform::clock::SystemClock;
 use serde_json::json;
 
 use super::{of_stream, recorded};
@@ -137,7 +137,7 @@ enum Forgotten {
 }
 
 async fn forget(buyer: &BuyerId, store: &Counted<'_>, tables: &Tables) -> Result<Forgotten, Failure> {
-    let erased = event_store::erase(store, &Machine, buyer).await;
+    let erased = event_store::erase(store, &SystemClock, buyer).await;
     let sequence = match erased.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => sequence,
         Err(NotErased::UnknownBuyer) => return Ok(Forgotten::Unknown),
@@ -147,7 +147,7 @@ async fn forget(buyer: &BuyerId, store: &Counted<'_>, tables: &Tables) -> Result
     let of_leads = |source| Failure::Leads { buyer: buyer.clone(), source };
     let cursor = tables.leads.cursor(buyer).await.map_err(of_leads)?;
     if cursor.through < sequence {
-        call_the_sweeper(buyer, cursor.through, AWAITED, tables, &Machine).await?;
+        call_the_sweeper(buyer, cursor.through, AWAITED, tables, &SystemClock).await?;
         return Ok(Forgotten::NotYet(sequence));
     }
     tables.leads.forget(buyer).await.map_err(of_leads)?;

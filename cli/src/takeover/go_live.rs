@@ -4,8 +4,8 @@ use std::io::Write;
 
 use domain::{BuyerId, Sequence};
 use event_store::load;
-use event_store::surroundings::Machine;
 use legacy::Legacy;
+use platform::clock::SystemClock;
 
 use super::bulk::{self, Outcome, Words};
 use super::of_stream;
@@ -43,7 +43,7 @@ pub async fn go_live(
         return Ok(Outcome::Planned);
     }
     let known = former.hand_over(buyer).await.map_err(Failure::Legacy)?;
-    let live = event_store::go_live(&tables.streams, &Machine, buyer, &known).await;
+    let live = event_store::go_live(&tables.streams, &SystemClock, buyer, &known).await;
     live.map(Outcome::Done).map_err(|source| of_stream(buyer, source))
 }
 

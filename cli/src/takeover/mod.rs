@@ -13,9 +13,9 @@ pub use bulk::{Bulk, Outcome};
 use domain::{BuyerId, OfferId, OfferVersion, Sequence};
 pub(crate) use erase::command as erase;
 use event_store::StoreError;
-use event_store::surroundings::Machine;
 pub(crate) use go_live::command as go_live_command;
 pub use go_live::go_live;
+use platform::clock::SystemClock;
 pub(crate) use replay::command as replay_command;
 pub use replay::{Replayed, replay};
 pub(crate) use reset::command as reset_command;
@@ -37,7 +37,7 @@ pub(crate) async fn void<O: Write, E: Write>(
             what: format!("declaring {offer} void up to version {through}"),
         });
     }
-    let voided = event_store::void(&tables.streams, &Machine, buyer, offer, through).await;
+    let voided = event_store::void(&tables.streams, &SystemClock, buyer, offer, through).await;
     match voided.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => recorded(buyer, "voided", sequence, output),
         Err(refusal) => refused(&refusal.to_string(), output),

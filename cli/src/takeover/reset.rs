@@ -3,9 +3,9 @@
 use std::io::Write;
 
 use domain::{BuyerId, Sequence};
-use event_store::surroundings::Machine;
 use event_store::{NotReset, load, not_reset};
 use legacy::Legacy;
+use platform::clock::SystemClock;
 
 use super::bulk::{self, Outcome, Words};
 use super::of_stream;
@@ -40,7 +40,7 @@ pub async fn reset(
     if !is_confirmed {
         return Ok(not_reset(&head, &answer).map_or(Outcome::Planned, |refusal| refused(&refusal)));
     }
-    let reset = event_store::reset(&tables.streams, &Machine, buyer, &answer).await;
+    let reset = event_store::reset(&tables.streams, &SystemClock, buyer, &answer).await;
     Ok(match reset.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => Outcome::Done(sequence),
         Err(refusal) => refused(&refusal),

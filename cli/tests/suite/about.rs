@@ -1,5 +1,5 @@
 use cli::Exit;
-use effects::leads::{About, Cursor};
+use leads_store::{About, Cursor};
 use serde_json::json;
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Request, Wire, in_turn};
@@ -45,7 +45,7 @@ async fn what_cannot_be_read_is_told_and_not_left_out() {
         Wire::start(move |_: &mut Request| Answer::Reply(Reply::json(200, &json!({ "Items": [broken] }))))
             .await;
     let error = tables(wire.url()).leads.about(&buyer("ada")).await.unwrap_err();
-    assert!(telemetry::chain(&error).ends_with("its item email/quote-email cannot be read"));
+    assert!(platform::telemetry::chain(&error).ends_with("its item email/quote-email cannot be read"));
 }
 
 #[tokio::test]

@@ -6,12 +6,12 @@ use cli::{Exit, Tables};
 use contract::receipt::{Kind, Receipt};
 use domain::{BuyerId, CarId, CloseReason, Event, LeadId, OfferId, OfferVersion, Sequence};
 use dynoxide::Database;
-use effects::leads::{
+use event_store::{Appended, Appending, EventStore as _, load};
+use jiff::Timestamp;
+use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
     Ledger as _, Opening, Outcome, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
-use event_store::{Appended, Appending, EventStore as _, load};
-use jiff::Timestamp;
 use serde_json::json;
 use testkit::clauses::Front;
 use testkit::{acceptance_withdrawn, accepted, buyer, contact, made, made_by, rejected};

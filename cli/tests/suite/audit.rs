@@ -5,11 +5,11 @@ use std::future::{Future, pending};
 use cli::audit::{Audit, Finding, audit};
 use cli::{Exit, Tables};
 use domain::Sequence;
-use effects::leads::{Behind, Cursors as _};
-use event_store::surroundings::Surroundings;
 use event_store::{CommitKey, EventStore as _};
 use futures::channel::oneshot;
 use jiff::Timestamp;
+use leads_store::{Behind, Cursors as _};
+use platform::clock::Clock;
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{SplitMix64, acceptance_withdrawn, accepted, buyer, made, rejected};
@@ -20,7 +20,7 @@ use crate::world::{assert_golden, aws_at, interrupted};
 /// A clock of the test.
 struct At(&'static str);
 
-impl Surroundings for At {
+impl Clock for At {
     fn now(&self) -> Timestamp {
         self.0.parse().unwrap()
     }

@@ -3,8 +3,8 @@
 
 use cli::Exit;
 use contract::receipt::Kind;
-use effects::leads::{Cursors as _, Learned, Ledger as _, LedgerEntry, Settled, Status, Verdict};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Cursors as _, Learned, Ledger as _, LedgerEntry, Settled, Status, Verdict};
 use serde_json::json;
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Request, Wire};
@@ -254,7 +254,7 @@ async fn a_lifted_stop_lets_mail_go_to_the_buyers_addresses_again() {
     let lifted = world.leads(&["emails", "--allow", "ada"]).await;
     assert_eq!((lifted.exit, lifted.out.as_str()), (Exit::Good, "Mail may go to 1 address of ada again.\n"));
     assert!(lifted.err.contains("`leads emails --resend BUYER/KEY` sends one again"), "{}", lifted.err);
-    let expected = effects::leads::Cursor { stopped: [].into(), ..before };
+    let expected = leads_store::Cursor { stopped: [].into(), ..before };
     assert_eq!(cursor("ada").await, expected);
     assert_eq!(cursor("bob").await.stopped.len(), 1, "only of ada");
 
@@ -265,7 +265,7 @@ async fn a_lifted_stop_lets_mail_go_to_the_buyers_addresses_again() {
         assert_eq!((nothing.exit, nothing.out.as_str()), (Exit::Findings, ""));
         assert_eq!(nothing.err, format!("no address of {name} is stopped\n"));
     }
-    assert_eq!(world.tables.leads.about(&buyer("nobody")).await.unwrap(), effects::leads::About::default());
+    assert_eq!(world.tables.leads.about(&buyer("nobody")).await.unwrap(), leads_store::About::default());
 }
 
 #[tokio::test]

@@ -7,12 +7,12 @@ use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
 use domain::{CarId, CloseReason, Event, Fact, LeadId, OfferVersion, Sequence};
 use dynoxide::Database;
-use effects::leads::{
+use event_store::{Appended, Appending, EventStore as _, Head, load};
+use jiff::Timestamp;
+use leads_store::{
     AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
     Learned, Ledger as _, Opening, Progress, Receipts as _, Settled, Status, Taking, Verdict,
 };
-use event_store::{Appended, Appending, EventStore as _, Head, load};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::clauses::Front;
 use testkit::{accepted, buyer, contact, made, offer, withdrawn};

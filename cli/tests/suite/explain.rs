@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use cli::{Fate, Line, Settled, explain};
 use contract::stored::{self, Commit};
 use domain::{Event, LeadId, OfferVersion, Sequence};
-use effects::leads::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
 use event_store::{Appending, Head};
 use jiff::Timestamp;
+use leads_store::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
 use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
 
 /// A stream of these commits.

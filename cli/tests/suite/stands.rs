@@ -101,7 +101,7 @@ async fn leads_that_are_called_for_in_shadow_are_not_said_to_be_late() {
 #[tokio::test]
 async fn a_closed_lead_of_the_former_system_is_read_back_from_the_leads_table() {
     use domain::{CloseReason, LeadId, Priority};
-    use effects::leads::{Closing, Cursors as _, LeadTold, Progress};
+    use leads_store::{Closing, Cursors as _, LeadTold, Progress};
     let world = World::start().await;
     world.in_shadow("ada", &[Fact::HandedOver(Box::new(known()))]).await;
     world.record("ada", &[acceptance_withdrawn("car-1").v(3)], "10:00:00").await;

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use cli::Exit;
 use domain::{OfferChange, Sequence};
-use effects::leads::Cursors as _;
 use event_store::EventStore as _;
+use leads_store::Cursors as _;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, buyer, made};
 

@@ -1,6 +1,6 @@
-use aws::{BadSetting, Settings};
 use effects::worker::Worker;
-use telemetry::LevelFilter;
+use platform::telemetry::LevelFilter;
+use platform::{BadSetting, Settings};
 
 /// What the reactor is told by its environment.
 #[derive(Debug, Clone)]

@@ -3,14 +3,14 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::dynamodb::Event;
 use domain::{BuyerId, Sequence};
-use effects::leads::{Cursors, Ledger};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
 use effects::{Advance, CannotMark};
 use event_store::Commits;
-use event_store::surroundings::{Deadline, Surroundings};
 use futures::{StreamExt as _, stream};
-use telemetry::{Metrics, chain};
+use leads_store::{Cursors, Ledger};
+use platform::clock::{Clock, Deadline};
+use platform::telemetry::{Metrics, chain};
 
 use crate::doorbells::doorbells;
 
@@ -26,7 +26,7 @@ pub struct Reactor<S, L, O, W> {
     streams: S,
     leads: L,
     outside: O,
-    surroundings: W,
+    clock: W,
     letterhead: Letterhead,
     cursors: Mutex<BTreeMap<BuyerId, Sequence>>,
 }
@@ -36,12 +36,12 @@ where
     S: Commits,
     L: Cursors + Ledger,
     O: Outside,
-    W: Surroundings,
+    W: Clock,
 {
     /// A reactor that remembers nothing yet.
     #[must_use]
-    pub const fn new(streams: S, leads: L, outside: O, surroundings: W, letterhead: Letterhead) -> Self {
-        Self { streams, leads, outside, surroundings, letterhead, cursors: Mutex::new(BTreeMap::new()) }
+    pub const fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead) -> Self {
+        Self { streams, leads, outside, clock, letterhead, cursors: Mutex::new(BTreeMap::new()) }
     }
 
     /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
@@ -66,7 +66,7 @@ where
         let results: Vec<Result<(), CannotMark>> =
             stream::iter(advancing).buffer_unordered(AT_ONCE).collect().await;
         let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.write(self.surroundings.now().as_millisecond());
+        metrics.write(self.clock.now().as_millisecond());
         results.into_iter().collect()
     }
 
@@ -85,14 +85,14 @@ where
             streams: &self.streams,
             leads: &self.leads,
             outside: &self.outside,
-            surroundings: &self.surroundings,
+            clock: &self.clock,
             letterhead: &self.letterhead,
         };
         match advance.advance(&buyer, deadline).await {
             Ok(advanced) => {
                 self.remember(&buyer, advanced.through);
                 let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-                advanced.tell(&buyer, self.surroundings.now(), &mut metrics);
+                advanced.tell(&buyer, self.clock.now(), &mut metrics);
                 Ok(())
             }
             Err(error) => {

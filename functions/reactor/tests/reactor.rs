@@ -7,18 +7,18 @@ use std::collections::BTreeMap;
 use aws_lambda_events::event::dynamodb::Event as StreamEvent;
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Event, Sequence};
-use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
-    Verdict,
-};
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
-use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{
     Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, StoreError, load,
 };
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
+    Verdict,
+};
+use platform::clock::{Clock, Deadline};
 use reactor::Reactor;
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, buyer, doorbell, made};
@@ -26,7 +26,7 @@ use testkit::{acceptance_withdrawn, accepted, buyer, doorbell, made};
 #[derive(Debug, Clone, Copy)]
 struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         "2026-11-23T10:00:00Z".parse().unwrap()
     }

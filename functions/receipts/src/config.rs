@@ -1,5 +1,5 @@
-use aws::{Access, BadSetting, Settings};
-use telemetry::LevelFilter;
+use platform::telemetry::LevelFilter;
+use platform::{Access, BadSetting, Settings};
 
 /// What the function is told by its environment.
 #[derive(Debug, Clone)]

@@ -2,17 +2,16 @@ use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use contract::receipt::{Kind, Notice, Receipt, decode};
-use effects::leads::{Learned, Receipts};
-use event_store::NEEDED;
-use event_store::surroundings::{Deadline, Surroundings};
 use futures::FutureExt as _;
-use telemetry::{Metrics, chain};
+use leads_store::{Learned, Receipts};
+use platform::clock::{Clock, Deadline, NEEDED};
+use platform::telemetry::{Metrics, chain};
 
 /// Takes receipts into the ledger. It can neither claim nor send.
 #[derive(Debug)]
 pub struct Listener<L, W> {
     ledger: L,
-    surroundings: W,
+    clock: W,
 }
 
 /// What a message was, and what came of it: the words of its metric.
@@ -34,11 +33,11 @@ struct GivenBack {
     reason: String,
 }
 
-impl<L: Receipts, W: Surroundings> Listener<L, W> {
+impl<L: Receipts, W: Clock> Listener<L, W> {
     /// A listener over this ledger.
     #[must_use]
-    pub const fn new(ledger: L, surroundings: W) -> Self {
-        Self { ledger, surroundings }
+    pub const fn new(ledger: L, clock: W) -> Self {
+        Self { ledger, clock }
     }
 
     /// Takes each message on its own: they come in any order anyway. Those that cannot be read or taken now are named in
@@ -66,7 +65,7 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
             };
             metrics.count("Receipts", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
         }
-        metrics.write(self.surroundings.now().as_millisecond());
+        metrics.write(self.clock.now().as_millisecond());
         answer
     }
 
@@ -82,8 +81,8 @@ impl<L: Receipts, W: Surroundings> Listener<L, W> {
     }
 
     async fn learn(&self, receipt: &Receipt, deadline: Deadline) -> Result<Taken, GivenBack> {
-        deadline.leaves(NEEDED, &self.surroundings).map_err(|error| GivenBack { reason: chain(&error) })?;
-        let learned = self.ledger.learn(receipt, self.surroundings.now()).await;
+        deadline.leaves(NEEDED, &self.clock).map_err(|error| GivenBack { reason: chain(&error) })?;
+        let learned = self.ledger.learn(receipt, self.clock.now()).await;
         let learned = learned.map_err(|error| GivenBack { reason: chain(&error) })?;
         let (kind, outcome) = (receipt.kind.name(), learned.name());
         tracing::info!(buyer = %receipt.buyer, effect = receipt.effect, kind, outcome, "receipt");

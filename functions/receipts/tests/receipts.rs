@@ -6,13 +6,13 @@ use std::cell::Cell;
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use contract::receipt::{Receipt, tag_value};
 use domain::{BuyerId, Sequence};
-use effects::leads::{
+use futures::executor::block_on;
+use jiff::{SignedDuration, Timestamp};
+use leads_store::{
     AddressDigest, Claim, Claimed, Cursors as _, LeadsUnavailable, Learned, Ledger as _, MemoryLeads,
     Receipts, Status, Taking,
 };
-use event_store::surroundings::{Deadline, Surroundings};
-use futures::executor::block_on;
-use jiff::{SignedDuration, Timestamp};
+use platform::clock::{Clock, Deadline};
 use receipts::Listener;
 use serde_json::{Value, json};
 use testkit::buyer;
@@ -20,7 +20,7 @@ use testkit::buyer;
 #[derive(Clone, Copy)]
 struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         "2026-11-23T10:00:00Z".parse().unwrap()
     }

@@ -1,6 +1,6 @@
-use aws::{Access, BadSetting, Settings};
 use legacy::HttpLegacy;
-use telemetry::LevelFilter;
+use platform::telemetry::LevelFilter;
+use platform::{Access, BadSetting, Settings};
 
 use crate::live::LiveShare;
 

@@ -4,12 +4,12 @@ use std::sync::{Mutex, PoisonError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
 use domain::{BuyerId, Event, Known, Sequence};
-use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
 use event_store::{Appended, EventStore, Head, InTime, NEEDED, StoreError, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use legacy::{Legacy, LegacyUnavailable, NoLegacy};
-use telemetry::{Metrics, chain};
+use platform::clock::{Clock, Deadline, OutOfTime};
+use platform::telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Reason};
@@ -27,7 +27,7 @@ const SUSPICIOUS: u32 = 5;
 pub struct Recorder<S, D, W, L = NoLegacy> {
     streams: S,
     dead_letters: D,
-    surroundings: W,
+    clock: W,
     legacy: Option<L>,
     live: LiveShare,
     heads: Heads,
@@ -52,19 +52,19 @@ enum GiveBack {
 impl<S, D, W> Recorder<S, D, W> {
     /// A recorder that remembers nothing yet. There is no former system, and every buyer is live.
     #[must_use]
-    pub fn new(streams: S, dead_letters: D, surroundings: W) -> Self {
+    pub fn new(streams: S, dead_letters: D, clock: W) -> Self {
         let live = LiveShare::EVERYBODY;
         let (heads, panics) = (Heads::default(), Panics::default());
-        Self { streams, dead_letters, surroundings, legacy: None, live, heads, panics }
+        Self { streams, dead_letters, clock, legacy: None, live, heads, panics }
     }
 }
 
-impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W, L> {
+impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     /// The same beside this former system, if there is one.
     #[must_use]
     pub fn beside<F: Legacy>(self, legacy: Option<F>) -> Recorder<S, D, W, F> {
-        let Self { streams, dead_letters, surroundings, live, heads, panics, .. } = self;
-        Recorder { streams, dead_letters, surroundings, legacy, live, heads, panics }
+        let Self { streams, dead_letters, clock, live, heads, panics, .. } = self;
+        Recorder { streams, dead_letters, clock, legacy, live, heads, panics }
     }
 
     /// The same, with these buyers going live.
@@ -106,7 +106,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
             }
         }
         let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-        metrics.write(self.surroundings.now().as_millisecond());
+        metrics.write(self.clock.now().as_millisecond());
         Ok(batch.answer(&settled))
     }
 
@@ -204,7 +204,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
-        let streams = &InTime { store: &self.streams, deadline, surroundings: &self.surroundings };
+        let streams = &InTime { store: &self.streams, deadline, clock: &self.clock };
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
         loop {
@@ -221,7 +221,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                     decided if decided.has_dead() && !is_fresh => continue,
                     decided => decided,
                 };
-            let now = self.surroundings.now();
+            let now = self.clock.now();
             let Some((commit, after)) = appending.commit(buyer, now) else {
                 self.heads.remember(buyer, head);
                 return Ok(decisions);
@@ -263,7 +263,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
                 (true, false) => Ok(Standing::HandedOver(Known::default())),
             };
         };
-        deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
+        deadline.leaves(legacy::NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
         if !goes_live {
             // A message comes again also because whoever took it before had the buyer handed over, and ended there.
             if is_asked && !is_again {
@@ -273,7 +273,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
             if !answer.is_handed_over {
                 return Ok(if is_asked { Standing::Same } else { Standing::Migrated(answer.known) });
             }
-            deadline.leaves(legacy::NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
+            deadline.leaves(legacy::NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
         }
         Ok(Standing::HandedOver(legacy.hand_over(buyer).await.map_err(GiveBack::Legacy)?))
     }
@@ -286,7 +286,7 @@ impl<S: EventStore, D: DeadLetters, W: Surroundings, L: Legacy> Recorder<S, D, W
         deadline: Deadline,
     ) -> Result<(), GiveBack> {
         let letter = DeadLetter::of(group, message, reason);
-        deadline.leaves(NEEDED, &self.surroundings).map_err(GiveBack::OutOfTime)?;
+        deadline.leaves(NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
     }
 }

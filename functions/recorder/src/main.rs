@@ -2,31 +2,34 @@
 
 use std::process::ExitCode;
 
-use aws::deadline_of;
 use aws_lambda_events::event::sqs::SqsEvent;
 use event_store::DynamoStreams;
-use event_store::surroundings::Machine;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::clock::SystemClock;
+use platform::deadline_of;
+use platform::telemetry::{LevelFilter, chain};
 use recorder::dead_letters::SqsDeadLetters;
 use recorder::{Config, Recorder};
-use telemetry::{LevelFilter, chain};
 
 fn main() -> ExitCode {
-    telemetry::exit(run())
+    platform::telemetry::exit(run())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> Result<(), Error> {
     let config = Config::from_env();
     let function = lambda_runtime::Config::from_env().function_name;
-    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
+    platform::telemetry::start(
+        config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
+        function,
+    );
     let config = config?;
 
     let access = config.access;
     let streams = DynamoStreams::new(access.dynamodb(), config.streams_table);
     let sqs = move || aws_sdk_sqs::Client::new(access.config());
     let dead_letters = SqsDeadLetters::new(sqs, config.dead_letters_url);
-    let recorder = &Recorder::new(streams, dead_letters, Machine).beside(config.legacy).live(config.live);
+    let recorder = &Recorder::new(streams, dead_letters, SystemClock).beside(config.legacy).live(config.live);
     recorder.warm_up().await;
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

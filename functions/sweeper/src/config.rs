@@ -1,7 +1,7 @@
-use aws::{BadSetting, Settings};
 use effects::MailPace;
 use effects::worker::Worker;
-use telemetry::LevelFilter;
+use platform::telemetry::LevelFilter;
+use platform::{BadSetting, Settings};
 
 /// The least, the default and the most of each number.
 const PER_SECOND: [u32; 3] = [1, 10, 1000];
@@ -43,7 +43,7 @@ impl Config {
 
 #[cfg(test)]
 mod tests {
-    use aws::Settings;
+    use platform::Settings;
 
     use super::Config;
 

@@ -1,10 +1,10 @@
-use effects::leads::{Cursors, Ledger, Status, Sweeps, Work, WorkPlace};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
 use effects::{Advance, CannotMark, Failed, MailPace, Swept};
-use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Commits, Feed};
-use telemetry::{Metrics, chain};
+use leads_store::{Cursors, Ledger, Status, Sweeps, Work, WorkPlace};
+use platform::clock::{Clock, Deadline, Sleep};
+use platform::telemetry::{Metrics, chain};
 
 /// Works off what the doorbell missed.
 #[derive(Debug)]
@@ -12,7 +12,7 @@ pub struct Sweeper<S, L, O, W> {
     streams: S,
     leads: L,
     outside: O,
-    surroundings: W,
+    clock: W,
     letterhead: Letterhead,
     pace: MailPace,
 }
@@ -22,7 +22,7 @@ where
     S: Commits + Feed,
     L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings + Sleep,
+    W: Clock + Sleep,
 {
     /// A sweeper. It remembers nothing from one run to the next: its place is in the leads table.
     #[must_use]
@@ -30,11 +30,11 @@ where
         streams: S,
         leads: L,
         outside: O,
-        surroundings: W,
+        clock: W,
         letterhead: Letterhead,
         pace: MailPace,
     ) -> Self {
-        Self { streams, leads, outside, surroundings, letterhead, pace }
+        Self { streams, leads, outside, clock, letterhead, pace }
     }
 
     /// One run: until all that is due is worked off, or the time is up.
@@ -46,7 +46,7 @@ where
             streams: &self.streams,
             leads: &self.leads,
             outside: &self.outside,
-            surroundings: &self.surroundings,
+            clock: &self.clock,
             letterhead: &self.letterhead,
         };
         let mut swept = Swept::default();
@@ -62,7 +62,7 @@ where
     /// One line and one count for each thing that was done.
     fn tell(&self, swept: &Swept) {
         let mut metrics = Metrics::default();
-        let now = self.surroundings.now();
+        let now = self.clock.now();
         if swept.is_under_way {
             return tracing::info!("another sweep is under way");
         }

@@ -2,27 +2,30 @@
 
 use std::process::ExitCode;
 
-use aws::deadline_of;
 use effects::worker::Worker;
-use event_store::surroundings::Machine;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::clock::SystemClock;
+use platform::deadline_of;
+use platform::telemetry::{LevelFilter, chain};
 use serde_json::Value;
 use sweeper::{Config, Sweeper};
-use telemetry::{LevelFilter, chain};
 
 fn main() -> ExitCode {
-    telemetry::exit(run())
+    platform::telemetry::exit(run())
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn run() -> Result<(), Error> {
     let config = Config::from_env();
     let function = lambda_runtime::Config::from_env().function_name;
-    telemetry::start(config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level), function);
+    platform::telemetry::start(
+        config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
+        function,
+    );
     let config = config?;
 
     let Worker { streams, leads, outside, letterhead } = config.worker;
-    let sweeper = &Sweeper::new(streams, leads, outside, Machine, letterhead, config.pace);
+    let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, config.pace);
 
     // What the schedule says in its event does not matter: the time has come.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

@@ -3,6 +3,7 @@
 //!
 //! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
 
+pub mod address;
 pub mod incoming;
 mod json;
 pub mod legacy;
@@ -16,4 +17,17 @@ pub mod stored;
 )]
 fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).expect("plain structs and text always encode")
+}
+
+/// The SHA-256 of a text in hexadecimal, 64 characters.
+#[must_use]
+pub fn sha256_hex(text: &str) -> String {
+    use std::fmt::Write as _;
+
+    use sha2::{Digest, Sha256};
+    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }

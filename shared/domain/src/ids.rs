@@ -21,111 +21,57 @@ fn checked(text: &str) -> Result<String, InvalidId> {
     }
 }
 
-/// Who makes offers; the name of a stream and of a message group.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BuyerId(String);
+/// Names of one kind: the same text as another kind of name is another type.
+macro_rules! ids {
+    ($($(#[$what:meta])* $id:ident;)*) => {$(
+        $(#[$what])*
+        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $id(String);
+
+        impl $id {
+            /// Takes 1 to 128 visible ASCII characters without `/`.
+            ///
+            /// # Errors
+            /// [`InvalidId`] for any other text.
+            pub fn parse(text: &str) -> Result<Self, InvalidId> {
+                checked(text).map(Self)
+            }
+
+            /// The id as it was given.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+ids! {
+    /// Who makes offers; the name of a stream and of a message group.
+    BuyerId;
+    /// One offer for one car.
+    OfferId;
+    /// What a former system calls a lead of its own. Without `/`, so it is never the name of a lead of ours.
+    FormerLeadId;
+    /// A listed car.
+    CarId;
+    /// The sender's own name for one event. Kept for people who trace; no rule reads it.
+    EventId;
+}
 
 impl BuyerId {
-    /// Takes 1 to 128 visible ASCII characters without `/`.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for any other text.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        checked(text).map(Self)
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
     /// Which hundredth of all buyers this one belongs to, 0 to 99, by a stable hash: the same for ever.
     #[must_use]
     pub fn hundredth(&self) -> u64 {
         let hash = fnv_1a(FNV_1A_START, self.0.as_bytes());
         // Folded, so that ids that differ in their last letter only are spread as well.
         (hash ^ (hash >> 32)) % 100
-    }
-}
-
-/// One offer for one car.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OfferId(String);
-
-impl OfferId {
-    /// Takes 1 to 128 visible ASCII characters without `/`.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for any other text.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        checked(text).map(Self)
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// What a former system calls a lead of its own. Without `/`, so it is never the name of a lead of ours.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FormerLeadId(String);
-
-impl FormerLeadId {
-    /// Takes 1 to 128 visible ASCII characters without `/`.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for any other text.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        checked(text).map(Self)
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// A listed car.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CarId(String);
-
-impl CarId {
-    /// Takes 1 to 128 visible ASCII characters without `/`.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for any other text.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        checked(text).map(Self)
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// The sender's own name for one event. Kept for people who trace; no rule reads it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct EventId(String);
-
-impl EventId {
-    /// Takes 1 to 128 visible ASCII characters without `/`.
-    ///
-    /// # Errors
-    /// [`InvalidId`] for any other text.
-    pub fn parse(text: &str) -> Result<Self, InvalidId> {
-        checked(text).map(Self)
-    }
-
-    /// The id as it was given.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
     }
 }
 
@@ -189,36 +135,6 @@ impl Sequence {
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for BuyerId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for OfferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for FormerLeadId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for CarId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Display for EventId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
     }
 }
 

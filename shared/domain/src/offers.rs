@@ -60,9 +60,9 @@ impl Offers {
     ) -> T {
         let calling = &mut self.calling;
         let offer = self.by_id.entry(id.clone()).or_insert_with(|| {
-            let begun = begin();
-            *calling = calling.changed(Calling::default(), Calling::of(&begun));
-            begun
+            let offer = begin();
+            *calling = calling.changed(Calling::default(), Calling::of(&offer));
+            offer
         });
         let before = Calling::of(offer);
         let changed = change(offer);

@@ -6,19 +6,19 @@ use std::panic::AssertUnwindSafe;
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
-use event_store::surroundings::{Deadline, OutOfTime, Surroundings};
 use event_store::{Commits, Head, InTime, NEEDED, StoreError, tail_after};
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
-use telemetry::{Metrics, chain};
+use platform::clock::{Clock, Deadline, OutOfTime};
+use platform::telemetry::{Metrics, chain};
 
 use crate::deliver::{How, later};
 use crate::held::held_at_head;
-use crate::leads::{
-    AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
-};
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage, SalesUnavailable};
+use leads_store::{
+    AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
+};
 
 /// How often a buyer is looked at anew because a fact was recorded between reading and claiming. Then it is behind:
 /// somebody else's doorbell is ringing anyway.
@@ -37,7 +37,7 @@ pub struct Advance<'a, S, L, O, W> {
     /// The world.
     pub outside: &'a O,
     /// Time and chance.
-    pub surroundings: &'a W,
+    pub clock: &'a W,
     /// What every e-mail needs.
     pub letterhead: &'a Letterhead,
 }
@@ -147,7 +147,7 @@ where
     S: Commits,
     L: Cursors + Ledger,
     O: Outside,
-    W: Surroundings,
+    W: Clock,
 {
     /// Does all pending effects of a buyer, in order, and moves its cursor; whatever must be tried later marks the buyer
     /// behind. No e-mail does: from its claim on the ledger is responsible for it.
@@ -196,10 +196,10 @@ where
         attempts: u32,
         not_before: Option<Timestamp>,
     ) -> Result<(), CannotMark> {
-        let now = self.surroundings.now();
+        let now = self.clock.now();
         let wait = SignedDuration::from_mins(1 << attempts.min(4));
         let behind = Behind {
-            mark: self.surroundings.nonce(),
+            mark: self.clock.nonce(),
             reason: reason.clone(),
             attempts: attempts.saturating_add(1),
             not_before: not_before.unwrap_or_else(|| later(now, wait)),
@@ -217,11 +217,11 @@ where
         attempts: &mut u32,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
-        deadline.leaves(NEEDED, self.surroundings)?;
+        deadline.leaves(NEEDED, self.clock)?;
         let cursor = self.leads.cursor(buyer).await?;
         *attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
         advanced.through = advanced.through.max(cursor.through);
-        let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
+        let streams = InTime { store: self.streams, deadline, clock: self.clock };
         let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
         let look = Look { buyer, head, deadline, stopped: &cursor.stopped, parks_mail };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
@@ -244,7 +244,7 @@ where
             }
         }
         if stopped.is_ok() {
-            let now = self.surroundings.now();
+            let now = self.clock.now();
             progress.held = Some(held_at_head(&look.head.state, &pending, cursor.holds, now));
         }
         // A mark is cleared only by who settled all: if this worker ends here, the next one must still be called.
@@ -314,7 +314,7 @@ where
             let delivered = self.deliver(look, &called_for, how).await?;
             return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
-        look.deadline.leaves(NEEDED, self.surroundings)?;
+        look.deadline.leaves(NEEDED, self.clock)?;
         let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {
             return Ok((Outcome::Superseded, true));
         };

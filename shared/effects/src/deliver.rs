@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use domain::Effect;
 use event_store::Commits;
-use event_store::surroundings::Surroundings;
 use jiff::{SignedDuration, Timestamp};
-use telemetry::chain;
+use platform::clock::Clock;
+use platform::telemetry::chain;
 
 use crate::advance::{Advance, Look, Stop};
-use crate::leads::{AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Status, Taking};
 use crate::mail::{self, Email};
 use crate::outside::{Delivery, Outside, SES_TIME_OUT};
+use leads_store::{AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Status, Taking};
 
 /// How long a claim is presumed live: longer than its own answer may take and the attempt after it.
 const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(30);
@@ -101,7 +101,7 @@ where
     S: Commits,
     L: Cursors + Ledger,
     O: Outside,
-    W: Surroundings,
+    W: Clock,
 {
     /// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` is as the head calls for it: address and
     /// sequence number of the claim come from there.
@@ -118,9 +118,9 @@ where
             Ok(None) => return Ok(Delivered::Superseded),
             Err(unsendable) => (AddressDigest::of(&addressee.email), Err(unsendable)),
         };
-        look.deadline.leaves(TO_CLAIM, self.surroundings)?;
-        let now = self.surroundings.now();
-        let has_time = look.deadline.leaves(NEEDED, self.surroundings).is_ok();
+        look.deadline.leaves(TO_CLAIM, self.clock)?;
+        let now = self.clock.now();
+        let has_time = look.deadline.leaves(NEEDED, self.clock).is_ok();
         let taking = match (&how, &email) {
             (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
             _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
@@ -133,7 +133,7 @@ where
             buyer: look.buyer.clone(),
             key: effect.key(),
             sequence: effect.sequence,
-            nonce: self.surroundings.nonce(),
+            nonce: self.clock.nonce(),
             address,
             head: state.sequence,
             now,
@@ -189,8 +189,8 @@ where
             ("nonce", claim.nonce.clone()),
         ];
         let time_out = SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS);
-        let ends = later(self.surroundings.now(), time_out);
-        if ends > deadline || look.deadline.leaves(SES_TIME_OUT, self.surroundings).is_err() {
+        let ends = later(self.clock.now(), time_out);
+        if ends > deadline || look.deadline.leaves(SES_TIME_OUT, self.clock).is_err() {
             return None;
         }
         Some(self.outside.send_email(&email).await)

@@ -2,15 +2,15 @@
 
 use contract::stored::Commit;
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
-use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Commits, InTime, NEEDED, StoreError, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use telemetry::chain;
+use platform::clock::{Clock, Deadline};
+use platform::telemetry::chain;
 
 use crate::advance::{Advance, Stop};
 use crate::deliver::later;
-use crate::leads::{Cursors, Held, HeldAtHead, Ledger, Progress};
 use crate::outside::Outside;
+use leads_store::{Cursors, Held, HeldAtHead, Ledger, Progress};
 
 /// How long after a look at what is held it is looked at again.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -58,7 +58,7 @@ where
     S: Commits,
     L: Cursors + Ledger,
     O: Outside,
-    W: Surroundings,
+    W: Clock,
 {
     /// Looks again at what is held, and tells the oldest of it; `None` if nothing is any more. A stream that cannot be read
     /// holds, as far as is known, what it held before.
@@ -68,7 +68,7 @@ where
         found: &Held,
         deadline: Deadline,
     ) -> Result<Option<Held>, Stop> {
-        deadline.leaves(NEEDED, self.surroundings)?;
+        deadline.leaves(NEEDED, self.clock)?;
         // Before the stream: whoever moves it from here on has seen at least as much.
         let cursor = self.leads.cursor(buyer).await?;
         let through = cursor.through;
@@ -84,7 +84,7 @@ where
                 Some((found.sequence, found.since))
             }
         };
-        let due = later(self.surroundings.now(), AGAIN_AFTER);
+        let due = later(self.clock.now(), AGAIN_AFTER);
         let oldest = oldest.map(|(sequence, since)| Held { sequence, since, due });
         let held = Some(HeldAtHead { oldest: oldest.clone(), is_known: false });
         let progress = Progress { from: through, through, held, ..Progress::default() };
@@ -99,7 +99,7 @@ where
         from: Sequence,
         deadline: Deadline,
     ) -> Result<Option<(Sequence, Timestamp)>, StoreError> {
-        let streams = InTime { store: self.streams, deadline, surroundings: self.surroundings };
+        let streams = InTime { store: self.streams, deadline, clock: self.clock };
         let before = Sequence::new(from.get().saturating_sub(1));
         let (head, commits) = tail_after(&streams, buyer, Some(before)).await?;
         let oldest = oldest_held(&head.state, &commits);

@@ -7,7 +7,6 @@
 mod advance;
 mod deliver;
 mod held;
-pub mod leads;
 pub mod mail;
 pub mod outside;
 mod settle;
@@ -17,15 +16,3 @@ pub mod worker;
 pub use advance::{Advance, Advanced, CannotMark, Performed};
 pub use held::oldest_held;
 pub use sweep::{Failed, MailPace, Swept};
-
-/// The SHA-256 of a text in hexadecimal, 64 characters.
-fn sha256_hex(text: &str) -> String {
-    use std::fmt::Write as _;
-
-    use sha2::{Digest, Sha256};
-    Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
-}

@@ -1,15 +1,15 @@
 //! How an attempt to send an e-mail ended, written under its claim's nonce.
 
 use domain::BuyerId;
-use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Commits, NEEDED};
 use jiff::SignedDuration;
-use telemetry::chain;
+use platform::clock::{Clock, Deadline};
+use platform::telemetry::chain;
 
 use crate::advance::{Advance, Look, Stop};
 use crate::deliver::{Delivered, later};
-use crate::leads::{Claim, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Verdict};
 use crate::outside::{Delivery, Outside};
+use leads_store::{Claim, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Verdict};
 
 /// How long a mail that was definitely not sent waits for its next attempt, at least; at most twice as long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
@@ -22,7 +22,7 @@ where
     S: Commits,
     L: Cursors + Ledger,
     O: Outside,
-    W: Surroundings,
+    W: Clock,
 {
     /// Writes down what became of an attempt. A settling that cannot be written stops nothing: its claim runs out, and the
     /// mail is doubtful then.
@@ -33,7 +33,7 @@ where
         delivery: Option<Delivery>,
         tried_for: Option<SignedDuration>,
     ) -> Delivered {
-        let now = self.surroundings.now();
+        let now = self.clock.now();
         let is_last =
             tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
         let verdict = Verdict {
@@ -108,7 +108,7 @@ where
     ) -> Result<Settled, LeadsUnavailable> {
         let settled = self.leads.settle(buyer, key, verdict).await;
         let Err(error) = settled else { return settled };
-        if deadline.leaves(NEEDED, self.surroundings).is_err() {
+        if deadline.leaves(NEEDED, self.clock).is_err() {
             return Err(error);
         }
         tracing::warn!(%buyer, effect = key, error = chain(&error), "settling was not answered: once more");
@@ -122,7 +122,7 @@ where
         key: &str,
         entry: &LedgerEntry,
     ) -> Result<Settled, Stop> {
-        let now = self.surroundings.now();
+        let now = self.clock.now();
         let verdict = Verdict {
             nonce: entry.nonce.clone(),
             from: &[Status::Sending],

@@ -1,11 +1,11 @@
 //! What everybody needs who performs effects on AWS: both tables, SES, the sales team's queue.
 
-use aws::{Access, BadSetting, Settings};
 use event_store::DynamoStreams;
+use platform::{Access, BadSetting, Settings};
 
-use crate::leads::DynamoLeads;
 use crate::mail::{Letterhead, sender_header};
 use crate::outside::AwsOutside;
+use leads_store::DynamoLeads;
 
 /// The adapters of a function that performs effects.
 #[derive(Debug, Clone)]
@@ -61,7 +61,7 @@ impl Worker {
 
 #[cfg(test)]
 mod tests {
-    use aws::Settings;
+    use platform::Settings;
 
     use super::Worker;
 

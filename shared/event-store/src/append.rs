@@ -1,7 +1,7 @@
 //! What an append writes, and when a snapshot goes with it.
 
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Effect, Fact, State};
+use domain::{BuyerId, Effect, Fact, Sequence, State};
 use jiff::Timestamp;
 
 use crate::load::FIRST_PAGE;
@@ -19,7 +19,8 @@ const READ_UNIT: usize = 4096;
 /// Facts that are to be recorded in one commit, with the head that they lead to.
 #[derive(Debug, Clone)]
 pub struct Appending {
-    before: Head,
+    first: Sequence,
+    tail: Tail,
     after: Head,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
@@ -29,7 +30,8 @@ impl Appending {
     /// Nothing yet, on top of this head.
     #[must_use]
     pub fn onto(head: Head) -> Self {
-        Self { after: head.clone(), before: head, facts: Vec::new(), effects: Vec::new() }
+        let first = head.state.sequence.next();
+        Self { first, tail: head.tail, after: head, facts: Vec::new(), effects: Vec::new() }
     }
 
     /// Takes one fact more: folds it, and keeps the effects that it calls for. A handover makes the buyer live, and what it calls
@@ -69,15 +71,15 @@ impl Appending {
         if self.facts.is_empty() {
             return None;
         }
-        let first = self.before.state.sequence.next();
         let is_shadow = !self.after.is_live;
-        let mut commit = stored::encode(buyer, first, &self.facts, &self.effects, is_shadow, recorded_at);
+        let mut commit =
+            stored::encode(buyer, self.first, &self.facts, &self.effects, is_shadow, recorded_at);
         // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
         if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = self.after.clone();
-        let tail = self.before.tail.and(commit.bytes());
+        let tail = self.tail.and(commit.bytes());
         let snapshot = may_need_one(tail).then(|| stored::encode_snapshot(&self.after.state));
         let is_worth_it =
             |snapshot: &String| is_snapshot_worth_it(commit.bytes(), "snapshot".len() + snapshot.len(), tail);

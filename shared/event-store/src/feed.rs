@@ -10,15 +10,6 @@ use crate::StoreError;
 /// How many partitions an hour has: it must never be the place that throttles an append.
 const SHARDS: u8 = 8;
 
-/// Spreads buyers over the shards of an index. Whoever reads asks all shards, so another hash one day does no harm.
-#[must_use]
-pub fn shard_of(buyer: &BuyerId, shards: u8) -> u8 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    buyer.hash(&mut hasher);
-    u8::try_from(hasher.finish() % u64::from(shards.max(1))).unwrap_or_default()
-}
-
 /// One partition of the index: an hour of recording and a shard of buyers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedPartition(pub(crate) String);
@@ -27,7 +18,7 @@ impl FeedPartition {
     /// Where a commit of this buyer, recorded then, is found.
     #[must_use]
     pub fn of(buyer: &BuyerId, recorded_at: Timestamp) -> Self {
-        Self::numbered(recorded_at, shard_of(buyer, SHARDS))
+        Self::numbered(recorded_at, stored::shard_of(buyer, SHARDS))
     }
 
     fn numbered(moment: Timestamp, shard: u8) -> Self {

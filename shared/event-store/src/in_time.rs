@@ -1,13 +1,8 @@
-use std::time::Duration;
-
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
-use crate::surroundings::{Deadline, Surroundings};
 use crate::{Appended, Commits, EventStore, Page, StoreError};
-
-/// What must be left of an invocation before a call is begun: one call to AWS with its retries.
-pub const NEEDED: Duration = Duration::from_secs(6);
+use platform::clock::{Clock, Deadline, NEEDED};
 
 /// A store of which nothing is asked that cannot end before the deadline: each page of a long stream counts.
 #[derive(Debug)]
@@ -17,12 +12,12 @@ pub struct InTime<'a, S, W> {
     /// When the invocation ends.
     pub deadline: Deadline,
     /// The clock.
-    pub surroundings: &'a W,
+    pub clock: &'a W,
 }
 
-impl<S, W: Surroundings> InTime<'_, S, W> {
+impl<S, W: Clock> InTime<'_, S, W> {
     fn check(&self, operation: &'static str, buyer: &str) -> Result<(), StoreError> {
-        self.deadline.leaves(NEEDED, self.surroundings).map_err(|source| StoreError::Unavailable {
+        self.deadline.leaves(NEEDED, self.clock).map_err(|source| StoreError::Unavailable {
             operation,
             buyer: buyer.to_owned(),
             source: Box::new(source),
@@ -30,7 +25,7 @@ impl<S, W: Surroundings> InTime<'_, S, W> {
     }
 }
 
-impl<S: Commits, W: Surroundings> Commits for InTime<'_, S, W> {
+impl<S: Commits, W: Clock> Commits for InTime<'_, S, W> {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -42,7 +37,7 @@ impl<S: Commits, W: Surroundings> Commits for InTime<'_, S, W> {
     }
 }
 
-impl<S: EventStore, W: Surroundings> EventStore for InTime<'_, S, W> {
+impl<S: EventStore, W: Clock> EventStore for InTime<'_, S, W> {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.check("an append", &commit.buyer)?;
         self.store.append(commit).await

@@ -13,16 +13,16 @@ mod load;
 mod memory;
 mod operate;
 mod store;
-pub mod surroundings;
 
 pub use append::{Appending, LARGEST_ITEM};
-pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace, RetryConflicts};
-pub use feed::{Feed, FeedEntry, FeedPartition, Slice, shard_of, slice};
+pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace};
+pub use feed::{Feed, FeedEntry, FeedPartition, Slice, slice};
 pub use head::{Head, Tail};
-pub use in_time::{InTime, NEEDED};
+pub use in_time::InTime;
 pub use load::{history, load, tail_after};
 pub use memory::MemoryStreams;
 pub use operate::{
     NotErased, NotReset, NotVoided, erase, go_live, handed_over, migrated, not_reset, reset, void,
 };
+pub use platform::clock::NEEDED;
 pub use store::{Appended, Clearing, Commits, EventStore, Page, StoreError};

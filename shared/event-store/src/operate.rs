@@ -4,8 +4,8 @@ use contract::legacy::Answer;
 use contract::stored::{self, Commit};
 use domain::{BuyerId, Fact, Known, OfferId, OfferVersion, Sequence, State};
 
-use crate::surroundings::Surroundings;
 use crate::{Appended, Appending, Clearing, Commits, EventStore, Head, LARGEST_ITEM, StoreError, load};
+use platform::clock::Clock;
 
 /// How many commits are read at once to be cleared.
 const CLEARED_AT_ONCE: usize = 200;
@@ -74,7 +74,7 @@ pub enum NotErased {
 /// [`StoreError`]; asked again, it finds out whether it was recorded.
 pub async fn void(
     store: &impl EventStore,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     buyer: &BuyerId,
     offer: &OfferId,
     through: OfferVersion,
@@ -96,7 +96,7 @@ pub async fn void(
             return Ok(Err(refusal));
         }
         let fact = Fact::Voided { offer: offer.clone(), through };
-        if let Some(sequence) = append(store, surroundings, buyer, head, fact).await? {
+        if let Some(sequence) = append(store, clock, buyer, head, fact).await? {
             return Ok(Ok(sequence));
         }
     }
@@ -111,7 +111,7 @@ pub async fn void(
 /// [`StoreError`]; do it again.
 pub async fn reset(
     store: &impl EventStore,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     buyer: &BuyerId,
     former: &Answer,
 ) -> Result<Result<Sequence, NotReset>, StoreError> {
@@ -124,7 +124,7 @@ pub async fn reset(
         if head.state.is_blank() {
             return Ok(Ok(head.state.sequence));
         }
-        if let Some(sequence) = append(store, surroundings, buyer, head, Fact::Reset(None)).await? {
+        if let Some(sequence) = append(store, clock, buyer, head, Fact::Reset(None)).await? {
             return Ok(Ok(sequence));
         }
     }
@@ -163,7 +163,7 @@ pub fn not_reset(head: &Head, former: &Answer) -> Option<NotReset> {
 /// [`StoreError`]; do it again, with a new answer.
 pub async fn go_live(
     store: &impl EventStore,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     buyer: &BuyerId,
     known: &Known,
 ) -> Result<Sequence, StoreError> {
@@ -173,7 +173,7 @@ pub async fn go_live(
             return Ok(head.state.sequence);
         }
         let fact = handed_over(&head.state, known);
-        if let Some(sequence) = append(store, surroundings, buyer, head, fact).await? {
+        if let Some(sequence) = append(store, clock, buyer, head, fact).await? {
             return Ok(sequence);
         }
     }
@@ -202,7 +202,7 @@ fn as_recordable(state: &State, known: &Known) -> Known {
 /// [`StoreError`]; do it again.
 pub async fn erase(
     store: &(impl EventStore + Clearing),
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     buyer: &BuyerId,
 ) -> Result<Result<Sequence, NotErased>, StoreError> {
     loop {
@@ -210,9 +210,7 @@ pub async fn erase(
         if head.state.sequence == Sequence::START {
             return Ok(Err(NotErased::UnknownBuyer));
         }
-        if head.state.is_erased
-            || append(store, surroundings, buyer, head, Fact::Erased(None)).await?.is_some()
-        {
+        if head.state.is_erased || append(store, clock, buyer, head, Fact::Erased(None)).await?.is_some() {
             return Ok(Ok(clear(store, buyer).await?));
         }
     }
@@ -253,14 +251,14 @@ fn has_erased(commit: &Commit) -> bool {
 /// A commit of one fact; `None` if another writer was faster.
 async fn append(
     store: &impl EventStore,
-    surroundings: &impl Surroundings,
+    clock: &impl Clock,
     buyer: &BuyerId,
     head: Head,
     fact: Fact,
 ) -> Result<Option<Sequence>, StoreError> {
     let mut appending = Appending::onto(head);
     appending.take(fact);
-    let Some((commit, _)) = appending.commit(buyer, surroundings.now()) else { return Ok(None) };
+    let Some((commit, _)) = appending.commit(buyer, clock.now()) else { return Ok(None) };
     if commit.bytes() > LARGEST_ITEM {
         return Err(StoreError::TooLarge { buyer: buyer.to_string(), bytes: commit.bytes() });
     }

@@ -4,11 +4,11 @@ use std::fmt;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::byte_stream::ByteStream;
 
-use aws::{BadSetting, Settings};
 use contract::legacy::{self, LARGEST_ANSWER, Unusable};
 use domain::{BuyerId, Known};
-use https::Https;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use platform::https::Https;
+use platform::{BadSetting, Settings};
 use tokio::time::timeout;
 
 use crate::{Answer, Legacy, LegacyUnavailable, TIME_OUT};

@@ -5,10 +5,10 @@ mod http;
 use std::error::Error;
 use std::time::Duration;
 
-pub use aws::BadSetting;
 pub use contract::legacy::Answer;
 use domain::{BuyerId, Known};
 pub use http::HttpLegacy;
+pub use platform::BadSetting;
 
 /// How long one question may take.
 pub const TIME_OUT: Duration = Duration::from_secs(3);

@@ -1,11 +1,11 @@
 //! What is asked of a former system, and what its answers mean; on the wire.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use aws::Settings;
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
 use domain::{Contact, FormerLeadId, Known, Offer, OfferVersion, Stage};
-use https::{Https, Trust};
 use legacy::{HttpLegacy, Legacy as _};
+use platform::Settings;
+use platform::https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::buyer;
 use testkit::wire::message::header;

@@ -8,7 +8,7 @@ use aws_sdk_sesv2::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_sesv2::operation::send_email::builders::SendEmailFluentBuilder;
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message};
 use aws_smithy_types::body::SdkBody;
-use https::{Https, Trust};
+use platform::https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::strict::{Refused, Service, check, dummy_secret};
 use testkit::wire::message::header;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "test code: what must not be fails")]
 
 mod change;
-mod surroundings;
+mod clock;
 mod targets;
 
 pub use change::Changes;

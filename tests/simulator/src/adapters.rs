@@ -8,17 +8,17 @@ use std::time::Duration;
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
-    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
-};
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
-use event_store::surroundings::{Sleep, Surroundings};
 use event_store::{
     Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError,
 };
 use jiff::Timestamp;
+use leads_store::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
+    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+};
+use platform::clock::{Clock, Sleep};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 
 use crate::call::{Lost, Machine};
@@ -37,7 +37,7 @@ pub(crate) struct Aws(pub(crate) Rc<Machine>);
 /// What a lost answer looks like to the product.
 pub(crate) const LOST: &str = "no answer";
 
-impl Surroundings for Aws {
+impl Clock for Aws {
     fn now(&self) -> Timestamp {
         self.0.as_ref().now()
     }

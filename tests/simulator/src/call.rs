@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use event_store::surroundings::Surroundings;
 use jiff::Timestamp;
+use platform::clock::Clock;
 
 use crate::fault::Site;
 use crate::platform::{Platform, Request};
@@ -245,7 +245,7 @@ impl Machine {
     }
 }
 
-impl Surroundings for &Machine {
+impl Clock for &Machine {
     fn now(&self) -> Timestamp {
         timestamp(self.platform.borrow().now + self.skew.get())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use effects::leads::{Behind, WorkKind};
+use leads_store::{Behind, WorkKind};
 
 use crate::call::timestamp;
 use crate::history::{Post, Sent};

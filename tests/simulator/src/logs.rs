@@ -99,7 +99,7 @@ impl Visit for Ear {
 
 #[cfg(test)]
 mod tests {
-    use telemetry::Metrics;
+    use platform::telemetry::Metrics;
 
     use super::listen;
 

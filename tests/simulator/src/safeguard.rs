@@ -1,4 +1,4 @@
-use effects::leads::Status;
+use leads_store::Status;
 
 /// A rule of the product that can be switched off, here only: by an adapter that leaves it out, or that changes what
 /// passes through it. The checker must then find something.

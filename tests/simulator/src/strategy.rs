@@ -1,6 +1,6 @@
 //! Known ways to do the same work, in the same simulator, on the same seeds.
 
-use effects::leads::{Claim, Claimed, LedgerEntry, Settled, Status, Verdict};
+use leads_store::{Claim, Claimed, LedgerEntry, Settled, Status, Verdict};
 
 use crate::platform::{Leads, claimed};
 

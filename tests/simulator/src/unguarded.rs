@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contract::stored::StoredCommit;
 use domain::{FormerLeadId, Known, Sequence};
-use effects::leads::{AddressDigest, Claim, Taking};
 use event_store::Page;
+use leads_store::{AddressDigest, Claim, Taking};
 use serde_json::Value;
 
 use crate::call::Machine;

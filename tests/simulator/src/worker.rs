@@ -7,14 +7,14 @@ use std::rc::Rc;
 use aws_lambda_events::event::{dynamodb, sqs};
 use effects::MailPace;
 use effects::mail::Letterhead;
-use event_store::surroundings::Deadline;
 use futures::future::join_all;
+use platform::clock::Deadline;
+use platform::telemetry::chain;
 use reactor::Reactor;
 use receipts::Listener;
 use recorder::Recorder;
 use serde_dynamo::AttributeValue;
 use sweeper::Sweeper;
-use telemetry::chain;
 
 use crate::adapters::Aws;
 use crate::call::{Machine, timestamp};
@@ -343,7 +343,7 @@ async fn hear(
 
 /// The invocation's deadline by the machine's own clock, as Lambda's runtime gives it.
 fn deadline_of(machine: &Rc<Machine>, time_out: i64) -> jiff::Timestamp {
-    use event_store::surroundings::Surroundings as _;
+    use platform::clock::Clock as _;
     let now = Aws(Rc::clone(machine)).now();
     now.saturating_add(jiff::SignedDuration::from_millis(time_out)).unwrap_or_else(|_| timestamp(0))
 }

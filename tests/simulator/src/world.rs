@@ -5,9 +5,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use contract::stored::StoredCommit;
-use effects::leads::Walked;
 use effects::mail::Letterhead;
 use jiff::SignedDuration;
+use leads_store::Walked;
 
 use crate::Plan;
 use crate::call::timestamp;

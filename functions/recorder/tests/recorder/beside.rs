@@ -6,10 +6,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 use domain::{BuyerId, Event, Fact, FormerLeadId, Known, OfferVersion, State};
-use event_store::surroundings::Surroundings as _;
 use event_store::{Appending, EventStore as _, erase, history, load, reset, void};
 use futures::executor::block_on;
 use legacy::{Answer, Legacy, LegacyUnavailable};
+use platform::clock::Clock as _;
 use recorder::{LiveShare, Recorder};
 use testkit::{acceptance_withdrawn, accepted, body, buyer, made, offer, rejected, withdrawn};
 

@@ -1,4 +1,4 @@
-//! A queue, a recorder and its surroundings.
+//! A queue, a recorder and its clock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use event_store::surroundings::{Deadline, Surroundings};
 use event_store::{Appended, Commits, EventStore, MemoryStreams, Page, StoreError};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use legacy::Legacy;
+use platform::clock::{Clock, Deadline};
 use recorder::Recorder;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
 use serde_json::{Value, json};
@@ -143,7 +143,7 @@ impl DeadLetters for &Letters {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         "2026-11-23T10:00:00Z".parse().unwrap()
     }

@@ -2,8 +2,8 @@
 
 use contract::stored::{StoredCommit, encode_snapshot};
 use domain::{BuyerId, Sequence, State};
-use event_store::surroundings::Surroundings as _;
 use event_store::{Appended, Appending, Commits, EventStore, Head, Page, StoreError};
+use platform::clock::Clock as _;
 use recorder::Recorder;
 use testkit::{accepted, body, buyer, made, withdrawn};
 

@@ -1,6 +1,6 @@
-use event_store::surroundings::{Deadline, Surroundings};
 use futures::executor::block_on;
 use jiff::SignedDuration;
+use platform::clock::{Clock, Deadline};
 use recorder::NotFromAFifoQueue;
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, body, buyer, contact, made, made_by, rejected, withdrawn};

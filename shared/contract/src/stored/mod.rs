@@ -6,10 +6,12 @@
 mod effects;
 mod facts;
 mod offer;
+mod shard;
 mod state;
 
 use domain::{BuyerId, Effect, Fact, Sequence, State};
 use jiff::Timestamp;
+pub use shard::shard_of;
 
 /// The version of the facts' and effects' form. Readers know every version up to it; a commit is written in the oldest one
 /// that can hold it, so that an older version of the software, deployed beside this one, reads on for as long as it may.

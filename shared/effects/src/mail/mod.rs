@@ -1,11 +1,11 @@
 //! E-mails as they are sent: rendered and checked before anything is claimed, without any I/O.
 
-mod address;
 mod sender;
 
 pub(crate) use sender::header as sender_header;
 
 use askama::Template;
+use contract::address;
 use domain::{CarId, Contact, EffectKind, State};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -103,12 +103,6 @@ pub fn addressee<'a>(kind: &EffectKind, head: &'a State) -> Option<&'a Contact> 
             None
         }
     }
-}
-
-/// Whether SES would take this address, as a buyer typed it: blanks at its ends are taken off first.
-#[must_use]
-pub fn can_be_written_to(address: &str) -> bool {
-    address::checked(address).is_some()
 }
 
 /// The e-mail that an effect calls for, to the contact that the buyer's state has for its offer.

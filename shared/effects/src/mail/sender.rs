@@ -8,7 +8,7 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::address;
+use contract::address;
 
 /// The longest header that is made: a line has at most 998 characters (RFC 5322, section 2.1.1).
 const LONGEST: usize = 998 - "From: ".len();

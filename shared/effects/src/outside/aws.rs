@@ -10,7 +10,7 @@ use contract::receipt::tag_value;
 
 use super::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use crate::mail::Email;
-use crate::sha256_hex;
+use contract::sha256_hex;
 
 /// How long the one attempt may take. The client must be built with it, and with retries off.
 pub const SES_TIME_OUT: Duration = Duration::from_secs(8);

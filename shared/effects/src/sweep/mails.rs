@@ -3,22 +3,22 @@
 use std::time::Duration;
 
 use domain::{BuyerId, Effect, EffectKind, OfferId, OfferVersion, Sequence};
-use event_store::surroundings::{Sleep, Surroundings};
 use event_store::{Commits, Feed, InTime, load};
 use jiff::SignedDuration;
+use platform::clock::{Clock, Sleep};
 
 use super::{MAILS_AT_ONCE, Sweep};
 use crate::advance::{Advance, Look, Stop, unless_it_panics};
 use crate::deliver::{Delivered, How, NEEDED, later};
-use crate::leads::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
 use crate::outside::Outside;
+use leads_store::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
 
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
 where
     S: Commits + Feed,
     L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings + Sleep,
+    W: Clock + Sleep,
 {
     pub(super) async fn mails(&self) {
         let kind = WorkKind::Email;
@@ -68,8 +68,8 @@ where
         if !self.may_send(Duration::ZERO) {
             return Ok(None);
         }
-        let Advance { streams, leads, surroundings, .. } = self.advance;
-        let streams = InTime { store: *streams, deadline: self.shares_end, surroundings: *surroundings };
+        let Advance { streams, leads, clock, .. } = self.advance;
+        let streams = InTime { store: *streams, deadline: self.shares_end, clock: *clock };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
         let Some(effect) = head.state.calls_for(effect) else {
@@ -105,7 +105,7 @@ where
         let gap = SignedDuration::from_nanos(1_000_000_000 / i64::from(self.pace.per_second.get()));
         self.next_turn.set(later(turn, gap));
         if !wait.is_zero() {
-            self.advance.surroundings.sleep(wait).await;
+            self.advance.clock.sleep(wait).await;
         }
         self.may_send(Duration::ZERO)
     }
@@ -115,7 +115,7 @@ where
         let paused = self.paused.borrow().as_ref().map(|reason| format!("SES takes no mail now: {reason}"));
         let stop = match paused {
             Some(reason) => Err(Stop::later(reason, None)),
-            None => self.shares_end.leaves(NEEDED + wait, self.advance.surroundings).map_err(Stop::from),
+            None => self.shares_end.leaves(NEEDED + wait, self.advance.clock).map_err(Stop::from),
         };
         stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
     }

@@ -11,21 +11,21 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 
 use domain::BuyerId;
-use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Commits, Feed, NEEDED};
 use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use telemetry::chain;
+use platform::clock::{Clock, Deadline, Sleep};
+use platform::telemetry::chain;
 
 use crate::advance::{Advance, Advanced, CannotMark, Stop, unless_it_panics};
 use crate::deliver::later;
-use crate::leads::{
+use crate::outside::Outside;
+use crate::sweep::walk::earlier;
+use leads_store::{
     Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkCount, WorkKind, WorkPage,
     WorkPlace, WorkShard,
 };
-use crate::outside::Outside;
-use crate::sweep::walk::earlier;
 
 /// How many e-mails are worked on at once. Each takes its own turn at SES; see [`MailPace`].
 const MAILS_AT_ONCE: usize = 32;
@@ -118,7 +118,7 @@ where
     S: Commits + Feed,
     L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings + Sleep,
+    W: Clock + Sleep,
 {
     /// Works off what is due and walks the index from where the last sweep came to, unless another sweep is under way. Ends
     /// when the time is up; what it costs follows what was recorded since, never the size of a table. What was done is in
@@ -137,7 +137,7 @@ where
             pace,
             deadline,
             shares_end: Deadline::at(earlier(deadline.moment(), TO_END)),
-            next_turn: Cell::new(self.surroundings.now()),
+            next_turn: Cell::new(self.clock.now()),
             paused: RefCell::default(),
             advancing: RefCell::default(),
             swept: RefCell::default(),
@@ -160,12 +160,12 @@ where
     S: Commits + Feed,
     L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings + Sleep,
+    W: Clock + Sleep,
 {
     async fn all(&self) -> Result<(), Stop> {
         self.has_time()?;
         let leads = self.advance.leads;
-        let nonce = self.advance.surroundings.nonce();
+        let nonce = self.advance.clock.nonce();
         let lease = Lease { nonce, until: self.deadline.moment(), now: self.now() };
         let Some(walked) = leads.begin(&lease).await? else {
             self.swept.borrow_mut().is_under_way = true;
@@ -193,7 +193,7 @@ where
     }
 
     async fn end(&self, lease: &Lease) -> Result<(), Stop> {
-        self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+        self.deadline.leaves(NEEDED, self.advance.clock)?;
         Ok(self.advance.leads.end(lease).await?)
     }
 
@@ -202,7 +202,7 @@ where
         let count = async |shard: WorkShard| -> Result<u64, Stop> {
             let (mut sum, mut after) = (0, None);
             loop {
-                self.deadline.leaves(NEEDED, self.advance.surroundings)?;
+                self.deadline.leaves(NEEDED, self.advance.clock)?;
                 let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
                 sum += count;
                 if next.is_none() {
@@ -316,10 +316,10 @@ where
 
     /// Whether a share may begin something more.
     fn has_time(&self) -> Result<(), Stop> {
-        Ok(self.shares_end.leaves(NEEDED, self.advance.surroundings)?)
+        Ok(self.shares_end.leaves(NEEDED, self.advance.clock)?)
     }
 
     fn now(&self) -> Timestamp {
-        self.advance.surroundings.now()
+        self.advance.clock.now()
     }
 }

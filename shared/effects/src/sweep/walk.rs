@@ -1,16 +1,16 @@
 //! The share of the walks: commits that no doorbell rang for, found in the index of what was recorded.
 
 use domain::{BuyerId, Sequence};
-use event_store::surroundings::{Sleep, Surroundings};
 use event_store::{Commits, Feed, FeedEntry, slice};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use platform::clock::{Clock, Sleep};
 
 use super::{BUYERS_AT_ONCE, Sweep};
 use crate::advance::Stop;
 use crate::deliver::later;
-use crate::leads::{Again, CURSORS_AT_ONCE, Cursors, Ledger, Sweeps, Walked, Work};
 use crate::outside::Outside;
+use leads_store::{Again, CURSORS_AT_ONCE, Cursors, Ledger, Sweeps, Walked, Work};
 
 /// How long after its recording a commit is left to the doorbell.
 const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
@@ -32,7 +32,7 @@ where
     S: Commits + Feed,
     L: Cursors + Ledger + Work + Sweeps,
     O: Outside,
-    W: Surroundings + Sleep,
+    W: Clock + Sleep,
 {
     /// Walks on from the watermark; once an hour walks again what was walked before, in as many sweeps as it takes.
     pub(super) async fn walks(&self, walked: Option<Walked>) {

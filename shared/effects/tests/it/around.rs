@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::future::Future;
 
 use domain::{BuyerId, Sequence};
-use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress, Settled,
-    Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
-};
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use event_store::{Commits, Feed, FeedEntry, FeedPartition, Page, StoreError};
 use jiff::Timestamp;
+use leads_store::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress, Settled,
+    Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+};
 
 /// What happens around a call.
 pub(crate) trait Around {

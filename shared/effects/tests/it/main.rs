@@ -3,10 +3,12 @@
 
 mod advance;
 mod around;
+#[expect(dead_code, reason = "shared with the tests of the leads store, which use all of it")]
+#[path = "../../../leads-store/tests/suite/attempts.rs"]
 mod attempts;
-mod clauses;
+#[expect(dead_code, reason = "shared with the tests of the leads store, which use all of it")]
+#[path = "../../../leads-store/tests/suite/dynamo.rs"]
 mod dynamo;
-mod leads;
 mod logs;
 mod mail;
 mod requests;

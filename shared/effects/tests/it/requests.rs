@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::Sequence;
 use effects::Advance;
-use effects::leads::{Cursors as _, DynamoLeads, Outcome, Progress, Status};
 use effects::outside::Delivery;
-use event_store::surroundings::Surroundings as _;
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, load};
 use jiff::SignedDuration;
+use leads_store::{Cursors as _, DynamoLeads, Outcome, Progress, Status};
+use platform::clock::Clock as _;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, made, withdrawn};
 
@@ -65,7 +65,7 @@ impl Counted {
     async fn advance(&self) -> (Seen, Vec<String>) {
         let World { buyer, outside, clock, letterhead, .. } = &self.world;
         let (streams, leads) = (&self.streams, &self.leads);
-        let advance = Advance { streams, leads, outside, surroundings: clock, letterhead };
+        let advance = Advance { streams, leads, outside, clock, letterhead };
         let before = self.wire.operations().len();
         let advanced = advance.advance(buyer, clock.deadline()).await.unwrap();
         (Seen::of(&advanced), self.wire.operations().split_off(before))

@@ -7,23 +7,25 @@ use std::time::Duration;
 
 use contract::stored::Commit;
 use domain::{BuyerId, Event, State};
-use effects::leads::{Cursors, Ledger, MemoryLeads, Tables};
 use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
-use event_store::surroundings::{Deadline, Sleep, Surroundings};
 use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, history, load};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Cursors, Ledger, MemoryLeads, Tables};
+use platform::clock::{Clock, Deadline, Sleep};
+
+pub(crate) use crate::attempts::at;
 
 /// Time that stands still until it is moved, and names that count up.
-pub(crate) struct Clock {
+pub(crate) struct TestClock {
     now: Cell<Timestamp>,
     nonces: Cell<u32>,
     /// Until when each that sleeps does so.
     sleepers: RefCell<Vec<Timestamp>>,
 }
 
-impl Clock {
+impl TestClock {
     pub(crate) fn new() -> Self {
         Self { now: Cell::new(at("10:00:00")), nonces: Cell::new(0), sleepers: RefCell::default() }
     }
@@ -42,7 +44,7 @@ impl Clock {
     }
 }
 
-impl Surroundings for Clock {
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         self.now.get()
     }
@@ -54,7 +56,7 @@ impl Surroundings for Clock {
 }
 
 /// Sleeping moves the clock on, to the earliest moment that is slept for, once all others had their turn.
-impl Sleep for Clock {
+impl Sleep for TestClock {
     async fn sleep(&self, time: Duration) {
         let until = self.now() + SignedDuration::try_from(time).unwrap();
         self.sleepers.borrow_mut().push(until);
@@ -70,11 +72,6 @@ impl Sleep for Clock {
     }
 }
 
-/// A time of the one day on which all tests happen.
-pub(crate) fn at(time: &str) -> Timestamp {
-    format!("2026-11-23T{time}Z").parse().unwrap()
-}
-
 pub(crate) fn letterhead() -> Letterhead {
     Letterhead { site: "Cars & Co".to_owned(), site_url: "https://cars.example".to_owned() }
 }
@@ -84,7 +81,7 @@ pub(crate) struct World {
     pub(crate) streams: Rc<MemoryStreams>,
     pub(crate) leads: MemoryLeads,
     pub(crate) outside: MemoryOutside,
-    pub(crate) clock: Clock,
+    pub(crate) clock: TestClock,
     pub(crate) letterhead: Letterhead,
 }
 
@@ -101,7 +98,7 @@ impl World {
             streams,
             leads,
             outside: MemoryOutside::default(),
-            clock: Clock::new(),
+            clock: TestClock::new(),
             letterhead: letterhead(),
         }
     }
@@ -134,8 +131,8 @@ impl World {
         leads: &(impl Cursors + Ledger),
         outside: &impl Outside,
     ) -> Advanced {
-        let (surroundings, letterhead) = (&self.clock, &self.letterhead);
-        let advance = Advance { streams, leads, outside, surroundings, letterhead };
+        let (clock, letterhead) = (&self.clock, &self.letterhead);
+        let advance = Advance { streams, leads, outside, clock, letterhead };
         advance.advance(&self.buyer, self.clock.deadline()).await.unwrap()
     }
 

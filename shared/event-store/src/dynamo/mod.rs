@@ -2,7 +2,6 @@
 
 mod item;
 mod keys;
-mod retry;
 
 use std::error::Error;
 
@@ -13,7 +12,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use contract::stored::{self, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
 pub use keys::{CommitKey, KeysPage, KeysPlace};
-pub use retry::RetryConflicts;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +25,7 @@ pub struct DynamoStreams {
 }
 
 impl DynamoStreams {
-    /// The table of this name. The client should retry with [`RetryConflicts`].
+    /// The table of this name. The client should retry with `platform::RetryConflicts`.
     #[must_use]
     pub const fn new(client: Client, table: String) -> Self {
         Self { client, table }

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use contract::stored::StoredCommit;
+use contract::stored::shard_of;
 use domain::Sequence;
 use event_store::{
-    DynamoStreams, EventStore as _, Feed, FeedEntry, FeedPartition, MemoryStreams, Slice, StoreError,
-    shard_of, slice,
+    DynamoStreams, EventStore as _, Feed, FeedEntry, FeedPartition, MemoryStreams, Slice, StoreError, slice,
 };
 use jiff::Timestamp;
 use serde_json::json;

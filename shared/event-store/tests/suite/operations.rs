@@ -5,12 +5,12 @@ use std::cell::Cell;
 use contract::legacy::Answer;
 use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Fact, Known, OfferVersion, Sequence, State};
-use event_store::surroundings::Surroundings;
 use event_store::{
     Appended, Appending, Clearing, Commits, EventStore, Head, NotErased, NotReset, NotVoided, Page,
     StoreError, erase, go_live, history, load, reset, tail_after, void,
 };
 use jiff::Timestamp;
+use platform::clock::Clock;
 use testkit::{accepted, buyer, made, offer, rejected, withdrawn};
 
 use crate::story::{Snapshot, Story, endless, moment, of_length};
@@ -18,7 +18,7 @@ use crate::streams::{Streams, in_both};
 
 struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         moment()
     }

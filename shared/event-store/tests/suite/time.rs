@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use event_store::surroundings::{Deadline, Machine, OutOfTime, Surroundings};
 use event_store::{Appended, Commits as _, EventStore as _, InTime, MemoryStreams, NEEDED, StoreError};
 use jiff::{SignedDuration, Timestamp};
+use platform::clock::{Clock, Deadline, OutOfTime, SystemClock};
 use testkit::made;
 
 use crate::story::{Story, moment};
@@ -12,7 +12,7 @@ use crate::story::{Story, moment};
 #[derive(Debug, Clone, Copy)]
 struct Still;
 
-impl Surroundings for Still {
+impl Clock for Still {
     fn now(&self) -> Timestamp {
         moment()
     }
@@ -37,7 +37,7 @@ async fn nothing_is_asked_of_a_store_that_could_not_answer_in_time() {
     let store = &MemoryStreams::default();
     let needed = SignedDuration::try_from(NEEDED).unwrap();
     for (left, is_asked) in [(needed, true), (needed - SignedDuration::from_millis(1), false)] {
-        let in_time = InTime { store, deadline: Deadline::at(moment() + left), surroundings: &Still };
+        let in_time = InTime { store, deadline: Deadline::at(moment() + left), clock: &Still };
         let appended = in_time.append(&commit).await;
         let page = in_time.page(&testkit::buyer("buyer-7"), None, 8).await;
         if is_asked {
@@ -53,9 +53,9 @@ async fn nothing_is_asked_of_a_store_that_could_not_answer_in_time() {
 
 #[test]
 fn the_machine_has_a_clock_that_goes_on_and_never_gives_a_name_twice() {
-    let (first, second) = (Machine.now(), Machine.now());
+    let (first, second) = (SystemClock.now(), SystemClock.now());
     assert!(Timestamp::UNIX_EPOCH < first && first <= second);
-    let (first, second) = (Machine.nonce(), Machine.nonce());
+    let (first, second) = (SystemClock.nonce(), SystemClock.nonce());
     assert_eq!((first.len(), second.len()), (36, 36));
     assert_ne!(first, second);
 }

@@ -11,7 +11,7 @@ use recorder::Recorder;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
 
 use super::{buyer, event, parts};
-use crate::surroundings::{Still, deadline};
+use crate::clock::{Still, deadline};
 
 /// A message of a batch.
 #[derive(Debug, Clone)]

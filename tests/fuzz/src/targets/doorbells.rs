@@ -5,22 +5,22 @@ use std::rc::Rc;
 use aws_lambda_events::event::dynamodb::{Event as FeedEvent, EventRecord};
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Event, Sequence};
-use effects::leads::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
-    Verdict,
-};
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
 use event_store::{
     Appended, Appending, Commits, EventStore as _, Head, MemoryStreams, Page, StoreError, load,
 };
 use futures::executor::block_on;
+use leads_store::{
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Ledger, MemoryLeads, Moved, Progress, Settled,
+    Verdict,
+};
 use reactor::Reactor;
 
 use testkit::doorbell;
 
 use super::{buyer, event, parts};
-use crate::surroundings::{Still, deadline, now};
+use crate::clock::{Still, deadline, now};
 
 const BUYERS: [&str; 2] = ["ada", "bob"];
 

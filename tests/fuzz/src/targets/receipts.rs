@@ -1,17 +1,17 @@
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use contract::receipt::{Kind, Notice, Receipt, decode, tag_value};
 use domain::Sequence;
-use effects::leads::{
+use futures::executor::block_on;
+use jiff::Timestamp;
+use leads_store::{
     AddressDigest, Claim, Claimed, LeadsUnavailable, Learned, Ledger as _, LedgerEntry, MemoryLeads,
     Receipts, Status, Taking,
 };
-use futures::executor::block_on;
-use jiff::Timestamp;
 use receipts::Listener;
 use serde_json::json;
 
 use super::{buyer, parts};
-use crate::surroundings::{Still, deadline, now};
+use crate::clock::{Still, deadline, now};
 
 const BUYERS: [&str; 2] = ["ada", "bob"];
 

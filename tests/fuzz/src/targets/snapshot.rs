@@ -4,7 +4,7 @@ use event_store::LARGEST_ITEM;
 use serde_json::Value;
 use testkit::{accepted, made, withdrawn};
 
-use crate::surroundings::now;
+use crate::clock::now;
 
 /// A snapshot as it lies in the table: JSON.
 ///

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use effects::leads::{AddressDigest, LedgerEntry, Outcome, Status};
+use leads_store::{AddressDigest, LedgerEntry, Outcome, Status};
 
 use super::{Story, Violations};
 use crate::platform::{Announced, Fate, Mail, OfBuyer, Platform, What};

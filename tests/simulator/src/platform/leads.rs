@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use contract::receipt::{Kind, Receipt};
 use contract::stored::written;
 use domain::BuyerId;
-use effects::leads::{
+use jiff::Timestamp;
+use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, Lease, LedgerEntry,
     Moved, Open, OpenWork, Outcome, Progress, Settled, Status, Taking, Verdict, Walked, WorkKind, WorkPage,
     WorkPlace,
 };
-use jiff::Timestamp;
 
 use crate::chance::Chance;
 use crate::safeguard::Safeguard;

@@ -3,14 +3,14 @@
 use contract::receipt::Receipt;
 use contract::stored::StoredCommit;
 use domain::BuyerId;
-use effects::leads::{
-    AddressDigest, Behind, Claim, Claimed, Learned, Lease, Moved, Progress, Settled, Status, Taking, Verdict,
-    Walked,
-};
 use effects::mail::Email;
 use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, FeedEntry, Page};
 use jiff::Timestamp;
+use leads_store::{
+    AddressDigest, Behind, Claim, Claimed, Learned, Lease, Moved, Progress, Settled, Status, Taking, Verdict,
+    Walked,
+};
 use recorder::dead_letters::DeadLetter;
 
 use super::{Fate, Granted, Platform, SetAside, StillOwes, claimed};

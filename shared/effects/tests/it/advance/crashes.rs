@@ -8,9 +8,9 @@ use std::task::{Context, Poll, Waker};
 
 use domain::{Event, LeadId};
 use effects::Advance;
-use effects::leads::{LeadTold, Sweeps as _, Walked};
-use event_store::surroundings::Surroundings as _;
 use jiff::SignedDuration;
+use leads_store::{LeadTold, Sweeps as _, Walked};
+use platform::clock::Clock as _;
 use testkit::{acceptance_withdrawn, accepted, made, withdrawn};
 
 use crate::around::{Around, With};
@@ -116,8 +116,8 @@ async fn drain(events: &[&[Event]], faults: &Faults) -> World {
     let streams = With { inner: &*world.streams, around: faults };
     let leads = With { inner: &world.leads, around: faults };
     let outside = With { inner: &world.outside, around: faults };
-    let (surroundings, letterhead) = (&world.clock, &world.letterhead);
-    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, surroundings, letterhead };
+    let (clock, letterhead) = (&world.clock, &world.letterhead);
+    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, clock, letterhead };
     let mut highest = 0;
     for _ in 0..10 {
         let ended = poll(advance.advance(&world.buyer, world.clock.deadline()));

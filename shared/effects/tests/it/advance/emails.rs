@@ -2,9 +2,9 @@
 
 use contract::receipt::{Kind, Receipt};
 use domain::{Contact, Sequence};
-use effects::leads::{AddressDigest, Heard, LedgerEntry, Receipts as _, Status};
 use effects::outside::Delivery;
 use jiff::SignedDuration;
+use leads_store::{AddressDigest, Heard, LedgerEntry, Receipts as _, Status};
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by};
 
 use crate::around::{Around, LostOnce, With};

@@ -2,8 +2,8 @@
 //! last fact.
 
 use domain::{Contact, Event, Sequence};
-use effects::leads::{AddressDigest, Status};
 use effects::outside::Delivery;
+use leads_store::{AddressDigest, Status};
 use testkit::{contact, made, made_by, withdrawn};
 
 use crate::around::{Away, Before, With};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use domain::Sequence;
-use effects::leads::{Claim, Claimed, Ledger as _, Settled, Status};
 use effects::outside::Delivery;
+use leads_store::{Claim, Claimed, Ledger as _, Settled, Status};
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, made};
 

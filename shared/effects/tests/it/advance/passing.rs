@@ -2,13 +2,13 @@
 
 use contract::receipt::{Kind, Receipt};
 use domain::Sequence;
-use effects::leads::{Behind, Cursor, Cursors, Ledger, Progress, Receipts as _};
 use effects::outside::Delivery;
 use effects::{Advance, CannotMark};
-use event_store::surroundings::{Deadline, Surroundings as _};
 use jiff::SignedDuration;
+use leads_store::{Behind, Cursor, Cursors, Ledger, Progress, Receipts as _};
+use platform::clock::{Clock as _, Deadline};
+use platform::telemetry::Metrics;
 use serde_json::{Value, json};
-use telemetry::Metrics;
 use testkit::{accepted, made, withdrawn};
 
 use crate::advance::crashes::{Fault, Faults};
@@ -98,14 +98,9 @@ async fn a_buyer_that_stays_behind_is_tried_less_and_less_often() {
 async fn nothing_is_begun_that_cannot_end_before_the_deadline() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
-    let (surroundings, letterhead) = (&world.clock, &world.letterhead);
-    let advance = Advance {
-        streams: &*world.streams,
-        leads: &world.leads,
-        outside: &world.outside,
-        surroundings,
-        letterhead,
-    };
+    let (clock, letterhead) = (&world.clock, &world.letterhead);
+    let advance =
+        Advance { streams: &*world.streams, leads: &world.leads, outside: &world.outside, clock, letterhead };
     let ends_at = |time| Deadline::at(at(time));
     let too_late = advance.advance(&world.buyer, ends_at("10:00:05")).await.unwrap();
     assert_eq!(
@@ -130,7 +125,7 @@ async fn without_time_for_an_attempt_the_mail_is_parked_for_the_sweeper() {
             streams: &*world.streams,
             leads: &world.leads,
             outside: &world.outside,
-            surroundings: &world.clock,
+            clock: &world.clock,
             letterhead: &world.letterhead,
         };
         let advanced = advance.advance(&world.buyer, Deadline::at(at(ends))).await.unwrap();
@@ -156,7 +151,7 @@ async fn only_a_buyer_that_cannot_even_be_marked_fails_the_invocation() {
         streams: &*world.streams,
         leads: &leads,
         outside: &world.outside,
-        surroundings: &world.clock,
+        clock: &world.clock,
         letterhead: &world.letterhead,
     };
     let failed = advance.advance(&world.buyer, world.clock.deadline()).await;
@@ -182,7 +177,7 @@ async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_w
         streams: &With { inner: &*world.streams, around: &streams },
         leads: &With { inner: &world.leads, around: &leads },
         outside: &With { inner: &world.outside, around: &outside },
-        surroundings: &world.clock,
+        clock: &world.clock,
         letterhead: &world.letterhead,
     };
     advance.advance(&world.buyer, world.clock.deadline()).await.unwrap_err();

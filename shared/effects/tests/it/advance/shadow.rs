@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use domain::{Fact, FormerLeadId, Known};
-use event_store::surroundings::Surroundings as _;
 use event_store::{Appended, Appending, EventStore as _, load};
+use platform::clock::Clock as _;
 use testkit::{accepted, made, offer};
 
 use crate::world::{World, settled};

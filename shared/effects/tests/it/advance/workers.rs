@@ -46,8 +46,8 @@ async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: imp
     let streams = With { inner: &*world.streams, around: &Steps };
     let leads = With { inner: &world.leads, around: &Steps };
     let outside = With { inner: &world.outside, around: &Steps };
-    let (surroundings, letterhead) = (&world.clock, &world.letterhead);
-    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, surroundings, letterhead };
+    let (clock, letterhead) = (&world.clock, &world.letterhead);
+    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, clock, letterhead };
     let worker = || Box::pin(advance.advance(&world.buyer, world.clock.deadline()));
     let mut workers = [Some(worker()), Some(worker())];
     let mut facts = meanwhile.iter();

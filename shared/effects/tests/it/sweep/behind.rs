@@ -1,8 +1,8 @@
 //! Buyers that are behind: worked off when due, their mails left to the share of the mails.
 
 use domain::Sequence;
-use effects::leads::{Behind, Cursors as _};
-use event_store::surroundings::Surroundings as _;
+use leads_store::{Behind, Cursors as _};
+use platform::clock::Clock as _;
 use testkit::{buyer, made};
 
 use super::{minutes, told};

@@ -4,10 +4,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use domain::BuyerId;
-use effects::leads::{Behind, Cursors as _, Status, WorkKind};
 use effects::outside::Delivery;
-use event_store::surroundings::{Sleep as _, Surroundings as _};
 use jiff::SignedDuration;
+use leads_store::{Behind, Cursors as _, Status, WorkKind};
+use platform::clock::{Clock as _, Sleep as _};
 use testkit::{buyer, made};
 
 use super::{minutes, per_second, throttled, told};

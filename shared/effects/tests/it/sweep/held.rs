@@ -4,9 +4,9 @@ use std::cell::Cell;
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use effects::leads::{Cursors as _, Held, HeldAtHead, Progress};
-use event_store::surroundings::Surroundings as _;
 use event_store::{EventStore as _, erase};
+use leads_store::{Cursors as _, Held, HeldAtHead, Progress};
+use platform::clock::Clock as _;
 use testkit::{accepted, buyer, made, withdrawn};
 
 use super::minutes;

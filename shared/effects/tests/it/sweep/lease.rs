@@ -1,8 +1,8 @@
 //! One sweep at a time.
 
-use effects::leads::{Lease, Sweeps as _};
 use effects::{MailPace, Swept};
-use event_store::surroundings::Surroundings as _;
+use leads_store::{Lease, Sweeps as _};
+use platform::clock::Clock as _;
 use testkit::made;
 
 use super::{minutes, per_second, throttled};

@@ -1,10 +1,10 @@
 //! E-mails that are due: tried again, declared doubtful, or ended.
 
 use contract::receipt::{Kind, Receipt};
-use effects::leads::{Claimed, Ledger as _, LedgerEntry, Receipts as _, Status};
 use effects::outside::Delivery;
-use event_store::surroundings::Surroundings as _;
 use jiff::SignedDuration;
+use leads_store::{Claimed, Ledger as _, LedgerEntry, Receipts as _, Status};
+use platform::clock::Clock as _;
 use testkit::{acceptance_withdrawn, accepted, made};
 
 use super::{Always, minutes, throttled, told};

@@ -14,12 +14,12 @@ mod walks;
 use std::num::NonZeroU32;
 
 use domain::BuyerId;
-use effects::leads::{Cursors, Ledger, Status, Sweeps, Work};
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use effects::{Advance, CannotMark, MailPace, Swept};
 use event_store::{Commits, Feed};
 use jiff::SignedDuration;
+use leads_store::{Cursors, Ledger, Status, Sweeps, Work};
 use testkit::made;
 
 use crate::world::{World, at, record};
@@ -61,8 +61,8 @@ impl World {
         leads: &(impl Cursors + Ledger + Work + Sweeps),
         outside: &impl Outside,
     ) -> (Swept, Result<(), CannotMark>) {
-        let (surroundings, letterhead) = (&self.clock, &self.letterhead);
-        let advance = Advance { streams, leads, outside, surroundings, letterhead };
+        let (clock, letterhead) = (&self.clock, &self.letterhead);
+        let advance = Advance { streams, leads, outside, clock, letterhead };
         let mut swept = Swept::default();
         let ended = advance.sweep(pace, self.clock.deadline(), &mut swept).await;
         (swept, ended)
@@ -84,7 +84,7 @@ impl World {
                 streams: &*self.streams,
                 leads: &self.leads,
                 outside: &self.outside,
-                surroundings: &self.clock,
+                clock: &self.clock,
                 letterhead: &self.letterhead,
             };
             assert_eq!(advance.advance(&buyer, self.clock.deadline()).await.unwrap().behind, None);

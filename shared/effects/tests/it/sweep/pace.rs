@@ -1,10 +1,10 @@
 //! Pages, shares and the pace of mails: everything that is due is worked off, and nothing starves.
 
+use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
-use effects::leads::{Behind, Cursors as _, Held, HeldAtHead, Progress, Status, WorkKind};
 use effects::outside::Delivery;
-use event_store::shard_of;
-use event_store::surroundings::{Sleep as _, Surroundings as _};
+use leads_store::{Behind, Cursors as _, Held, HeldAtHead, Progress, Status, WorkKind};
+use platform::clock::{Clock as _, Sleep as _};
 use testkit::{buyer, made};
 
 use super::{minutes, per_second, throttled};

@@ -1,8 +1,8 @@
 //! What is recorded while a sweep is at a mail: an ending without a mail judges the last fact, or is not written.
 
 use domain::Contact;
-use effects::leads::Status;
 use effects::outside::Delivery;
+use leads_store::Status;
 use testkit::{acceptance_withdrawn, accepted, contact, made, made_by, withdrawn};
 
 use super::{minutes, throttled, told};

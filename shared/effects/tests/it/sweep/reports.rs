@@ -1,13 +1,13 @@
 //! What a sweep reports: what failed and why, what cannot be read, what is left, what is open.
 
+use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
 use effects::Failed;
-use effects::leads::{
+use effects::outside::MemoryOutside;
+use leads_store::{
     Behind, Claim, Claimed, Cursors as _, Ledger as _, LedgerEntry, Status, Taking, WorkKind, WorkPlace,
 };
-use effects::outside::MemoryOutside;
-use event_store::shard_of;
-use event_store::surroundings::Surroundings as _;
+use platform::clock::Clock as _;
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, buyer, made};

@@ -2,7 +2,7 @@
 
 use domain::Contact;
 use effects::outside::Delivery;
-use event_store::surroundings::Surroundings as _;
+use platform::clock::Clock as _;
 use testkit::{acceptance_withdrawn, accepted, made, made_by, withdrawn};
 
 use super::minutes;

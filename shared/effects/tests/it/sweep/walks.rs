@@ -1,9 +1,9 @@
 //! The walks: commits that no doorbell rang for, found in the index of what was recorded.
 
-use effects::leads::{Behind, Cursors as _};
 use event_store::slice;
-use event_store::surroundings::Surroundings as _;
 use jiff::SignedDuration;
+use leads_store::{Behind, Cursors as _};
+use platform::clock::Clock as _;
 use testkit::{buyer, made};
 
 use super::minutes;

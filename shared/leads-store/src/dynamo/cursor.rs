@@ -1,0 +1,382 @@
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, KeysAndAttributes, ReturnValuesOnConditionCheckFailure,
+    TransactWriteItem, Update,
+};
+use contract::stored::shard_of;
+use domain::{BuyerId, LeadId, Priority, Sequence};
+
+use super::attributes::{Item, buyer_of, contact, key, number, read_cursor, text, time};
+use super::{
+    DynamoLeads, HELD, LEAD_SHARDS, has_failed, if_condition_holds, invalid, open_work, unavailable,
+};
+use crate::{
+    Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress, WorkKind,
+};
+
+const CURSOR: &str = "cursor";
+/// DynamoDB takes a hundred items in a transaction; one is the cursor.
+const BESIDE_THE_CURSOR: usize = 99;
+
+const REMOVE_MARK: &str = "mark, reason, attempts, due, openWork";
+
+impl Cursors for DynamoLeads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        let answer = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .consistent_read(true)
+            .send()
+            .await
+            .map_err(|error| unavailable("GetItem", buyer, error))?;
+        Ok(answer.item().map(read_cursor).unwrap_or_default())
+    }
+
+    /// One `BatchGetItem`. What it leaves unprocessed because of a throttle is read one by one, which the SDK retries.
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        let Some(first) = buyers.first() else { return Ok(BTreeMap::new()) };
+        let keys = buyers.iter().map(|buyer| key(buyer.as_str(), CURSOR)).collect();
+        let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+        let keys = keys.build().map_err(|error| invalid(first, error))?;
+        let answer = self.client.batch_get_item().request_items(&self.table, keys).send().await;
+        let answer = answer.map_err(|error| unavailable("BatchGetItem", first, error))?;
+        let found = answer.responses().and_then(|tables| tables.get(&self.table));
+        let mut cursors: BTreeMap<BuyerId, Cursor> = found
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some((buyer_of(item)?, read_cursor(item))))
+            .collect();
+        let unprocessed = answer.unprocessed_keys().and_then(|tables| tables.get(&self.table));
+        for buyer in unprocessed.into_iter().flat_map(KeysAndAttributes::keys).filter_map(buyer_of) {
+            let cursor = self.cursor(&buyer).await?;
+            cursors.insert(buyer, cursor);
+        }
+        for buyer in buyers {
+            // A buyer never heard of has a cursor at the start.
+            if !cursors.contains_key(buyer) {
+                cursors.insert(buyer.clone(), Cursor::default());
+            }
+        }
+        Ok(cursors)
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        let is_move = progress.through > progress.from;
+        if !is_move && !progress.tells_of_held() {
+            return match mark_to_clear {
+                Some(mark) => self.clear_mark(buyer, mark).await,
+                None => Ok(Moved::Done),
+            };
+        }
+        let moved = if progress.items() == 0 {
+            self.move_alone(buyer, progress, mark_to_clear).await?
+        } else {
+            self.move_and_tell(buyer, progress, mark_to_clear).await?
+        };
+        match moved {
+            Attempt::Moved => Ok(Moved::Done),
+            Attempt::Refused(now) if is_move && now.through >= progress.through => Ok(Moved::Overtaken),
+            Attempt::Refused(now) if now.through > progress.through => Ok(Moved::Overtaken),
+            // The mark is a newer one and stays, or somebody who had seen less says otherwise of what is held. The cursor
+            // moves all the same, and with it what is held at this head.
+            Attempt::Refused(_) => {
+                let held = progress.held.clone().map(|held| HeldAtHead { is_known: false, ..held });
+                match self.move_and_tell(buyer, &Progress { held, ..progress.clone() }, None).await? {
+                    Attempt::Moved => Ok(Moved::Done),
+                    Attempt::Refused(now) if now.through < progress.through => Err(LeadsUnavailable {
+                        operation: "TransactWriteItems",
+                        buyer: buyer.to_string(),
+                        source: Box::new(MovedMeanwhile),
+                    }),
+                    Attempt::Refused(_) => Ok(Moved::Overtaken),
+                }
+            }
+        }
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .update_expression(
+                "SET mark = :mark, reason = :reason, attempts = :attempts, due = :due, openWork = :work, \
+                 through = if_not_exists(through, :start)",
+            )
+            .expression_attribute_values(":mark", text(&behind.mark))
+            .expression_attribute_values(":reason", text(&behind.reason))
+            .expression_attribute_values(":attempts", number(u64::from(behind.attempts)))
+            .expression_attribute_values(":due", time(behind.not_before))
+            .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
+            .expression_attribute_values(":start", number(Sequence::START.get()))
+            // Our own mark, sent twice by the SDK, is no newer mark.
+            .condition_expression("NOT mark = :mark");
+        if_condition_holds(buyer, update).await.map(|_| ())
+    }
+}
+
+enum Attempt {
+    Moved,
+    Refused(Cursor),
+}
+
+/// What is told takes several transactions, and another worker moved the cursor between two of them.
+#[derive(Debug, thiserror::Error)]
+#[error("its cursor moved meanwhile")]
+struct MovedMeanwhile;
+
+impl DynamoLeads {
+    async fn clear_mark(&self, buyer: &BuyerId, mark: &str) -> Result<Moved, LeadsUnavailable> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .update_expression(format!("REMOVE {REMOVE_MARK}"))
+            .condition_expression("mark = :mark")
+            .expression_attribute_values(":mark", text(mark));
+        if_condition_holds(buyer, update).await.map(|_| Moved::Done)
+    }
+
+    /// One write unit, where a transaction would cost two.
+    async fn move_alone(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark: Option<&str>,
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let (update, condition, values) = cursor_update(progress, mark, false);
+        let sent = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match sent {
+            Ok(_) => Ok(Attempt::Moved),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                    Ok(Attempt::Refused(failed.item.as_ref().map(read_cursor).unwrap_or_default()))
+                }
+                _ => Err(unavailable("UpdateItem", buyer, error)),
+            },
+        }
+    }
+
+    async fn move_and_tell(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark: Option<&str>,
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let leads = progress.leads.iter().map(|(lead, told)| self.lead_update(buyer, lead, told));
+        let settled = progress
+            .settled
+            .iter()
+            .map(|(sequence, outcomes)| self.settled_update(buyer, *sequence, outcomes));
+        let held = progress.held.iter().filter(|held| !held.is_known);
+        let held = held.map(|held| self.held_update(buyer, held.oldest.as_ref()));
+        let told: Vec<UpdateBuilder> = leads.chain(settled).chain(held).collect();
+        let (first, last) =
+            told.split_at(told.len().saturating_sub(1) / BESIDE_THE_CURSOR * BESIDE_THE_CURSOR);
+        // Nobody may have moved it since the first of several, not even less far: what that one told would stand above it.
+        let is_fenced = !first.is_empty();
+        for some in first.chunks(BESIDE_THE_CURSOR) {
+            let (condition, values) = stands_still(progress.from, false);
+            let fence = ConditionCheck::builder()
+                .table_name(&self.table)
+                .set_key(Some(key(buyer.as_str(), CURSOR)))
+                .condition_expression(condition)
+                .set_expression_attribute_values(Some(values))
+                .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+            let fence = fence.build().map_err(|error| invalid(buyer, error))?;
+            let fence = TransactWriteItem::builder().condition_check(fence).build();
+            if let refused @ Attempt::Refused(_) = self.transact(buyer, fence, some).await? {
+                return Ok(refused);
+            }
+        }
+        let (update, condition, values) = cursor_update(progress, mark, is_fenced);
+        let cursor = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), CURSOR)))
+            .update_expression(update)
+            .condition_expression(condition)
+            .set_expression_attribute_values(Some(values))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let cursor = cursor.build().map_err(|error| invalid(buyer, error))?;
+        self.transact(buyer, TransactWriteItem::builder().update(cursor).build(), last).await
+    }
+
+    /// One transaction: something about the cursor, and what is told on its condition.
+    async fn transact(
+        &self,
+        buyer: &BuyerId,
+        cursor: TransactWriteItem,
+        told: &[UpdateBuilder],
+    ) -> Result<Attempt, LeadsUnavailable> {
+        let mut transaction = self.client.transact_write_items().transact_items(cursor);
+        for update in told {
+            let update = update.clone().build().map_err(|error| invalid(buyer, error))?;
+            transaction = transaction.transact_items(TransactWriteItem::builder().update(update).build());
+        }
+        match transaction.send().await {
+            Ok(_) => Ok(Attempt::Moved),
+            Err(error) => match error.as_service_error() {
+                Some(TransactWriteItemsError::TransactionCanceledException(canceled))
+                    if has_failed(canceled.cancellation_reasons(), 0) =>
+                {
+                    let found =
+                        canceled.cancellation_reasons().first().and_then(|reason| reason.item.as_ref());
+                    Ok(Attempt::Refused(found.map(read_cursor).unwrap_or_default()))
+                }
+                _ => Err(unavailable("TransactWriteItems", buyer, error)),
+            },
+        }
+    }
+
+    /// What was told of a lead. Its fence is the cursor's condition, in the same transaction.
+    fn lead_update(&self, buyer: &BuyerId, lead: &LeadId, told: &LeadTold) -> UpdateBuilder {
+        let priority = lead.priority();
+        let mut set = vec!["priority = :priority".to_owned()];
+        let mut values = Item::from([(":priority".to_owned(), text(priority.name()))]);
+        let mut remove = Vec::new();
+        let mut put = |name: &str, value: AttributeValue| {
+            set.push(format!("{name} = :{name}"));
+            values.insert(format!(":{name}"), value);
+        };
+        if let Some(opening) = &told.opened {
+            put("openedAt", time(opening.at));
+            put("offer", text(opening.offer.as_str()));
+            if let Some(car) = &opening.car {
+                put("car", text(car.as_str()));
+            }
+        }
+        match (&told.opened, &told.closed) {
+            (_, Some(closing)) => {
+                put("closedAt", time(closing.at));
+                put("closedBecause", text(closing.reason.name()));
+                // Nobody is phoned about a closed lead: it needs no contact.
+                remove.extend(["openLeads", "contact"]);
+            }
+            (Some(opening), None) => {
+                put("contact", contact(&opening.contact));
+                put("openLeads", open_leads(priority, buyer));
+            }
+            (None, None) => {}
+        }
+        let mut expression = format!("SET {}", set.join(", "));
+        if !remove.is_empty() {
+            expression = format!("{expression} REMOVE {}", remove.join(", "));
+        }
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), format!("lead/{lead}"))))
+            .update_expression(expression)
+            .set_expression_attribute_values(Some(values))
+    }
+
+    /// What is held, or that nothing is: then the item is left without attributes, and in no index.
+    fn held_update(&self, buyer: &BuyerId, oldest: Option<&Held>) -> UpdateBuilder {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), HELD)))
+            .expression_attribute_names("#sequence", "sequence");
+        match oldest {
+            Some(Held { sequence, since, due }) => update
+                .update_expression("SET #sequence = :sequence, since = :since, due = :due, openWork = :work")
+                .expression_attribute_values(":sequence", number(sequence.get()))
+                .expression_attribute_values(":since", time(*since))
+                .expression_attribute_values(":due", time(*due))
+                .expression_attribute_values(":work", open_work(WorkKind::Held, buyer)),
+            None => update.update_expression("REMOVE #sequence, since, due, openWork"),
+        }
+    }
+
+    fn settled_update(
+        &self,
+        buyer: &BuyerId,
+        sequence: Sequence,
+        outcomes: &BTreeMap<String, Outcome>,
+    ) -> UpdateBuilder {
+        let outcomes = outcomes.iter().map(|(key, outcome)| (key.clone(), text(outcome.name()))).collect();
+        Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), format!("settled/{sequence}"))))
+            .update_expression("SET outcomes = :outcomes")
+            .expression_attribute_values(":outcomes", AttributeValue::M(outcomes))
+    }
+}
+
+/// That the cursor is where it was read; if it is known to stand somewhere, there is one.
+fn stands_still(from: Sequence, stands: bool) -> (&'static str, Item) {
+    let values = Item::from([(":from".to_owned(), number(from.get()))]);
+    if from == Sequence::START && !stands {
+        ("(attribute_not_exists(through) OR through = :from)", values)
+    } else {
+        ("through = :from", values)
+    }
+}
+
+/// A cursor that stays where it is must still be there: whoever moved it has seen more.
+fn cursor_update(progress: &Progress, mark: Option<&str>, is_fenced: bool) -> (String, String, Item) {
+    let mut set = "SET through = :through".to_owned();
+    let mut remove = Vec::new();
+    // A cursor that is marked, or says what is held, stands somewhere.
+    let stands =
+        mark.is_some() || matches!(progress.held, Some(HeldAtHead { is_known: true, oldest: Some(_) }));
+    let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
+    let condition = match (progress.through > progress.from, stands) {
+        _ if is_fenced => {
+            let (condition, of_fence) = stands_still(progress.from, stands);
+            values.extend(of_fence);
+            condition
+        }
+        (true, false) => "(attribute_not_exists(through) OR through < :through)",
+        (true, true) => "through < :through",
+        (false, _) => "through = :through",
+    };
+    let mut condition = condition.to_owned();
+    if let Some(mark) = mark {
+        remove.push(REMOVE_MARK);
+        condition.push_str(" AND mark = :mark");
+        values.insert(":mark".to_owned(), text(mark));
+    }
+    match &progress.held {
+        Some(HeldAtHead { is_known: true, oldest: Some(_) }) => {
+            condition.push_str(" AND attribute_exists(holds)");
+        }
+        Some(HeldAtHead { is_known: true, oldest: None }) => {
+            condition.push_str(" AND attribute_not_exists(holds)");
+        }
+        Some(HeldAtHead { is_known: false, oldest: Some(_) }) => {
+            set.push_str(", holds = :true");
+            values.insert(":true".to_owned(), AttributeValue::Bool(true));
+        }
+        Some(HeldAtHead { is_known: false, oldest: None }) => remove.push("holds"),
+        None => {}
+    }
+    let update = if remove.is_empty() { set } else { format!("{set} REMOVE {}", remove.join(", ")) };
+    (update, condition, values)
+}
+
+/// Partition of the index of open leads: asked by priority, oldest first.
+fn open_leads(priority: Priority, buyer: &BuyerId) -> AttributeValue {
+    text(format!("{}#{}", priority.name(), shard_of(buyer, LEAD_SHARDS)))
+}

@@ -1,0 +1,265 @@
+//! What people on call ask of all buyers, and the three things that they may change.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
+};
+use domain::{BuyerId, LeadId, Priority, Sequence};
+use jiff::Timestamp;
+
+use super::about::{Unreadable, read_lead};
+use super::attributes::{Item, buyer_of, key, number, read_entry, read_text, text, time};
+use super::claim::entry_key;
+use super::work::{partition, read_work};
+use super::{DynamoLeads, LEAD_SHARDS, open_work, unavailable};
+use crate::{AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status, WorkKind};
+
+/// Stands for the buyer where all are asked about.
+const EVERYBODY: &str = "everybody";
+
+/// A lead that is open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenLead {
+    /// Whose.
+    pub buyer: BuyerId,
+    /// Its name.
+    pub lead: LeadId,
+    /// What the sales team was told of it.
+    pub known: KnownLead,
+}
+
+/// What reading a whole table cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Scanned {
+    /// In so many requests.
+    pub pages: u64,
+    /// So many items were read, whatever they were.
+    pub items: u64,
+    /// Read units.
+    pub read_units: f64,
+}
+
+/// E-mails of one status, by buyer and key, and what finding them cost.
+pub type FoundEmails = (Vec<(BuyerId, String, LedgerEntry)>, Scanned);
+
+impl DynamoLeads {
+    /// Every open lead of a priority, oldest first. Not consistent: an index is late by a moment.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also where an item cannot be read.
+    pub async fn open_leads(&self, priority: Priority) -> Result<Vec<OpenLead>, LeadsUnavailable> {
+        let mut leads = Vec::new();
+        for shard in 0..LEAD_SHARDS {
+            let partition = format!("{}#{shard}", priority.name());
+            for item in self.partition("open-leads", "openLeads", partition).await? {
+                leads.push(read_open_lead(&item).ok_or_else(|| unreadable(&item))?);
+            }
+        }
+        leads.sort_by_key(|lead| lead.known.opened_at);
+        Ok(leads)
+    }
+
+    /// Everything that must be looked at again, due or not, longest due first. Not consistent.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also where an item cannot be read.
+    pub async fn all_open_work(&self) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        let mut work = Vec::new();
+        for shard in WorkKind::ALL.into_iter().flat_map(WorkKind::shards) {
+            for item in self.partition("open-work", "openWork", partition(shard)).await? {
+                work.push(read_work(&item).ok_or_else(|| unreadable(&item))?);
+            }
+        }
+        work.sort_by_key(|work| work.due);
+        Ok(work)
+    }
+
+    /// Every page of one partition of an index.
+    async fn partition(
+        &self,
+        index: &str,
+        attribute: &str,
+        partition: String,
+    ) -> Result<Vec<Item>, LeadsUnavailable> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(index)
+            .key_condition_expression("#partition = :partition")
+            .expression_attribute_names("#partition", attribute)
+            .expression_attribute_values(":partition", text(&partition));
+        let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
+        items.map_err(|error| unavailable("Query", &EVERYBODY, error))
+    }
+
+    /// Every e-mail of a status, by reading the whole table: for statuses that nobody has anything left to do about, which
+    /// are in no index.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also where an item cannot be read.
+    pub async fn scan_emails(&self, status: Status) -> Result<FoundEmails, LeadsUnavailable> {
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("begins_with(kind, :email) AND #status = :status")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":email", text("email/"))
+            .expression_attribute_values(":status", text(status.name()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total);
+        let mut pages = scan.into_paginator().send();
+        let (mut emails, mut scanned) = (Vec::new(), Scanned::default());
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| unavailable("Scan", &EVERYBODY, error))?;
+            scanned.pages += 1;
+            scanned.items += u64::try_from(page.scanned_count()).unwrap_or_default();
+            scanned.read_units +=
+                page.consumed_capacity().and_then(ConsumedCapacity::capacity_units).unwrap_or_default();
+            for item in page.items() {
+                emails.push(read_email(item).ok_or_else(|| unreadable(item))?);
+            }
+        }
+        emails.sort_by_key(|(_, _, entry)| entry.since);
+        Ok((emails, scanned))
+    }
+
+    /// Has an e-mail sent again that is doubtful, given up or rejected: a person's decision, for the buyer may get a doubtful
+    /// one twice. It becomes `retry`, due at once, and the sweeper sends it under the claim that every e-mail needs, if its
+    /// reason still holds; its time to be tried begins anew with that claim. The nonce stays that of the last attempt, so that
+    /// a late receipt still settles it. `false` if nonce or status are not as they were found.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    pub async fn resend(
+        &self,
+        buyer: &BuyerId,
+        effect_key: &str,
+        found: &LedgerEntry,
+        now: Timestamp,
+    ) -> Result<bool, LeadsUnavailable> {
+        if !found.status.is_resendable() {
+            return Ok(false);
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(entry_key(buyer, effect_key)))
+            .update_expression(
+                "SET #status = :retry, due = :now, openWork = :work, since = :now REMOVE reason, firstTriedAt",
+            )
+            .condition_expression("nonce = :nonce AND #status = :found")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":retry", text(Status::Retry.name()))
+            .expression_attribute_values(":found", text(found.status.name()))
+            .expression_attribute_values(":nonce", text(&found.nonce))
+            .expression_attribute_values(":work", open_work(WorkKind::Email, buyer))
+            .expression_attribute_values(":now", time(now));
+        let is_ours = |item: &Item| {
+            let entry = read_entry(item);
+            entry.is_some_and(|entry| entry.nonce == found.nonce && entry.status == Status::Retry)
+        };
+        if_it_still_is(buyer, update, is_ours).await
+    }
+
+    /// Lifts the stop on these addresses of a buyer: a person's decision. `false` if they are not exactly those stopped now:
+    /// one that was stopped meanwhile stays stopped.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    pub async fn allow(
+        &self,
+        buyer: &BuyerId,
+        found: &BTreeSet<AddressDigest>,
+    ) -> Result<bool, LeadsUnavailable> {
+        // DynamoDB has no empty set.
+        if found.is_empty() {
+            return Ok(false);
+        }
+        let found = found.iter().map(|digest| digest.0.clone()).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), "cursor")))
+            .update_expression("REMOVE stopped")
+            .condition_expression("stopped = :found")
+            .expression_attribute_values(":found", AttributeValue::Ss(found));
+        if_it_still_is(buyer, update, |item| !item.contains_key("stopped")).await
+    }
+
+    /// Marks a buyer behind of whom an audit found that its cursor is short: the sweeper does the rest. `false` if the
+    /// cursor has moved since, or the buyer is marked already.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    pub async fn mark_short(
+        &self,
+        buyer: &BuyerId,
+        through: Sequence,
+        behind: &Behind,
+    ) -> Result<bool, LeadsUnavailable> {
+        let is_there = if through == Sequence::START {
+            "attribute_not_exists(through) OR through = :through"
+        } else {
+            "through = :through"
+        };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), "cursor")))
+            .update_expression(
+                "SET mark = :mark, reason = :reason, attempts = :attempts, due = :due, openWork = :work, \
+                 through = :through",
+            )
+            .condition_expression(format!("attribute_not_exists(mark) AND ({is_there})"))
+            .expression_attribute_values(":mark", text(&behind.mark))
+            .expression_attribute_values(":reason", text(&behind.reason))
+            .expression_attribute_values(":attempts", number(u64::from(behind.attempts)))
+            .expression_attribute_values(":due", time(behind.not_before))
+            .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
+            .expression_attribute_values(":through", number(through.get()));
+        let is_ours = |item: &Item| read_text(item, "mark").as_deref() == Some(&behind.mark);
+        if_it_still_is(buyer, update, is_ours).await
+    }
+}
+
+/// `false` if the condition failed, unless our own update was there before us: the SDK sent it twice.
+async fn if_it_still_is(
+    buyer: &BuyerId,
+    update: UpdateItemFluentBuilder,
+    is_ours: impl Fn(&Item) -> bool,
+) -> Result<bool, LeadsUnavailable> {
+    let update = update.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) => match error.as_service_error() {
+            Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
+                Ok(failed.item.as_ref().is_some_and(is_ours))
+            }
+            _ => Err(unavailable("UpdateItem", buyer, error)),
+        },
+    }
+}
+
+fn read_open_lead(item: &Item) -> Option<OpenLead> {
+    let kind = read_text(item, "kind")?;
+    let lead = LeadId::parse(kind.strip_prefix("lead/")?)?;
+    Some(OpenLead { buyer: buyer_of(item)?, lead, known: read_lead(item)? })
+}
+
+fn read_email(item: &Item) -> Option<(BuyerId, String, LedgerEntry)> {
+    let kind = read_text(item, "kind")?;
+    Some((buyer_of(item)?, kind.strip_prefix("email/")?.to_owned(), read_entry(item)?))
+}
+
+fn unreadable(item: &Item) -> LeadsUnavailable {
+    let kind = read_text(item, "kind").unwrap_or_default();
+    let buyer = read_text(item, "buyer").unwrap_or_else(|| EVERYBODY.to_owned());
+    LeadsUnavailable { operation: "a look", buyer, source: Box::new(Unreadable { kind }) }
+}

@@ -1,0 +1,334 @@
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+
+use contract::receipt::Receipt;
+use contract::stored::shard_of;
+use domain::{BuyerId, LeadId, Sequence};
+use jiff::Timestamp;
+
+use super::work::WORK_SHARDS;
+use super::{
+    AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
+    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
+    Receipts, Settled, Status, Sweeps, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace,
+    WorkShard, is_claimable, receipts,
+};
+
+/// A question to the streams table: whether a commit exists at this sequence number of this buyer.
+type CommitExists = Box<dyn Fn(&BuyerId, Sequence) -> bool>;
+
+/// The leads table in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
+pub struct MemoryLeads {
+    commit_exists: CommitExists,
+    tables: RefCell<Tables>,
+}
+
+/// Everything in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// By buyer.
+    pub cursors: BTreeMap<BuyerId, Cursor>,
+    /// By buyer and lead.
+    pub leads: BTreeMap<(BuyerId, LeadId), LeadTold>,
+    /// By buyer and effect key.
+    pub ledger: BTreeMap<(BuyerId, String), LedgerEntry>,
+    /// By buyer, sequence and effect key.
+    pub settled: BTreeMap<(BuyerId, Sequence, String), Outcome>,
+    /// By buyer.
+    pub held: BTreeMap<BuyerId, Held>,
+    /// How far the sweeper has walked.
+    pub walked: Option<Walked>,
+    /// Which sweep is under way.
+    pub lease: Option<Lease>,
+}
+
+impl MemoryLeads {
+    /// An empty table beside these streams.
+    #[must_use]
+    pub fn beside(commit_exists: impl Fn(&BuyerId, Sequence) -> bool + 'static) -> Self {
+        Self { commit_exists: Box::new(commit_exists), tables: RefCell::default() }
+    }
+
+    /// A copy of everything in it.
+    #[must_use]
+    pub fn tables(&self) -> Tables {
+        self.tables.borrow().clone()
+    }
+}
+
+impl MemoryLeads {
+    /// What `DynamoLeads::resend` does.
+    #[must_use]
+    pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
+        let is_found = |entry: &&mut LedgerEntry| entry.nonce == found.nonce && entry.status == found.status;
+        let Some(entry) = entry.filter(is_found).filter(|entry| entry.status.is_resendable()) else {
+            return false;
+        };
+        entry.status = Status::Retry;
+        entry.reason = None;
+        entry.due = Some(now);
+        entry.since = now;
+        entry.first_tried_at = None;
+        true
+    }
+
+    /// What `DynamoLeads::allow` does.
+    #[must_use]
+    pub fn allow(&self, buyer: &BuyerId, found: &BTreeSet<AddressDigest>) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let cursor = tables.cursors.get_mut(buyer).filter(|cursor| cursor.stopped == *found);
+        cursor.is_some_and(|cursor| !mem::take(&mut cursor.stopped).is_empty())
+    }
+}
+
+impl Cursors for MemoryLeads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        Ok(self.tables.borrow().cursors.get(buyer).cloned().unwrap_or_default())
+    }
+
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        let tables = self.tables.borrow();
+        let cursor = |buyer: &BuyerId| tables.cursors.get(buyer).cloned().unwrap_or_default();
+        Ok(buyers.iter().map(|buyer| (buyer.clone(), cursor(buyer))).collect())
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        let tables = &mut *self.tables.borrow_mut();
+        let cursor = tables.cursors.entry(buyer.clone()).or_default();
+        let moves = progress.through > progress.from;
+        let is_overtaken = if moves {
+            cursor.through >= progress.through
+        } else {
+            progress.tells_of_held() && cursor.through > progress.through
+        };
+        if is_overtaken {
+            return Ok(Moved::Overtaken);
+        }
+        if let Some(HeldAtHead { oldest, is_known }) = &progress.held
+            && !(*is_known && (cursor.holds == oldest.is_some() || !moves))
+        {
+            cursor.holds = oldest.is_some();
+            tables.held.remove(buyer);
+            tables.held.extend(oldest.clone().map(|oldest| (buyer.clone(), oldest)));
+        }
+        if cursor.behind.as_ref().is_some_and(|behind| Some(behind.mark.as_str()) == mark_to_clear) {
+            cursor.behind = None;
+        }
+        if !moves {
+            return Ok(Moved::Done);
+        }
+        cursor.through = progress.through;
+        for (lead, told) in &progress.leads {
+            tables.leads.entry((buyer.clone(), lead.clone())).or_default().merge(told.clone());
+        }
+        for (sequence, outcomes) in &progress.settled {
+            tables.settled.retain(|(of, at, _), _| (of, at) != (buyer, sequence));
+            for (key, outcome) in outcomes {
+                tables.settled.insert((buyer.clone(), *sequence, key.clone()), *outcome);
+            }
+        }
+        Ok(Moved::Done)
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        self.tables.borrow_mut().cursors.entry(buyer.clone()).or_default().behind = Some(behind.clone());
+        Ok(())
+    }
+}
+
+impl MemoryLeads {
+    fn has_moved(&self, buyer: &BuyerId, head: Sequence) -> bool {
+        (self.commit_exists)(buyer, head.next())
+    }
+}
+
+impl Ledger for MemoryLeads {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let place = (claim.buyer.clone(), claim.key.clone());
+        let known = tables.ledger.get(&place);
+        if !is_claimable(known, claim) {
+            return Ok(match known {
+                Some(entry) if entry.nonce == claim.nonce => Claimed::Ours,
+                Some(entry) => Claimed::Held(Box::new(entry.clone())),
+                None => Claimed::HeadMoved,
+            });
+        }
+        if self.has_moved(&claim.buyer, claim.head) {
+            return Ok(Claimed::HeadMoved);
+        }
+        let reason = claim.taking.reason().map(str::to_owned);
+        let known = known.filter(|_| claim.found.is_some()).cloned();
+        let anew = LedgerEntry {
+            status: claim.taking.status(),
+            nonce: claim.nonce.clone(),
+            sequence: claim.sequence,
+            address: claim.address.clone(),
+            due: claim.taking.due(),
+            first_tried_at: claim.first_tried_at,
+            is_unsent: true,
+            since: claim.now,
+            message_id: None,
+            reason: reason.clone(),
+            heard: Heard::default(),
+        };
+        let entry = match known {
+            None => anew,
+            Some(LedgerEntry { is_unsent, message_id, reason: before, heard, .. }) => {
+                LedgerEntry { is_unsent, message_id, reason: reason.or(before), heard, ..anew }
+            }
+        };
+        tables.ledger.insert(place, entry);
+        Ok(Claimed::Ours)
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        verdict: &Verdict,
+    ) -> Result<Settled, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
+        let is_judged =
+            |entry: &LedgerEntry| entry.nonce == verdict.nonce && verdict.from.contains(&entry.status);
+        let entry = match entry {
+            Some(entry) if is_judged(entry) => entry,
+            other => return Ok(verdict.refused(other.as_deref())),
+        };
+        if verdict.head.is_some_and(|head| self.has_moved(buyer, head)) {
+            return Ok(Settled::HeadMoved);
+        }
+        entry.status = verdict.status;
+        entry.due = verdict.due;
+        entry.since = verdict.now;
+        entry.is_unsent &= verdict.keeps_unsent();
+        if verdict.message_id.is_some() {
+            entry.message_id.clone_from(&verdict.message_id);
+        }
+        if verdict.reason.is_some() || verdict.status == Status::Sent {
+            entry.reason.clone_from(&verdict.reason);
+        }
+        Ok(Settled::Done)
+    }
+}
+
+impl Receipts for MemoryLeads {
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let place = (receipt.buyer.clone(), receipt.effect.clone());
+        let Some(entry) = tables.ledger.get(&place) else { return Ok(Learned::NoSuchEmail) };
+        if entry.nonce != receipt.nonce {
+            return Ok(Learned::OtherAttempt);
+        }
+        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(Learned::Known) };
+        if receipts::stops(receipt.kind) {
+            let cursor = tables.cursors.entry(receipt.buyer.clone()).or_default();
+            cursor.stopped.insert(after.address.clone());
+        }
+        tables.ledger.insert(place, after);
+        Ok(Learned::Settled)
+    }
+}
+
+impl Work for MemoryLeads {
+    async fn due(
+        &self,
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        let mut found: Vec<(WorkPlace, OpenWork)> = self
+            .open(shard.kind)
+            .into_iter()
+            .filter(|work| shard_of(&work.buyer, WORK_SHARDS) == shard.shard && work.due <= until)
+            .map(|work| (work.place(), work))
+            .filter(|(place, _)| after.is_none_or(|after| place > after))
+            .collect();
+        found.sort_by(|(one, _), (other, _)| one.cmp(other));
+        let is_more = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| is_more).map(|(place, _)| place.clone());
+        Ok(WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next })
+    }
+
+    async fn count(&self, shard: WorkShard, _: Option<&WorkPlace>) -> Result<WorkCount, LeadsUnavailable> {
+        let is_in = |work: &&OpenWork| shard_of(&work.buyer, WORK_SHARDS) == shard.shard;
+        let count = self.open(shard.kind).iter().filter(is_in).count() as u64;
+        Ok(WorkCount { count, next: None })
+    }
+
+    /// Only mails: nothing else in memory is unreadable.
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        let found = self.open(WorkKind::Email).into_iter().find(|work| work.place() == *place);
+        if let Some(OpenWork { buyer, what: Open::Email { key, .. }, .. }) = found
+            && let Some(entry) = self.tables.borrow_mut().ledger.get_mut(&(buyer, key))
+        {
+            entry.due = Some(until);
+        }
+        Ok(())
+    }
+}
+
+impl Sweeps for MemoryLeads {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let is_free = |held: &Lease| held.nonce == lease.nonce || held.until < lease.now;
+        if !tables.lease.as_ref().is_none_or(is_free) {
+            return Ok(None);
+        }
+        tables.lease = Some(lease.clone());
+        Ok(Some(tables.walked))
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        tables.walked = Some(tables.walked.map_or(walked, |known| known.and(walked)));
+        Ok(())
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        self.tables.borrow_mut().lease.take_if(|held| held.nonce == lease.nonce);
+        Ok(())
+    }
+}
+
+impl MemoryLeads {
+    /// Everything that is open of a kind, due or not.
+    fn open(&self, kind: WorkKind) -> Vec<OpenWork> {
+        let tables = self.tables.borrow();
+        match kind {
+            WorkKind::Behind => {
+                let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
+                    let due = cursor.behind.as_ref()?.not_before;
+                    Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
+                });
+                behind.collect()
+            }
+            WorkKind::Email => {
+                let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
+                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+                    Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
+                });
+                emails.collect()
+            }
+            WorkKind::Held => {
+                let held = tables.held.iter().map(|(buyer, held)| OpenWork {
+                    buyer: buyer.clone(),
+                    due: held.due,
+                    what: Open::Held(held.clone()),
+                });
+                held.collect()
+            }
+        }
+    }
+}

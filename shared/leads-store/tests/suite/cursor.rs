@@ -1,0 +1,171 @@
+//! The cursor, and what is told of leads on its way.
+
+use std::collections::BTreeMap;
+
+use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
+use leads_store::{
+    About, Closing, Cursor, Cursors as _, KnownLead, LeadTold, Moved, Opening, Outcome, Progress,
+};
+use testkit::{contact, offer};
+
+use super::{Contents, both, buyer, progress};
+use crate::attempts::at;
+
+fn high() -> LeadId {
+    LeadId::High { offer: offer("car-1"), accepted_at: OfferVersion::FIRST.next() }
+}
+
+fn opening() -> Opening {
+    let car = Some(CarId::parse("car-1").unwrap());
+    Opening { offer: offer("car-1"), car, contact: contact(), at: at("10:00:01") }
+}
+
+fn closing() -> Closing {
+    Closing { reason: CloseReason::AcceptanceWithdrawn, at: at("10:00:02") }
+}
+
+fn told(progress: Progress, opened: Option<Opening>, closed: Option<Closing>) -> Progress {
+    Progress { leads: BTreeMap::from([(high(), LeadTold { opened, closed })]), ..progress }
+}
+
+fn settled(progress: Progress, sequence: u64, outcomes: &[(&str, Outcome)]) -> Progress {
+    let outcomes = outcomes.iter().map(|&(key, outcome)| (key.to_owned(), outcome)).collect();
+    Progress { settled: BTreeMap::from([(Sequence::new(sequence), outcomes)]), ..progress }
+}
+
+fn open_lead() -> KnownLead {
+    let Opening { offer, car, contact, at } = opening();
+    KnownLead { offer: Some(offer), car, contact: Some(contact), opened_at: Some(at), closed: None }
+}
+
+fn closed_lead() -> KnownLead {
+    KnownLead { contact: None, closed: Some(closing()), ..open_lead() }
+}
+
+fn with(through: u64, lead: KnownLead) -> Contents {
+    let is_open = lead.closed.is_none();
+    let about = About {
+        cursor: Cursor { through: Sequence::new(through), behind: None, ..Cursor::default() },
+        leads: BTreeMap::from([(high(), lead)]),
+        ..About::default()
+    };
+    let open_leads = is_open.then(|| format!("lead/{}", high())).into_iter().collect();
+    Contents { about, open_leads, ..Contents::default() }
+}
+
+#[tokio::test]
+async fn a_buyer_never_heard_of_has_its_cursor_at_the_start() {
+    for table in both().await {
+        assert_eq!(table.cursor(&buyer()).await.unwrap(), Cursor::default(), "{table}");
+        assert_eq!(table.contents().await, Contents::default(), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_moves_with_what_was_told_on_the_way_and_how_it_was_settled() {
+    for table in both().await {
+        let outcomes = [("accepted-email/car-1/2", Outcome::Rejected), ("quote/car-1", Outcome::Superseded)];
+        let move_it = settled(told(progress(0, 2), Some(opening()), None), 2, &outcomes);
+        assert_eq!(table.move_cursor(&buyer(), &move_it, None).await.unwrap(), Moved::Done, "{table}");
+
+        let mut expected = with(2, open_lead());
+        expected.about.settled = move_it.settled;
+        assert_eq!(table.contents().await, expected, "{table}");
+        assert_eq!(table.cursor(&buyer()).await.unwrap(), expected.about.cursor, "{table}");
+
+        assert_eq!(table.move_cursor(&buyer(), &progress(2, 9), None).await.unwrap(), Moved::Done, "{table}");
+        expected.about.cursor.through = Sequence::new(9);
+        assert_eq!(table.contents().await, expected, "{table}: past what calls for nothing");
+    }
+}
+
+#[tokio::test]
+async fn a_cursor_never_moves_back_and_who_is_overtaken_writes_nothing() {
+    for table in both().await {
+        table.move_cursor(&buyer(), &told(progress(0, 5), Some(opening()), None), None).await.unwrap();
+        let before = table.contents().await;
+        for through in 3..=5 {
+            let late = told(progress(2, through), None, Some(closing()));
+            let late = settled(late, 3, &[("quote/car-1", Outcome::Superseded)]);
+            for late in [late, progress(2, through)] {
+                assert_eq!(
+                    table.move_cursor(&buyer(), &late, None).await.unwrap(),
+                    Moved::Overtaken,
+                    "{table}"
+                );
+                assert_eq!(table.contents().await, before, "{table}: {through}");
+            }
+        }
+        let further = told(progress(2, 6), None, Some(closing()));
+        assert_eq!(table.move_cursor(&buyer(), &further, None).await.unwrap(), Moved::Done, "{table}");
+        assert_eq!(table.contents().await, with(6, closed_lead()), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_progress_that_does_not_move_writes_nothing() {
+    for table in both().await {
+        table.move_cursor(&buyer(), &told(progress(0, 2), Some(opening()), None), None).await.unwrap();
+        assert_eq!(table.move_cursor(&buyer(), &progress(2, 2), None).await.unwrap(), Moved::Done, "{table}");
+        assert_eq!(table.contents().await, with(2, open_lead()), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_lead_opened_and_closed_is_closed_and_has_lost_its_contact_whether_told_at_once_or_in_turn() {
+    for table in both().await {
+        let at_once = told(progress(0, 3), Some(opening()), Some(closing()));
+        table.move_cursor(&buyer(), &at_once, None).await.unwrap();
+        assert_eq!(table.contents().await, with(3, closed_lead()), "{table}: at once");
+    }
+    for table in both().await {
+        table.move_cursor(&buyer(), &told(progress(0, 2), Some(opening()), None), None).await.unwrap();
+        assert_eq!(table.contents().await, with(2, open_lead()), "{table}: opened");
+        table.move_cursor(&buyer(), &told(progress(2, 3), None, Some(closing())), None).await.unwrap();
+        assert_eq!(table.contents().await, with(3, closed_lead()), "{table}: in turn");
+    }
+}
+
+#[tokio::test]
+async fn a_late_worker_with_an_older_progress_revives_no_closed_lead() {
+    for table in both().await {
+        let late = told(progress(0, 2), Some(opening()), None);
+        table.move_cursor(&buyer(), &late, None).await.unwrap();
+        table.move_cursor(&buyer(), &told(progress(2, 3), None, Some(closing())), None).await.unwrap();
+
+        assert_eq!(table.move_cursor(&buyer(), &late, None).await.unwrap(), Moved::Overtaken, "{table}");
+        assert_eq!(table.contents().await, with(3, closed_lead()), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_closing_whose_opening_was_never_told_leaves_a_closed_lead() {
+    for table in both().await {
+        table.move_cursor(&buyer(), &told(progress(0, 3), None, Some(closing())), None).await.unwrap();
+        let known =
+            KnownLead { offer: None, car: None, contact: None, opened_at: None, closed: Some(closing()) };
+        assert_eq!(table.contents().await, with(3, known), "{table}");
+    }
+}
+
+#[tokio::test]
+async fn who_came_further_says_how_a_sequence_number_was_settled() {
+    for table in both().await {
+        let first = settled(progress(0, 1), 1, &[("a", Outcome::Superseded), ("b", Outcome::Rejected)]);
+        let further = settled(progress(0, 2), 1, &[("b", Outcome::Superseded)]);
+        table.move_cursor(&buyer(), &first, None).await.unwrap();
+        table.move_cursor(&buyer(), &further, None).await.unwrap();
+        assert_eq!(table.contents().await.about.settled, further.settled, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn buyers_have_nothing_to_do_with_each_other() {
+    for table in both().await {
+        let other = testkit::buyer("buyer-8");
+        table.move_cursor(&other, &told(progress(0, 4), Some(opening()), None), None).await.unwrap();
+        assert_eq!(table.contents().await.about, About::default(), "{table}");
+        assert_eq!(table.move_cursor(&buyer(), &progress(0, 1), None).await.unwrap(), Moved::Done, "{table}");
+        assert_eq!(table.cursor(&other).await.unwrap().through, Sequence::new(4), "{table}");
+    }
+}

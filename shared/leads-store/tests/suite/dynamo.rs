@@ -1,0 +1,134 @@
+//! Both tables in this process: DynamoDB's own protocol on a free port.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region};
+use dynoxide::Database;
+use event_store::DynamoStreams;
+use leads_store::{DynamoLeads, DynamoReceipts};
+use platform::RetryConflicts;
+use platform::https::{Https, Trust};
+use serde_json::{Value, json};
+use testkit::clauses::Front;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+const STREAMS: &str = "streams";
+const LEADS: &str = "leads";
+
+/// Gone with everything in it when it is dropped.
+pub(crate) struct Engine {
+    pub(crate) url: String,
+    database: Database,
+    _front: Front,
+    serving: JoinHandle<()>,
+}
+
+impl Engine {
+    pub(crate) async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        for definition in [streams(), leads()] {
+            database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
+        }
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let front = Front::before(format!("http://{}", listener.local_addr().unwrap())).await;
+        let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        Self { url: front.url().to_owned(), database, _front: front, serving }
+    }
+
+    /// Every item of the leads table as it lies there, past the code under test, by buyer and kind.
+    pub(crate) fn items(&self) -> Vec<Value> {
+        self.scan(&json!({ "TableName": LEADS }))
+    }
+
+    /// Every item that is in this index of the leads table.
+    pub(crate) fn index(&self, name: &str) -> Vec<Value> {
+        self.scan(&json!({ "TableName": LEADS, "IndexName": name }))
+    }
+
+    /// Puts items of the leads table, whatever lies there, also while others are at it.
+    pub(crate) fn laying(&self) -> impl Fn(&Value) + Send + use<> {
+        let database = self.database.clone();
+        move |item| {
+            let put = json!({ "TableName": LEADS, "Item": item });
+            database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+        }
+    }
+
+    fn scan(&self, request: &Value) -> Vec<Value> {
+        let answer = self.database.scan(serde_json::from_value(request.clone()).unwrap()).unwrap();
+        let mut items = serde_json::to_value(answer).unwrap()["Items"].as_array().unwrap().clone();
+        items.sort_by_key(|item| (item["buyer"].to_string(), item["kind"].to_string()));
+        items
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+fn streams() -> Value {
+    json!({
+        "TableName": STREAMS,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [text("buyer"), { "AttributeName": "sequence", "AttributeType": "N" }],
+        "KeySchema": keys("buyer", "sequence"),
+    })
+}
+
+fn leads() -> Value {
+    let names = ["buyer", "kind", "openLeads", "openedAt", "openWork", "due"];
+    let index = |name: &str, partition: &str, sort: &str| {
+        json!({
+            "IndexName": name,
+            "KeySchema": keys(partition, sort),
+            "Projection": { "ProjectionType": "ALL" },
+        })
+    };
+    json!({
+        "TableName": LEADS,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": names.map(text),
+        "KeySchema": keys("buyer", "kind"),
+        "GlobalSecondaryIndexes":
+            [index("open-leads", "openLeads", "openedAt"), index("open-work", "openWork", "due")],
+    })
+}
+
+fn text(name: &str) -> Value {
+    json!({ "AttributeName": name, "AttributeType": "S" })
+}
+
+fn keys(partition: &str, sort: &str) -> Value {
+    json!([
+        { "AttributeName": partition, "KeyType": "HASH" },
+        { "AttributeName": sort, "KeyType": "RANGE" },
+    ])
+}
+
+/// The SDK as the functions use it.
+fn client(url: &str) -> Client {
+    let config = Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::from_static("us-east-1"))
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .endpoint_url(url)
+        .http_client(Https::trusting(Trust::BuiltIn).unwrap())
+        .retry_config(RetryConfig::standard().with_initial_backoff(std::time::Duration::from_millis(1)))
+        .retry_classifier(RetryConflicts);
+    Client::from_conf(config.build())
+}
+
+pub(crate) fn streams_at(url: &str) -> DynamoStreams {
+    DynamoStreams::new(client(url), STREAMS.to_owned())
+}
+
+pub(crate) fn leads_at(url: &str) -> DynamoLeads {
+    DynamoLeads::new(client(url), LEADS.to_owned(), STREAMS.to_owned())
+}
+
+pub(crate) fn receipts_at(url: &str) -> DynamoReceipts {
+    DynamoReceipts::new(client(url), LEADS.to_owned())
+}

@@ -1,0 +1,298 @@
+//! The leads table: one suite, run against memory and against DynamoDB's own protocol.
+#![expect(clippy::unwrap_used, reason = "test code: what is not there fails the test")]
+
+mod allow;
+mod attempts;
+mod batches;
+mod claims;
+mod clauses;
+mod cursor;
+mod dynamo;
+mod fences;
+mod found;
+mod held;
+mod items;
+mod leases;
+mod many;
+mod marks;
+mod operators;
+mod receipts;
+mod refused;
+mod resend;
+mod restless;
+mod settles;
+mod short;
+mod walked;
+mod work;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::rc::Rc;
+
+use contract::receipt::Receipt;
+use domain::{BuyerId, Event, Sequence};
+use event_store::{Appended, Appending, DynamoStreams, EventStore, MemoryStreams, load};
+use jiff::Timestamp;
+use leads_store::{
+    About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
+    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Settled,
+    Sweeps, Tables, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+};
+
+use crate::attempts::at;
+use crate::dynamo::{Engine, leads_at, receipts_at, streams_at};
+
+/// A leads table beside a streams table.
+enum Table {
+    Memory { leads: MemoryLeads, streams: Rc<MemoryStreams> },
+    Dynamo { leads: DynamoLeads, receipts: DynamoReceipts, streams: DynamoStreams, engine: Engine },
+}
+
+/// An empty table of each kind.
+async fn both() -> [Table; 2] {
+    [memory(), dynamo().await]
+}
+
+fn memory() -> Table {
+    let streams = Rc::<MemoryStreams>::default();
+    let beside = Rc::clone(&streams);
+    let leads = MemoryLeads::beside(move |buyer, sequence| {
+        let is_it = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
+        beside.commits().iter().any(|commit| is_it((&commit.buyer, commit.sequence)))
+    });
+    Table::Memory { leads, streams }
+}
+
+async fn dynamo() -> Table {
+    let engine = Engine::start().await;
+    let (leads, receipts) = (leads_at(&engine.url), receipts_at(&engine.url));
+    Table::Dynamo { leads, receipts, streams: streams_at(&engine.url), engine }
+}
+
+fn buyer() -> BuyerId {
+    testkit::buyer("buyer-7")
+}
+
+/// Records one event of the buyer in a commit.
+async fn record(streams: &impl EventStore, event: Event) {
+    let mut appending = Appending::onto(load(streams, &buyer()).await.unwrap()).live();
+    appending.take(event.into());
+    let (commit, _) = appending.commit(&buyer(), at("10:00:00")).unwrap();
+    assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
+}
+
+/// Asks whichever table it is.
+macro_rules! either {
+    ($table:expr, leads.$operation:ident($($argument:expr),*)) => {
+        match $table {
+            Table::Memory { leads, .. } => leads.$operation($($argument),*).await,
+            Table::Dynamo { leads, .. } => leads.$operation($($argument),*).await,
+        }
+    };
+}
+
+impl Table {
+    async fn record(&self, event: Event) {
+        match self {
+            Self::Memory { streams, .. } => record(&**streams, event).await,
+            Self::Dynamo { streams, .. } => record(streams, event).await,
+        };
+    }
+
+    /// Has an e-mail sent again, if it is as it was found.
+    async fn resend(&self, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+        match self {
+            Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
+            Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now).await.unwrap(),
+        }
+    }
+
+    /// Lifts the stop on these addresses.
+    async fn allow(&self, found: &BTreeSet<AddressDigest>) -> bool {
+        match self {
+            Self::Memory { leads, .. } => leads.allow(&buyer(), found),
+            Self::Dynamo { leads, .. } => leads.allow(&buyer(), found).await.unwrap(),
+        }
+    }
+
+    /// The buyer's mail of this key, as it stands in the ledger.
+    async fn entry(&self, key: &str) -> Option<LedgerEntry> {
+        self.contents().await.about.ledger.remove(key)
+    }
+
+    /// Claims; nothing is in the way.
+    async fn takes(&self, claim: &Claim) {
+        assert_eq!(self.claim(claim).await.unwrap(), Claimed::Ours, "{self}");
+    }
+
+    /// Settles a mail of the buyer.
+    async fn settles(&self, key: &str, verdict: &Verdict) -> Settled {
+        self.settle(&buyer(), key, verdict).await.unwrap()
+    }
+
+    /// Everything in it.
+    async fn contents(&self) -> Contents {
+        match self {
+            Self::Memory { leads, .. } => contents_of(leads.tables()),
+            Self::Dynamo { leads, engine, .. } => Contents {
+                about: leads.about(&buyer()).await.unwrap(),
+                open_leads: kinds(engine, "open-leads"),
+                open_work: kinds(engine, "open-work"),
+            },
+        }
+    }
+}
+
+/// Everything in a table with one buyer in it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Contents {
+    about: About,
+    /// The names of the leads in the index of open leads.
+    open_leads: Vec<String>,
+    /// What is in the index of open work: `cursor` or `email/<key>`.
+    open_work: Vec<String>,
+}
+
+fn kinds(engine: &Engine, index: &str) -> Vec<String> {
+    let kind = |item: &serde_json::Value| item["kind"]["S"].as_str().unwrap().to_owned();
+    engine.index(index).iter().map(kind).collect()
+}
+
+/// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
+fn contents_of(tables: Tables) -> Contents {
+    let mut contents = Contents::default();
+    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _, lease: _ } = tables;
+    contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
+    if contents.about.cursor.behind.is_some() {
+        contents.open_work.push("cursor".to_owned());
+    }
+    contents.about.held = held.remove(&buyer());
+    if contents.about.held.is_some() {
+        contents.open_work.push("held".to_owned());
+    }
+    let is_its = |of: &BuyerId| *of == buyer();
+    for ((_, lead), told) in leads.into_iter().filter(|((of, _), _)| is_its(of)) {
+        let is_open = told.opened.is_some() && told.closed.is_none();
+        if is_open {
+            contents.open_leads.push(format!("lead/{lead}"));
+        }
+        let opened = told.opened;
+        let known = KnownLead {
+            offer: opened.as_ref().map(|opening| opening.offer.clone()),
+            car: opened.as_ref().and_then(|opening| opening.car.clone()),
+            contact: opened.as_ref().filter(|_| is_open).map(|opening| opening.contact.clone()),
+            opened_at: opened.map(|opening| opening.at),
+            closed: told.closed,
+        };
+        contents.about.leads.insert(lead, known);
+    }
+    for ((_, key), entry) in ledger.into_iter().filter(|((of, _), _)| is_its(of)) {
+        if entry.due.is_some() {
+            contents.open_work.push(format!("email/{key}"));
+        }
+        contents.about.ledger.insert(key, entry);
+    }
+    for ((_, sequence, key), outcome) in settled.into_iter().filter(|((of, ..), _)| is_its(of)) {
+        contents.about.settled.entry(sequence).or_default().insert(key, outcome);
+    }
+    contents
+}
+
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Memory { .. } => "in memory",
+            Self::Dynamo { .. } => "in DynamoDB",
+        })
+    }
+}
+
+impl Cursors for Table {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        either!(self, leads.cursor(buyer))
+    }
+
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        either!(self, leads.cursors(buyers))
+    }
+
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        either!(self, leads.move_cursor(buyer, progress, mark_to_clear))
+    }
+
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.mark_behind(buyer, behind))
+    }
+}
+
+impl Ledger for Table {
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        either!(self, leads.claim(claim))
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        verdict: &Verdict,
+    ) -> Result<Settled, LeadsUnavailable> {
+        either!(self, leads.settle(buyer, key, verdict))
+    }
+}
+
+impl Receipts for Table {
+    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.learn(receipt, now).await,
+            Self::Dynamo { receipts, .. } => receipts.learn(receipt, now).await,
+        }
+    }
+}
+
+impl Work for Table {
+    async fn due(
+        &self,
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        either!(self, leads.due(shard, until, after, limit))
+    }
+
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        either!(self, leads.count(shard, after))
+    }
+
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.postpone(place, until))
+    }
+}
+
+impl Sweeps for Table {
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        either!(self, leads.begin(lease))
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.set_walked(walked))
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        either!(self, leads.end(lease))
+    }
+}
+
+/// A progress from there to there that settled nothing worth an item.
+fn progress(from: u64, through: u64) -> Progress {
+    Progress { from: Sequence::new(from), through: Sequence::new(through), ..Progress::default() }
+}

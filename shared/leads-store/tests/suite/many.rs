@@ -1,0 +1,122 @@
+//! More than one transaction takes: told piece by piece, and the cursor moves with the last one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use domain::{CloseReason, LeadId, OfferVersion, Sequence};
+use leads_store::{Behind, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Moved, Outcome, Progress};
+use serde_json::json;
+use testkit::offer;
+use testkit::wire::{Answer, Wire};
+
+use super::{Table, both, buyer, dynamo, progress};
+use crate::attempts::at;
+use crate::dynamo::{Engine, leads_at};
+
+/// A progress that closes so many leads.
+fn closing(progress: Progress, count: usize) -> Progress {
+    let closed = Closing { reason: CloseReason::Erased, at: at("10:00:01") };
+    let told = LeadTold { opened: None, closed: Some(closed) };
+    let lead =
+        |at: usize| LeadId::High { offer: offer(&format!("car-{at}")), accepted_at: OfferVersion::FIRST };
+    Progress { leads: (0..count).map(|at| (lead(at), told.clone())).collect(), ..progress }
+}
+
+async fn told(table: &Table) -> (u64, usize) {
+    let about = table.contents().await.about;
+    (about.cursor.through.get(), about.leads.len())
+}
+
+fn mark(name: &str) -> Behind {
+    let (mark, reason) = (name.to_owned(), "test".to_owned());
+    Behind { mark, reason, attempts: 1, not_before: at("10:08:00") }
+}
+
+#[tokio::test]
+async fn however_much_is_told_at_once_the_cursor_moves_with_it() {
+    for count in [97, 98, 99, 100, 197, 198, 199, 600] {
+        for table in both().await {
+            let oldest = Held { sequence: Sequence::new(1), since: at("10:00:01"), due: at("10:00:02") };
+            let outcomes = BTreeMap::from([("quote/car-1".to_owned(), Outcome::Superseded)]);
+            let all = Progress {
+                settled: [(Sequence::new(1), outcomes)].into(),
+                held: Some(HeldAtHead { oldest: Some(oldest.clone()), is_known: false }),
+                ..closing(progress(0, 1), count)
+            };
+            assert_eq!(
+                table.move_cursor(&buyer(), &all, None).await.unwrap(),
+                Moved::Done,
+                "{table}: {count}"
+            );
+            let about = table.contents().await.about;
+            assert_eq!((about.cursor.through, about.leads.len()), (Sequence::new(1), count), "{table}");
+            assert_eq!((about.settled, about.held), (all.settled, Some(oldest)), "{table}: {count}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn it_is_told_from_the_start_and_from_where_the_cursor_stands_marked_or_not() {
+    for table in both().await {
+        table.mark_behind(&buyer(), &mark("first")).await.unwrap();
+        let all = closing(progress(0, 1), 150);
+        assert_eq!(table.move_cursor(&buyer(), &all, Some("first")).await.unwrap(), Moved::Done, "{table}");
+        assert_eq!(told(&table).await, (1, 150), "{table}");
+        assert_eq!(table.cursor(&buyer()).await.unwrap().behind, None, "{table}");
+
+        table.mark_behind(&buyer(), &mark("newer")).await.unwrap();
+        let all = closing(progress(1, 2), 160);
+        assert_eq!(table.move_cursor(&buyer(), &all, Some("first")).await.unwrap(), Moved::Done, "{table}");
+        assert_eq!(told(&table).await, (2, 160), "{table}");
+        let behind = table.cursor(&buyer()).await.unwrap().behind;
+        assert_eq!(behind, Some(mark("newer")), "{table}: a newer mark stays");
+    }
+}
+
+#[tokio::test]
+async fn who_finds_the_cursor_moved_tells_nothing() {
+    // To nowhere is what nobody does, and is told all the same.
+    for (from, moved_to) in [(0, 1), (1, 2), (1, 3), (1, 4), (1, 0)] {
+        let table = dynamo().await;
+        table.move_cursor(&buyer(), &progress(0, moved_to), None).await.unwrap();
+        let late = table.move_cursor(&buyer(), &closing(progress(from, 3), 150), None).await;
+        if moved_to < 3 {
+            let source = late.unwrap_err().source.to_string();
+            assert_eq!(source, "its cursor moved meanwhile", "{from} {moved_to}");
+        } else {
+            assert_eq!(late.unwrap(), Moved::Overtaken, "{from} {moved_to}");
+        }
+        assert_eq!(told(&table).await, (moved_to, 0), "{from} {moved_to}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_overtaken_between_two_transactions_tells_it_anew_from_there() {
+    for (from, mark) in [(0, None), (1, None), (1, Some("first"))] {
+        let engine = Engine::start().await;
+        let (direct, url) = (leads_at(&engine.url), engine.url.clone());
+        if from > 0 {
+            direct.move_cursor(&buyer(), &progress(0, from), None).await.unwrap();
+        }
+        let asked = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&asked);
+        let lay = engine.laying();
+        let wire = Wire::start(move |_| {
+            if count.fetch_add(1, Ordering::SeqCst) == 1 {
+                lay(&json!({
+                    "buyer": { "S": "buyer-7" }, "kind": { "S": "cursor" }, "through": { "N": "2" }, "mark": { "S": "first" },
+                }));
+            }
+            Answer::Forward(url.clone())
+        })
+        .await;
+        let leads = leads_at(wire.url());
+        let late = leads.move_cursor(&buyer(), &closing(progress(from, 3), 150), mark).await;
+        assert_eq!(late.unwrap_err().source.to_string(), "its cursor moved meanwhile", "from {from}");
+        assert_eq!(direct.cursor(&buyer()).await.unwrap().through, Sequence::new(2), "from {from}");
+        let anew = leads.move_cursor(&buyer(), &closing(progress(2, 3), 150), None).await;
+        assert_eq!(anew.unwrap(), Moved::Done, "from {from}");
+        assert_eq!(direct.about(&buyer()).await.unwrap().leads.len(), 150, "from {from}");
+    }
+}

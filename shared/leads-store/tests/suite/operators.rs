@@ -1,0 +1,262 @@
+//! What people on call ask of all buyers, and what is left of a buyer that is erased. Every question is asked over a wire
+//! that makes pages of one item, as if there were megabytes.
+
+use std::collections::BTreeSet;
+
+use contract::receipt::{Kind, Receipt};
+use domain::{BuyerId, CarId, CloseReason, LeadId, Priority, Sequence};
+use leads_store::{
+    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoLeads, Held, HeldAtHead, KnownLead,
+    LeadTold, Ledger as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _, Settled,
+    Status, Verdict,
+};
+use serde_json::json;
+use testkit::wire::{Answer, Wire};
+use testkit::{contact, offer};
+
+use super::progress;
+use crate::attempts::at;
+use crate::attempts::{claim, verdict};
+use crate::dynamo::{Engine, leads_at, receipts_at};
+
+/// Tables that are asked over pages of one item.
+struct Asked {
+    engine: Engine,
+    wire: Wire,
+    leads: DynamoLeads,
+}
+
+impl Asked {
+    async fn start() -> Self {
+        let engine = Engine::start().await;
+        let url = engine.url.clone();
+        let wire = Wire::start(move |request| {
+            if ["Query", "Scan"].contains(&request.operation()) {
+                let mut body = request.json();
+                body["Limit"] = json!(1);
+                request.body = body.to_string().into_bytes();
+            }
+            Answer::Forward(url.clone())
+        })
+        .await;
+        let leads = leads_at(wire.url());
+        Self { engine, wire, leads }
+    }
+
+    /// A lead of this buyer, opened then, and closed if it says so.
+    async fn lead(&self, name: &str, lead: LeadId, opened: &str, closed: Option<&str>) {
+        let reason = CloseReason::OfferAccepted;
+        let opened = Some(opening(opened));
+        let told = LeadTold { opened, closed: closed.map(|time| Closing { reason, at: at(time) }) };
+        let progress = Progress { leads: [(lead, told)].into(), ..progress(0, 1) };
+        self.leads.move_cursor(&testkit::buyer(name), &progress, None).await.unwrap();
+    }
+
+    /// An e-mail of this buyer to that address, tried then, and settled so a second later.
+    async fn email(&self, name: &str, key: &str, address: &str, tried: &str, status: Status) {
+        let claim = Claim {
+            buyer: testkit::buyer(name),
+            address: AddressDigest::of(address),
+            ..claim(key, "first", tried)
+        };
+        assert_eq!(self.leads.claim(&claim).await.unwrap(), Claimed::Ours);
+        let due = status.is_open().then(|| claim.now + jiff::SignedDuration::from_mins(1));
+        let verdict = Verdict { due, message_id: None, reason: None, ..verdict("first", status, tried) };
+        let settled = self.leads.settle(&claim.buyer, key, &verdict).await.unwrap();
+        assert_eq!(settled, Settled::Done);
+    }
+
+    async fn entry(&self, name: &str, key: &str) -> LedgerEntry {
+        self.leads.about(&testkit::buyer(name)).await.unwrap().ledger[key].clone()
+    }
+
+    /// How often this was asked.
+    fn asked(&self, operation: &str) -> usize {
+        self.wire.operations().iter().filter(|asked| *asked == operation).count()
+    }
+}
+
+fn opening(time: &str) -> Opening {
+    Opening {
+        offer: offer("car-1"),
+        car: Some(CarId::parse("car-1").unwrap()),
+        contact: contact(),
+        at: at(time),
+    }
+}
+
+const LOW: LeadId = LeadId::Low { opened_at: Sequence::new(1) };
+
+fn high() -> LeadId {
+    LeadId::parse("high/car-1/2").unwrap()
+}
+
+#[tokio::test]
+async fn every_open_lead_of_a_priority_is_told_with_its_contact_oldest_first() {
+    let asked = Asked::start().await;
+    let opened = [("ada", "10:00:03"), ("bob", "10:00:01"), ("cem", "10:00:04"), ("dee", "10:00:02")];
+    for (name, time) in opened {
+        asked.lead(name, LOW, time, None).await;
+    }
+    asked.lead("eve", LOW, "10:00:00", Some("10:00:05")).await;
+    asked.lead("fay", high(), "10:00:06", None).await;
+
+    let known = |name: &str, lead: LeadId, time: &str| {
+        let Opening { offer, car, contact, at } = opening(time);
+        let known =
+            KnownLead { offer: Some(offer), car, contact: Some(contact), opened_at: Some(at), closed: None };
+        OpenLead { buyer: testkit::buyer(name), lead, known }
+    };
+    let low = asked.leads.open_leads(Priority::Low).await.unwrap();
+    let expected = [("bob", 1), ("dee", 2), ("ada", 3), ("cem", 4)];
+    assert_eq!(low, expected.map(|(name, second)| known(name, LOW, &format!("10:00:0{second}"))));
+    let high_ones = asked.leads.open_leads(Priority::High).await.unwrap();
+    assert_eq!(high_ones, [known("fay", high(), "10:00:06")]);
+    assert!(asked.asked("Query") > 8, "{}: more pages than partitions", asked.asked("Query"));
+}
+
+#[tokio::test]
+async fn all_that_must_be_looked_at_again_is_told_due_or_not_longest_due_first() {
+    let asked = Asked::start().await;
+    let mark = |mark: &str, time: &str| Behind {
+        mark: mark.to_owned(),
+        reason: "test".to_owned(),
+        attempts: 1,
+        not_before: at(time),
+    };
+    for (name, time) in [("ada", "23:00:00"), ("bob", "10:00:01"), ("cem", "12:00:00"), ("dee", "11:00:00")] {
+        asked.leads.mark_behind(&testkit::buyer(name), &mark("m", time)).await.unwrap();
+    }
+    let waits = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
+    let held = Some(HeldAtHead { oldest: Some(waits.clone()), is_known: false });
+    asked
+        .leads
+        .move_cursor(&testkit::buyer("eve"), &Progress { held, ..progress(0, 1) }, None)
+        .await
+        .unwrap();
+    asked.email("fay", "quote-email", "fay@example.com", "13:59:00", Status::Unknown).await;
+    asked.email("fay", "accepted-email/car-1/2", "fay@example.com", "10:00:00", Status::Sent).await;
+
+    let entry = Box::new(asked.entry("fay", "quote-email").await);
+    let work =
+        |name: &str, time: &str, what: Open| OpenWork { buyer: testkit::buyer(name), due: at(time), what };
+    let expected = [
+        work("bob", "10:00:01", Open::Behind),
+        work("eve", "10:30:00", Open::Held(waits)),
+        work("dee", "11:00:00", Open::Behind),
+        work("cem", "12:00:00", Open::Behind),
+        work("fay", "14:00:00", Open::Email { key: "quote-email".to_owned(), entry }),
+        work("ada", "23:00:00", Open::Behind),
+    ];
+    assert_eq!(asked.leads.all_open_work().await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn e_mails_of_a_status_are_told_oldest_first_and_what_finding_them_cost() {
+    let asked = Asked::start().await;
+    for (name, time) in [("ada", "10:00:03"), ("bob", "10:00:01"), ("cem", "10:00:02")] {
+        asked.email(name, "quote-email", "ada@example.com", time, Status::Rejected).await;
+    }
+    asked.email("ada", "accepted-email/car-1/2", "ada@example.com", "10:00:00", Status::Sent).await;
+    asked.lead("bob", LOW, "10:00:00", None).await;
+
+    let (found, scanned) = asked.leads.scan_emails(Status::Rejected).await.unwrap();
+    let mut expected = Vec::new();
+    for name in ["bob", "cem", "ada"] {
+        let entry = asked.entry(name, "quote-email").await;
+        expected.push((testkit::buyer(name), "quote-email".to_owned(), entry));
+    }
+    assert_eq!(found, expected);
+    assert_eq!(scanned.items, 6, "four e-mails, a lead, a cursor");
+    assert_eq!(scanned.pages, asked.asked("Scan") as u64);
+    assert!(scanned.pages >= 6, "{scanned:?}");
+    let units: Vec<f64> = asked
+        .wire
+        .exchanges()
+        .iter()
+        .filter(|exchange| exchange.request.operation() == "Scan")
+        .map(|exchange| {
+            let answer = exchange.reply.as_ref().unwrap().body_json();
+            answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap()
+        })
+        .collect();
+    assert!(units.iter().any(|units| *units > 0.0), "{units:?}");
+    assert!((scanned.read_units - units.iter().sum::<f64>()).abs() < 1e-9, "{scanned:?} {units:?}");
+}
+
+#[tokio::test]
+async fn everything_about_a_buyer_is_told_however_many_pages_it_takes() {
+    let asked = Asked::start().await;
+    let keys: BTreeSet<String> = (1..=5).map(|version| format!("accepted-email/car-1/{version}")).collect();
+    for key in &keys {
+        asked.email("ada", key, "ada@example.com", "10:00:00", Status::Sent).await;
+    }
+    asked.lead("ada", LOW, "10:00:00", None).await;
+    let about = asked.leads.about(&testkit::buyer("ada")).await.unwrap();
+    assert_eq!(about.ledger.into_keys().collect::<BTreeSet<_>>(), keys);
+    assert_eq!((about.cursor.through, about.leads.len()), (Sequence::new(1), 1));
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_named_and_not_left_out() {
+    let asked = Asked::start().await;
+    let s = |text: &str| json!({ "S": text });
+    let lay = asked.engine.laying();
+    lay(&json!({
+        "buyer": s("ada"), "kind": s("lead/high/car-1/2"), "openLeads": s("high#0"), "openedAt": s("?"), "closedBecause": s("?"),
+    }));
+    lay(&json!({
+        "buyer": s("ada"), "kind": s("email/quote-email"), "openWork": s("email#0"), "due": s("?"), "status": s("sent"),
+    }));
+    let error = asked.leads.open_leads(Priority::High).await.map(drop).unwrap_err();
+    assert_eq!(error.buyer, "ada");
+    assert!(error.source.to_string().contains("lead/high/car-1/2"), "{}", error.source);
+    for error in [
+        asked.leads.all_open_work().await.map(drop).unwrap_err(),
+        asked.leads.scan_emails(Status::Sent).await.map(drop).unwrap_err(),
+    ] {
+        assert_eq!(error.buyer, "ada");
+        assert!(error.source.to_string().contains("email/quote-email"), "{}", error.source);
+    }
+}
+
+#[tokio::test]
+async fn of_an_erased_buyer_no_digest_of_an_address_is_left_and_of_others_all_are() {
+    let asked = Asked::start().await;
+    let (ada, bob) = (testkit::buyer("ada"), testkit::buyer("bob"));
+    for name in ["ada", "bob"] {
+        asked.email(name, "quote-email", "ada@example.com", "10:00:00", Status::Sent).await;
+        asked.email(name, "accepted-email/car-1/2", "other@example.com", "10:00:00", Status::Unknown).await;
+        asked.lead(name, LOW, "10:00:00", None).await;
+        let receipt = Receipt {
+            buyer: testkit::buyer(name),
+            effect: "quote-email".to_owned(),
+            nonce: "first".to_owned(),
+            kind: Kind::Complained { at: at("10:00:01") },
+            message_id: "ses-1".to_owned(),
+        };
+        receipts_at(&asked.engine.url).learn(&receipt, at("10:00:02")).await.unwrap();
+    }
+    let before = (asked.leads.about(&ada).await.unwrap(), asked.leads.about(&bob).await.unwrap());
+    assert_eq!(before.0.cursor.stopped.len(), 1);
+
+    asked.leads.forget(&ada).await.unwrap();
+
+    let mut expected = before.0.clone();
+    expected.cursor.stopped.clear();
+    for entry in expected.ledger.values_mut() {
+        entry.address = AddressDigest("forgotten".to_owned());
+    }
+    assert_eq!(asked.leads.about(&ada).await.unwrap(), expected);
+    assert_eq!(asked.leads.about(&bob).await.unwrap(), before.1);
+    asked.leads.forget(&ada).await.unwrap();
+    assert_eq!(asked.leads.about(&ada).await.unwrap(), expected, "once more changes nothing");
+}
+
+#[tokio::test]
+async fn of_a_buyer_nobody_heard_of_there_is_nothing_to_forget_and_nothing_is_written() {
+    let asked = Asked::start().await;
+    let nobody: BuyerId = testkit::buyer("nobody");
+    asked.leads.forget(&nobody).await.unwrap();
+    assert_eq!(asked.engine.items().len(), 0);
+}
