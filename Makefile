@@ -10,8 +10,10 @@ SEEDS ?= 10000
 KILLS ?= 10000
 TIME ?= 600
 RUNS ?= -1
+BUYERS ?= 1000
+PARITY_BUYERS ?= 10000
 SHARD ?= 0/1
-MUTATED ?= domain event-store effects contract recorder reactor sweeper receipts
+MUTATED ?= domain event-store leads-store effects contract recorder reactor sweeper receipts
 
 NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
@@ -30,7 +32,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template check build-local sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template migration check build-local sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -57,6 +59,10 @@ test-template: .venv/ready ## Checks the template that is deployed, and the exam
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
+
+migration: .venv/ready build-local ## Migrates from a former system on a local AWS of its own (BUYERS=1000 PARITY_BUYERS=10000)
+	$(ON_A_STACK) -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
+		--parity-buyers $(PARITY_BUYERS) --report $(LOCAL)/migration.json
 
 sim: build-local ## Runs the simulator from a seed on (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights
@@ -88,7 +94,7 @@ fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds or 
 	done
 
 clauses: .tools/nextest build-local ## Takes every clause out of every condition in turn, and says which test notices
-	cargo nextest run --cargo-profile local --package event-store --package effects --profile clauses --no-capture
+	cargo nextest run --cargo-profile local --package event-store --package leads-store --profile clauses --no-capture
 
 # In a copy of the sources. What was caught before is not tried again, so that a run can be broken off and gone on with;
 # after a change, delete $(BUILT)/mutants to begin anew.

@@ -4,13 +4,18 @@ deploys, for tests of what happens when the stack's parameters change.
     GET, POST /buyers/…          the former system's two endpoints
     POST /control/events         the former system hears of these events, one in a line, and announces what it owes
     GET  /control/announced/<id> what it has announced about a buyer: [what, about], in order
+    GET  /control/announced      the same of every buyer, as an object
+    GET  /control/requests       the requests to the two endpoints so far: {buyer: {"GET 200": number, …}}
     PUT  /control/away           `true`: it answers 503 to everything; `false`: no longer
     PUT  /control/recorder       a JSON object of the recorder's environment variables that change from now on
+
+Both endpoints also answer below /misread, where every accepted offer reads as pending: a rule that is broken on purpose.
 """
 
 import json
 import sys
 import threading
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +25,8 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "docs/contract/former-
 
 from former_system import FormerSystem, handler_of  # noqa: E402
 
+MISREAD = "/misread"
+
 
 class Beside:
     """Listens on a free port of this machine until it is stopped; `set_recorder` changes the deployed recorder."""
@@ -27,10 +34,40 @@ class Beside:
     def __init__(self) -> None:
         self.set_recorder: Callable[[dict[str, str]], None] | None = None
         beside, former, away = self, FormerSystem(), threading.Event()
+        requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        counting = threading.Lock()
 
         class Handler(handler_of(former)):
+            # Otherwise the body of an answer waits until the client has acknowledged its headers.
+            disable_nagle_algorithm = True
+            path = ""
+            is_misread = False
+
+            def parse_request(self) -> bool:
+                is_good = super().parse_request()
+                self.is_misread = is_good and self.path.startswith(MISREAD)
+                if self.is_misread:
+                    self.path = self.path.removeprefix(MISREAD)
+                return is_good
+
+            def send_response(self, code: int, message: str | None = None) -> None:
+                place = self.path.split("/")
+                if len(place) > 2 and place[1] == "buyers":
+                    with counting:
+                        requests[unquote(place[2])][f"{self.command} {code}"] += 1
+                super().send_response(code, message)
+
             def do_GET(self) -> None:
-                if self.path.startswith("/control/announced/"):
+                if self.path == "/control/requests":
+                    with counting:
+                        answer = json.dumps(requests)
+                    self._send(200, answer)
+                elif self.path == "/control/announced":
+                    announced = defaultdict(list)
+                    for buyer, what, about in list(former.announced):
+                        announced[buyer].append([what, about])
+                    self._send(200, json.dumps(announced))
+                elif self.path.startswith("/control/announced/"):
                     buyer = unquote(self.path.rpartition("/")[2])
                     self._send(200, json.dumps([told[1:] for told in former.announced if told[0] == buyer]))
                 elif away.is_set():
@@ -61,6 +98,9 @@ class Beside:
                         beside.set_recorder(json.loads(body))
                 self._send(204)
 
+            def _answer(self, answer: dict | None) -> None:
+                super()._answer(misread(answer) if self.is_misread and answer else answer)
+
             def _body(self) -> str:
                 return self.rfile.read(int(self.headers.get("content-length", 0))).decode()
 
@@ -70,8 +110,17 @@ class Beside:
                 self.end_headers()
                 self.wfile.write(body.encode())
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            # Clients connect many at once, and one that is turned away tries again only a second later.
+            request_queue_size = 128
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                # A client may hang up at any point.
+                if not isinstance(sys.exc_info()[1], ConnectionError):
+                    super().handle_error(request, client_address)
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
@@ -79,3 +128,11 @@ class Beside:
         """Ends it at once; nobody is waited for."""
         threading.Thread(target=self._server.shutdown, daemon=True).start()
         self._server.server_close()
+
+
+def misread(answer: dict) -> dict:
+    """The answer with every accepted offer read as pending."""
+    offers = [
+        offer | {"stage": "pending"} if offer["stage"] == "accepted" else offer for offer in answer["offers"]
+    ]
+    return answer | {"offers": offers}
