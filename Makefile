@@ -1,4 +1,4 @@
-# `make help` says what there is. Everything that is needed beyond the prerequisites is installed inside the project.
+# `make help` lists the targets. Everything needed beyond the prerequisites is installed inside the project.
 
 PORT ?= 4566
 ARCH ?= arm64
@@ -19,7 +19,7 @@ NEXTEST_VERSION := 0.9.143
 DENY_VERSION := 0.20.2
 MUTANTS_VERSION := 27.1.0
 
-# Where cargo puts things, and where the functions lie ready for the local AWS and for Lambda.
+# Where cargo builds, and where the functions for the local AWS are placed.
 BUILT := $(or $(CARGO_TARGET_DIR),target)
 LOCAL := $(BUILT)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
@@ -32,7 +32,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template migration check build-local sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -40,52 +40,52 @@ help: ## Lists the targets
 
 ##@ On this machine
 
-demo: .venv/ready build-local ## Shows the whole of it at work, on a local AWS of its own
+demo: .venv/ready build-demo ## Runs a demonstration of the whole system on its own local AWS
 	$(ON_A_STACK) -- $(LOCAL)/demo
 
-test: test-template test-rules test-local ## Runs every test, the deployed ones too
+test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack
 
 test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
 	cargo test --profile local --workspace --doc --quiet
 
-test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack, on a local AWS of its own
+test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS
 	$(ON_A_STACK) --enforce-iam -- sh -ec '\
 		cargo nextest run --cargo-profile local --workspace --profile local-aws; \
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-alone; \
 		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
 
-test-template: .venv/ready ## Checks the template that is deployed, and the examples of the contract
+test-template: .venv/ready ## Lints the template and tests the contract's example programs
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
-migration: .venv/ready build-local ## Migrates from a former system on a local AWS of its own (BUYERS=1000 PARITY_BUYERS=10000)
+migration: .venv/ready build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
 		--parity-buyers $(PARITY_BUYERS) --report $(LOCAL)/migration.json
 
-sim: build-local ## Runs the simulator from a seed on (FROM=0 SEEDS=10000)
+sim: build-local ## Runs the simulator on SEEDS seeds, beginning with FROM (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights
 
-sim-pairs: build-local ## Strikes every two calls of every scenario with every two faults, in the simulator
+sim-pairs: build-local ## Injects every pair of faults at every pair of calls of every simulated scenario
 	@$(LOCAL)/sim --pairs --report $(LOCAL)/pairs.json --page docs/simulator.md
 
-sim-compare: build-local ## Compares with other ways to do the same work, on the same seeds (FROM=0 SEEDS=10000)
+sim-compare: build-local ## Compares with alternative designs on the same seeds (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --compare --from $(FROM) --seeds $(SEEDS) --page docs/simulator.md --picture docs/pictures/ways.svg
 
-kills: build-local ## Kills the built functions at chosen requests, and makes answers of SES ambiguous (KILLS=10000 FROM=0)
+kills: build-local ## Kills the built functions at chosen requests and makes SES responses ambiguous (KILLS=10000 FROM=0)
 	$(LOCAL)/kills --kills $(KILLS) --from $(FROM) --report $(LOCAL)/kills.json
 	$(LOCAL)/kills --ses $(KILLS) --report $(LOCAL)/ses.json
 	$(LOCAL)/kills --add $(LOCAL)/kills.json $(LOCAL)/ses.json --report docs/kills.json
 
-# What libFuzzer watches: which edges were taken, and what was compared with what.
+# The instrumentation that libFuzzer needs: edges taken, and operands compared.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
 	-Cllvm-args=-sanitizer-coverage-inline-8bit-counters
 HOST := $(shell rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 FUZZER := $(BUILT)/$(HOST)/fuzz/fuzz
 FUZZED := incoming batch doorbells receipts email commit snapshot
 
-fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds or RUNS= inputs for each TARGET=); needs a C++ compiler
+fuzz: | prerequisites ## Fuzzes untrusted input (TIME=600 seconds or RUNS= inputs for each TARGET=); needs a C++ compiler
 	RUSTFLAGS="$(COVERAGE)" cargo build --profile fuzz --target $(HOST) --package fuzz --features libfuzzer --bin fuzz
 	@for target in $(or $(TARGET),$(FUZZED)); do \
 		mkdir -p $(BUILT)/fuzzing/$$target && \
@@ -93,18 +93,18 @@ fuzz: | prerequisites ## Fuzzes what comes in from outside (TIME=600 seconds or 
 			-max_len=4096 -timeout=10 -close_fd_mask=1 -print_final_stats=1 -artifact_prefix=$(BUILT)/fuzzing/ || exit 1; \
 	done
 
-clauses: .tools/nextest build-local ## Takes every clause out of every condition in turn, and says which test notices
+clauses: .tools/nextest build-local ## Removes each clause of each write condition in turn and reports which test fails
 	cargo nextest run --cargo-profile local --package event-store --package leads-store --profile clauses --no-capture
 
-# In a copy of the sources. What was caught before is not tried again, so that a run can be broken off and gone on with;
-# after a change, delete $(BUILT)/mutants to begin anew.
-mutants: .tools/nextest .tools/mutants ## Changes the code in every small way, and says what no test notices (MUTATED= SHARD=0/1)
+# Works on a copy of the sources. Mutants caught before are not tried again, so an interrupted run can be continued; after
+# a change of the code, delete $(BUILT)/mutants to start again.
+mutants: .tools/nextest .tools/mutants ## Runs mutation tests and lists mutants that no test catches (MUTATED= SHARD=0/1)
 	@mkdir -p $(BUILT)/mutants
 	-cargo mutants $(MUTATED:%=--package %) --shard $(SHARD) --iterate --output $(BUILT)/mutants
 	@cp $(BUILT)/mutants/mutants.out/outcomes.json $(BUILT)/mutants/$$(date +%s).json
 	@cargo mutants --list --json | $(PYTHON) -B tests/mutants.py $(BUILT)/mutants/*.json
 
-bench: build-local .tools/castore | prerequisites ## Measures what an event costs, beside the peers; needs node and Valgrind, takes half an hour
+bench: build-local .tools/castore | prerequisites ## Measures the cost of an event and of peers; needs node and Valgrind, takes half an hour
 	@mkdir -p $(BUILT)/bench
 	cargo build --release --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package stores
 	cargo build --release --manifest-path bench/peers/Cargo.toml --target-dir $(PEERS) --package hello --package usual
@@ -115,29 +115,38 @@ bench: build-local .tools/castore | prerequisites ## Measures what an event cost
 		--work $(BUILT)/release/work --report $(BUILT)/bench/figures.json
 	$(BUILT)/release/bench report --figures $(BUILT)/bench/figures.json --start $(BUILT)/bench/start.json --docs docs
 
-baseline: build-local ## Writes bench/baseline.json anew, that `make test` compares with; needs Valgrind
+baseline: build-local ## Rewrites bench/baseline.json, with which `make test` compares; needs Valgrind
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
 	mv $(BUILT)/baseline.json bench/baseline.json
 
-check: .tools/deny ## Checks formatting, lints and what we depend on
+check: .tools/deny ## Checks formatting, lints and dependencies
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 
-up: .venv/ready build-local ## Starts a local AWS with the stack on it and keeps it (PORT=4566)
+up: .venv/ready build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566)
 	$(STACK) up --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
 
-down: .venv/ready ## Ends what `up` started
+down: .venv/ready ## Stops the stack that `up` started
 	$(STACK) down
 
-# Without the optimisation at link time that packages get, which takes minutes. All targets at once, so that demo and
-# tests share one build of every dependency.
+# Omits the link-time optimisation of packages, which takes minutes.
+define lay-out-functions
+@for function in $(FUNCTIONS); do \
+	mkdir -p $(LOCAL_FUNCTIONS)/$$function && \
+	cp $(LOCAL)/$$function $(LOCAL_FUNCTIONS)/$$function/bootstrap || exit 1; \
+done
+endef
+
 build-local: | prerequisites
 	cargo build --profile local --workspace --all-targets
-	@for function in $(FUNCTIONS); do \
-		mkdir -p $(LOCAL_FUNCTIONS)/$$function && \
-		cp $(LOCAL)/$$function $(LOCAL_FUNCTIONS)/$$function/bootstrap || exit 1; \
-	done
+	$(lay-out-functions)
+
+# Only what the demo runs. Naming one small test makes cargo choose the features of dependencies that `build-local`
+# chooses, so that `make test` builds nothing of this again.
+build-demo: | prerequisites
+	cargo build --profile local --workspace $(FUNCTIONS:%=--bin %) --bin leads --bin demo --bin strict-wire --test names
+	$(lay-out-functions)
 
 ##@ On AWS
 
@@ -148,16 +157,16 @@ package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or 
 	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
 		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
-# What is not said here keeps the value that the stack has.
-deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters, or with SAM_ARGS= changes PARAMETERS= only
+# Parameters that are not given keep the value that the stack has.
+deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters or, with SAM_ARGS=, changes only PARAMETERS=
 	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK_NAME) \
 		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(SAM_ARGS)
 
 ##@ Preparation
 
-setup: .venv/ready .tools/nextest .tools/deny ## Installs what is needed, inside the project
+setup: .venv/ready .tools/nextest .tools/deny ## Installs the tools inside the project
 
-prerequisites: ## Says what is missing that has to be there before
+prerequisites: ## Checks the prerequisites
 	@missing=; \
 	command -v cargo >/dev/null || missing="$$missing\n  Rust with cargo (https://rustup.rs)"; \
 	command -v cc >/dev/null || missing="$$missing\n  a C compiler, as cc"; \
@@ -165,7 +174,7 @@ prerequisites: ## Says what is missing that has to be there before
 		missing="$$missing\n  Python 3.10 or later with venv, as $(PYTHON) (PYTHON= names another one)"; \
 	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
 
-clean: ## Removes what was built, installed and left by runs; ends a stack that is up
+clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then $(STACK) down; fi
 	rm -rf .local .tools .venv infra/local/__pycache__
 	cargo clean
@@ -174,7 +183,7 @@ clean: ## Removes what was built, installed and left by runs; ends a stack that 
 	npm ci --silent --prefix bench/castore
 	mkdir -p .tools && touch $@
 
-# An environment is made anew whenever its list changes, so that nothing of an older one is left in it.
+# An environment is recreated whenever its list changes, so that it contains nothing of an older one.
 .venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites
 .tools/package/ready: infra/requirements-package.txt | prerequisites
 .tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
@@ -183,7 +192,7 @@ clean: ## Removes what was built, installed and left by runs; ends a stack that 
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
 	touch $@
 
-# Hardly optimised: it waits for tests most of the time, and it is built on the way to the first `make test`.
+# Built with little optimisation: nextest mostly waits for tests, and the first `make test` waits for this build.
 .tools/nextest: | prerequisites
 	cargo nextest --version >/dev/null 2>&1 || \
 		env CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \

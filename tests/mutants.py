@@ -1,7 +1,8 @@
-"""Adds up what `cargo mutants` found, per package: a table, then every mutant that no test noticed.
+"""Summarises the results of `cargo mutants`: a table with one row per package, then every mutant that no test caught.
 
-Standard input: every mutant of today's code (`cargo mutants --list --json`). Arguments: the outcomes of runs, also of older
-code, of which only what is still there counts; of two the later knows better.
+Standard input is the list of all mutants of the current code (`cargo mutants --list --json`). The arguments are the
+outcome files of runs, which may be of older code: mutants that no longer exist are ignored, and for a mutant in several
+files the last file counts.
 """
 
 import json
@@ -10,20 +11,20 @@ from collections import Counter, defaultdict
 
 CAUGHT, MISSED, UNVIABLE, TIMEOUT = "CaughtMutant", "MissedMutant", "Unviable", "Timeout"
 
-today = {mutant["name"]: mutant["package"] for mutant in json.load(sys.stdin)}
+current = {mutant["name"]: mutant["package"] for mutant in json.load(sys.stdin)}
 found = {}
 for path in sys.argv[1:]:
     with open(path, encoding="utf-8") as file:
         for outcome in json.load(file)["outcomes"]:
             if isinstance(outcome["scenario"], dict):
                 name = outcome["scenario"]["Mutant"]["name"]
-                if name in today:
+                if name in current:
                     found[name] = outcome["summary"]
 
 packages = defaultdict(Counter)
 for name, summary in found.items():
-    packages[today[name]][summary] += 1
-mutants = Counter(today.values())
+    packages[current[name]][summary] += 1
+mutants = Counter(current.values())
 
 print("| package | mutants | tried | caught | missed | unviable | timeouts | score |")
 print("| --- | --- | --- | --- | --- | --- | --- | --- |")

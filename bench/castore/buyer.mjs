@@ -1,4 +1,4 @@
-// The aggregate: one buyer with the offers made to them. It is as small as such a thing gets, and knows of no store.
+// The aggregate: one buyer with its offers. It is as small as possible, and independent of the store.
 
 const STAGES = {
   "offer.made.v1": "pending",
@@ -10,11 +10,11 @@ const STAGES = {
 
 export const EVENT_TYPES = Object.keys(STAGES);
 
-/** The buyer and the event that the body of a message, a CloudEvent in JSON, tells of. */
+/** Decodes the body of a message, a CloudEvent in JSON, into its buyer and its event. */
 export const decode = (body) => {
   const { id, type, time, data } = JSON.parse(body);
   const { buyerId, offerId: offer, offerVersion: version, carId: car, buyer: contact, reason } = data;
-  if (!(type in STAGES)) throw new Error(`no event is of type ${type}`);
+  if (!(type in STAGES)) throw new Error(`unknown event type ${type}`);
   if (!buyerId || !offer || !version) throw new Error(`event ${id} lacks its buyer, offer or version`);
   const payload = { id, offer, version };
   if (time) payload.time = time;
@@ -28,12 +28,12 @@ export const decode = (body) => {
 
 const contactOf = ({ name, email, phone }) => (phone ? { name, email, phone } : { name, email });
 
-/** Whether this event is not known yet. An early one counts as news: nothing is held back here. */
+/** Whether this event is new. An early event counts as new, because peers hold no events. */
 export const isNews = (buyer, { payload }) => (buyer?.offers.get(payload.offer)?.version ?? 0) < payload.version;
 
 /**
- * The buyer after one more event. Offers are changed in place: every fold begins with a buyer of its own, and copying
- * thousands of offers for each of thousands of events would be all that is measured.
+ * The buyer after one more event. Offers are changed in place, because every fold begins with a new buyer, and copying
+ * thousands of offers for each of thousands of events would dominate the measurement.
  */
 export const reducer = (buyer, { aggregateId, version, type, payload }) => {
   const { offers, pending, accepted } = buyer ?? { offers: new Map(), pending: 0, accepted: 0 };

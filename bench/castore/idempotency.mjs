@@ -6,10 +6,10 @@ import { DynamoDBPersistenceLayer } from "@aws-lambda-powertools/idempotency/dyn
 
 export const TABLE = "Idempotency";
 
-/** What Lambda calls the function; Powertools puts it before every hash. */
+/** The function's name, which Powertools puts before every hash. */
 process.env.AWS_LAMBDA_FUNCTION_NAME ??= "recorder";
 
-/** What is left of the invocation, in milliseconds. */
+/** The remaining time of the invocation, in milliseconds. */
 const REMAINING = 30_000;
 
 export const create = (client) =>
@@ -28,8 +28,8 @@ export const open = (client) => {
   config.registerLambdaContext({ getRemainingTimeInMillis: () => REMAINING });
 
   /**
-   * Hands those messages that nobody handled yet to `record`, all at once, and gives what it gives; 0 if there are
-   * none. Each is made idempotent by itself, and waits with the others until every message is claimed or is a repeat.
+   * Passes the messages that were not handled yet to `record`, all at once, and returns its result, or 0 if there are
+   * none. Each message is made idempotent by itself, and waits until every message is claimed or known as a repeat.
    */
   return async (messages, record) => {
     const claimed = new Set();

@@ -1,5 +1,5 @@
-// A Lambda that records offer events with Castore. It is driven from outside, and measured there: one JSON command on
-// each line of standard input, one JSON answer on a line of standard output.
+// A Lambda that records offer events with Castore. The bench drives it: each line of standard input is a JSON command,
+// and is answered by one line of JSON on standard output.
 
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
@@ -16,12 +16,12 @@ if (!endpoint || !["castore", "castore+idempotency"].includes(peer)) {
   throw new Error("usage: node main.mjs --peer castore[+idempotency] --endpoint URL");
 }
 
-/** Standard error is for failures. */
+/** Keeps the SDK's warnings off standard error, which is for failures. */
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = "true";
 
 const hasIdempotency = peer === "castore+idempotency";
 
-/** What a cold start makes and a warm one finds. */
+/** Creates the state that a cold start creates and warm invocations reuse. */
 const start = () => {
   const credentials = { accessKeyId: "test", secretAccessKey: "test" };
   const client = new DynamoDBClient({ region: "us-east-1", endpoint, credentials });
@@ -30,7 +30,7 @@ const start = () => {
 
 let warm = start();
 
-/** Records one buyer's events of a batch, and tells how many were news. */
+/** Records the events of one buyer in a batch. Returns the number of new ones. */
 const record = (buyer, messages) => {
   const all = (some) => warm.buyers.record(buyer, some.map(({ event }) => event));
   return warm.once ? warm.once(messages, all) : all(messages);
@@ -65,7 +65,7 @@ const restart = () => {
   return {};
 };
 
-/** What the peer itself refuses is an answer; every other failure ends the process. */
+/** Makes a refusal of the peer an answer; every other failure ends the process. */
 const orRefused = (work) => async (command) => {
   try {
     return await work(command);
@@ -81,6 +81,6 @@ const commands = { create, lay: orRefused(lay), deliver: orRefused(deliver), res
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line);
   const answer = commands[command.do];
-  if (!answer) throw new Error(`no command is named ${command.do}`);
+  if (!answer) throw new Error(`unknown command ${command.do}`);
   process.stdout.write(`${JSON.stringify(await answer(command))}\n`);
 }

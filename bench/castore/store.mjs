@@ -1,4 +1,4 @@
-// Castore with its single-table DynamoDB adapter. One event is pushed, several of a buyer are pushed as a group.
+// Castore with its single-table DynamoDB adapter. A single event is pushed alone, several of a buyer as a group.
 
 import { CreateTableCommand } from "@aws-sdk/client-dynamodb";
 import { Command, EventStore, EventType, tuple } from "@castore/core";
@@ -15,10 +15,10 @@ import { EVENT_TYPES, isNews, reducer } from "./buyer.mjs";
 
 const TABLE = "buyer-events";
 
-/** How many events a group may have: as many as a transaction takes. */
+/** The number of events in a group, which is limited by the size of a transaction. */
 const GROUP = 100;
 
-/** Creates the table with its index, as the adapter's README has them, and tells its name. */
+/** Creates the table with its index, as in the adapter's README. Returns the table's name. */
 export const create = async (client) => {
   const key = (AttributeName, KeyType) => ({ AttributeName, KeyType });
   const attribute = (AttributeName, AttributeType) => ({ AttributeName, AttributeType });
@@ -50,7 +50,7 @@ export const open = (client) => {
     reducer,
     eventStorageAdapter: new DynamoDBSingleTableEventStorageAdapter({ tableName: TABLE, dynamoDBClient: client }),
   });
-  // The command is run again by itself, twice, when somebody else came first.
+  // Castore runs the command again, up to twice, after a conflict with another writer.
   const recordOffers = new Command({
     commandId: "RECORD_OFFERS",
     requiredEventStores: tuple(buyers),
@@ -68,10 +68,10 @@ export const open = (client) => {
     },
   });
   return {
-    /** Appends those events that are news, and tells how many they are. */
+    /** Appends the new events. Returns their number. */
     record: (buyer, events) => recordOffers.handler({ buyer, events }, [buyers]),
 
-    /** Puts a whole stream there. Castore leaves no trace of how many events were pushed at a time. */
+    /** Stores a whole stream. The stored items do not depend on how many events were pushed at a time. */
     lay: async (buyer, events) => {
       const numbered = events.map((event, index) => ({ aggregateId: buyer, version: index + 1, ...event }));
       while (numbered.length > 0) await push(buyers, numbered.splice(0, GROUP));
@@ -79,7 +79,7 @@ export const open = (client) => {
   };
 };
 
-/** A group is a transaction, which costs twice as much: not for a single event. */
+/** A group is a transaction, which costs twice as much, so a single event is pushed without one. */
 const push = async (buyers, events) => {
   if (events.length === 1) await buyers.pushEvent(events[0]);
   if (events.length > 1) await EventStore.pushEventGroup(...events.map((event) => buyers.groupEvent(event)));

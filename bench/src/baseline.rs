@@ -1,4 +1,4 @@
-//! The committed figures of ours: what the product must not become dearer than.
+//! Our committed figures, which the product must not exceed.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,18 +9,18 @@ use serde_json::{Value, json};
 use crate::count::Count;
 use crate::instructions;
 use crate::reactor::{self, Costs};
-use crate::scenario::{Figures, Scenario, Who};
+use crate::scenario::{Candidate, Figures, Scenario};
 
 /// Figures by name, as in `tens.warm.writes`.
 pub type Flat = BTreeMap<String, f64>;
 
-/// By how much bytes on the wire may differ: a port has four digits or five.
+/// The tolerance for bytes on the wire, which depend on the number of digits of a port.
 pub const WIRE_BYTES_WITHIN: f64 = 0.01;
 
-/// By how much instructions may differ.
+/// The tolerance for instructions.
 pub const INSTRUCTIONS_WITHIN: f64 = 0.03;
 
-/// The scenarios that are measured with every `make test`: those that take seconds.
+/// The scenarios that every `make test` measures, because they take only seconds.
 pub const GATED: [Scenario; 6] = [
     Scenario::Alone,
     Scenario::Tens,
@@ -30,22 +30,22 @@ pub const GATED: [Scenario; 6] = [
     Scenario::Offers(20),
 ];
 
-/// How many buyers the reactor is measured with there.
+/// The number of buyers with which every `make test` measures the reactor.
 pub const GATED_BUYERS: usize = 5;
 
-/// What is committed.
+/// The figures in `bench/baseline.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Baseline {
     /// Requests, units and bytes.
     pub counted: Flat,
-    /// Instructions, of the build that tests use.
+    /// Instructions of the build that tests use.
     pub instructions: Flat,
-    /// The compiler that they are of.
+    /// The version of the compiler of that build.
     pub rustc: String,
 }
 
 impl Baseline {
-    /// Reads what is committed.
+    /// Reads the text of `bench/baseline.json`.
     #[must_use]
     pub fn read(text: &str) -> Self {
         let json: Value = serde_json::from_str(text).unwrap();
@@ -57,16 +57,16 @@ impl Baseline {
         }
     }
 
-    /// Measures all of it.
+    /// Measures all figures.
     pub async fn measure(work: &Path) -> Self {
         let mut counted = flat_costs(&reactor::measure(GATED_BUYERS).await);
         for scenario in GATED {
-            counted.extend(flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
+            counted.extend(flat(scenario, &Candidate::Ours.measure(scenario).await.unwrap()));
         }
         Self { counted, instructions: instructions(work), rustc: rustc() }
     }
 
-    /// How it is committed: rounded to what is told apart.
+    /// The text of `bench/baseline.json`, with figures rounded to four digits after the point.
     #[must_use]
     pub fn written(&self) -> String {
         let rounded = |figures: &Flat| -> BTreeMap<String, f64> {
@@ -86,7 +86,7 @@ fn of(name: &str, count: &Count) -> [(String, f64); 5] {
     count.figures().map(|(figure, value)| (format!("{name}.{figure}"), value))
 }
 
-/// Those of one scenario, by name.
+/// The figures of one scenario by name.
 #[must_use]
 pub fn flat(scenario: Scenario, figures: &Figures) -> Flat {
     let name = |temperature: &str| format!("{}.{temperature}", scenario.name());
@@ -97,19 +97,19 @@ pub fn flat(scenario: Scenario, figures: &Figures) -> Flat {
         .collect()
 }
 
-/// Those of the reactor, by name.
+/// The figures of the reactor by name.
 #[must_use]
 pub fn flat_costs(costs: &Costs) -> Flat {
     let each = [
         ("reactor.withEmail", &costs.with_email),
         ("reactor.withoutEmail", &costs.without_email),
         ("reactor.withoutEffects", &costs.without_effects),
-        ("reactor.again", &costs.again),
+        ("reactor.again", &costs.repeated),
     ];
     each.into_iter().flat_map(|(name, cost)| of(name, &cost.mean)).collect()
 }
 
-/// Instructions for an event, of this build of `work`.
+/// The instructions per event, for this build of `work`.
 #[must_use]
 pub fn instructions(work: &Path) -> Flat {
     Flat::from([
@@ -118,7 +118,7 @@ pub fn instructions(work: &Path) -> Flat {
     ])
 }
 
-/// The compiler's version, as in `rustc 1.95.0 (59807616e 2026-04-14)`.
+/// The version of the compiler, as in `rustc 1.95.0 (59807616e 2026-04-14)`.
 #[must_use]
 pub fn rustc() -> String {
     let output = Command::new("rustc").arg("--version").output().unwrap();

@@ -1,16 +1,16 @@
-//! The events that are recorded: as the offer system would send them, from a seed.
+//! The corpus: the events to record, as the offer system would send them, made from a seed.
 
 use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
 use serde_json::Value;
 use testkit::{EventBuilder, SplitMix64, acceptance_withdrawn, accepted, rejected, withdrawn};
 
-/// Buyers in the corpus.
+/// The number of buyers in the corpus.
 const BUYERS: usize = 40;
 
-/// Events of each of them, in their order.
+/// The number of events per buyer.
 pub const EVENTS_OF_EACH: usize = 20;
 
-/// The corpus as it is committed: one message body a line, buyer after buyer.
+/// The committed corpus: one message body per line, buyer after buyer.
 const COMMITTED: &str = include_str!("../corpus.jsonl");
 
 /// A message of the queue.
@@ -25,7 +25,7 @@ pub struct Message {
 }
 
 impl Message {
-    /// The message that holds this event.
+    /// The message with this event.
     #[must_use]
     pub fn of(buyer: &BuyerId, event: &Event) -> Self {
         Self { group: buyer.to_string(), id: event.id.to_string(), body: testkit::body(buyer, event) }
@@ -37,27 +37,27 @@ impl Message {
         Self { group: text(&body["data"]["buyerId"]), id: text(&body["id"]), body: line.to_owned() }
     }
 
-    /// Its type, as in `offer.made.v1`.
+    /// The event's type, as in `offer.made.v1`.
     ///
     /// # Panics
-    /// It is no event.
+    /// The body is not an event.
     #[must_use]
     pub fn kind(&self) -> String {
         serde_json::from_str::<Value>(&self.body).unwrap()["type"].as_str().unwrap().to_owned()
     }
 }
 
-/// The corpus, by buyer.
+/// The corpus by buyer.
 ///
 /// # Panics
-/// It was edited by hand.
+/// The corpus was edited by hand.
 #[must_use]
 pub fn committed() -> Vec<Vec<Message>> {
     let messages: Vec<Message> = COMMITTED.lines().map(Message::read).collect();
     messages.chunks(EVENTS_OF_EACH).map(<[Message]>::to_vec).collect()
 }
 
-/// How often each type occurs, in descending order.
+/// The number of events of each type, in descending order.
 #[must_use]
 pub fn mix(messages: &[Vec<Message>]) -> Vec<(String, usize)> {
     let mut mix = std::collections::BTreeMap::<String, usize>::new();
@@ -69,7 +69,7 @@ pub fn mix(messages: &[Vec<Message>]) -> Vec<(String, usize)> {
     mix
 }
 
-/// The corpus, made anew: what is committed is this.
+/// Makes the corpus again; the result must equal the committed one.
 #[must_use]
 pub fn make() -> String {
     let mut random = SplitMix64(2026);
@@ -77,7 +77,7 @@ pub fn make() -> String {
     lines.map(|body| body + "\n").collect()
 }
 
-/// A buyer's first events: offers made, and each of them living on as offers do.
+/// The first events of a buyer: offers are made, and each of them changes as offers do.
 fn life(number: usize, random: &mut SplitMix64) -> Vec<String> {
     const NAMES: [&str; 8] = [
         "Ada Canary",
@@ -112,7 +112,7 @@ fn life(number: usize, random: &mut SplitMix64) -> Vec<String> {
                 time: None,
             }
         } else {
-            offers[open[random.below(open.len())]].go_on(random.below(100))
+            offers[open[random.below(open.len())]].next_event(random.below(100))
         };
         let id = uuid::Builder::from_random_bytes(bytes(random)).into_uuid();
         let minute = bodies.len() * 7;
@@ -131,8 +131,9 @@ struct Offer {
 }
 
 impl Offer {
-    /// What comes next: of a hundred offers pending, 45 are accepted; of a hundred accepted, 35 are so no longer.
-    fn go_on(&mut self, of_a_hundred: usize) -> Event {
+    /// The offer's next event. Of a hundred pending offers 45 are accepted, 25 withdrawn and 30 rejected; of a hundred
+    /// accepted ones, 35 acceptances are withdrawn, 40 offers withdrawn and 25 rejected.
+    fn next_event(&mut self, of_a_hundred: usize) -> Event {
         self.version += 1;
         let (change, is_accepted, is_closed): (EventBuilder, bool, bool) =
             match (self.is_accepted, of_a_hundred) {
@@ -146,12 +147,12 @@ impl Offer {
     }
 }
 
-/// For an id.
+/// Random bytes for an id.
 fn bytes(random: &mut SplitMix64) -> [u8; 16] {
     ((u128::from(random.next()) << 64) | u128::from(random.next())).to_be_bytes()
 }
 
-/// One offer's life for as long as one likes: made, then accepted and not accepted by turns.
+/// The endless events of one offer: made, then accepted and withdrawn in turn.
 pub fn endless(offer: &str) -> impl Iterator<Item = Event> + use<> {
     let offer = offer.to_owned();
     (1..).map(move |version| match version {
@@ -161,7 +162,7 @@ pub fn endless(offer: &str) -> impl Iterator<Item = Event> + use<> {
     })
 }
 
-/// So many offers by turns, each through its endless life.
+/// The endless events of several offers, one of each in turn.
 pub fn round_robin(offers: usize) -> impl Iterator<Item = Event> {
     let mut lives: Vec<_> = (0..offers).map(|offer| endless(&format!("offer-{offer}"))).collect();
     (0..offers).cycle().map(move |offer| lives[offer].next().unwrap())

@@ -1,10 +1,10 @@
-//! Dollars for a million events, from what was counted.
+//! Computes dollars for a million events from the counts.
 
 use crate::figures::{Measured, OURS};
 use crate::scenario::Scenario;
 
-/// Prices in dollars for a million, us-east-1, November 2026; AWS's own pages: Amazon DynamoDB on-demand, Amazon SQS FIFO,
-/// AWS Lambda arm64, Amazon SES, Amazon CloudWatch Logs.
+/// Prices in dollars per million, us-east-1, November 2026. Source: AWS's pricing pages for Amazon DynamoDB on-demand,
+/// Amazon SQS FIFO, AWS Lambda arm64, Amazon SES, Amazon CloudWatch Logs.
 pub mod prices {
     /// Write request units.
     pub const WRITE: f64 = 0.625;
@@ -14,7 +14,7 @@ pub mod prices {
     pub const QUEUE: f64 = 0.50;
     /// Invocations.
     pub const INVOCATION: f64 = 0.20;
-    /// Gigabytes for a second.
+    /// Gigabyte-seconds.
     pub const GIGABYTE_SECOND: f64 = 13.3334;
     /// E-mails.
     pub const EMAIL: f64 = 100.0;
@@ -22,54 +22,54 @@ pub mod prices {
     pub const LOG_KILOBYTE: f64 = 0.50;
 }
 
-/// What is not counted but assumed: said beside every table.
+/// The assumptions, which the page states beside the tables.
 pub mod assumed {
-    /// An invocation's memory in gigabytes: the template's.
+    /// The memory of an invocation in gigabytes, as in the template.
     pub const MEMORY: f64 = 0.256;
-    /// How long an invocation lasts in seconds: two round trips to DynamoDB and a little.
+    /// The duration of an invocation in seconds: two round trips to DynamoDB and a little more.
     pub const DURATION: f64 = 0.015;
-    /// Of a hundred batches, how many find the buyer's head not remembered.
+    /// The share of batches that do not find the buyer's head remembered.
     pub const COLD: f64 = 0.5;
-    /// Kilobytes that an invocation and that an event write to the log.
+    /// The kilobytes that an invocation logs.
     pub const LOG_OF_INVOCATION: f64 = 0.9;
-    /// Of an event.
+    /// The kilobytes that an event logs.
     pub const LOG_OF_EVENT: f64 = 0.25;
 }
 
-/// What a million events are like.
+/// The characteristics of the traffic.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Traffic {
-    /// Events of one buyer in a batch.
+    /// The events of one buyer per batch.
     pub batch: f64,
     /// The share of commits that call for effects.
     pub effectful: f64,
-    /// E-mails for an event.
+    /// The e-mails per event.
     pub emails: f64,
 }
 
-/// Dollars for a million events, by what they are paid for.
+/// Dollars for a million events, by purpose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Dollars {
-    /// Queue and invocations of the recorder, with its logs.
-    pub around: f64,
-    /// What the recorder reads and writes.
+    /// The recorder's queue, invocations and logs.
+    pub overhead: f64,
+    /// The recorder's reads and writes.
     pub recording: f64,
-    /// What the reactor reads, writes and invokes, and its messages to the sales team.
+    /// The reactor's reads, writes, invocations and sales messages.
     pub reacting: f64,
-    /// SES.
+    /// E-mails through SES.
     pub emails: f64,
 }
 
 impl Dollars {
-    /// All of it.
+    /// The sum.
     #[must_use]
     pub fn total(&self) -> f64 {
-        self.around + self.recording + self.reacting + self.emails
+        self.overhead + self.recording + self.reacting + self.emails
     }
 }
 
-/// A figure for batches of this size: what was counted for one and for ten, and between them what a part for each batch and
-/// a part for each event come to.
+/// A figure for batches of this size. It is interpolated from the counts for batches of one and of ten, as a part per
+/// batch and a part per event.
 fn at(measured: &Measured, store: &str, figure: &str, batch: f64) -> Option<f64> {
     let alone = measured.of(store, Scenario::Alone, figure)?;
     let tens = measured.of(store, Scenario::Tens, figure)?;
@@ -77,7 +77,7 @@ fn at(measured: &Measured, store: &str, figure: &str, batch: f64) -> Option<f64>
     Some(alone - of_batch + of_batch / batch)
 }
 
-/// Reading and writing of the recorder, in dollars for a million events.
+/// The dollars for the reads and writes of a store per million events.
 #[must_use]
 pub fn recording(measured: &Measured, store: &str, traffic: &Traffic) -> Option<f64> {
     let figure = |name: &str| at(measured, store, name, traffic.batch);
@@ -89,7 +89,8 @@ pub fn recording(measured: &Measured, store: &str, traffic: &Traffic) -> Option<
     Some(of("cold")? * assumed::COLD + of("warm")? * (1.0 - assumed::COLD))
 }
 
-/// The index is written for the effectful commits only: of ours by their share, of others as counted.
+/// The write units of the index. Ours is written only for commits with effects, so it depends on their share; for peers
+/// the counts are used.
 fn index(measured: &Measured, store: &str, temperature: &str, traffic: &Traffic) -> Option<f64> {
     if store == OURS {
         Some(traffic.effectful / traffic.batch)
@@ -98,9 +99,9 @@ fn index(measured: &Measured, store: &str, temperature: &str, traffic: &Traffic)
     }
 }
 
-/// Queue, invocations and logs: the same for everybody.
-fn around(traffic: &Traffic) -> f64 {
-    // Sent one by one, received and deleted by the batch.
+/// The dollars for queue, invocations and logs, which are the same for all stores.
+fn overhead(traffic: &Traffic) -> f64 {
+    // Messages are sent one by one, but received and deleted by the batch.
     let queue = (1.0 + 2.0 / traffic.batch) * prices::QUEUE;
     let invocation = invocation() / traffic.batch;
     let logs = (assumed::LOG_OF_INVOCATION / traffic.batch + assumed::LOG_OF_EVENT) * prices::LOG_KILOBYTE;
@@ -111,7 +112,7 @@ fn invocation() -> f64 {
     prices::INVOCATION + assumed::MEMORY * assumed::DURATION * prices::GIGABYTE_SECOND
 }
 
-/// All of ours.
+/// All costs of Leadstream.
 #[must_use]
 pub fn ours(measured: &Measured, traffic: &Traffic) -> Option<Dollars> {
     let of = |which: &str| {
@@ -122,21 +123,21 @@ pub fn ours(measured: &Measured, traffic: &Traffic) -> Option<Dollars> {
     };
     let commits = 1.0 / traffic.batch;
     let mailing = traffic.emails.min(commits);
-    let telling = (commits * traffic.effectful - mailing).max(0.0);
-    let silent = commits - mailing - telling;
+    let messaging = (commits * traffic.effectful - mailing).max(0.0);
+    let silent = commits - mailing - messaging;
     Some(Dollars {
-        around: around(traffic),
+        overhead: overhead(traffic),
         recording: recording(measured, OURS, traffic)?,
         reacting: mailing * of("withEmail")?
-            + telling * of("withoutEmail")?
+            + messaging * of("withoutEmail")?
             + silent * of("withoutEffects")?
             + commits * (invocation() + assumed::LOG_OF_INVOCATION * prices::LOG_KILOBYTE),
         emails: traffic.emails * prices::EMAIL,
     })
 }
 
-/// A store that only records, as the peers do, with the queue and the invocations before it.
+/// The costs of a store that only records, as the peers do, including queue, invocations and logs.
 #[must_use]
 pub fn only_recording(measured: &Measured, store: &str, traffic: &Traffic) -> Option<f64> {
-    Some(around(traffic) + recording(measured, store, traffic)?)
+    Some(overhead(traffic) + recording(measured, store, traffic)?)
 }

@@ -1,11 +1,11 @@
-//! What requests cost, read off the wire.
+//! Counts what requests cost, by their requests and responses.
 
 use std::ops::{AddAssign, Div};
 
 use serde_json::{Value, json};
 use testkit::wire::{Exchange, Reply, Request};
 
-/// Requests and what they come to.
+/// A number of requests and their cost.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Count {
     /// HTTP requests.
@@ -16,12 +16,12 @@ pub struct Count {
     pub index_writes: f64,
     /// Read units.
     pub reads: f64,
-    /// Bytes of requests and answers, heads included; TLS and what asks for the bill are not.
+    /// Bytes of requests and responses including headers, but without TLS and capacity reports.
     pub wire_bytes: f64,
 }
 
 impl Count {
-    /// What these exchanges cost.
+    /// The cost of these exchanges.
     #[must_use]
     pub fn of(exchanges: &[Exchange]) -> Self {
         let mut count = Self::default();
@@ -31,7 +31,7 @@ impl Count {
         count
     }
 
-    /// Each figure with its name in reports.
+    /// Every figure with its name in reports.
     #[must_use]
     pub const fn figures(&self) -> [(&'static str, f64); 5] {
         [
@@ -46,21 +46,21 @@ impl Count {
     fn of_one(exchange: &Exchange) -> Self {
         let reply = exchange.reply.as_ref().unwrap();
         let mut body = reply.body_json();
-        let bills = match body.as_object_mut().and_then(|body| body.remove("ConsumedCapacity")) {
-            Some(Value::Array(bills)) => bills,
-            Some(bill) => vec![bill],
+        let capacities = match body.as_object_mut().and_then(|body| body.remove("ConsumedCapacity")) {
+            Some(Value::Array(capacities)) => capacities,
+            Some(capacity) => vec![capacity],
             None => Vec::new(),
         };
-        let without_bill = if bills.is_empty() { reply.body.len() } else { body.to_string().len() };
+        let without_capacity = if capacities.is_empty() { reply.body.len() } else { body.to_string().len() };
         let mut count = Self {
             requests: 1.0,
-            wire_bytes: bytes(&exchange.request, reply, without_bill),
+            wire_bytes: bytes(&exchange.request, reply, without_capacity),
             ..Self::default()
         };
         let is_write = !["GetItem", "BatchGetItem", "Query", "Scan"].contains(&exchange.request.operation());
-        for bill in &bills {
-            let total = bill["CapacityUnits"].as_f64().unwrap();
-            let table = bill["Table"]["CapacityUnits"].as_f64().unwrap_or(total);
+        for capacity in &capacities {
+            let total = capacity["CapacityUnits"].as_f64().unwrap();
+            let table = capacity["Table"]["CapacityUnits"].as_f64().unwrap_or(total);
             if is_write {
                 count.writes += table;
                 count.index_writes += total - table;
@@ -68,18 +68,18 @@ impl Count {
                 count.reads += total;
             }
         }
-        if is_write && bills.is_empty() {
+        if is_write && capacities.is_empty() {
             count.writes += refused(&exchange.request, &body);
         }
         count
     }
 }
 
-/// The write units of a refused write, which no answer tells: those of the item, for a failed condition is charged, and
-/// twice that for each item of a transaction.
+/// The write units of a refused write, which no response reports. A failed condition is charged by the item, and each
+/// item of a transaction twice.
 ///
-/// Source: Amazon DynamoDB Developer Guide, "Condition expressions", "Read and write capacity units" and "Transactions: how
-/// it works".
+/// Source: Amazon DynamoDB Developer Guide, "Condition expressions", "Read and write capacity units" and
+/// "Transactions: how it works".
 fn refused(request: &Request, answer: &Value) -> f64 {
     let kind = answer["__type"].as_str().unwrap_or_default();
     let request = request.json();
@@ -93,17 +93,17 @@ fn refused(request: &Request, answer: &Value) -> f64 {
             })
             .sum();
     }
-    assert!(kind.ends_with("ConditionalCheckFailedException"), "not foreseen: {answer}");
+    assert!(kind.ends_with("ConditionalCheckFailedException"), "unexpected response: {answer}");
     units(item_bytes(&request["Item"]).max(item_bytes(&answer["Item"])))
 }
 
-/// Write units of so many bytes: 1 KB steps.
+/// The write units for this number of bytes, one per 1 KB.
 #[must_use]
 pub fn units(bytes: usize) -> f64 {
     f64::from(u32::try_from(bytes.div_ceil(1024).max(1)).unwrap())
 }
 
-/// The size of an item in DynamoDB's own JSON, as DynamoDB counts it.
+/// The size of an item in DynamoDB's JSON, as DynamoDB counts it.
 ///
 /// Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
 #[must_use]
@@ -119,14 +119,14 @@ fn value_bytes(value: &Value) -> usize {
             let digits = number.trim_start_matches('-').replace('.', "");
             digits.trim_matches('0').len().max(1).div_ceil(2) + 1
         }
-        // Base64 of three bytes is four letters.
+        // Four letters of Base64 are three bytes.
         ("B", Value::String(text)) => text.trim_end_matches('=').len() * 3 / 4,
         ("BOOL" | "NULL", _) => 1,
         ("L", Value::Array(values)) => 3 + values.iter().map(|value| 1 + value_bytes(value)).sum::<usize>(),
         ("M", Value::Object(values)) => {
             3 + values.iter().map(|(name, value)| 1 + name.len() + value_bytes(value)).sum::<usize>()
         }
-        (kind, value) => panic!("not foreseen in an item: {kind} {value}"),
+        (kind, value) => panic!("unexpected value in an item: {kind} {value}"),
     }
 }
 
@@ -141,8 +141,8 @@ fn bytes(request: &Request, reply: &Reply, reply_body: usize) -> f64 {
         as f64
 }
 
-/// Asks for the bill of this request, by table and index.
-pub fn ask_for_the_bill(request: &mut Request) {
+/// Changes a request so that its response reports the consumed capacity by table and index.
+pub fn request_capacity_report(request: &mut Request) {
     let mut body = request.json();
     if body.is_object() {
         body["ReturnConsumedCapacity"] = json!("INDEXES");
@@ -193,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn the_bill_is_read_and_its_bytes_are_not_counted() {
-        let billed = |bill| exchange("PutItem", &json!({}), Reply::json(200, &bill));
-        let plain = Count::of(&[billed(
+    fn the_capacity_report_is_read_and_its_bytes_are_not_counted() {
+        let with_capacity = |capacity| exchange("PutItem", &json!({}), Reply::json(200, &capacity));
+        let plain = Count::of(&[with_capacity(
             json!({ "ConsumedCapacity": { "CapacityUnits": 3.0, "Table": { "CapacityUnits": 2.0 } } }),
         )]);
         assert_eq!((plain.writes, plain.index_writes, plain.reads), (2.0, 1.0, 0.0));
-        let long = Count::of(&[billed(json!({ "ConsumedCapacity": { "CapacityUnits": 30_000.0 } }))]);
+        let long = Count::of(&[with_capacity(json!({ "ConsumedCapacity": { "CapacityUnits": 30_000.0 } }))]);
         assert_eq!(Count { wire_bytes: plain.wire_bytes, ..long }, long);
     }
 

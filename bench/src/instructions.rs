@@ -1,18 +1,18 @@
-//! Processor instructions, counted by Valgrind: the same number whatever else the machine does.
+//! Counts processor instructions with Valgrind. The counts do not depend on the load of the machine.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Whether there is a Valgrind to count with.
+/// Whether Valgrind is installed.
 #[must_use]
 pub fn can_count() -> bool {
     Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success())
 }
 
-/// How many instructions this program takes with these arguments, from its start to its end.
+/// The instructions of a program with these arguments, from its start to its end.
 ///
 /// # Panics
-/// It fails, or Valgrind is not there.
+/// The program fails, or Valgrind is not installed.
 #[must_use]
 pub fn of(program: &Path, arguments: &[&str]) -> u64 {
     let output = Command::new("valgrind")
@@ -21,17 +21,18 @@ pub fn of(program: &Path, arguments: &[&str]) -> u64 {
         .args(arguments)
         .output()
         .unwrap_or_else(|error| panic!("valgrind: {error} (on Debian: apt-get install valgrind)"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{} {arguments:?}: {said}", program.display());
-    total(&said).unwrap_or_else(|| panic!("no total in what Valgrind said: {said}"))
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{} {arguments:?}: {printed}", program.display());
+    total(&printed).unwrap_or_else(|| panic!("Valgrind printed no total: {printed}"))
 }
 
-/// `==17== Collected : 1234`
-fn total(said: &str) -> Option<u64> {
-    said.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
+/// The total in Valgrind's output, as in `==17== Collected : 1234`.
+fn total(text: &str) -> Option<u64> {
+    text.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok())
 }
 
-/// How many each of the later ones takes, when so many more are done: what starting takes falls out.
+/// The instructions per repetition of a piece of work: the difference between `many` and `few` repetitions, so that the
+/// start of the program does not count.
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub fn each(program: &Path, work: &[&str], few: usize, many: usize) -> f64 {
@@ -47,7 +48,7 @@ mod tests {
     use super::total;
 
     #[test]
-    fn the_total_is_what_callgrind_says_it_collected() {
+    fn the_total_is_the_number_that_callgrind_collected() {
         assert_eq!(total("==7== Events    : Ir\n==7== Collected : 123456\n==7== \n"), Some(123_456));
         assert_eq!(total("==7== nothing"), None);
     }

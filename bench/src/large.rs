@@ -1,4 +1,5 @@
-//! What a buyer with very many offers takes: the state, a load and an erasure, counted as DynamoDB counts them.
+//! Measures a buyer with very many offers: the size of the state, and the cost of a load and an erasure as DynamoDB
+//! counts them.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -14,20 +15,21 @@ use testkit::{buyer, made, withdrawn};
 
 use crate::ours::Still;
 
-/// A query ends after so many bytes. Source: Amazon DynamoDB Developer Guide, "Query operations", "Paginating".
+/// The number of bytes after which a page of a query ends. Source: Amazon DynamoDB Developer Guide, "Query
+/// operations", "Paginating".
 const LARGEST_PAGE: usize = 1_000_000;
 
-/// Streams that count what DynamoDB would charge for.
+/// Streams that count the units which DynamoDB would charge.
 ///
-/// Source: Amazon DynamoDB Developer Guide, "Read and write capacity": 4 KB for a unit of consistent reading, counted over a whole
-/// page; 1 KB for a unit of writing, counted for the larger of the item before and after an update.
+/// A read unit is 4 KB of consistent reading, counted over a whole page. A write unit is 1 KB, counted for the larger
+/// of the item before and after an update. Source: Amazon DynamoDB Developer Guide, "Read and write capacity".
 #[derive(Debug, Default)]
 struct Counted {
     streams: MemoryStreams,
     requests: Cell<usize>,
     read_units: Cell<usize>,
     write_units: Cell<usize>,
-    /// The size of each item by its sequence number; there is one buyer.
+    /// The size of each item by its sequence number, for the only buyer.
     sizes: RefCell<BTreeMap<u64, usize>>,
 }
 
@@ -89,27 +91,30 @@ fn memory(what: &str) -> u64 {
     line.trim_matches(|one: char| !one.is_ascii_digit()).parse::<u64>().unwrap() * 1024
 }
 
-/// A row of the table: what a buyer takes who has so many offers, each made and withdrawn, one event a commit.
+/// A row of the table, for a buyer with this number of offers. Each offer is made and withdrawn, with ten events per
+/// commit.
 ///
 /// # Panics
-/// What is loaded is not what was recorded.
+/// The loaded state differs from the recorded one.
 pub async fn row(offers: usize) -> Vec<String> {
     let counted = Counted::default();
     let ada = buyer("ada");
     let mut head = Head::default();
-    for number in 0..offers {
-        let offer = format!("offer-{number:0>30}");
-        for event in [made(&offer), withdrawn(&offer).v(2)] {
-            head = appended(&counted, &ada, head, event).await;
-        }
+    let numbers: Vec<usize> = (0..offers).collect();
+    for five in numbers.chunks(5) {
+        let events = five.iter().flat_map(|number| {
+            let offer = format!("offer-{number:0>30}");
+            [made(&offer), withdrawn(&offer).v(2)]
+        });
+        head = appended(&counted, &ada, head, events).await;
     }
     let (_, _, recording) = counted.take();
     let state = encode_snapshot(&head.state).len();
-    // Counts the most that is at_most from here on. Source: proc(5), `/proc/pid/clear_refs`.
+    // Resets the peak of resident memory. Source: proc(5), `/proc/pid/clear_refs`.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = memory("VmRSS:");
     let loaded = load(&counted, &ada).await.unwrap();
-    let at_most = memory("VmHWM:").saturating_sub(before);
+    let peak = memory("VmHWM:").saturating_sub(before);
     assert_eq!(loaded.state, head.state);
     let (load_requests, load_units, _) = counted.take();
     erase(&counted, &Still, &ada).await.unwrap().unwrap();
@@ -121,7 +126,7 @@ pub async fn row(offers: usize) -> Vec<String> {
         format!("{} KB", state / 1000),
         format!("{:.2}", f64::from(u32::try_from(recording).unwrap()) / f64::from(events)),
         format!("{load_requests} / {load_units}"),
-        format!("{} MB", at_most / 1_000_000),
+        format!("{} MB", peak / 1_000_000),
         format!("{erase_requests} / {erase_reads} / {erase_writes}"),
     ]
 }
@@ -129,16 +134,23 @@ pub async fn row(offers: usize) -> Vec<String> {
 /// The table's columns.
 pub const COLUMNS: [&str; 6] = [
     "offers of one buyer",
-    "the state as a snapshot",
-    "write units an event",
-    "a cold load: requests / read units",
-    "memory of that load",
+    "size of the snapshot",
+    "write units per event",
+    "cold load: requests / read units",
+    "memory of the load",
     "`leads erase`: requests / read units / write units",
 ];
 
-async fn appended(counted: &Counted, buyer: &BuyerId, head: Head, event: Event) -> Head {
+async fn appended(
+    counted: &Counted,
+    buyer: &BuyerId,
+    head: Head,
+    events: impl Iterator<Item = Event>,
+) -> Head {
     let mut appending = Appending::onto(head).live();
-    appending.take(event.into());
+    for event in events {
+        appending.take(event.into());
+    }
     let (commit, head) = appending.commit(buyer, Still.now()).unwrap();
     assert_eq!(counted.append(&commit).await.unwrap(), Appended::Written);
     head

@@ -1,5 +1,5 @@
-//! What an event costs, counted: requests, capacity units and bytes, of ours and of what others would use, in one run on
-//! the same engine. Time is shown as information; machines are noisy.
+//! Counts what an event costs (requests, capacity units and bytes) with our recorder and with peers, in one run on the
+//! same local DynamoDB. Times are shown as information only, because machines are noisy.
 #![expect(
     clippy::unwrap_used,
     clippy::missing_panics_doc,

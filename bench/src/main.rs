@@ -1,8 +1,8 @@
-//! `bench`: what an event costs, ours beside the peers.
+//! The command `bench`: measures what an event costs, with our recorder and with the peers.
 #![expect(
     clippy::print_stdout,
     clippy::unwrap_used,
-    reason = "a program for people at a terminal; what cannot be measured ends it"
+    reason = "a command for a terminal; a measurement that fails ends it"
 )]
 
 use std::fs;
@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use bench::baseline::{self, Baseline};
 use bench::corpus;
 use bench::engine::Engine;
-use bench::figures::{Found, Measured, OURS};
+use bench::figures::{Measured, OURS, Outcome};
 use bench::instructions;
 use bench::large;
 use bench::ours::database;
 use bench::reactor;
 use bench::report;
-use bench::scenario::{Scenario, Who};
+use bench::scenario::{Candidate, Scenario};
 use bench::targets::{Target, targets};
 use bench::walk;
 use clap::{Parser, Subcommand};
@@ -25,52 +25,52 @@ use comfy_table::{Table, presets};
 use serde_json::Value;
 
 #[derive(Parser)]
-#[command(about = "What an event costs, counted")]
+#[command(about = "Counts what an event costs")]
 struct Arguments {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(Subcommand)]
-enum What {
-    /// Prints the corpus, made anew.
+enum Action {
+    /// Makes the corpus from its seed and prints it
     Corpus,
-    /// Prints our own figures, for bench/baseline.json.
+    /// Prints our own figures, for bench/baseline.json
     Baseline {
-        /// Our `work`, as tests build it.
+        /// The program `work`, as tests build it
         #[arg(long)]
         work: PathBuf,
     },
-    /// Measures ours and the peers.
+    /// Measures our recorder and the peers
     Measure {
-        /// The peers' program.
+        /// The peers' program
         #[arg(long)]
         stores: PathBuf,
-        /// Castore's program, for node.
+        /// Castore's program, run by node
         #[arg(long)]
         castore: PathBuf,
-        /// Our `work`, as it is released: its instructions are counted.
+        /// The release build of the program `work`, whose instructions are counted
         #[arg(long)]
         work: PathBuf,
-        /// Every figure goes here.
+        /// The file for all figures
         #[arg(long)]
         report: PathBuf,
     },
-    /// Prints what buyers with so many offers take, as a table for docs/cost.md.
+    /// Prints what buyers with many offers cost, as a Markdown table
     Large {
-        /// How many offers each buyer has.
+        /// The numbers of offers, one buyer for each
         #[arg(default_values_t = [500, 2000, 5000, 20_000])]
         offers: Vec<usize>,
     },
-    /// Writes tables and pictures of what was measured into pages.
+    /// Writes tables and pictures of the figures into the documentation
     Report {
-        /// What `measure` wrote.
+        /// The file written by `measure`
         #[arg(long)]
         figures: PathBuf,
-        /// What `cold` wrote.
+        /// The file written by `cold`
         #[arg(long)]
         start: PathBuf,
-        /// The folder with the pages.
+        /// The documentation folder
         #[arg(long)]
         docs: PathBuf,
     },
@@ -78,20 +78,20 @@ enum What {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() {
-    match Arguments::parse().what {
-        What::Corpus => print!("{}", corpus::make()),
-        What::Baseline { work } => print!("{}", Baseline::measure(&work).await.written()),
-        What::Measure { stores, castore, work, report } => {
+    match Arguments::parse().action {
+        Action::Corpus => print!("{}", corpus::make()),
+        Action::Baseline { work } => print!("{}", Baseline::measure(&work).await.written()),
+        Action::Measure { stores, castore, work, report } => {
             measure(&stores, &castore, &work, &report).await;
         }
-        What::Large { offers } => {
+        Action::Large { offers } => {
             println!("| {} |", large::COLUMNS.join(" | "));
             println!("|{}", " ---: |".repeat(large::COLUMNS.len()));
             for offers in offers {
                 println!("| {} |", large::row(offers).await.join(" | "));
             }
         }
-        What::Report { figures, start, docs } => write(&read(&figures), &read(&start), &docs),
+        Action::Report { figures, start, docs } => write(&read(&figures), &read(&start), &docs),
     }
 }
 
@@ -100,11 +100,12 @@ fn read(path: &Path) -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// Scenarios in which peers run without records of their own too: there a repeat is dropped only by what they read anyway.
-/// They are also run by the clock.
+/// The scenarios in which peers also run without idempotency records, so that only the stream reveals a repeat. These
+/// scenarios are also timed.
 const PLAIN: [Scenario; 4] = [Scenario::Alone, Scenario::Tens, Scenario::TenBuyers, Scenario::Redelivered];
 
-/// What is measured stays in a file beside the report until all of it is: a run that is broken off goes on where it was.
+/// Measures everything. Until all figures are complete, they are kept in a file beside the report, so that an
+/// interrupted run can continue.
 async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     let part = report.with_extension("part");
     let mut measured = if part.exists() { Measured(read(&part)) } else { Measured::nothing() };
@@ -119,7 +120,7 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     }
     let stores = vec![stores.display().to_string()];
     let castore = vec!["node".to_owned(), castore.display().to_string()];
-    let mut all = vec![(Who::Ours, OURS.to_owned(), Scenario::ALL.to_vec())];
+    let mut all = vec![(Candidate::Ours, OURS.to_owned(), Scenario::ALL.to_vec())];
     for (command, name) in [
         (&stores, "cqrs-es"),
         (&stores, "cqrs-es-aggregate"),
@@ -130,51 +131,51 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
         for (name, scenarios) in
             [(name.to_owned(), PLAIN.to_vec()), (format!("{name}+idempotency"), Scenario::ALL.to_vec())]
         {
-            all.push((Who::Peer(command.clone(), name.clone()), name, scenarios));
+            all.push((Candidate::Peer(command.clone(), name.clone()), name, scenarios));
         }
     }
-    for (who, name, scenarios) in all {
+    for (candidate, name, scenarios) in all {
         if measured.0["stores"][&name].is_null() {
-            measured.add(&name, &run(&who, &scenarios).await);
-            by_the_clock(&who, &name, &mut measured).await;
+            measured.add(&name, &run(&candidate, &scenarios).await);
+            measure_time(&candidate, &name, &mut measured).await;
             save(&measured);
         }
     }
     fs::rename(part, report).unwrap();
 }
 
-async fn run(who: &Who, scenarios: &[Scenario]) -> Vec<(Scenario, Found)> {
+async fn run(candidate: &Candidate, scenarios: &[Scenario]) -> Vec<(Scenario, Outcome)> {
     let mut all = Vec::new();
     for scenario in scenarios {
-        let name = if let Who::Peer(_, name) = who { name } else { OURS };
+        let name = if let Candidate::Peer(_, name) = candidate { name } else { OURS };
         eprintln!("{name}: {}", scenario.title());
-        all.push((*scenario, who.measure(*scenario).await));
+        all.push((*scenario, candidate.measure(*scenario).await));
     }
     all
 }
 
-async fn by_the_clock(who: &Who, name: &str, measured: &mut Measured) {
-    eprintln!("{name}: by the clock");
+async fn measure_time(candidate: &Candidate, name: &str, measured: &mut Measured) {
+    eprintln!("{name}: time and round trips");
     for scenario in PLAIN {
-        if let Ok(pace) = who.pace(scenario).await {
+        if let Ok(pace) = candidate.pace(scenario).await {
             measured.add_pace(name, scenario, pace);
         }
         for (temperature, is_cold) in [("cold", true), ("warm", false)] {
-            if let Ok(count) = who.round_trips(scenario, is_cold).await {
+            if let Ok(count) = candidate.round_trips(scenario, is_cold).await {
                 measured.add_round_trips(name, scenario, temperature, count);
             }
         }
     }
 }
 
-/// Of the whole recorder, for each event after the first twenty, which are one buyer's.
+/// The instructions of the whole recorder per event, after the first twenty events, which are those of one buyer.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 async fn handler(work: &Path) -> f64 {
     let mut totals = Vec::new();
     for events in ["20", "220"] {
         let engine = Engine::start(database()).await;
         let (work, url) = (work.to_owned(), engine.direct().to_owned());
-        // The engine answers meanwhile.
+        // The local DynamoDB must answer meanwhile, so the counting runs on another thread.
         let counting =
             tokio::task::spawn_blocking(move || instructions::of(&work, &["handle", &url, events]));
         totals.push(counting.await.unwrap());
@@ -182,7 +183,8 @@ async fn handler(work: &Path) -> f64 {
     (totals[1] - totals[0]) as f64 / 200.0
 }
 
-/// Of a whole sweep, for each settled commit that it walks over. A slice of the index is some 8,000 of them.
+/// The instructions of a whole sweep per settled commit that it walks over. One slice of the index has some 8,000
+/// commits.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 async fn walked(work: &Path) -> f64 {
     const FEW: u32 = 8_000;
@@ -191,7 +193,7 @@ async fn walked(work: &Path) -> f64 {
     for commits in [FEW, MANY] {
         let engine = walk::settled(commits).await;
         let (work, url) = (work.to_owned(), engine.direct().to_owned());
-        // The engine answers meanwhile.
+        // The local DynamoDB must answer meanwhile, so the counting runs on another thread.
         let counting = tokio::task::spawn_blocking(move || instructions::of(&work, &["walk", &url]));
         totals.push(counting.await.unwrap());
     }

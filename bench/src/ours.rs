@@ -1,4 +1,4 @@
-//! Our recorder, wired as the function is.
+//! Our recorder, wired as in the function.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -38,20 +38,20 @@ impl Clock for Still {
     }
 
     fn nonce(&self) -> String {
-        // Never one twice: by it a claim knows its own.
+        // A nonce must be unique, because a claim is recognised by it.
         format!("00000000-0000-4000-8000-{:012}", NONCES.fetch_add(1, Ordering::Relaxed))
     }
 }
 
 impl Still {
-    /// An invocation's end, some time from now.
+    /// The deadline of an invocation that has just begun.
     #[must_use]
     pub fn deadline() -> Deadline {
         Deadline::at(Self.now() + SignedDuration::from_secs(60))
     }
 }
 
-/// How a function reaches AWS, at this URL.
+/// The access of a function to an AWS at this URL.
 #[must_use]
 pub fn access(url: &str) -> Access {
     let lookup = |name: &str| {
@@ -67,7 +67,7 @@ pub fn access(url: &str) -> Access {
     Access::from_settings(&Settings::from_lookup(&lookup)).unwrap()
 }
 
-/// A recorder that remembers nothing yet, at this URL.
+/// Our recorder with a DynamoDB at a URL.
 #[derive(Debug)]
 pub struct Ours {
     url: String,
@@ -75,7 +75,7 @@ pub struct Ours {
 }
 
 impl Ours {
-    /// One that has just started.
+    /// A recorder that has just started, without remembered heads.
     #[must_use]
     pub fn at(url: &str) -> Self {
         let streams = DynamoStreams::new(access(url).dynamodb(), STREAMS.to_owned());
@@ -83,7 +83,7 @@ impl Ours {
         Self { url: url.to_owned(), recorder }
     }
 
-    /// Starts again: nothing is remembered.
+    /// Restarts the recorder, so that it remembers no heads.
     pub fn restart(&mut self) {
         *self = Self::at(&self.url);
     }

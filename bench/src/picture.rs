@@ -1,4 +1,4 @@
-//! Bars, in SVG.
+//! Draws bar charts as SVG pictures.
 
 use std::fmt::Write as _;
 
@@ -16,16 +16,16 @@ const NOTE: &str = "font-size=\"11.5\" fill=\"#59636e\"";
 const OURS: &str = "#1a7f37";
 const THEIRS: &str = "#c2410c";
 
-/// One column of bars: each store alone and in tens.
+/// One column of bars: two for each store, one event per batch and ten.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Panel {
-    /// What is counted.
+    /// The title, which names the figure.
     pub title: String,
-    /// Of each row, the upper and the lower bar; `None` where there is nothing to show.
+    /// The upper and the lower bar of each row; `None` if there is no figure.
     pub rows: Vec<[Option<f64>; 2]>,
 }
 
-/// Panels side by side, with a row for each name; the first row is ours. Each panel has a scale of its own, from zero.
+/// Draws panels side by side, with a row for each name; the first row is ours. Each panel has its own scale from zero.
 #[must_use]
 pub fn bars(title: &str, note: &str, names: &[&str], panels: &[Panel]) -> String {
     let count = |number: usize| f64::from(u32::try_from(number).unwrap_or_default());
@@ -73,9 +73,9 @@ pub fn bars(title: &str, note: &str, names: &[&str], panels: &[Panel]) -> String
     svg
 }
 
-/// Three digits that matter.
+/// A number with three significant digits, or two decimals.
 #[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts are small")]
 pub fn short(value: f64) -> String {
     match value {
         _ if value >= 1000.0 => thousands(value.round() as u64),
@@ -90,7 +90,7 @@ mod tests {
     use super::{Panel, bars, short};
 
     #[test]
-    fn the_longest_bar_is_that_of_the_most_and_others_are_in_proportion() {
+    fn the_largest_value_has_the_longest_bar_and_others_are_in_proportion() {
         let panel = Panel { title: "x".to_owned(), rows: vec![[Some(1.0), None], [Some(4.0), Some(2.0)]] };
         let svg = bars("t", "n", &["ours", "theirs"], &[panel]);
         for width in ["30.0", "120.0", "60.0"] {
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_have_three_digits_that_matter() {
+    fn figures_have_three_significant_digits() {
         let all = [0.1, 2.0, 12.34, 345.6, 12_345.6].map(short);
         assert_eq!(all, ["0.10", "2.00", "12.3", "346", "12,346"]);
     }

@@ -1,4 +1,4 @@
-//! What the reactor costs, commit by commit.
+//! Counts what the reactor costs per commit.
 
 use aws_lambda_events::event::dynamodb::Event;
 use effects::mail::Letterhead;
@@ -13,16 +13,16 @@ use crate::count::Count;
 use crate::engine::Engine;
 use crate::ours::{LEADS, Ours, STREAMS, Still, access, database};
 
-/// What a commit with effects costs the reactor, from the doorbell to the cursor.
+/// The cost of one kind of commit, from the doorbell to the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cost {
-    /// How many such commits there were.
+    /// The number of such commits.
     pub commits: f64,
-    /// On average.
+    /// The average cost.
     pub mean: Count,
-    /// The most requests that one of them took.
+    /// The largest number of requests for one commit.
     pub most_requests: f64,
-    /// Messages to the sales team, on average.
+    /// The average number of sales messages.
     pub messages: f64,
 }
 
@@ -43,61 +43,62 @@ impl Cost {
 /// The reactor's figures.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Costs {
-    /// Commits that called for no e-mail.
+    /// Commits with effects, but without an e-mail.
     pub without_email: Cost,
-    /// Commits that called for one.
+    /// Commits with an e-mail.
     pub with_email: Cost,
-    /// Commits that called for nothing.
+    /// Commits without effects.
     pub without_effects: Cost,
-    /// Doorbells that rang once more.
-    pub again: Cost,
+    /// Repeated doorbells.
+    pub repeated: Cost,
 }
 
-/// What the commit of this message calls for.
-async fn effects_of_the_last(streams: &DynamoStreams, message: &Message) -> Option<String> {
+/// The stored effects of the commit of this message; `None` if it has none.
+async fn effects_of_last_commit(streams: &DynamoStreams, message: &Message) -> Option<String> {
     let page = streams.page(&testkit::buyer(&message.group), None, 1).await.unwrap();
     page.commits[0].effects.clone()
 }
 
-/// Records the events of so many buyers of the corpus one by one, and rings for each.
+/// Records the events of this number of buyers of the corpus one by one, and delivers a doorbell for each.
 pub async fn measure(buyers: usize) -> Costs {
     let engine = Engine::start(database()).await;
     let recorder = Ours::at(engine.direct());
-    let past = DynamoStreams::new(access(engine.direct()).dynamodb(), STREAMS.to_owned());
+    let direct = DynamoStreams::new(access(engine.direct()).dynamodb(), STREAMS.to_owned());
     let dynamodb = || access(engine.counted()).dynamodb();
     let streams = DynamoStreams::new(dynamodb(), STREAMS.to_owned());
     let leads = DynamoLeads::new(dynamodb(), LEADS.to_owned(), STREAMS.to_owned());
     let letterhead = Letterhead { site: "Cars".to_owned(), site_url: "https://cars.example".to_owned() };
-    let world = MemoryOutside::default();
-    let reactor = Reactor::new(streams, leads, &world, Still, letterhead);
+    let outside = MemoryOutside::default();
+    let reactor = Reactor::new(streams, leads, &outside, Still, letterhead);
 
     let mut costs = Costs::default();
     for events in committed().into_iter().take(buyers) {
         for (sequence, message) in (1..).zip(&events) {
             recorder.deliver(std::slice::from_ref(message)).await;
-            let ring = || async { reactor.handle(rung(message, sequence), Still::deadline()).await.unwrap() };
-            let told = world.sales().len();
-            let effects = effects_of_the_last(&past, message).await;
+            let ring =
+                || async { reactor.handle(batch(message, sequence), Still::deadline()).await.unwrap() };
+            let before = outside.sales().len();
+            let effects = effects_of_last_commit(&direct, message).await;
             let ((), count) = engine.count(ring()).await;
-            let messages = world.sales().len() - told;
+            let messages = outside.sales().len() - before;
             let kind = match effects {
                 None => &mut costs.without_effects,
                 Some(effects) if effects.contains("-email") => &mut costs.with_email,
                 Some(_) => &mut costs.without_email,
             };
             kind.add(count, messages);
-            costs.again.add(engine.count(ring()).await.1, 0);
+            costs.repeated.add(engine.count(ring()).await.1, 0);
         }
     }
     Costs {
         without_email: costs.without_email.averaged(),
         with_email: costs.with_email.averaged(),
         without_effects: costs.without_effects.averaged(),
-        again: costs.again.averaged(),
+        repeated: costs.repeated.averaged(),
     }
 }
 
-fn rung(message: &Message, sequence: u64) -> Event {
+fn batch(message: &Message, sequence: u64) -> Event {
     let record = testkit::doorbell(&message.group, &sequence.to_string());
     serde_json::from_value(json!({ "Records": [record] })).unwrap()
 }

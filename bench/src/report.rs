@@ -1,4 +1,4 @@
-//! What was measured, for people: tables, pages and pictures.
+//! Presents the figures as tables and pictures.
 
 use std::fmt::Write as _;
 
@@ -10,13 +10,13 @@ use crate::picture::{Panel, bars, short};
 use crate::scenario::Scenario;
 use crate::targets::Target;
 
-/// What is shown of each store in each scenario.
+/// The figures shown for each store in each scenario, with their titles.
 const SHOWN: [(&str, &str); 5] = [
     ("requests", "requests"),
-    ("writes", "write units"),
-    ("indexWrites", "index units"),
-    ("reads", "read units"),
-    ("wireBytes", "wire bytes"),
+    ("writes", "writes"),
+    ("indexWrites", "index"),
+    ("reads", "reads"),
+    ("wireBytes", "wire"),
 ];
 
 fn row(cells: impl IntoIterator<Item = String>) -> String {
@@ -29,12 +29,13 @@ fn head(cells: &[&str]) -> String {
     row(cells.iter().map(|&cell| cell.to_owned())) + &row(rule)
 }
 
-/// The table of one scenario: a row per store; cold/warm where they differ.
+/// The table of one scenario: a row per store, with cold/warm where they differ.
 fn scenario(measured: &Measured, scenario: Scenario) -> String {
-    let mut names = vec!["per event"];
+    let title = scenario.title();
+    let mut names = vec![title.as_str()];
     names.extend(SHOWN.map(|(_, title)| title));
-    names.push("stored bytes");
-    let mut table = format!("**{}**\n\n{}", scenario.title(), head(&names));
+    names.push("stored");
+    let mut table = head(&names);
     for store in measured.stores() {
         if let Some(cannot) = measured.cannot(store, scenario) {
             let _ = writeln!(table, "|{store}|cannot: {}||||||", cannot.replace('|', "/"));
@@ -59,13 +60,13 @@ fn scenario(measured: &Measured, scenario: Scenario) -> String {
     table + "\n"
 }
 
-/// Every scenario's table.
+/// The tables of all scenarios.
 #[must_use]
 pub fn scenarios(measured: &Measured) -> String {
     Scenario::ALL.map(|each| scenario(measured, each)).concat()
 }
 
-/// A row for each store, a column for each scenario.
+/// A table with a row for each store and a column for each scenario.
 fn by_scenario(
     measured: &Measured,
     title: &str,
@@ -83,7 +84,7 @@ fn by_scenario(
     table
 }
 
-/// How long recording took.
+/// The table of the time that recording takes.
 #[must_use]
 pub fn pace(measured: &Measured, scenarios: &[Scenario]) -> String {
     by_scenario(measured, "milliseconds per batch/events per second", scenarios, |store, scenario| {
@@ -93,7 +94,7 @@ pub fn pace(measured: &Measured, scenarios: &[Scenario]) -> String {
     })
 }
 
-/// How many responses a batch waits for in sequence.
+/// The table of the responses that a batch waits for in sequence.
 #[must_use]
 pub fn round_trips(measured: &Measured, scenarios: &[Scenario]) -> String {
     by_scenario(measured, "round trips per batch, cold/warm", scenarios, |store, scenario| {
@@ -103,7 +104,7 @@ pub fn round_trips(measured: &Measured, scenarios: &[Scenario]) -> String {
     })
 }
 
-/// The aims, and whether they are met.
+/// The table of the aims, and whether they are met.
 #[must_use]
 pub fn aims(targets: &[Target]) -> String {
     let mut table = head(&["aim", "at most", "measured", ""]);
@@ -119,7 +120,7 @@ pub fn aims(targets: &[Target]) -> String {
     table
 }
 
-/// The reactor's figures.
+/// The table of the reactor's figures.
 #[must_use]
 pub fn reactor(measured: &Measured) -> String {
     let mut table =
@@ -143,7 +144,7 @@ pub fn reactor(measured: &Measured) -> String {
     table
 }
 
-/// Instructions per event.
+/// The table of instructions.
 #[must_use]
 pub fn instructions(measured: &Measured) -> String {
     let each = |name: &str| measured.0["instructions"][name].as_f64().map_or("not counted".to_owned(), short);
@@ -154,7 +155,7 @@ pub fn instructions(measured: &Measured) -> String {
     table + &row(["sweeper's walk with SDK and HTTP, per settled commit".to_owned(), each("walk")])
 }
 
-/// The start's figures.
+/// The table of the start's figures.
 #[must_use]
 pub fn start(start: &Value) -> String {
     let mut table = head(&["", "bytes", "part", "milliseconds", "instructions", "syscalls", "resident KiB"]);
@@ -190,7 +191,7 @@ pub fn start(start: &Value) -> String {
     table
 }
 
-/// The stores that drop repeats, in one picture.
+/// The picture of the stores that drop repeats.
 #[must_use]
 pub fn picture(measured: &Measured) -> String {
     let names = dropping_repeats(measured);
@@ -217,7 +218,7 @@ fn dropping_repeats(measured: &Measured) -> Vec<&str> {
 
 const USUAL: Traffic = Traffic { batch: 1.0, effectful: 0.9, emails: 0.2 };
 
-/// Dollars for a million events: ours.
+/// The table of our dollars for a million events.
 #[must_use]
 pub fn dollars(measured: &Measured) -> String {
     let mut table = head(&[
@@ -245,7 +246,7 @@ pub fn dollars(measured: &Measured) -> String {
                 format!("{batch}"),
                 format!("{:.0} %", effectful * 100.0),
                 format!("{emails}"),
-                cell(dollars.around),
+                cell(dollars.overhead),
                 cell(dollars.recording),
                 cell(dollars.reacting),
                 cell(dollars.total() - dollars.emails),
@@ -256,7 +257,7 @@ pub fn dollars(measured: &Measured) -> String {
     table
 }
 
-/// Dollars for a million events: recording only, beside the peers.
+/// The table of dollars for a million events, recording only, beside the peers.
 #[must_use]
 pub fn dollars_beside(measured: &Measured) -> String {
     let mut table = head(&["recording only", "one event per batch", "ten of one buyer"]);
@@ -272,7 +273,7 @@ fn beside(measured: &Measured, name: &str) -> [Option<f64>; 2] {
     [1.0, 10.0].map(|batch| only_recording(measured, name, &Traffic { batch, ..USUAL }))
 }
 
-/// The same in a picture.
+/// The picture of that table.
 #[must_use]
 pub fn dollars_picture(measured: &Measured) -> String {
     let names = dropping_repeats(measured);

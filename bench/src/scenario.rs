@@ -1,4 +1,4 @@
-//! What is recorded, in what batches, onto what; and what each event of it costs.
+//! The scenarios: the recorded events, their batches and the streams before them; and the measurement of their costs.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -9,16 +9,16 @@ use crate::corpus::{EVENTS_OF_EACH, Message, committed, endless, round_robin};
 use crate::count::Count;
 use crate::engine::Engine;
 use crate::ours::{Ours, STREAMS, database};
-use crate::peer::{Cannot, Peer};
+use crate::peer::{Peer, Refusal};
 use crate::slow::Slow;
 
-/// How many of a buyer's events in the corpus are history when it begins: what is counted comes after them.
+/// The number of events per buyer in the corpus that are recorded before counting begins.
 const HISTORY: usize = 10;
 
-/// In how many batches round trips are told.
+/// The number of batches in which round trips are measured.
 const FEW: usize = 7;
 
-/// A way to come in.
+/// A pattern in which events arrive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scenario {
     /// One event in each batch.
@@ -29,14 +29,14 @@ pub enum Scenario {
     TenBuyers,
     /// A batch of ten events of one buyer, all of them recorded before.
     Redelivered,
-    /// One event in each batch, onto a stream that holds so many.
+    /// One event in each batch, appended to a stream of this length.
     Length(usize),
-    /// One event in each batch, of a buyer with so many offers, each in turn.
+    /// One event in each batch, for a buyer with this number of offers, each in turn.
     Offers(usize),
 }
 
 impl Scenario {
-    /// Every one, in the order of the report.
+    /// All scenarios, in the order of the report.
     pub const ALL: [Self; 11] = [
         Self::Alone,
         Self::Tens,
@@ -51,7 +51,7 @@ impl Scenario {
         Self::Offers(500),
     ];
 
-    /// Its name in the report.
+    /// The scenario's name in the report.
     #[must_use]
     pub fn name(self) -> String {
         match self {
@@ -64,7 +64,7 @@ impl Scenario {
         }
     }
 
-    /// What it is, in words.
+    /// The scenario's title in tables.
     #[must_use]
     pub fn title(self) -> String {
         match self {
@@ -77,7 +77,7 @@ impl Scenario {
         }
     }
 
-    /// The batches that lie there when it begins, and those that are counted.
+    /// The batches recorded before, and the batches that are counted.
     fn batches(self) -> (Vec<Vec<Message>>, Vec<Vec<Message>>) {
         let corpus = committed();
         let history = || corpus.iter().map(|events| events[..HISTORY].to_vec()).collect::<Vec<_>>();
@@ -112,32 +112,33 @@ impl Scenario {
     }
 }
 
-/// What each event costs a store, in one scenario.
+/// The cost of an event with a store, in one scenario.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Figures {
-    /// A process that has just started.
+    /// The cost in a process that has just started.
     pub cold: Count,
-    /// One that has recorded the buyer's event before.
+    /// The cost in a process that has recorded an event of the buyer before.
     pub warm: Count,
-    /// Bytes that are added to its tables, without what only tells repeats.
+    /// The bytes added to the store's tables, without idempotency records.
     pub stored_bytes: f64,
 }
 
-/// How long recording takes on this machine, a warm process at a DynamoDB on loopback: information, for machines are noisy.
+/// The time that recording takes on this machine, in a warm process with a DynamoDB on loopback. It is information
+/// only, because machines are noisy.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Pace {
-    /// Half of the batches took longer than this.
+    /// The median time of a batch.
     pub median: Duration,
-    /// One batch after the other.
+    /// The events per second, with one batch after the other.
     pub events_per_second: f64,
 }
 
-/// Who records.
+/// A recorder to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Who {
-    /// We.
+pub enum Candidate {
+    /// Our recorder.
     Ours,
-    /// A peer: its program, and the name it knows itself by.
+    /// A peer: its program, and its name for `--peer`.
     Peer(Vec<String>, String),
 }
 
@@ -147,7 +148,7 @@ enum Store {
 }
 
 impl Store {
-    async fn deliver(&mut self, batch: &[Message]) -> Result<(), Cannot> {
+    async fn deliver(&mut self, batch: &[Message]) -> Result<(), Refusal> {
         let expected = u64::try_from(batch.len()).unwrap_or_default();
         match self {
             Self::Ours(ours) => {
@@ -159,13 +160,13 @@ impl Store {
                 if delivered.recorded + delivered.repeats == expected {
                     Ok(())
                 } else {
-                    Err(format!("of {expected} messages it settled {delivered:?}"))
+                    Err(format!("of {expected} messages the peer settled {delivered:?}"))
                 }
             }
         }
     }
 
-    async fn restart(&mut self) -> Result<(), Cannot> {
+    async fn restart(&mut self) -> Result<(), Refusal> {
         match self {
             Self::Ours(ours) => {
                 ours.restart();
@@ -175,9 +176,9 @@ impl Store {
         }
     }
 
-    /// What lies there when it begins. Long streams come in past the wire, but for their last event: it is through the store
-    /// itself, which then knows the buyer.
-    async fn lay(&mut self, engine: &Engine, history: &[Vec<Message>]) -> Result<(), Cannot> {
+    /// Records the batches before counting begins. Long streams are stored without the counting proxy, except their
+    /// last event: it goes through the store itself, which then remembers the buyer.
+    async fn lay(&mut self, engine: &Engine, history: &[Vec<Message>]) -> Result<(), Refusal> {
         let is_long = history.len() > HISTORY * 8;
         let (bulk, last) = history.split_at(if is_long { history.len() - 1 } else { 0 });
         match self {
@@ -207,7 +208,7 @@ impl Store {
     }
 }
 
-impl Who {
+impl Candidate {
     async fn start(&self, url: &str) -> Store {
         match self {
             Self::Ours => Store::Ours(Ours::at(url)),
@@ -222,24 +223,24 @@ impl Who {
         }
     }
 
-    /// Runs a scenario twice, each time on an engine of its own: not starting anew, and doing so before every counted batch.
+    /// Runs a scenario twice, each time on a new local DynamoDB: warm, and with a restart before every counted batch.
     ///
     /// # Errors
-    /// A peer cannot do it.
-    pub async fn measure(&self, scenario: Scenario) -> Result<Figures, Cannot> {
+    /// A peer refuses.
+    pub async fn measure(&self, scenario: Scenario) -> Result<Figures, Refusal> {
         let (warm, stored_bytes) = self.run(scenario, false).await?;
-        // Peers remember no stream: where laying it takes long, once is enough.
+        // Peers remember no stream, so cold equals warm; one run is enough for streams that take long to store.
         let is_the_same =
             matches!((self, scenario), (Self::Peer(..), Scenario::Length(_) | Scenario::Offers(_)));
         let cold = if is_the_same { warm } else { self.run(scenario, true).await?.0 };
         Ok(Figures { cold, warm, stored_bytes })
     }
 
-    /// Runs a scenario by the clock, past the wire that counts.
+    /// Times a scenario, without the counting proxy.
     ///
     /// # Errors
-    /// A peer cannot do it.
-    pub async fn pace(&self, scenario: Scenario) -> Result<Pace, Cannot> {
+    /// A peer refuses.
+    pub async fn pace(&self, scenario: Scenario) -> Result<Pace, Refusal> {
         let engine = Engine::start(self.database()).await;
         let mut store = self.start(engine.direct()).await;
         let (history, counted) = scenario.batches();
@@ -256,11 +257,11 @@ impl Who {
         Ok(Pace { median: took[took.len() / 2], events_per_second })
     }
 
-    /// How many answers a batch waits for, one after the other: the median of a few batches, at a network far away.
+    /// The number of responses that a batch waits for in sequence: the median of a few batches over a slow network.
     ///
     /// # Errors
-    /// A peer cannot do it.
-    pub async fn round_trips(&self, scenario: Scenario, is_cold: bool) -> Result<u32, Cannot> {
+    /// A peer refuses.
+    pub async fn round_trips(&self, scenario: Scenario, is_cold: bool) -> Result<u32, Refusal> {
         let engine = Engine::start(self.database()).await;
         let slow = Slow::before(engine.direct()).await;
         let mut store = self.start(slow.url()).await;
@@ -280,7 +281,7 @@ impl Who {
         Ok(waited[FEW / 2])
     }
 
-    async fn run(&self, scenario: Scenario, is_cold: bool) -> Result<(Count, f64), Cannot> {
+    async fn run(&self, scenario: Scenario, is_cold: bool) -> Result<(Count, f64), Refusal> {
         let engine = Engine::start(self.database()).await;
         let mut store = self.start(engine.counted()).await;
         let (history, counted) = scenario.batches();
@@ -301,7 +302,7 @@ impl Who {
         if let Self::Ours = self {
             let sent: BTreeSet<&str> =
                 history.iter().chain(&counted).flatten().map(|message| message.id.as_str()).collect();
-            assert_eq!(engine.recorded(STREAMS), sent.len(), "{scenario:?}: something is lost or doubled");
+            assert_eq!(engine.recorded(STREAMS), sent.len(), "{scenario:?}: events are lost or doubled");
         }
         let events = f64::from(u32::try_from(events).unwrap());
         Ok((count / events, f64::from(u32::try_from(stored).unwrap()) / events))

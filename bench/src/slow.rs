@@ -1,4 +1,4 @@
-//! A network that is far away: every answer takes its time, so that what waits for what can be told by the clock.
+//! A proxy that delays every response, so that the number of responses awaited in sequence can be measured by time.
 
 use std::io;
 use std::sync::Arc;
@@ -9,48 +9,48 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// How long each answer is kept: far longer than anybody needs to think.
-const KEPT: Duration = Duration::from_millis(50);
+/// The delay of each response, which is far longer than any computation.
+const DELAY: Duration = Duration::from_millis(50);
 
-/// A loopback endpoint before another. Gone when it is dropped.
+/// A proxy on loopback. Dropping it ends it.
 #[derive(Debug)]
 pub struct Slow {
     url: String,
-    keeps: Arc<AtomicBool>,
+    delays: Arc<AtomicBool>,
     serving: JoinHandle<()>,
 }
 
 impl Slow {
-    /// One before this URL, which keeps nothing yet.
+    /// Starts a proxy in front of this URL. It does not delay responses yet.
     pub async fn before(url: &str) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let own = format!("http://{}", listener.local_addr().unwrap());
         let upstream = url.trim_start_matches("http://").to_owned();
-        let keeps = Arc::<AtomicBool>::default();
-        let shared = Arc::clone(&keeps);
+        let delays = Arc::<AtomicBool>::default();
+        let shared = Arc::clone(&delays);
         let serving = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(pass(client, upstream.clone(), Arc::clone(&shared)));
             }
         });
-        Self { url: own, keeps, serving }
+        Self { url: own, delays, serving }
     }
 
-    /// Where it listens.
+    /// The URL of the proxy.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From here on answers are kept.
+    /// Delays responses from now on.
     pub fn begin(&self) {
-        self.keeps.store(true, Ordering::Relaxed);
+        self.delays.store(true, Ordering::Relaxed);
     }
 
-    /// How many answers, one after the other, were waited for in this time.
+    /// The number of responses that can be awaited in sequence in this time.
     #[must_use]
     pub fn round_trips(took: Duration) -> u32 {
-        u32::try_from(took.as_millis() / KEPT.as_millis()).unwrap()
+        u32::try_from(took.as_millis() / DELAY.as_millis()).unwrap()
     }
 }
 
@@ -60,24 +60,24 @@ impl Drop for Slow {
     }
 }
 
-async fn pass(mut client: TcpStream, upstream: String, keeps: Arc<AtomicBool>) -> io::Result<()> {
+async fn pass(mut client: TcpStream, upstream: String, delays: Arc<AtomicBool>) -> io::Result<()> {
     let mut upstream = TcpStream::connect(upstream).await?;
-    let (mut asks, mut hears) = client.split();
+    let (mut requests, mut responses) = client.split();
     let (mut answers, mut asked) = upstream.split();
     let answered = async {
         let mut part = vec![0; 1 << 20];
         loop {
             let length = answers.read(&mut part).await?;
             if length == 0 {
-                return hears.shutdown().await;
+                return responses.shutdown().await;
             }
-            if keeps.load(Ordering::Relaxed) {
-                tokio::time::sleep(KEPT).await;
+            if delays.load(Ordering::Relaxed) {
+                tokio::time::sleep(DELAY).await;
             }
-            hears.write_all(&part[..length]).await?;
+            responses.write_all(&part[..length]).await?;
         }
     };
-    tokio::try_join!(copy(&mut asks, &mut asked), answered).map(drop)
+    tokio::try_join!(copy(&mut requests, &mut asked), answered).map(drop)
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
     use crate::ours::access;
 
     #[tokio::test]
-    async fn what_waits_for_what_is_told_by_the_clock() {
+    async fn responses_awaited_in_sequence_are_counted_by_time() {
         let wire = Wire::start(in_turn([Answer::Reply(Reply::json(200, &json!({})))])).await;
         let slow = Slow::before(wire.url()).await;
         let client = access(slow.url()).dynamodb();

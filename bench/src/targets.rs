@@ -5,19 +5,19 @@ use serde_json::Value;
 use crate::figures::{Measured, OURS};
 use crate::scenario::Scenario::{self, Alone, Length, Offers, Redelivered, Tens};
 
-/// A figure that was aimed at.
+/// An aim and the measured figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
-    /// What, in words.
+    /// The description of the figure.
     pub what: String,
-    /// At most this.
+    /// The largest value that meets the aim.
     pub aim: f64,
-    /// So much it is.
+    /// The measured value.
     pub found: f64,
 }
 
 impl Target {
-    /// Whether it is as it was aimed at, to the third digit after the point.
+    /// Whether the aim is met, to the third digit after the point.
     #[must_use]
     pub fn is_met(&self) -> bool {
         self.found <= self.aim + 0.0005
@@ -27,7 +27,7 @@ impl Target {
 /// The store whose bytes are compared with ours.
 const DYNAMO_ES: &str = "cqrs-es";
 
-/// Every figure that was aimed at. `start` is the report of the start.
+/// All aims with their figures. `start` is the report of `cold`.
 #[must_use]
 pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
     let mut all = Vec::new();
@@ -46,7 +46,7 @@ pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
             let peers = measured.peers_without_repeats();
             let best = peers.iter().filter_map(|peer| measured.of(peer, scenario, &figure)).reduce(f64::min);
             let ratio = ours(scenario, &figure).zip(best).map(|(ours, best)| ours / best);
-            aim(&format!("requests ÷ best peer's, {}, {temperature}", scenario.title()), 0.5, ratio);
+            aim(&format!("requests/peer's, {}, {temperature}", scenario.title()), 0.5, ratio);
         }
     }
     aim("write units per event after 1,000", 1.0, ours(Length(1000), "warm.writes"));
@@ -56,7 +56,7 @@ pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
     aim("write units per redelivered event", 0.0, ours(Redelivered, "warm.writes"));
     aim("requests per redelivered event, warm", 0.0, ours(Redelivered, "warm.requests"));
     let long = ours(Length(10_000), "cold.reads").zip(ours(Length(10), "cold.reads"));
-    aim("read units after 10,000 events ÷ after 10", 1.0, long.map(|(long, short)| long / short));
+    aim("read units after 10,000 events/after 10", 1.0, long.map(|(long, short)| long / short));
     aim("write units per event, 500 offers", 1.15, ours(Offers(500), "warm.writes"));
 
     let most = |which: &str| measured.of_reactor(which, "mostRequests");
@@ -67,9 +67,9 @@ pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
     let beside = |scenario, figure: &str, peer: &str| {
         ours(scenario, figure).zip(measured.of(peer, scenario, figure)).map(|(ours, theirs)| ours / theirs)
     };
-    aim("stored bytes ÷ dynamo-es's, alone", 1.3, beside(Alone, "storedBytes", DYNAMO_ES));
+    aim("stored bytes/dynamo-es's, alone", 1.3, beside(Alone, "storedBytes", DYNAMO_ES));
     aim("the same in tens", 0.35, beside(Tens, "storedBytes", DYNAMO_ES));
-    aim("wire bytes ÷ dynamo-es's, alone, warm", 0.6, beside(Alone, "warm.wireBytes", DYNAMO_ES));
+    aim("wire bytes/dynamo-es's, alone, warm", 0.6, beside(Alone, "warm.wireBytes", DYNAMO_ES));
     aim("the same in tens, warm", 0.15, beside(Tens, "warm.wireBytes", DYNAMO_ES));
     let dropping = format!("{DYNAMO_ES}+idempotency");
     aim("the same alone, both dropping repeats", 0.6, beside(Alone, "warm.wireBytes", &dropping));
@@ -77,7 +77,7 @@ pub fn targets(measured: &Measured, start: &Value) -> Vec<Target> {
 
     let each = |name: &str| measured.0["instructions"][name].as_f64();
     let path = each("path").zip(each("handler")).map(|(path, handler)| path / (handler - path));
-    aim("instructions of the pure path ÷ the rest", 0.2, path);
+    aim("instructions of the pure path/the rest", 0.2, path);
     for target in start["targets"].as_array().into_iter().flatten() {
         let (name, limit) = (target["name"].as_str(), target["limit"].as_f64());
         if let (Some(name), Some(limit)) = (name, limit) {

@@ -1,4 +1,4 @@
-//! What a walk of the sweeper takes for commits that are settled: nearly all that it ever meets.
+//! A walk of the sweeper over settled commits, which are nearly all commits that it meets.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::engine::Engine;
 use crate::ours::{LEADS, STREAMS, Still, access, database};
 
-/// How far apart commits are recorded: so far that all of them lie in one hour.
+/// The time between two commits. It is short enough for all commits to fit into one hour.
 const APART: SignedDuration = SignedDuration::from_millis(100);
 
 /// The sweeper's clock, an hour after the recorder's.
@@ -44,10 +44,11 @@ fn stores(url: &str) -> (DynamoStreams, DynamoLeads) {
     (streams, DynamoLeads::new(dynamodb(), LEADS.to_owned(), STREAMS.to_owned()))
 }
 
-/// An engine with so many settled commits, of a buyer each, that no walk has come to yet; no second walk is due.
+/// A local DynamoDB with this number of settled commits, each of another buyer, that no walk has reached yet. No
+/// second walk is due.
 ///
 /// # Panics
-/// They would not fit into an hour.
+/// The commits do not fit into an hour.
 pub async fn settled(commits: u32) -> Engine {
     let database = database();
     let place = json!({ "TableName": LEADS, "Item": {
@@ -61,7 +62,10 @@ pub async fn settled(commits: u32) -> Engine {
     for number in 1..=commits {
         let buyer = testkit::buyer(&format!("buyer-{}", 20_000 + number));
         let at = Still.now() + APART * i32::try_from(number).unwrap();
-        assert!(at < AnHourLater.now() - SignedDuration::from_mins(2), "{commits} commits");
+        assert!(
+            at < AnHourLater.now() - SignedDuration::from_mins(2),
+            "{commits} commits do not fit into an hour"
+        );
         let mut appending = Appending::onto(Head::default()).live();
         appending.take(testkit::made("car-1").into());
         let (commit, _) = appending.commit(&buyer, at).unwrap();
@@ -71,10 +75,10 @@ pub async fn settled(commits: u32) -> Engine {
     engine
 }
 
-/// One sweep at this URL.
+/// Makes one sweep with the DynamoDB at this URL.
 ///
 /// # Panics
-/// It finds something to do, or does not come to the end.
+/// The sweep finds work, or does not finish.
 pub async fn sweep(url: &str) {
     let (streams, leads) = stores(url);
     let outside = MemoryOutside::default();
@@ -98,7 +102,7 @@ mod tests {
     use super::{settled, sweep};
 
     #[tokio::test]
-    async fn all_cursors_are_read_and_a_later_sweep_reads_none() {
+    async fn a_sweep_reads_every_cursor_and_the_next_sweep_reads_none() {
         let engine = settled(250).await;
         let mut cursors = Vec::new();
         for _ in 0..2 {

@@ -1,13 +1,13 @@
-//! What ours costs is what `bench/baseline.json` says: nothing gets dearer unnoticed, and what gets cheaper is written down.
+//! Compares our costs with `bench/baseline.json`, so that no cost rises unnoticed and every saving is recorded.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::path::Path;
 
 use bench::baseline::{self, Baseline, Flat, GATED_BUYERS, INSTRUCTIONS_WITHIN, WIRE_BYTES_WITHIN};
-use bench::scenario::{Scenario, Who};
+use bench::scenario::{Candidate, Scenario};
 use bench::{corpus, instructions};
 
-const ANEW: &str = "if it is meant: make baseline";
+const INTENDED: &str = "if the change is intended, run make baseline";
 
 fn baseline() -> Baseline {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("baseline.json");
@@ -15,7 +15,7 @@ fn baseline() -> Baseline {
 }
 
 #[test]
-fn the_corpus_is_what_its_seed_makes() {
+fn the_committed_corpus_equals_the_one_made_from_its_seed() {
     let committed = corpus::committed().concat();
     let bodies: Vec<&str> = committed.iter().map(|message| message.body.as_str()).collect();
     assert_eq!(corpus::make().lines().collect::<Vec<_>>(), bodies);
@@ -34,64 +34,66 @@ fn the_corpus_is_what_its_seed_makes() {
 }
 
 #[track_caller]
-fn is_what_the_baseline_says(found: &Flat) {
+fn assert_matches_baseline(found: &Flat) {
     let expected = baseline().counted;
     for (name, found) in found {
         let expected =
-            expected.get(name).unwrap_or_else(|| panic!("{name} is not in the baseline: make baseline"));
+            expected.get(name).unwrap_or_else(|| panic!("{name} is not in the baseline; run make baseline"));
         let within = if name.ends_with("wireBytes") { WIRE_BYTES_WITHIN * expected } else { 0.0005 };
-        assert!((found - expected).abs() <= within, "{name}: {found} where {expected} was; {ANEW}");
+        assert!(
+            (found - expected).abs() <= within,
+            "{name}: {found}, but the baseline has {expected}; {INTENDED}"
+        );
     }
 }
 
-async fn costs_what_the_baseline_says(scenario: Scenario) {
-    is_what_the_baseline_says(&baseline::flat(scenario, &Who::Ours.measure(scenario).await.unwrap()));
+async fn assert_costs_match_baseline(scenario: Scenario) {
+    assert_matches_baseline(&baseline::flat(scenario, &Candidate::Ours.measure(scenario).await.unwrap()));
 }
 
 #[tokio::test]
-async fn an_event_alone_costs_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::Alone).await;
+async fn an_event_alone_costs_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::Alone).await;
 }
 
 #[tokio::test]
-async fn events_in_tens_cost_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::Tens).await;
+async fn events_in_tens_cost_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::Tens).await;
 }
 
 #[tokio::test]
-async fn ten_buyers_a_batch_cost_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::TenBuyers).await;
+async fn ten_buyers_per_batch_cost_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::TenBuyers).await;
 }
 
 #[tokio::test]
-async fn a_batch_that_comes_again_costs_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::Redelivered).await;
+async fn a_redelivered_batch_costs_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::Redelivered).await;
 }
 
 #[tokio::test]
-async fn an_event_onto_a_hundred_costs_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::Length(100)).await;
+async fn an_event_after_a_hundred_costs_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::Length(100)).await;
 }
 
 #[tokio::test]
-async fn a_buyer_with_twenty_offers_costs_what_the_baseline_says() {
-    costs_what_the_baseline_says(Scenario::Offers(20)).await;
+async fn a_buyer_with_twenty_offers_costs_as_much_as_the_baseline() {
+    assert_costs_match_baseline(Scenario::Offers(20)).await;
 }
 
 #[tokio::test]
-async fn the_reactor_costs_what_the_baseline_says() {
-    is_what_the_baseline_says(&baseline::flat_costs(&bench::reactor::measure(GATED_BUYERS).await));
+async fn the_reactor_costs_as_much_as_the_baseline() {
+    assert_matches_baseline(&baseline::flat_costs(&bench::reactor::measure(GATED_BUYERS).await));
 }
 
-/// Another compiler makes other instructions, and where there is no Valgrind nothing can be counted: then this says so and
-/// compares nothing.
+/// With another compiler than the baseline's, or without Valgrind, this test prints a note and compares nothing.
 #[test]
-fn the_pure_path_takes_as_many_instructions_as_the_baseline_says() {
+fn the_pure_path_takes_as_many_instructions_as_the_baseline() {
     let Baseline { rustc, instructions: expected, .. } = baseline();
     let here = baseline::rustc();
     if rustc != here || !instructions::can_count() {
         eprintln!(
-            "not compared: the baseline is of {rustc}, this is {here}; Valgrind: {}",
+            "not compared: the baseline was built by {rustc}, this by {here}; Valgrind is installed: {}",
             instructions::can_count()
         );
         return;
@@ -102,7 +104,7 @@ fn the_pure_path_takes_as_many_instructions_as_the_baseline_says() {
         let within = INSTRUCTIONS_WITHIN * expected;
         assert!(
             (found - expected).abs() <= within,
-            "{name}: {found} instructions where {expected} were; {ANEW}"
+            "{name}: {found} instructions, but the baseline has {expected}; {INTENDED}"
         );
     }
 }

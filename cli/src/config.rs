@@ -1,4 +1,5 @@
-//! Where things are: the one place that looks at the environment.
+//! The locations of the stack's queues and tables, of the former system and of AWS. This is the only module of the
+//! command that reads environment variables.
 
 use std::time::Duration;
 
@@ -15,14 +16,19 @@ use platform::https::{Https, Trust};
 
 use crate::Failure;
 
-/// The stack's queues and tables, from its outputs; the former system, from its parameters.
+/// The heading of the connection options in the help of a command.
+pub(crate) const CONNECTION: &str = "Connection options";
+
+/// The locations of the stack's queues and tables, which are outputs of the stack, and of the former system, which is
+/// one of its parameters.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = CONNECTION)]
 pub struct Places {
-    /// URL of the queue of offer events; the stack's output `OfferEventsQueueUrl`.
+    /// URL of the queue of offer events: the stack's output `OfferEventsQueueUrl`.
     #[arg(long, global = true, env = "OFFER_EVENTS_QUEUE_URL", value_name = "URL", hide_env_values = true)]
     pub queue_url: Option<String>,
 
-    /// URL of its dead-letter queue; the stack's output `OfferEventsDeadLettersQueueUrl`.
+    /// URL of its dead-letter queue: the stack's output `OfferEventsDeadLettersQueueUrl`.
     #[arg(
         long,
         global = true,
@@ -32,30 +38,32 @@ pub struct Places {
     )]
     pub dead_letters_url: Option<String>,
 
-    /// Name of the streams table; the stack's output `StreamsTableName`.
+    /// Name of the streams table: the stack's output `StreamsTableName`.
     #[arg(long, global = true, env = "STREAMS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub streams_table: Option<String>,
 
-    /// Name of the leads table; the stack's output `LeadsTableName`.
+    /// Name of the leads table: the stack's output `LeadsTableName`.
     #[arg(long, global = true, env = "LEADS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub leads_table: Option<String>,
 
-    /// URL of the former system, as the stack's parameter `LegacyUrl`. The Authorization header comes from `LEGACY_AUTHORIZATION`.
+    /// URL of the former system: the stack's parameter `LegacyUrl`. The Authorization header comes from the variable
+    /// `LEGACY_AUTHORIZATION`.
     #[arg(long, global = true, env = "LEGACY_URL", value_name = "URL", hide_env_values = true)]
     pub legacy_url: Option<String>,
 }
 
-/// Both tables, to be read.
+/// Clients of the streams table and the leads table.
 #[derive(Debug, Clone)]
 pub struct Tables {
-    /// What happened.
+    /// The streams table: all recorded facts.
     pub streams: DynamoStreams,
-    /// What the world was told.
+    /// The leads table: cursors, announced leads and the e-mail ledger.
     pub leads: DynamoLeads,
 }
 
 impl Tables {
-    /// The tables of these names.
+    /// The tables with these names, in the account and region of `config`. The clients also retry
+    /// `TransactionConflict`.
     #[must_use]
     pub fn on(config: &SdkConfig, streams_table: &str, leads_table: &str) -> Self {
         let config = aws_sdk_dynamodb::config::Builder::from(config).retry_classifier(RetryConflicts).build();
@@ -89,18 +97,23 @@ impl Places {
         let missing = |what, option, variable, origin| Failure::Missing { what, option, variable, origin };
         let streams = given(
             self.streams_table.as_deref(),
-            missing("the streams table", "--streams-table", "STREAMS_TABLE", "output StreamsTableName"),
+            missing(
+                "the name of the streams table",
+                "--streams-table",
+                "STREAMS_TABLE",
+                "output StreamsTableName",
+            ),
         )?;
         let leads = given(
             self.leads_table.as_deref(),
-            missing("the leads table", "--leads-table", "LEADS_TABLE", "output LeadsTableName"),
+            missing("the name of the leads table", "--leads-table", "LEADS_TABLE", "output LeadsTableName"),
         )?;
         Ok(Tables::on(&connect().await?, streams, leads))
     }
 }
 
 impl Places {
-    /// The former system of those whom going live concerns.
+    /// The former system for `leads go-live`, whose error explains what to do if there never was one.
     pub(crate) fn legacy_to_hand_over(&self) -> Result<HttpLegacy, Failure> {
         if self.legacy_url.as_deref().is_none_or(str::is_empty) {
             Err(Failure::NoFormerSystem)
@@ -118,7 +131,7 @@ impl Places {
         };
         let url = given(self.legacy_url.as_deref(), missing)?.trim_end_matches('/').to_owned();
         let authorization = std::env::var("LEGACY_AUTHORIZATION").ok().filter(|value| !value.is_empty());
-        // An operator's machine may trust more than the world does.
+        // An operator's machine may trust additional certificate authorities, for example a company's own.
         let machine = rustls_native_certs::load_native_certs().certs;
         let trust = if machine.is_empty() { Trust::BuiltIn } else { Trust::Roots(machine) };
         let https = Https::trusting(trust).map_err(Failure::Untrusted)?;
@@ -135,12 +148,13 @@ fn fifo_queue<'a>(url: &'a str, what: &'static str, origin: &'static str) -> Res
     }
 }
 
-/// Empty counts as absent: a variable is easily set to the empty output of another command.
+/// The value, or `missing`. An empty value counts as absent, because a variable is easily set to the empty output of
+/// another command.
 fn given(value: Option<&str>, missing: Failure) -> Result<&str, Failure> {
     value.filter(|value| !value.is_empty()).ok_or(missing)
 }
 
-/// AWS as the environment and the profile say. Nobody is kept waiting for ever.
+/// Loads the AWS configuration from the environment and the profile. Every operation has a time-out.
 pub(crate) async fn connect() -> Result<SdkConfig, Failure> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))

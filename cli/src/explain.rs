@@ -1,38 +1,38 @@
-//! Why things are as they are: a stream and what the world was told, put side by side. Pure.
+//! Explains a buyer's history: folds the stream again and combines it with the leads table. Pure.
 
 use contract::stored::{Commit, Emptied};
 use domain::{Effect, Event, Fact, LeadId, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use leads_store::{About, Outcome, Status};
 
-/// One fact of a buyer's history, or what is left of several.
+/// One line of a buyer's history: a fact, or the remains of a commit whose facts were removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
-    /// Its place in the stream.
+    /// The sequence number.
     pub sequence: Sequence,
-    /// What happened.
+    /// The fact, or a note that an older version of the software removed the facts here.
     pub entry: Entry,
     /// When it was recorded.
     pub recorded_at: Timestamp,
-    /// What became of it on arrival.
+    /// How it was handled on arrival.
     pub fate: Fate,
     /// The leads open after it.
     pub open_leads: Vec<LeadId>,
-    /// What it called for, in order.
+    /// The effects decided with it, in order.
     pub effects: Vec<Explained>,
 }
 
-/// What a place in the stream holds.
+/// The content of a line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A fact.
     Fact(Fact),
-    /// Nothing any more: the facts from here to `last` were taken out.
+    /// The facts from this sequence number through `last` were removed by an older version of the software.
     Emptied(Emptied),
 }
 
 impl Entry {
-    /// The word for it.
+    /// The name of the fact, or `emptied`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ impl Entry {
         }
     }
 
-    /// The event, if it is one.
+    /// The event, if the fact is one.
     #[must_use]
     pub const fn event(&self) -> Option<&Event> {
         match self {
@@ -51,24 +51,24 @@ impl Entry {
     }
 }
 
-/// What became of an event on arrival.
+/// How a fact was handled on arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It was its offer's next version.
+    /// The event was the next version of its offer.
     Applied {
-        /// The versions that had been held for it and were applied with it.
+        /// The held versions that were applied after it.
         released: Vec<OfferVersion>,
     },
-    /// It was early, and waits for what comes before it.
+    /// The event was early and was held until its predecessor comes.
     Held,
-    /// It was recorded already, and changed nothing.
+    /// The event was already recorded and changed nothing.
     Duplicate,
-    /// It was no event.
+    /// The fact is not an event; it was folded.
     Taken,
 }
 
 impl Fate {
-    /// `applied`, `held`, `duplicate` or `taken`.
+    /// The name of the fate: `applied`, `held`, `duplicate` or `taken`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -80,44 +80,44 @@ impl Fate {
     }
 }
 
-/// An effect and how it was settled.
+/// An effect and its status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Explained {
-    /// What was to be done.
+    /// The effect.
     pub effect: Effect,
-    /// How that stands.
+    /// Its status.
     pub settled: Settled,
-    /// Why, where the e-mail ledger says so: an error code.
+    /// The reason from the e-mail ledger, if it has one, for example an error code.
     pub reason: Option<String>,
 }
 
-/// How an effect stands.
+/// The status of an effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The cursor has not come to it yet.
+    /// The cursor has not reached it.
     Pending,
-    /// An e-mail that a worker is at.
+    /// An e-mail that a worker has claimed.
     Sending,
-    /// An e-mail that was definitely not sent, and is tried again.
+    /// An e-mail that was certainly not sent and will be retried.
     Retry,
-    /// It went out.
+    /// It was performed.
     Sent,
-    /// Its one e-mail went out, or was tried, for an earlier effect of the same key.
+    /// An earlier effect of the same key has the e-mail, sent or attempted.
     AlreadySent,
-    /// A later fact had overtaken it.
+    /// A later fact overtook it.
     Superseded,
-    /// It can never go out.
+    /// An e-mail that was refused permanently.
     Rejected,
-    /// An e-mail that may have gone out.
+    /// An e-mail that may have been sent.
     Unknown,
     /// An e-mail that was given up.
     Abandoned,
-    /// Another system performed it.
+    /// An effect decided in shadow, which the former system performed.
     Suppressed,
 }
 
 impl Settled {
-    /// The word for it.
+    /// The name of the status.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -140,7 +140,7 @@ impl From<Outcome> for Settled {
         match outcome {
             Outcome::Sent => Self::Sent,
             Outcome::AlreadySent => Self::AlreadySent,
-            // `passed` is never written: the ledger has the mail.
+            // `passed` is never stored: the ledger has the e-mail.
             Outcome::Unknown | Outcome::Passed => Self::Unknown,
             Outcome::Rejected => Self::Rejected,
             Outcome::Superseded => Self::Superseded,
@@ -166,7 +166,7 @@ impl From<Status> for Settled {
     }
 }
 
-/// Folds a whole stream again, event by event, and says of each effect how it was settled. Performs nothing.
+/// Folds a whole stream again, fact by fact, and determines the status of each stored effect. Performs nothing.
 #[must_use]
 pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
     let mut state = State::default();
@@ -198,8 +198,8 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
     lines
 }
 
-/// Folds a fact and tells what became of it. The effects that count are those decided then, not those that this fold would
-/// decide.
+/// Folds a fact and returns its fate. The effects of this fold are dropped: the stored ones, decided when the fact was
+/// recorded, are what counts.
 fn fold(state: &mut State, fact: &Fact) -> Fate {
     let Some(event) = fact.event() else {
         drop(state.fold_fact(fact));
@@ -222,12 +222,18 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
     (first.get()..last.get()).filter_map(|before| OfferVersion::new(before + 1)).collect()
 }
 
-/// The former system performs what was decided in shadow. Of all else: a mail that the ledger says went out did; then what was written of the effect's settling; then the rest of the
-/// ledger, which is responsible for every mail that the cursor has passed: this effect's entry, or that of a later opening
-/// that took its mail over, or of an earlier one that has it. Then the cursor: any other effect behind it went out.
+/// The status of one effect. An effect decided in shadow is suppressed, because the former system performs it. For all
+/// others these sources decide, in this order:
+///
+/// 1. The effect's own ledger entry, if it is `sent`.
+/// 2. The stored outcome of the effect.
+/// 3. The effect's own ledger entry.
+/// 4. The cursor, if it has not reached the effect: it is pending.
+/// 5. The ledger entry of the same key: a later opening took the e-mail over, or an earlier effect has it.
+/// 6. The cursor, which has passed the effect: it was performed.
 fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
     if commit.is_shadow {
-        // Nothing is written of it: the cursor only moves past.
+        // No outcome is stored for it: the cursor only moves past it.
         return Explained { effect: effect.clone(), settled: Settled::Suppressed, reason: None };
     }
     let key = effect.key();
@@ -236,7 +242,7 @@ fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
     let of_this = entry.filter(|entry| entry.sequence == effect.sequence);
     let outcome = about.settled.get(&effect.sequence).and_then(|outcomes| outcomes.get(&key));
     let settled = match (outcome, of_this) {
-        // It may have been sent, its worker crashed, and its reason been overtaken since.
+        // The worker may have crashed after sending, and a later fact may have overtaken the premise since then.
         (_, Some(entry)) if entry.status == Status::Sent => Settled::Sent,
         (Some(outcome), _) => Settled::from(*outcome),
         (_, Some(entry)) => Settled::from(entry.status),

@@ -8,12 +8,12 @@ use legacy::{BadSetting, LegacyUnavailable};
 
 use crate::buyers::BadLine;
 
-/// Why a command could not be carried out.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// A place that the command needs is not given.
+    /// A location that the command needs is missing.
     #[error(
-        "{what} is not given: use {option} or set {variable}. It is the stack's {origin}; \
+        "{what} is missing: use {option} or set {variable}. It is the stack's {origin}; \
          for the stack of `make up` run `. .local/stack.env`"
     )]
     Missing {
@@ -21,142 +21,140 @@ pub enum Failure {
         what: &'static str,
         /// The option that gives it.
         option: &'static str,
-        /// The variable that gives it.
+        /// The environment variable that gives it.
         variable: &'static str,
-        /// What of the stack says it, as in `output StreamsTableName`.
+        /// The output or parameter of the stack that contains it, as in `output StreamsTableName`.
         origin: &'static str,
     },
-    /// The queue URL is none.
+    /// A queue's URL is not the URL of an SQS FIFO queue.
     #[error("{what} must be the URL of an SQS FIFO queue, as in the stack's {origin}")]
     NotAFifoQueue {
-        /// What it should be.
+        /// Which queue it should be.
         what: &'static str,
-        /// What of the stack says it, as in `output StreamsTableName`.
+        /// The output of the stack that contains it, as in `output OfferEventsQueueUrl`.
         origin: &'static str,
     },
-    /// Neither environment nor profile name a region.
-    #[error("no AWS region is given: set AWS_REGION, or AWS_PROFILE to a profile that has one")]
+    /// Neither the environment nor the profile names a region.
+    #[error("no AWS region is configured: set AWS_REGION, or set AWS_PROFILE to a profile with a region")]
     NoRegion,
     /// The file cannot be read.
     #[error("cannot read {file}")]
     Read {
         /// The file, as it was given.
         file: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// A pipe or a terminal, where a file is needed.
+    /// The input is a pipe, a directory or a terminal, but must be a regular file.
     #[error(
-        "{file} is not a plain file: it is read twice, to post nothing if a line is bad. Save it to a file first"
+        "{file} is not a plain file. It is read twice, first to check every line; save it to a file first"
     )]
     NotAFile {
         /// The file, as it was given.
         file: String,
     },
-    /// The file is not what was checked.
-    #[error("{file} changed while it was sent: line {line} is not what was checked")]
+    /// The file changed between the check and the posting.
+    #[error("{file} changed after it was checked: line {line} is no longer valid. Send it again")]
     Changed {
         /// The file, as it was given.
         file: String,
-        /// Where.
+        /// The line, from 1.
         line: u64,
     },
     /// A batch could not be posted.
-    #[error("the queue did not take a batch of events")]
+    #[error("a batch of events could not be posted")]
     Post(#[source] Box<dyn Error + Send + Sync>),
-    /// The queue took a batch, but not this event.
-    #[error("the queue refused the event of line {line}: {code}")]
+    /// The queue accepted a batch, but refused this event of it.
+    #[error("the queue refused the event in line {line}: {code}")]
     Refused {
-        /// Where the event stands.
+        /// The event's line, from 1.
         line: u64,
-        /// What SQS says.
+        /// The error code of SQS.
         code: String,
     },
-    /// The stream cannot be read.
-    #[error("cannot tell what happened to {buyer}")]
+    /// A request to the streams table about one buyer failed.
+    #[error("cannot access the stream of {buyer}")]
     Stream {
-        /// Whose.
+        /// The buyer.
         buyer: BuyerId,
-        /// Why.
+        /// The cause.
         #[source]
         source: StoreError,
     },
-    /// The leads table cannot be read.
-    #[error("cannot tell what the world was told about {buyer}")]
+    /// A request to the leads table about one buyer failed.
+    #[error("cannot access the leads table's items of {buyer}")]
     Leads {
-        /// Whose.
+        /// The buyer.
         buyer: BuyerId,
-        /// Why.
+        /// The cause.
         #[source]
         source: LeadsUnavailable,
     },
-    /// The leads table cannot be read.
-    #[error("cannot tell what the world was told")]
-    Everybody(#[source] LeadsUnavailable),
-    /// The streams table cannot be read.
-    #[error("cannot tell what happened")]
+    /// A query or scan of the leads table failed.
+    #[error("cannot read the leads table")]
+    LeadsTable(#[source] LeadsUnavailable),
+    /// A scan of the streams table failed.
+    #[error("cannot read the streams table")]
     Streams(#[source] StoreError),
     /// The dead-letter queue did not answer.
     #[error("the dead-letter queue did not answer {operation}")]
     DeadLetters {
-        /// What was asked.
+        /// The operation of SQS.
         operation: &'static str,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A dead letter could not be given another try. It is still there.
+    /// A dead letter could not be redriven. It stays in the dead-letter queue.
     #[error("dead letter {id} could not be redriven")]
     NotRedriven {
-        /// Which.
+        /// The letter's id.
         id: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A dead letter could not be deleted. Redriving it again is safe: repeats are recognised.
+    /// A dead letter could not be deleted. Redriving it again is safe, because repeats are recognised.
     #[error("dead letter {id} could not be deleted")]
     NotDeleted {
-        /// Which.
+        /// The letter's id.
         id: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// Dead letters would come back to where they are.
-    #[error(
-        "the queue of offer events and the dead-letter queue are the same one: redriving would never end"
-    )]
+    /// Both queue URLs are the same.
+    #[error("the queue of offer events and the dead-letter queue have the same URL: correct one of them")]
     SameQueue,
-    /// The options do not go together.
+    /// The combination of options is wrong.
     #[error("{0}")]
     Usage(String),
-    /// A person must say that it is meant.
+    /// The command needs a confirmation.
     #[error("Not done: {what} cannot be undone. Pass --yes to confirm.")]
     NotConfirmed {
-        /// What would be done.
+        /// What would be done, as a gerund phrase.
         what: String,
     },
-    /// A file of buyers has lines that are no ids.
+    /// A file of buyers has lines that are not ids.
     #[error(
-        "{file} has lines that are no buyer's id (1 to 128 visible ASCII characters without '/'): {}",
+        "{file} has lines that are not buyer ids (1 to 128 visible ASCII characters without '/'): {}",
         some_of(lines)
     )]
     Buyers {
         /// The file, as it was given.
         file: String,
-        /// The lines.
+        /// The bad lines.
         lines: Vec<BadLine>,
     },
-    /// A file is not what it should be.
+    /// A line of a file is invalid.
     #[error("{file}, line {line}: {rule}")]
     BadLine {
         /// The file, as it was given.
         file: String,
-        /// Where.
+        /// The line, from 1.
         line: u64,
-        /// What must be there.
+        /// The rule that the line breaks.
         rule: String,
     },
     /// The file cannot be written.
@@ -164,31 +162,31 @@ pub enum Failure {
     WriteFile {
         /// The file, as it was given.
         file: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: io::Error,
     },
-    /// There is nothing to ask before a buyer goes live.
+    /// `leads go-live` needs a former system.
     #[error(
-        "no former system is configured, and going live asks it to hand the buyers over: use --legacy-url or set LEGACY_URL \
-         (the stack's parameter LegacyUrl). Where there never was one, deploy with Effects=live: each buyer goes live with its next event"
+        "no former system is configured, but going live asks it to hand buyers over: use --legacy-url or set LEGACY_URL \
+         (the stack's parameter LegacyUrl). If there never was one, deploy with Effects=live: each buyer goes live with its next event"
     )]
     NoFormerSystem,
     /// The former system did not answer.
-    #[error("cannot tell what the former system knows")]
+    #[error("no usable answer from the former system")]
     Legacy(#[source] LegacyUnavailable),
-    /// The former system cannot be reached in this way.
-    #[error("the former system cannot be asked")]
+    /// The URL or the Authorization header of the former system is invalid.
+    #[error("the former system's settings are invalid")]
     LegacySetting(#[source] BadSetting),
-    /// Nobody's certificate can be believed.
-    #[error("the former system cannot be asked")]
+    /// No trusted root certificates could be loaded.
+    #[error("cannot set up HTTPS for the former system")]
     Untrusted(#[source] platform::https::Untrusted),
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),
 }
 
-/// The first of these lines, and how many more there are.
+/// The first bad lines, and the number of further ones.
 fn some_of(lines: &[BadLine]) -> String {
     const SHOWN: usize = 10;
     let mut shown: Vec<String> = lines.iter().take(SHOWN).map(ToString::to_string).collect();
@@ -198,13 +196,13 @@ fn some_of(lines: &[BadLine]) -> String {
     shown.join(", ")
 }
 
-/// What to do about an error of AWS, by the words that it is told in.
+/// Advice for an AWS error, chosen by words in its text.
 pub(crate) fn hint(error: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["ResourceNotFoundException", "QueueDoesNotExist", "NonExistentQueue"]) {
-        Some("there is none of this name in this account and region: compare with the stack's outputs")
+        Some("no such table or queue in this account and region: compare the name with the stack's outputs")
     } else if says(&["AccessDenied", "not authorized"]) {
-        Some("the role you use may not do this: try another AWS_PROFILE, or ask for the right")
+        Some("your role lacks the permission: try another AWS_PROFILE, or ask for the permission")
     } else if says(&[
         "ExpiredToken",
         "UnrecognizedClient",
@@ -212,9 +210,9 @@ pub(crate) fn hint(error: &str) -> Option<&'static str> {
         "credentials",
         "Credentials",
     ]) {
-        Some("sign in again, as with `aws sso login`, and check AWS_PROFILE")
+        Some("sign in again, for example with `aws sso login`, and check AWS_PROFILE")
     } else if says(&["dispatch failure", "timed out", "timeout"]) {
-        Some("AWS was not reached: check the network, AWS_REGION and AWS_ENDPOINT_URL")
+        Some("AWS could not be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL")
     } else {
         None
     }

@@ -1,4 +1,4 @@
-//! `leads held`: events that wait for earlier ones of their offer, of all buyers or of one.
+//! `leads held`: the gaps in offers' versions and the events held behind them, for all buyers or for one.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -14,31 +14,31 @@ use crate::output::{Output, count, moment, or_dash, table};
 use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 
-/// Of how many buyers is read at once.
+/// The number of buyers whose streams are read concurrently.
 const AT_ONCE: usize = 16;
 
 /// A gap in an offer's versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gap {
-    /// Whose offer.
+    /// The buyer.
     pub buyer: BuyerId,
     /// The offer.
     pub offer: OfferId,
-    /// The versions that are here and wait.
+    /// The held versions.
     pub held: Vec<OfferVersion>,
-    /// The version that they wait for.
+    /// The missing version that they wait for.
     pub waits_for: OfferVersion,
-    /// When the first of them was recorded, as far as was read.
+    /// When the first of the held events was recorded, as far as the stream was read.
     pub since: Option<Timestamp>,
 }
 
-/// Every gap, longest open first. Buyers are found in the index of open work, which is late by a moment; what is said of
-/// each is read from its stream.
+/// Every gap, longest open first. Buyers are found in the index of open work, which lags slightly; the gaps themselves
+/// are read from each buyer's stream.
 ///
 /// # Errors
-/// [`Failure::Everybody`], [`Failure::Stream`].
+/// [`Failure::LeadsTable`], [`Failure::Stream`].
 pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
-    let work = tables.leads.all_open_work().await.map_err(Failure::Everybody)?;
+    let work = tables.leads.all_open_work().await.map_err(Failure::LeadsTable)?;
     let held = work.into_iter().filter_map(|work| match work.what {
         Open::Held(held) => Some((work.buyer, held.sequence)),
         Open::Behind | Open::Email { .. } => None,
@@ -50,7 +50,8 @@ pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
     Ok(gaps)
 }
 
-/// The gaps of one buyer; the stream is read back to this sequence number, to tell since when.
+/// The gaps of one buyer. The stream is read back to the sequence number `from`, to find out when the held events were
+/// recorded.
 ///
 /// # Errors
 /// [`Failure::Stream`].
@@ -58,7 +59,7 @@ pub async fn gaps_of(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result
     Ok(read(tables, buyer, from).await?.1)
 }
 
-/// The same, with how many facts the stream holds.
+/// The gaps of one buyer, with the stream's last sequence number.
 async fn read(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result<(Sequence, Vec<Gap>), Failure> {
     let before = Sequence::new(from.get().saturating_sub(1));
     let (head, commits) = tail_after(&tables.streams, buyer, Some(before))
@@ -122,7 +123,7 @@ fn text(gaps: &[Gap]) -> String {
 }
 
 impl Gap {
-    /// The gap for programs.
+    /// The gap as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({

@@ -1,4 +1,4 @@
-//! `leads history`: event by event, what happened to a buyer and what was done about it.
+//! `leads history`: a buyer's facts one by one, with the effects of each and how they were settled.
 
 use std::io::Write;
 
@@ -9,22 +9,22 @@ use serde_json::{Value, json};
 use crate::Tables;
 use crate::output::{Output, count, moment, or_dash, table};
 use crate::show::{behind_json, unknown};
-use crate::{Entry, Exit, Explained, Failure, Fate, Line, Stands, explain};
+use crate::{Entry, Exit, Explained, Failure, Fate, Line, Mode, explain};
 
-/// A buyer's history, and how far it is settled.
+/// A buyer's history, and how far its effects are settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct History {
-    /// Whose.
+    /// The buyer.
     pub buyer: BuyerId,
-    /// Event by event, oldest first; empty for a buyer never heard of.
+    /// The facts, oldest first; empty for an unknown buyer.
     pub lines: Vec<Line>,
-    /// Which system announces its leads.
-    pub stands: Stands,
-    /// What the world was told.
+    /// Which system announces the buyer's leads.
+    pub mode: Mode,
+    /// The buyer's items in the leads table.
     pub about: About,
 }
 
-/// Reads the whole stream of a buyer, then what the world was told of it.
+/// Reads a buyer's whole stream, then its items in the leads table.
 ///
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Leads`].
@@ -32,15 +32,10 @@ pub async fn history(tables: &Tables, buyer: &BuyerId) -> Result<History, Failur
     let commits = event_store::history(&tables.streams, buyer)
         .await
         .map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
-    // Read after the stream: what is settled meanwhile shows, and nothing settled shows as pending.
+    // Read after the stream, so that no effect settled before that is shown as pending.
     let about =
         tables.leads.about(buyer).await.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
-    Ok(History {
-        buyer: buyer.clone(),
-        lines: explain(&commits, &about),
-        stands: Stands::of(&commits),
-        about,
-    })
+    Ok(History { buyer: buyer.clone(), lines: explain(&commits, &about), mode: Mode::of(&commits), about })
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -61,7 +56,7 @@ pub(crate) async fn command<O: Write, E: Write>(
 }
 
 impl History {
-    /// The history for people.
+    /// The history as text.
     #[must_use]
     pub fn text(&self) -> String {
         let rows = self.lines.iter().map(|line| {
@@ -85,18 +80,18 @@ impl History {
         let through = self.about.cursor.through;
         let settled = match &self.about.cursor.behind {
             Some(behind) => format!(
-                "settled through {through} of {head}; behind after {} in vain, next at {}: {}",
-                count(u64::from(behind.attempts), "attempt"),
+                "settled through {through} of {head}; behind after {}, next at {}: {}",
+                count(u64::from(behind.attempts), "failed attempt"),
                 moment(behind.not_before),
                 behind.reason,
             ),
             None if through < head => format!("settled through {through} of {head}"),
             None => "all settled".to_owned(),
         };
-        format!("{}: {}; {settled}", self.buyer, self.stands.text())
+        format!("{}: {}; {settled}", self.buyer, self.mode.text())
     }
 
-    /// The history for programs.
+    /// The history as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let events: Vec<Value> = self.lines.iter().map(line_json).collect();
@@ -106,8 +101,8 @@ impl History {
             "head": head.get(),
             "behind": self.about.cursor.behind.as_ref().map(behind_json),
         });
-        let standing = self.stands.json();
-        json!({ "buyerId": self.buyer.as_str(), "standing": standing, "cursor": cursor, "events": events })
+        let mode = self.mode.json();
+        json!({ "buyerId": self.buyer.as_str(), "standing": mode, "cursor": cursor, "events": events })
     }
 }
 
@@ -115,22 +110,22 @@ fn entry_text(entry: &Entry) -> String {
     let name = entry.name();
     match entry {
         Entry::Fact(Fact::Event(event)) => format!("{name}\n{} v{}", event.offer, event.version),
-        Entry::Fact(Fact::Voided { offer, through }) => format!("{name}\n{offer} to v{through}"),
+        Entry::Fact(Fact::Voided { offer, through }) => format!("{name}\n{offer} through v{through}"),
         Entry::Fact(Fact::Migrated(known) | Fact::HandedOver(known)) => {
             let invited = if known.was_invited { ", invited" } else { "" };
-            let gist = format!("{name}\n{}{invited}", count(known.offers.len() as u64, "offer"));
+            let summary = format!("{name}\n{}{invited}", count(known.offers.len() as u64, "offer"));
             let leads = former_leads(known).map(|(lead, offer)| match offer {
                 Some(offer) => format!("high lead {lead} ({offer})"),
                 None => format!("low lead {lead}"),
             });
-            std::iter::once(gist).chain(leads).collect::<Vec<_>>().join("\n")
+            std::iter::once(summary).chain(leads).collect::<Vec<_>>().join("\n")
         }
         Entry::Fact(Fact::Reset(_) | Fact::Erased(_)) => name.to_owned(),
-        Entry::Emptied(emptied) => format!("{name}\nto {} by {}", emptied.last, emptied.by),
+        Entry::Emptied(emptied) => format!("{name}\nthrough {}, replaced by {}", emptied.last, emptied.by),
     }
 }
 
-/// The leads that the former system names, each with its offer if it is a high one.
+/// The open leads in the former system's answer, each with its offer if it is a high one.
 fn former_leads(known: &Known) -> impl Iterator<Item = (&FormerLeadId, Option<&OfferId>)> {
     let high = known.offers.iter().filter_map(|(id, offer)| Some((offer.former_lead.as_ref()?, Some(id))));
     known.low_lead.iter().map(|lead| (lead, None)).chain(high)

@@ -1,8 +1,8 @@
 use std::future::pending;
 
-/// Ready once Ctrl-C was pressed.
+/// Completes once Ctrl-C was pressed.
 pub(crate) async fn interrupted() {
-    // Without a handler Ctrl-C ends the process, as it does anyway.
+    // If no handler can be installed, Ctrl-C ends the process by default.
     if tokio::signal::ctrl_c().await.is_err() {
         pending::<()>().await;
     }

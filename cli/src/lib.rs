@@ -1,6 +1,7 @@
-//! `leads`: what operators ask and decide, and what the offer system's developers check and post their events with.
+//! The `leads` command. Operators use it to inspect buyers and to record decisions about them; developers of the offer
+//! system use it to check events against the contract and to post them.
 //!
-//! Every command is a library function that returns what it found, and a page that writes it, for people or as JSON.
+//! Each command has a library function that returns its result, and code that prints the result as text or JSON.
 
 mod args;
 pub mod audit;
@@ -15,12 +16,12 @@ pub mod held;
 pub mod history;
 mod interrupt;
 pub mod list;
+mod mode;
 mod output;
 pub mod parity;
 mod progress;
 pub mod send;
 pub mod show;
-mod stands;
 pub mod takeover;
 
 use std::ffi::OsString;
@@ -29,24 +30,24 @@ use std::process::ExitCode;
 
 use args::{Arguments, Command};
 use aws_types::SdkConfig;
-use clap::Parser as _;
 pub use config::{Places, Tables};
 pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
 pub use failure::Failure;
+pub use mode::Mode;
 use output::Output;
 use platform::telemetry::chain;
-pub use stands::Stands;
 
-/// How a command ended, as scripts see it.
+/// How a command ended, reported to scripts as the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// 0: all is well.
+    /// 0: success, nothing to report.
     Good,
     /// 1: there are findings, or the buyer is unknown.
     Findings,
-    /// 2: it was called wrongly, or something it needs did not work.
+    /// 2: the usage was wrong, or a request or file operation failed.
     Failed,
-    /// 130: Ctrl-C ended it early, and the answer is incomplete. What shells report of a process that SIGINT ends.
+    /// 130: Ctrl-C ended the command early, so its answer is incomplete. Shells report the same code for a process that
+    /// SIGINT ends.
     Interrupted,
 }
 
@@ -61,7 +62,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Runs the command that these arguments name, the program's own name first, on the AWS of the environment.
+/// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment.
 pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut impl Write,
@@ -70,41 +71,43 @@ pub async fn run(
     run_on(arguments, config::connect, out, err).await
 }
 
-/// The same on another AWS. It is asked for only by commands that need one, and only once they have something to do.
+/// Like [`run`], on the AWS that `connect` returns. `connect` is called only by commands that need AWS, and only once
+/// they have something to do.
 pub async fn run_on(
     arguments: impl IntoIterator<Item = OsString>,
     connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Exit {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let arguments = match args::parse(arguments) {
         Ok(arguments) => arguments,
         Err(answer) => {
-            // Help and version are answers too. Where they cannot be written, nothing can.
+            // clap reports help and version as errors too. A failed write cannot be reported anywhere.
             let text = answer.render();
             let _ = if answer.use_stderr() { write!(err, "{text}") } else { write!(out, "{text}") };
             let _ = out.flush();
             return if answer.use_stderr() { Exit::Failed } else { Exit::Good };
         }
     };
-    let ended = obey(&arguments, connect, Output { out, err, is_json: arguments.json }).await;
+    let ended = dispatch(&arguments, connect, Output { out, err, is_json: arguments.json }).await;
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::Write));
     match ended {
         Ok(exit) => exit,
-        // Whoever read us has seen enough, as in `leads history buyer-7 | head`; of what changes something, the end matters.
+        // The reader closed the pipe, as in `leads history buyer-7 | head`. That is a failure only for a command that
+        // changes something, because then the end of its output matters.
         Err(Failure::Write(error))
             if error.kind() == ErrorKind::BrokenPipe && arguments.command.only_reads() =>
         {
             Exit::Good
         }
         Err(failure) => {
-            failure.tell(err);
+            failure.print(err);
             Exit::Failed
         }
     }
 }
 
-async fn obey<O: Write, E: Write>(
+async fn dispatch<O: Write, E: Write>(
     arguments: &Arguments,
     connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
     mut output: Output<'_, O, E>,
@@ -174,9 +177,9 @@ async fn obey<O: Write, E: Write>(
 }
 
 impl Failure {
-    fn tell(&self, err: &mut impl Write) {
+    fn print(&self, err: &mut impl Write) {
         let text = chain(self);
-        // Where the error cannot be written, the exit code still says it.
+        // If the error cannot be written, the exit code still reports it.
         let _ = writeln!(err, "error: {text}");
         if let Some(hint) = failure::hint(&text) {
             let _ = writeln!(err, "hint: {hint}");

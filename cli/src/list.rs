@@ -1,4 +1,4 @@
-//! `leads list`: the leads that are open, oldest first.
+//! `leads list`: the open leads, oldest first.
 
 use std::io::Write;
 
@@ -9,14 +9,14 @@ use serde_json::{Value, json};
 use crate::output::{Output, contact_json, contact_row, count, moment, or_dash, table};
 use crate::{Exit, Failure, Tables};
 
-/// Every open lead of these priorities, oldest first, as the sales team was told.
+/// Every announced open lead of these priorities, oldest first.
 ///
 /// # Errors
-/// [`Failure::Everybody`].
+/// [`Failure::LeadsTable`].
 pub async fn open_leads(tables: &Tables, priorities: &[Priority]) -> Result<Vec<OpenLead>, Failure> {
     let mut leads = Vec::new();
     for priority in priorities {
-        leads.extend(tables.leads.open_leads(*priority).await.map_err(Failure::Everybody)?);
+        leads.extend(tables.leads.open_leads(*priority).await.map_err(Failure::LeadsTable)?);
     }
     leads.sort_by_key(|lead| lead.known.opened_at);
     Ok(leads)

@@ -1,4 +1,4 @@
-//! Wires `leads`.
+//! Runs the `leads` command on this process's arguments, output streams and AWS environment.
 
 use std::io::{self, BufWriter};
 use std::process::ExitCode;

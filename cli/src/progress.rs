@@ -3,10 +3,10 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What is over sooner needs no bar.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a command runs before its progress is shown.
+const SHOW_AFTER: Duration = Duration::from_secs(1);
 
-/// Progress on the terminal, once it takes long; never in a file or a pipe.
+/// A progress line on standard error. It appears after [`SHOW_AFTER`], and only if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct Progress {
     bar: ProgressBar,
@@ -14,7 +14,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar that fills; `done` is what becomes of each, as in `posted`.
+    /// A bar towards a known total; `done` is the participle printed after the numbers, as in `posted`.
     pub(crate) fn towards(total: u64, done: &str) -> Self {
         Self::styled(
             Some(total),
@@ -22,7 +22,7 @@ impl Progress {
         )
     }
 
-    /// A count without a known end, as in `commits read`.
+    /// A counter without a known total; `what` is printed after the number, as in `commits read`.
     pub(crate) fn counting(what: &str) -> Self {
         Self::styled(None, &format!("{{spinner}} {{human_pos}} {what}{{msg}}, {{elapsed}} so far"))
     }
@@ -36,13 +36,13 @@ impl Progress {
     }
 
     pub(crate) fn at(&self, position: u64) {
-        if self.bar.is_hidden() && self.begun.elapsed() >= PATIENCE && io::stderr().is_terminal() {
+        if self.bar.is_hidden() && self.begun.elapsed() >= SHOW_AFTER && io::stderr().is_terminal() {
             self.bar.set_draw_target(ProgressDrawTarget::stderr());
         }
         self.bar.set_position(position);
     }
 
-    /// Adds this to the line.
+    /// Sets the text printed after a counter.
     pub(crate) fn note(&self, text: String) {
         self.bar.set_message(text);
     }

@@ -1,4 +1,4 @@
-"""Deploys `infra/template.yaml` onto a local AWS the way it is deployed onto AWS: code through S3, the rest through
+"""Deploys `infra/template.yaml` to a local AWS in the same way as to AWS: code through S3, the rest through
 CloudFormation. Only the parameters differ."""
 
 import hashlib
@@ -24,11 +24,11 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
 class DeploymentFailed(Exception):
-    """The stack could not be deployed; the message says why."""
+    """The stack could not be deployed; the message has the cause."""
 
 
 def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
-    """Creates the stack or brings it up to date; returns the environment of whoever wants to use it."""
+    """Creates or updates the stack. Returns the environment variables for programs that use it."""
 
     def client(service: str):
         return _client(service, endpoint, region)
@@ -60,7 +60,7 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
 
 
 def set_recorder(endpoint: str, region: str, changed: dict[str, str]) -> None:
-    """What deploying with other parameters does to the recorder's environment, and nothing else."""
+    """Changes the recorder's environment variables, as a deployment with other parameters would."""
     functions = _client("lambda", endpoint, region)
     recorder = f"{STACK}-recorder"
     variables = functions.get_function_configuration(FunctionName=recorder)["Environment"]["Variables"]
@@ -74,35 +74,35 @@ def _client(service: str, endpoint: str, region: str):
         service, endpoint_url=endpoint, region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        # Never through a proxy, whatever the environment says.
+        # Never through a proxy, even if the environment configures one.
         config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
     )
 
 
 def packaged(template: str, artifacts: Path, s3) -> str:
-    """Uploads the functions and points the template to them, as `sam package` does."""
+    """Uploads the functions and returns the template with their S3 locations, as `sam package` does."""
     s3.create_bucket(Bucket=CODE_BUCKET)
 
     def uploaded(code: re.Match) -> str:
         archive = _zipped(artifacts / code["function"] / "bootstrap")
-        # Named by content, so that CloudFormation sees whether there is something new.
+        # The key contains a digest of the content, so that CloudFormation detects new code.
         key = f"{code['function']}/{hashlib.sha256(archive).hexdigest()}.zip"
         s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=archive)
         return f"{code['key']}s3://{CODE_BUCKET}/{key}"
 
     body, functions = CODE_URI.subn(uploaded, template)
     if functions == 0:
-        raise DeploymentFailed(f"no CodeUri of the expected form in {TEMPLATE}")
+        raise DeploymentFailed(f"{TEMPLATE} has no CodeUri of the form ../target/lambda/<function>/")
     return body
 
 
 def _zipped(bootstrap: Path) -> bytes:
-    """A deployment package with one executable; the same bytes for the same program."""
+    """A deployment package with one executable. The same program always gives the same bytes."""
     if not bootstrap.is_file():
-        raise DeploymentFailed(f"{bootstrap} is missing: `make build-local` builds it")
+        raise DeploymentFailed(f"{bootstrap} is missing: run `make build-local`")
     entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
     entry.external_attr = 0o100755 << 16
-    # Hardly compressed: it never leaves the machine.
+    # Little compression, because the package never leaves this machine.
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
         package.writestr(entry, bootstrap.read_bytes())
@@ -138,15 +138,15 @@ def _create_or_update(cloudformation, body: str) -> dict[str, str]:
 
 
 def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
-    """Makes up for two things in which the emulator differs once it enforces policies."""
-    # It is spoken to over http, which the queues rightly refuse. It believes this header.
+    """Compensates for two differences between AWS and an emulator that enforces policies."""
+    # Requests reach the emulator over plain HTTP, which the queues' policies deny. It trusts this header.
     sqs = client("sqs")
     sqs.meta.events.register("before-sign.sqs.*", lambda request, **_: request.headers.add_header(
         "x-forwarded-proto", "https"))
     for key, queue_url in outputs.items():
         if key.endswith("QueueUrl"):
             sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
-    # It asks for the right to send from "*", where AWS names the identity.
+    # The emulator checks `ses:SendEmail` on "*", AWS on the identity.
     for function in ("reactor", "sweeper"):
         configuration = client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
         client("iam").put_role_policy(
@@ -159,7 +159,7 @@ def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
 
 
 def _failures(cloudformation) -> list[str]:
-    """What the stack's events say of resources that could not be made, oldest first."""
+    """The stack's events about resources that could not be created, oldest first."""
     events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
     return [
         f"  {event['LogicalResourceId']}: {event['ResourceStatus']}: {event.get('ResourceStatusReason', '')}"

@@ -1,5 +1,5 @@
-"""MiniStack, changed in one thing to be like AWS: the secret of a role has 40 characters. It is derived from the access key,
-so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`)."""
+"""MiniStack with one change to match AWS: the secret key of a role has 40 characters. It is derived from the access
+key, so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`)."""
 
 import hashlib
 import runpy
@@ -16,7 +16,7 @@ def execution_credentials(config: dict) -> dict[str, str]:
     if access_key.startswith("ASIA"):
         secret = hashlib.sha256(access_key.encode()).hexdigest()[:40]
         credentials["AWS_SECRET_ACCESS_KEY"] = secret
-        # Where policies are enforced, MiniStack verifies signatures too.
+        # If MiniStack enforces policies, it also verifies signatures, and needs the new secret for that.
         sts.register_session(access_key, sts._sessions[access_key] | {"SecretAccessKey": secret})
     return credentials
 

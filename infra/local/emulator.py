@@ -1,4 +1,4 @@
-"""The local AWS as a process: one MiniStack, bound to the loopback interface, with everything it starts."""
+"""The local AWS as a process: one MiniStack on the loopback interface, with all processes that it starts."""
 
 import json
 import os
@@ -20,14 +20,14 @@ STOP_TIMEOUT = 5
 
 
 class EmulatorFailed(Exception):
-    """The emulator did not start; the message says why and where its log is."""
+    """The emulator did not start; the message has the cause and the path of its log."""
 
 
 class Emulator:
-    """A MiniStack whose files, log and process id live in `home`.
+    """A MiniStack whose files, log and process id are stored in `home`.
 
-    The process leads a group of its own, to which every function it runs belongs too: signalling the group leaves
-    nothing behind, however the emulator itself ends.
+    The process leads its own process group, to which all functions that it runs belong. A signal to the group therefore
+    ends all of them, even if the emulator itself has already ended.
     """
 
     def __init__(self, home: Path, port: int, pid: int):
@@ -43,7 +43,7 @@ class Emulator:
 
     @classmethod
     def start(cls, home: Path, port: int, enforce_iam: bool = False, front: str = "") -> "Emulator":
-        """Starts an emulator on `port` and returns once it answers. Its functions call AWS at `front`, if that is given."""
+        """Starts an emulator on `port` and returns once it answers. Its functions call AWS at `front`, if given."""
         (home / "tmp").mkdir(parents=True, exist_ok=True)
         with open(home / "emulator.log", "wb") as log:
             process = subprocess.Popen(
@@ -57,9 +57,9 @@ class Emulator:
             deadline = time.monotonic() + START_TIMEOUT
             while not emulator.answers():
                 if process.poll() is not None:
-                    raise EmulatorFailed(f"the emulator ended at once, see {emulator.log}")
+                    raise EmulatorFailed(f"the emulator ended during its start: see {emulator.log}")
                 if time.monotonic() > deadline:
-                    raise EmulatorFailed(f"no answer from the emulator in {START_TIMEOUT} s, see {emulator.log}")
+                    raise EmulatorFailed(f"the emulator did not answer within {START_TIMEOUT} s: see {emulator.log}")
                 time.sleep(0.1)
         except BaseException:
             emulator.stop()
@@ -68,26 +68,26 @@ class Emulator:
 
     @classmethod
     def start_anywhere(cls, home: Path, enforce_iam: bool, front: Callable[[int], str]) -> "Emulator":
-        """Starts an emulator on a free port. `front` returns the URL at which functions call the AWS on a port."""
+        """Starts an emulator on a free port. `front` returns, for that port, the URL at which functions call AWS."""
         for attempt in range(5):
             port = free_port()
             try:
                 return cls.start(home, port, enforce_iam, front(port))
             except EmulatorFailed:
-                # Somebody else may have taken the port in between.
+                # Another program may have taken the port in between.
                 if attempt == 4 or not is_taken(port):
                     raise
         raise AssertionError("unreachable")
 
     @classmethod
     def running_in(cls, home: Path) -> "Emulator | None":
-        """The emulator that an earlier call started in `home`, if it still runs."""
+        """The emulator that an earlier call started in `home`, if it is still running."""
         try:
             found = json.loads((home / "emulator.json").read_text())
             emulator = cls(home, found["port"], found["pid"])
         except (FileNotFoundError, ValueError, KeyError):
             return None
-        # The id may belong to another program by now.
+        # By now the process id may belong to another program.
         command = subprocess.run(["ps", "-o", "args=", "-p", str(emulator.pid)], capture_output=True, text=True)
         return emulator if PROGRAM.name in command.stdout else None
 
@@ -99,7 +99,7 @@ class Emulator:
             return False
 
     def stop(self) -> None:
-        """Ends the emulator with every function it runs, and forgets its files except the log."""
+        """Ends the emulator and all functions that it runs, and deletes its files except the log."""
         for signum, patience in ((signal.SIGTERM, STOP_TIMEOUT), (signal.SIGKILL, STOP_TIMEOUT)):
             deadline = time.monotonic() + patience
             while self._signal_group(signum):
@@ -112,14 +112,14 @@ class Emulator:
         (self.home / "emulator.json").unlink(missing_ok=True)
 
     def _signal_group(self, signum: int) -> bool:
-        """Signals the group, with 0 only asks for it; false when nobody is left in it."""
+        """Sends a signal to the process group; 0 only checks that the group exists. Returns whether it exists."""
         try:
             os.killpg(self.pid, signum)
             return True
         except ProcessLookupError:
             return False
         except PermissionError:
-            # What macOS says of a group of processes that have ended but are not collected yet.
+            # macOS reports this for a group whose processes have ended but are not reaped yet.
             return signum != signal.SIGKILL
 
 
@@ -138,32 +138,32 @@ def _reap(pid: int) -> None:
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
-        pass  # started by another process
+        pass  # another process started it and reaps it
 
 
 def _environment(home: Path, port: int, enforce_iam: bool, front: str) -> dict[str, str]:
-    """Exactly what the emulator gets, and through it every function: nothing of the caller's own."""
+    """The whole environment of the emulator and of its functions. It contains none of the caller's AWS settings."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     return kept | {
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "MINISTACK_HOST": "127.0.0.1",
         "MINISTACK_REGION": REGION,
-        # Whether requests are checked against the policies of whoever signed them.
+        # Whether each request is checked against the policies of its signer.
         "AUTH": str(enforce_iam).lower(),
-        # Listeners that nobody needs, and that would not be on the loopback interface.
+        # These listeners are not needed and would not be on the loopback interface.
         "IOT_MTLS_ENABLED": "0",
         "SFTP_ENABLED": "0",
-        # No Docker, also where there is one: at start the emulator would remove the containers of others.
+        # Docker is not used even if it is installed: the emulator would remove foreign containers when it starts.
         "DOCKER_HOST": "unix:///nonexistent",
-        # Unpacked functions go here.
+        # The functions are unpacked here.
         "TMPDIR": str(home / "tmp"),
-        # Handed on to the functions.
+        # Passed on to the functions.
         "AWS_ENDPOINT_URL": front or f"http://127.0.0.1:{port}",
-        # Else the log of the emulator is written in blocks, and what its last one held is lost when it is killed.
+        # Without this the log is written in blocks, and the last block is lost when the emulator is killed.
         "PYTHONUNBUFFERED": "1",
     }
 
 
-# Never through a proxy, whatever the environment says.
+# Never through a proxy, even if the environment configures one.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Leadstream on a local AWS: the real template, the real programs, no Docker, nothing but the loopback interface.
+"""Leadstream on a local AWS: the real template and programs, without Docker, only on the loopback interface.
 
-    stack.py up   --artifacts DIR [--port N]   start one and keep it; .local/stack.env says how to use it
-    stack.py down                              end it
+    stack.py up   --artifacts DIR [--port N]   start a stack and keep it; .local/stack.env has the variables to use it
+    stack.py down                              stop that stack
     stack.py run  --artifacts DIR --wire PROGRAM -- COMMAND
-                                               run a command against one of its own, on a free port, then end it
+                                               run a command on its own stack on a free port, then stop the stack
 
-DIR holds `<function>/bootstrap` for each function of the template. PROGRAM is the strict wire, through which functions and
-command reach AWS; a request that it refuses fails the run. Any number of `run`s may go on at the same time.
+DIR contains `<function>/bootstrap` for each function of the template. PROGRAM is the strict wire, through which the
+functions and the command call AWS; a request that it refuses fails the run. Several `run`s may run at the same time.
 """
 
 import argparse
@@ -28,12 +28,12 @@ from strict import StrictWire
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
 STACK_ENV = LOCAL / "stack.env"
-# How long a command may take to end once it is told to.
+# The time in seconds that a command has to end after a signal.
 COMMAND_GRACE = 15
 
 
 class Stopped(BaseException):
-    """We were told to stop; carries the signal. No mere `Exception`, for libraries swallow those."""
+    """This process received a signal to stop, the argument. Not an `Exception`, because libraries catch those."""
 
 
 def main() -> int:
@@ -55,15 +55,15 @@ def main() -> int:
 
 
 def up(artifacts: Path, port: int) -> int:
-    """Starts a stack that stays, or deploys onto the one that runs already."""
+    """Starts a stack and keeps it running, or deploys to the one that is already running."""
     emulator = Emulator.running_in(UP_HOME)
     if emulator and emulator.port != port:
-        return _complain(f"a stack is already up on port {emulator.port}; `make down` ends it")
+        return _complain(f"a stack is already running on port {emulator.port}: stop it with `make down`")
     if not emulator and is_taken(port):
-        return _complain(f"port {port} is taken; choose another one with PORT=")
+        return _complain(f"port {port} is in use: choose another one with PORT=")
     is_ours_to_end = not emulator
     if emulator:
-        print(f"A stack is already up on port {port}; deploying onto it.")
+        print(f"A stack is already running on port {port}; deploying to it.")
     else:
         emulator = Emulator.start(UP_HOME, port)
     try:
@@ -75,25 +75,28 @@ def up(artifacts: Path, port: int) -> int:
         raise
     lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
     STACK_ENV.write_text("".join(lines))
-    print(f"Up at {emulator.endpoint}. Use it with `. {os.path.relpath(STACK_ENV)}`, end it with `make down`.")
+    print(
+        f"The stack is running at {emulator.endpoint}. To use it, run `. {os.path.relpath(STACK_ENV)}`; "
+        "to stop it, run `make down`."
+    )
     return 0
 
 
 def down() -> int:
-    """Ends the stack that `up` left; nothing of it stays."""
+    """Stops the stack that `up` started and deletes its files."""
     emulator = Emulator.running_in(UP_HOME)
     if emulator:
         emulator.stop()
     STACK_ENV.unlink(missing_ok=True)
     shutil.rmtree(UP_HOME, ignore_errors=True)
-    print("Down." if emulator else "No stack is up.")
+    print("The stack is stopped." if emulator else "No stack is running.")
     return 0
 
 
 def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -> int:
-    """Runs `command` with a fresh stack in its environment; returns its exit code, or 1 if AWS would have refused anything.
+    """Runs `command` on a new stack. Returns its exit code, or 1 if AWS would have refused a request.
 
-    The log of the emulator is kept only if something went wrong.
+    The log of the emulator is kept only after a failure.
     """
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
@@ -102,7 +105,7 @@ def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -
         emulator = Emulator.start_anywhere(home, enforce_iam, wire.before)
         environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
         beside.set_recorder = lambda variables: set_recorder(emulator.endpoint, REGION, variables)
-        # Only the deployment itself calls the emulator directly.
+        # Only the deployment calls the emulator directly; the command goes through the strict wire.
         own = {"AWS_ENDPOINT_URL": wire.url, "LOCAL_EMULATOR_LOG": str(emulator.log)}
         code = _run_to_the_end(command, environment | own)
         code = code or _report_refused(*wire.seen())
@@ -112,7 +115,7 @@ def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -
         went_wrong = False
         raise
     finally:
-        _be_deaf()
+        _ignore_signals()
         beside.stop()
         wire.stop()
         emulator = emulator or Emulator.running_in(home)
@@ -125,17 +128,17 @@ def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -
 
 
 def _report_refused(taken: dict[str, int], refused: list[str]) -> int:
-    """Prints what the strict wire saw. Returns the exit code: 1 if AWS would have refused a request."""
+    """Prints the counts of the strict wire. Returns the exit code: 1 if AWS would have refused a request."""
     services = ", ".join(f"{service} {count}" for service, count in taken.items())
-    print(f"Strict wire: requests taken: {services}; refused: {len(refused)}")
+    print(f"Strict wire: requests accepted: {services}; refused: {len(refused)}")
     for one in refused:
         _complain(f"AWS would have refused this: {one}")
     return 1 if refused else 0
 
 
 def _run_to_the_end(command: list[str], environment: dict[str, str]) -> int:
-    """Runs a command in a process group of its own, which has ended when this returns."""
-    # A profile or session of the caller must not get mixed up with the dummy credentials.
+    """Runs a command in its own process group. The whole group has ended when this returns."""
+    # The caller's profile or session token must not be combined with the dummy credentials.
     own = {name: value for name, value in os.environ.items() if name not in ("AWS_PROFILE", "AWS_SESSION_TOKEN")}
     try:
         process = subprocess.Popen(
@@ -147,7 +150,7 @@ def _run_to_the_end(command: list[str], environment: dict[str, str]) -> int:
         code = process.wait()
         return code if code >= 0 else 128 - code
     except Stopped as stopped:
-        _be_deaf()
+        _ignore_signals()
         _signal_group(process.pid, stopped.args[0])
         try:
             process.wait(COMMAND_GRACE)
@@ -163,15 +166,15 @@ def _signal_group(group: int, signum: int) -> None:
     try:
         os.killpg(group, signum)
     except (ProcessLookupError, PermissionError):
-        pass  # nobody is left in it
+        pass  # the group has ended
 
 
 def _stop(signum: int, _frame) -> None:
     raise Stopped(signum)
 
 
-def _be_deaf() -> None:
-    """From here on everything is being ended anyway; a second signal must not interrupt that."""
+def _ignore_signals() -> None:
+    """Ignores further signals, so that they cannot interrupt the clean-up."""
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
 
@@ -191,7 +194,7 @@ def _arguments() -> argparse.Namespace:
     actions.add_parser("down")
     running = actions.add_parser("run", parents=[artifacts])
     running.add_argument("--wire", type=Path, required=True, metavar="PROGRAM")
-    running.add_argument("--enforce-iam", action="store_true", help="hold the functions to the policies of their roles")
+    running.add_argument("--enforce-iam", action="store_true", help="enforce the policies of the functions' roles")
     running.add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""The strict wire in front of a local AWS, as a process. Functions and tests reach the local AWS through it."""
+"""The strict wire as a process in front of a local AWS. Functions and tests reach the local AWS through it."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class StrictWire:
-    """The program `strict-wire` on a free port of the loopback interface. It ends when this process ends, however that is."""
+    """The program `strict-wire` on a free port of the loopback interface. It ends when this process ends."""
 
     def __init__(self, program: Path):
         self._program = program
@@ -15,7 +15,7 @@ class StrictWire:
         self.url = ""
 
     def before(self, port: int) -> str:
-        """Starts it in front of the local AWS on `port`, in place of an earlier one, and returns its URL."""
+        """Starts the program in front of the local AWS on `port`, after stopping an earlier one. Returns its URL."""
         self.stop()
         self._process = subprocess.Popen(
             [self._program, f"http://127.0.0.1:{port}"],
@@ -25,18 +25,18 @@ class StrictWire:
         return self.url
 
     def seen(self) -> tuple[dict[str, int], list[str]]:
-        """The number of requests that each service took, and the requests that AWS would have refused."""
+        """The number of accepted requests by service, and the requests that AWS would have refused."""
         with _direct.open(f"{self.url}/_strict", timeout=10) as answer:
             seen = json.load(answer)
         return seen["taken"], seen["refused"]
 
     def stop(self) -> None:
-        """Ends it and cuts what is under way."""
+        """Ends the program immediately, and with it all open connections."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
 
-# Never through a proxy, whatever the environment says.
+# Never through a proxy, even if the environment configures one.
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

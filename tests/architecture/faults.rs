@@ -1,26 +1,27 @@
-//! `docs/faults.md` names tests that there are, and a proof for every fault.
+//! Checks that `docs/faults.md` gives a proof for every fault, and that every test it names exists.
 
 use std::fs;
 
 use super::root;
 
-/// The faults that were thought of.
+/// The number of faults on the page.
 const FAULTS: usize = 40;
 
+/// The abbreviations of the kinds of proof.
 const KINDS: [&str; 8] = ["SIM", "BIN", "WIRE", "EMU", "PROP", "FUZZ", "UNIT", "BENCH"];
 
-/// What stands between backticks.
+/// The parts of a line that are enclosed in backticks.
 fn quoted(line: &str) -> impl Iterator<Item = &str> {
     line.split('`').skip(1).step_by(2)
 }
 
-/// Whether a source has a test of this name; of sights, whether there is one.
+/// Whether a source defines a test of this name (Rust or Python) or a sight of the simulator.
 fn has(source: &str, name: &str) -> bool {
     let places = [format!("fn {name}("), format!("def {name}("), format!("            Self::{name} =>")];
     places.iter().any(|place| source.contains(place))
 }
 
-/// What is wrong with a page, given what lies at a path.
+/// Everything wrong with the page. `read` returns the source at a path, or `None` if there is no such file.
 fn findings(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut number = 0;
@@ -33,14 +34,14 @@ fn findings(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
             number += 1;
             proofs = 0;
             if found != number.to_string() {
-                wrong.push(format!("fault {found} stands where {number} should"));
+                wrong.push(format!("fault {found} is listed in the place of fault {number}"));
             }
             continue;
         }
         let Some(proof) = line.strip_prefix("- ") else { continue };
         proofs += 1;
         if !KINDS.contains(&proof.split(' ').next().unwrap_or_default()) {
-            wrong.push(format!("no kind of proof: {proof}"));
+            wrong.push(format!("unknown kind of proof: {proof}"));
         }
         if proof.split(' ').skip(1).take(2).eq(["in", "work:"]) {
             continue;
@@ -48,12 +49,12 @@ fn findings(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let mut names = quoted(proof);
         let path = names.next().unwrap_or_default();
         let Some(source) = read(path) else {
-            wrong.push(format!("fault {number}: there is no {path}"));
+            wrong.push(format!("fault {number}: {path} does not exist"));
             continue;
         };
         let mut names = names.peekable();
         if names.peek().is_none() {
-            wrong.push(format!("fault {number}: no test is named in {path}"));
+            wrong.push(format!("fault {number}: the proof names no test in {path}"));
         }
         wrong.extend(
             names
@@ -65,7 +66,7 @@ fn findings(page: &str, read: impl Fn(&str) -> Option<String>) -> Vec<String> {
         wrong.push(format!("fault {number} has no proof"));
     }
     if number != FAULTS {
-        wrong.push(format!("{number} faults, not {FAULTS}"));
+        wrong.push(format!("{number} faults are listed instead of {FAULTS}"));
     }
     wrong
 }
@@ -78,19 +79,19 @@ fn every_fault_has_a_proof_and_every_test_named_as_one_exists() {
 }
 
 #[test]
-fn what_is_not_there_is_found() {
+fn missing_and_misnumbered_entries_are_found() {
     let page = "**1.** One.\n- SIM `there.rs`: `here`, `gone`\n- ODD `gone.rs`: `here`\n**3.** Three.\n**3.** Three.\n- EMU in work: soon\n- UNIT `there.rs`\n";
     let read = |path: &str| (path == "there.rs").then(|| "fn here() {}".to_owned());
     assert_eq!(
         findings(page, read),
         [
             "fault 1: there.rs has no gone",
-            "no kind of proof: ODD `gone.rs`: `here`",
-            "fault 1: there is no gone.rs",
-            "fault 3 stands where 2 should",
+            "unknown kind of proof: ODD `gone.rs`: `here`",
+            "fault 1: gone.rs does not exist",
+            "fault 3 is listed in the place of fault 2",
             "fault 2 has no proof",
-            "fault 3: no test is named in there.rs",
-            "3 faults, not 40",
+            "fault 3: the proof names no test in there.rs",
+            "3 faults are listed instead of 40",
         ]
     );
 }

@@ -1,14 +1,14 @@
-//! Every field of a log line is in the runbook's table, and stands in a line once.
+//! Checks that the runbook's table lists every field of a log line, and that no line repeats a field.
 
 use std::collections::BTreeSet;
 use std::fs;
 
 use super::{SHIPPED, root, sources};
 
-/// What each line has without naming it as a field.
+/// The fields that every line has without the call naming them.
 const GIVEN: [&str; 4] = ["timestamp", "level", "message", "requestId"];
 
-/// The names in the first column of the runbook's table.
+/// The field names in the first column of the runbook's table.
 fn documented() -> BTreeSet<String> {
     let page = fs::read_to_string(root().join("docs/runbook.md")).unwrap();
     let section = page.split("\n## ").find(|section| section.starts_with("Log lines")).unwrap();
@@ -16,7 +16,7 @@ fn documented() -> BTreeSet<String> {
     rows.flat_map(|(names, _)| names.split('`').step_by(2).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// What stands between the parentheses of each call that logs.
+/// The text between the parentheses of each call that logs a line.
 fn calls(code: &str) -> Vec<&str> {
     let macros = ["error!(", "warn!(", "info!(", "debug!("].map(|name| format!("tracing::{name}"));
     let begins = macros.iter().flat_map(|name| code.match_indices(name.as_str()));
@@ -28,7 +28,7 @@ fn calls(code: &str) -> Vec<&str> {
         .collect()
 }
 
-/// The arguments of a call, each with what stands around it, up to the parenthesis that ends it.
+/// The arguments of a call, including the whitespace around them, up to the call's closing parenthesis.
 fn arguments(call: &str) -> impl Iterator<Item = &str> {
     let mut rest = Some(call);
     std::iter::from_fn(move || {
@@ -53,11 +53,11 @@ fn arguments(call: &str) -> impl Iterator<Item = &str> {
                 _ => {}
             }
         }
-        panic!("a call that does not end: {text}")
+        panic!("this call has no closing parenthesis: {text}")
     })
 }
 
-/// What is wrong with a call, given the fields that are documented; and the fields that it names.
+/// Everything wrong with a call, given the documented fields, and the fields that the call names.
 fn findings<'a>(call: &'a str, documented: &BTreeSet<String>) -> (Vec<String>, BTreeSet<&'a str>) {
     let call = call.trim().trim_end_matches(',');
     let mut wrong = Vec::new();
@@ -70,7 +70,7 @@ fn findings<'a>(call: &'a str, documented: &BTreeSet<String>) -> (Vec<String>, B
         at += length + 1;
         let is_last = index + 1 == parts.len();
         if argument.starts_with('"') != is_last {
-            wrong.push(format!("the words of a line come last, and alone: {call}"));
+            wrong.push(format!("the message must be the last argument, and the only literal one: {call}"));
             continue;
         }
         if is_last {
@@ -78,7 +78,7 @@ fn findings<'a>(call: &'a str, documented: &BTreeSet<String>) -> (Vec<String>, B
         }
         let name = argument.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
         if GIVEN.contains(&name) || !named.insert(name) {
-            wrong.push(format!("{name} would stand twice: {call}"));
+            wrong.push(format!("{name} would appear twice in the line: {call}"));
         }
         if !documented.contains(name) {
             wrong.push(format!("{name} is not in the runbook: {call}"));
@@ -88,7 +88,7 @@ fn findings<'a>(call: &'a str, documented: &BTreeSet<String>) -> (Vec<String>, B
 }
 
 #[test]
-fn every_field_of_a_log_line_is_in_the_runbook_and_the_other_way_round() {
+fn the_runbook_lists_exactly_the_fields_of_the_log_lines() {
     let documented = documented();
     let mut used: BTreeSet<String> = GIVEN.map(str::to_owned).into();
     for folder in SHIPPED {
@@ -104,7 +104,7 @@ fn every_field_of_a_log_line_is_in_the_runbook_and_the_other_way_round() {
 }
 
 #[test]
-fn a_field_that_is_unknown_or_stands_twice_is_found() {
+fn unknown_and_repeated_fields_are_found() {
     let code = r#"
         tracing::info!(message, buyer = display(&a, "x)"), "recorded");
         tracing::warn!(
@@ -121,6 +121,6 @@ fn a_field_that_is_unknown_or_stands_twice_is_found() {
         .map(|call| findings(call, &documented))
         .map(|(wrong, named)| (wrong.len(), named.len()))
         .collect();
-    // In the order of the levels: error, warn, info, info, debug.
+    // `calls` returns them by level: error, warn, info, info, debug.
     assert_eq!(found, [(1, 1), (1, 1), (2, 1), (0, 1), (2, 0)]);
 }

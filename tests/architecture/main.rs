@@ -1,4 +1,5 @@
-//! Who may know whom, as the manifests say it: `functions, cli → effects → event-store, leads-store → contract → domain`, all on `platform`.
+//! The architecture's rules, checked over `cargo metadata` and the sources. Dependencies point in one direction:
+//! `functions, cli → effects → event-store, leads-store → contract → domain`, all on `platform`.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod faults;
@@ -11,15 +12,15 @@ use std::process::Command;
 
 use serde_json::Value;
 
-/// What each crate may depend on in what is shipped, of our own crates.
-const MAY_KNOW: [(&str, &[&str]); 19] = [
+/// The crates of this workspace that each crate may depend on, apart from dev-dependencies.
+const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("platform", &[]),
     ("event-store", &["contract", "domain", "platform"]),
     ("leads-store", &["contract", "domain"]),
     ("effects", &["contract", "domain", "event-store", "leads-store", "platform"]),
-    ("legacy", &["contract", "domain", "event-store", "platform"]),
+    ("legacy", &["contract", "domain", "platform"]),
     ("recorder", &["contract", "domain", "event-store", "legacy", "platform"]),
     ("reactor", &["domain", "effects", "event-store", "leads-store", "platform"]),
     ("sweeper", &["effects", "event-store", "leads-store", "platform"]),
@@ -83,7 +84,7 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Our crates and what each depends on in what is shipped (dev-dependencies left out), ours and others'.
+/// The dependencies of each crate of this workspace, its own and third-party ones, without dev-dependencies.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
@@ -104,7 +105,7 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// Rust sources under a folder, with their text up to the tests at their end.
+/// The Rust sources under a folder, each with its text up to the tests at the end.
 fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
     let mut folders = vec![root().join(folder)];
@@ -120,10 +121,11 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
             }
         }
     }
-    assert!(!found.is_empty(), "{folder}");
+    assert!(!found.is_empty(), "{folder} contains no Rust sources");
     found
 }
 
+/// The folders whose code is deployed or given to operators.
 const SHIPPED: [&str; 12] = [
     "shared/domain/src",
     "shared/contract/src",
@@ -140,9 +142,9 @@ const SHIPPED: [&str; 12] = [
 ];
 
 #[test]
-fn each_crate_knows_only_those_below_it() {
+fn each_crate_depends_only_on_crates_below_it() {
     let dependencies = dependencies();
-    let allowed: BTreeMap<&str, &[&str]> = MAY_KNOW.into();
+    let allowed: BTreeMap<&str, &[&str]> = MAY_DEPEND_ON.into();
     assert_eq!(
         dependencies.keys().map(String::as_str).collect::<BTreeSet<_>>(),
         allowed.keys().copied().collect()
@@ -150,13 +152,13 @@ fn each_crate_knows_only_those_below_it() {
     for (name, known) in &dependencies {
         let ours: BTreeSet<&str> =
             known.iter().map(String::as_str).filter(|known| allowed.contains_key(known)).collect();
-        let may: BTreeSet<&str> = allowed[name.as_str()].iter().copied().collect();
-        assert!(ours.is_subset(&may), "{name} knows {:?}", ours.difference(&may));
+        let permitted: BTreeSet<&str> = allowed[name.as_str()].iter().copied().collect();
+        assert!(ours.is_subset(&permitted), "{name} must not depend on {:?}", ours.difference(&permitted));
     }
 }
 
 #[test]
-fn the_rules_depend_on_thiserror_only() {
+fn the_domain_depends_on_thiserror_only() {
     assert_eq!(dependencies()["domain"], BTreeSet::from(["thiserror".to_owned()]));
 }
 
@@ -166,7 +168,7 @@ fn the_platform_knows_nothing_of_buyers() {
         let code: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
         for word in ["Buyer", "Offer", "Lead", "Effect", "Sequence"] {
             let names = |line: &&str| line.replace("Leadstream", "").contains(word);
-            assert!(!code.iter().any(names), "{}: {word}", path.display());
+            assert!(!code.iter().any(names), "{} contains {word}", path.display());
         }
     }
 }
@@ -175,7 +177,11 @@ fn the_platform_knows_nothing_of_buyers() {
 fn only_the_contract_derives_serialize_and_deserialize() {
     for folder in SHIPPED.iter().filter(|folder| **folder != "shared/contract/src") {
         for (path, text) in sources(folder) {
-            assert!(!text.contains("Serialize") && !text.contains("Deserialize"), "{}", path.display());
+            assert!(
+                !text.contains("Serialize") && !text.contains("Deserialize"),
+                "{} derives them",
+                path.display()
+            );
         }
     }
     let with_serde: Vec<String> = dependencies()
@@ -187,20 +193,20 @@ fn only_the_contract_derives_serialize_and_deserialize() {
 }
 
 #[test]
-fn the_environment_is_read_in_config_only() {
+fn the_environment_is_read_in_config_files_only() {
     for folder in SHIPPED {
         for (path, text) in sources(folder) {
-            let may = path.ends_with("src/config.rs") || path.ends_with("cli/src/main.rs");
-            assert!(may || !text.contains("env::"), "{} reads the environment", path.display());
+            let is_allowed = path.ends_with("src/config.rs") || path.ends_with("cli/src/main.rs");
+            assert!(is_allowed || !text.contains("env::"), "{} reads the environment", path.display());
         }
     }
 }
 
 #[test]
-fn the_rules_know_no_clock_no_chance_and_no_async() {
+fn the_domain_has_no_clock_no_randomness_and_no_async() {
     for (path, text) in sources("shared/domain/src") {
         for word in ["async ", "std::time", "jiff", "rand::", "HashMap", "std::io", "serde"] {
-            assert!(!text.contains(word), "{}: {word}", path.display());
+            assert!(!text.contains(word), "{} contains {word}", path.display());
         }
     }
 }
@@ -209,37 +215,41 @@ fn the_rules_know_no_clock_no_chance_and_no_async() {
 fn the_clock_is_read_in_one_place() {
     for folder in SHIPPED {
         for (path, text) in sources(folder) {
-            // A progress bar measures itself.
-            let may = path.ends_with("platform/src/clock.rs") || path.ends_with("cli/src/progress.rs");
+            // The progress bar measures its own pace.
+            let is_allowed = path.ends_with("platform/src/clock.rs") || path.ends_with("cli/src/progress.rs");
             let reads = text.contains("Timestamp::now")
                 || text.contains("SystemTime")
                 || text.contains("Instant::now");
-            assert!(may || !reads, "{}", path.display());
+            assert!(is_allowed || !reads, "{} reads the clock", path.display());
         }
     }
 }
 
 #[test]
-fn the_reactor_cannot_write_streams_and_the_recorder_knows_no_leads() {
+fn only_the_recorder_can_append_and_it_cannot_see_leads() {
     for (path, text) in sources("functions/reactor/src")
         .into_iter()
         .chain(sources("functions/sweeper/src"))
         .chain(sources("functions/receipts/src"))
         .chain(sources("shared/effects/src"))
     {
-        // Who appends or empties needs the trait for it.
-        for by in ["EventStore", "Appending", "Emptying"] {
-            assert!(!text.contains(by), "{}: {by}", path.display());
+        // Appending to a stream or emptying one needs one of these traits.
+        for by in ["EventStore", "Appending", "Clearing"] {
+            assert!(!text.contains(by), "{} contains {by}", path.display());
         }
     }
     assert!(!dependencies()["recorder"].contains("effects"));
 }
 
 #[test]
-fn a_commit_s_key_is_never_deleted() {
+fn no_code_deletes_the_key_of_a_commit() {
     for folder in SHIPPED {
         for (path, text) in sources(folder) {
-            assert!(!text.contains("delete_item") && !text.contains("Delete::builder"), "{}", path.display());
+            assert!(
+                !text.contains("delete_item") && !text.contains("Delete::builder"),
+                "{} deletes items",
+                path.display()
+            );
         }
     }
 }
@@ -248,17 +258,17 @@ fn a_commit_s_key_is_never_deleted() {
 fn main_wires_and_does_nothing_else() {
     for function in ["recorder", "reactor", "sweeper", "receipts"] {
         let text = fs::read_to_string(root().join(format!("functions/{function}/src/main.rs"))).unwrap();
-        assert!(text.lines().count() <= 45, "{function}");
-        assert!(text.contains("flavor = \"current_thread\""), "{function}");
+        assert!(text.lines().count() <= 45, "the main.rs of {function} is too long");
+        assert!(text.contains("flavor = \"current_thread\""), "{function} has several threads");
     }
 }
 
 #[test]
-fn there_is_nothing_left_to_do_in_the_sources() {
+fn shipped_sources_contain_no_unfinished_code_and_no_unwrap() {
     for folder in SHIPPED {
         for (path, text) in sources(folder) {
             for word in ["todo!", "unimplemented!", "FIXME", "TODO", "dbg!", ".unwrap()"] {
-                assert!(!text.contains(word), "{}: {word}", path.display());
+                assert!(!text.contains(word), "{} contains {word}", path.display());
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The demo: the article's scenarios one delivery at a time, then a crowd all at once, on a deployed stack. It shows what
-//! happened to each buyer, compares it with what must happen, and exits non-zero on any difference.
-#![expect(clippy::print_stdout, reason = "it is there to be watched")]
+//! The demo. On a deployed stack it plays the article's scenarios one delivery at a time, and then many buyers at once.
+//! It prints what happened to each buyer, compares it with the expected outcome, and exits non-zero on any difference.
+#![expect(clippy::print_stdout, reason = "the output is the purpose of the demo")]
 
 mod page;
 
@@ -12,21 +12,21 @@ use tests::{Failed, Guest, Person, Stack, crowd, play, scenarios};
 async fn main() -> ExitCode {
     match demonstrate().await {
         Ok(0) => {
-            println!("\nAll as expected.");
+            println!("\nEverything is as expected.");
             ExitCode::SUCCESS
         }
         Ok(differences) => {
-            println!("\n{differences} differences: see the lines with ✗ above.");
+            println!("\n{differences} differences: see the lines marked with ✗ above.");
             ExitCode::FAILURE
         }
         Err(error) => {
-            println!("\nThe demo could not go on: {error}");
+            println!("\nThe demo failed: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-/// Counts the differences.
+/// Plays everything. Returns the number of differences from the expected outcome.
 async fn demonstrate() -> Result<usize, Failed> {
     let stack = Stack::from_env().await?;
     let mut differences = 0;
@@ -42,14 +42,14 @@ async fn demonstrate() -> Result<usize, Failed> {
     println!(
         "{}",
         page::heading(&format!(
-            "{} buyers at once: {messages} messages, late, repeated and poison ones among them",
+            "{} buyers at once: {messages} messages, including late, repeated and bad ones",
             guests.len()
         ))
     );
     post_at_once(&stack, &guests).await?;
     for guest in &guests {
         let wrong = guest.check(&stack).await?;
-        println!("{}", page::guest(guest, &stack.explained(&guest.person.buyer).await?, &wrong));
+        println!("{}", page::guest(guest, &stack.history(&guest.person.buyer).await?, &wrong));
         differences += wrong.len();
     }
     Ok(differences)

@@ -1,4 +1,4 @@
-//! What the demo shows of each buyer.
+//! The text that the demo prints for each buyer.
 
 use std::fmt::Write as _;
 
@@ -12,6 +12,7 @@ pub(crate) fn heading(text: &str) -> String {
     format!("\n━━ {text}")
 }
 
+/// The page of a scenario: a table of its deliveries, the e-mails and sales messages, and the verdict.
 pub(crate) fn scenario(number: usize, scenario: &Scenario, person: &Person, played: &Played) -> String {
     let mut page = heading(&format!("{number}. {} ({})", scenario.name, person.buyer));
     let mut table = Table::new();
@@ -59,6 +60,7 @@ pub(crate) fn scenario(number: usize, scenario: &Scenario, person: &Person, play
     page
 }
 
+/// The lines about one of many buyers.
 pub(crate) fn guest(guest: &Guest, history: &History, wrong: &[String]) -> String {
     let open = history.lines.last().map(|line| line.open_leads.as_slice()).unwrap_or_default();
     let open: Vec<String> = open.iter().map(LeadId::to_string).collect();
@@ -71,7 +73,7 @@ pub(crate) fn guest(guest: &Guest, history: &History, wrong: &[String]) -> Strin
         guest.messages.len(),
         history.lines.len(),
         guest.repeats,
-        or_none(&guest.poison),
+        or_none(&guest.bad),
         or_none(&open),
     );
     for difference in wrong {

@@ -1,45 +1,53 @@
-//! What must be true of the whole run; nextest runs this when all else is done (profile `local-aws-after`).
+//! Checks over the whole run. nextest runs them after all other tests (profile `local-aws-after`).
 
 use std::collections::BTreeSet;
 
 use crate::{on_the_stack, strict};
 
-/// Lines that a function may print outside of an invocation.
-const WHILE_STARTING: [&str; 2] = ["not warmed up", "the function ends"];
+/// The messages that a function may log outside of an invocation.
+const WHILE_STARTING: [&str; 2] = ["warm-up failed", "the function ends"];
 
-/// The request id in one of Lambda's own lines.
-fn of_lambda(line: &str) -> Option<&str> {
+/// The request id in one of Lambda's own lines (`START`, `END` or `REPORT`).
+fn lambda_request_id(line: &str) -> Option<&str> {
     let rest = ["START", "END", "REPORT"].iter().find_map(|word| line.strip_prefix(word))?;
     rest.strip_prefix(" RequestId: ")?.split([' ', '\t']).next()
 }
 
 #[test]
-fn each_line_is_one_json_object_of_an_invocation_and_a_key_stands_once() {
+fn each_log_line_is_a_json_object_of_an_invocation_without_repeated_keys() {
     on_the_stack(async |stack| {
         let lines = stack.log_lines().await.unwrap();
-        let invocations: BTreeSet<&str> = lines.iter().filter_map(|line| of_lambda(line)).collect();
-        let ours: Vec<&String> = lines.iter().filter(|line| of_lambda(line).is_none()).collect();
-        assert!(ours.len() > 500 && invocations.len() > 50, "{} of {}", ours.len(), invocations.len());
+        let invocations: BTreeSet<&str> = lines.iter().filter_map(|line| lambda_request_id(line)).collect();
+        let ours: Vec<&String> = lines.iter().filter(|line| lambda_request_id(line).is_none()).collect();
+        assert!(
+            ours.len() > 500 && invocations.len() > 50,
+            "only {} lines of {} invocations",
+            ours.len(),
+            invocations.len()
+        );
         for line in ours {
-            let read = strict::read(line).unwrap_or_else(|error| panic!("{error}: {line}"));
-            assert!(read.is_object(), "{line}");
+            let read = strict::read(line).unwrap_or_else(|error| panic!("not strict JSON ({error}): {line}"));
+            assert!(read.is_object(), "not an object: {line}");
             let is_metric = read.get("_aws").is_some();
             for key in ["timestamp", "level", "message"] {
-                assert!(is_metric || read[key].is_string(), "{key}: {line}");
+                assert!(is_metric || read[key].is_string(), "{key} is not a string: {line}");
             }
             match read["requestId"].as_str() {
-                Some(id) => assert!(invocations.contains(id), "{line}"),
-                None => assert!(WHILE_STARTING.iter().any(|words| read["message"] == *words), "{line}"),
+                Some(id) => assert!(invocations.contains(id), "unknown request id: {line}"),
+                None => assert!(
+                    WHILE_STARTING.iter().any(|words| read["message"] == *words),
+                    "no request id: {line}"
+                ),
             }
         }
     });
 }
 
 #[test]
-fn metrics_say_what_the_lines_say() {
+fn metrics_count_what_the_log_lines_report() {
     on_the_stack(async |stack| {
         let lines = stack.log_lines().await.unwrap();
-        let said = |word: &str| {
+        let logged = |word: &str| {
             lines.iter().filter(|line| line.contains(&format!("\"message\":\"{word}\""))).count()
         };
         let counted = |metric: &str| -> u64 {
@@ -50,21 +58,21 @@ fn metrics_say_what_the_lines_say() {
                 .filter_map(|line| line[metric].as_u64())
                 .sum()
         };
-        assert!(said("duplicate") > 0);
-        assert_eq!(counted("Duplicates"), said("duplicate") as u64);
-        assert_eq!(counted("EventsRecorded"), (said("recorded") + said("held")) as u64);
-        assert_eq!(counted("EventsHeld"), said("held") as u64);
-        assert_eq!(counted("DeadLettered"), said("dead letter") as u64);
-        assert_eq!(counted("Effects"), said("effect") as u64);
+        assert!(logged("duplicate") > 0);
+        assert_eq!(counted("Duplicates"), logged("duplicate") as u64);
+        assert_eq!(counted("EventsRecorded"), (logged("recorded") + logged("held")) as u64);
+        assert_eq!(counted("EventsHeld"), logged("held") as u64);
+        assert_eq!(counted("DeadLettered"), logged("dead letter") as u64);
+        assert_eq!(counted("Effects"), logged("effect") as u64);
     });
 }
 
 #[test]
-fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
+fn no_log_line_or_metric_of_the_run_contains_personal_data() {
     on_the_stack(async |stack| {
         let lines = stack.log_lines().await.unwrap();
-        let is_told = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
-        // The run was logged at all: each outcome of a record, effects, and metrics.
+        let lines_with = |word: &str| lines.iter().filter(|line| line.contains(word)).count();
+        // The logs are complete enough to be searched: they contain each outcome of a message, effects and metrics.
         for word in [
             "\"recorded\"",
             "\"held\"",
@@ -73,14 +81,16 @@ fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
             "\"effect\"",
             "CloudWatchMetrics",
         ] {
-            assert!(is_told(word) > 0, "no line says {word}");
+            assert!(lines_with(word) > 0, "no line contains {word}");
         }
-        // Nothing had to come back, bad messages are set aside at first sight and delay nobody; but for whom a former system
-        // was away.
-        let back: Vec<&String> =
-            lines.iter().filter(|line| line.contains("come back") && !line.contains("\"waits\"")).collect();
-        assert_eq!(back, Vec::<&String>::new());
-        assert!(is_told("MessagesReturned") > 0);
+        // No message was returned: bad messages become dead letters at once and delay no others. The exception is a
+        // buyer that waits for the former system.
+        let returned: Vec<&String> = lines
+            .iter()
+            .filter(|line| line.contains("are returned") && !line.contains("\"waits\""))
+            .collect();
+        assert_eq!(returned, Vec::<&String>::new());
+        assert!(lines_with("MessagesReturned") > 0);
         let personal = ["canary", "+61", "400 000 000", "@example.com"];
         let found: Vec<&String> = lines
             .iter()
@@ -91,7 +101,7 @@ fn logs_and_metrics_of_the_whole_run_hold_no_address_name_or_phone_number() {
 }
 
 #[test]
-fn aws_would_take_every_request_of_the_whole_run() {
+fn the_strict_wire_refused_no_request_of_the_run() {
     on_the_stack(async |stack| {
         let (taken, refused) = stack.strict_wire().await.unwrap();
         assert_eq!(refused, Vec::<String>::new());

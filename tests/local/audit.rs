@@ -5,7 +5,7 @@ use tests::Person;
 
 use crate::on_the_stack;
 
-/// What `leads audit --json` answers.
+/// The output of `leads audit --json`.
 async fn audit() -> Value {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let arguments = ["leads", "audit", "--json", "--rate", "10000"].map(OsString::from);
@@ -15,7 +15,7 @@ async fn audit() -> Value {
 }
 
 #[test]
-fn streams_of_thirty_commits_have_no_finding() {
+fn the_audit_finds_nothing_in_streams_of_thirty_commits() {
     const COMMITS: u64 = 30;
     on_the_stack(async |stack| {
         let people = [1, 2, 3, 4].map(|number| Person::called(&format!("audited-{number}")).unwrap());
@@ -29,15 +29,15 @@ fn streams_of_thirty_commits_have_no_finding() {
                 let (id, body) = person.event(kind, "car-1", version);
                 stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
             }
-            // Each is a commit of its own.
+            // Waiting after each event makes every event a commit of its own.
             for person in &people {
-                stack.settled(&person.buyer, version).await.unwrap();
+                stack.wait_settled(&person.buyer, version).await.unwrap();
             }
         }
         let audit = audit().await;
         assert_eq!(audit["isComplete"], true);
         assert!(audit["commits"].as_u64().unwrap() >= 4 * COMMITS, "{audit:#}");
-        // Other tests may have a buyer behind at this moment; none has a gap.
+        // Buyers of other tests may be behind at this moment, but no stream may have a gap in its sequence.
         let findings = audit["findings"].as_array().unwrap();
         let is_ours = |finding: &&Value| finding["buyerId"].as_str().unwrap().starts_with("audited-");
         let unexpected: Vec<&Value> =

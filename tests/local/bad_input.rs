@@ -3,7 +3,7 @@ use tests::Person;
 use crate::on_the_stack;
 
 #[test]
-fn every_kind_of_bad_message_goes_to_the_dead_letters_with_its_reason_and_delays_nobody() {
+fn every_kind_of_bad_message_is_dead_lettered_and_delays_no_other() {
     on_the_stack(async |stack| {
         let person = Person::called("bad-input").unwrap();
         let group = person.buyer.as_str();
@@ -28,9 +28,13 @@ fn every_kind_of_bad_message_goes_to_the_dead_letters_with_its_reason_and_delays
             stack.post(neighbour.buyer.as_str(), &id, &event).await.unwrap();
         }
         stack.post(group, "good-2", &accepted).await.unwrap();
-        stack.settled(&person.buyer, 2).await.unwrap();
-        stack.settled(&neighbour.buyer, bad.len() as u64).await.unwrap();
-        assert_eq!(stack.dead_letters(neighbour.buyer.as_str()).await.unwrap(), [], "no innocent");
+        stack.wait_settled(&person.buyer, 2).await.unwrap();
+        stack.wait_settled(&neighbour.buyer, bad.len() as u64).await.unwrap();
+        assert_eq!(
+            stack.dead_letters(neighbour.buyer.as_str()).await.unwrap(),
+            [],
+            "no valid message is dead-lettered"
+        );
 
         let letters = stack
             .until("the dead letters", async || {
@@ -42,18 +46,18 @@ fn every_kind_of_bad_message_goes_to_the_dead_letters_with_its_reason_and_delays
         let reasons: Vec<String> = letters.iter().map(|letter| letter.attribute("reason")).collect();
         assert_eq!(reasons, bad.clone().map(|(reason, _)| reason));
         let bodies: Vec<&str> = letters.iter().map(|letter| letter.body.as_str()).collect();
-        assert_eq!(bodies, bad.each_ref().map(|(_, body)| body.as_str()), "unchanged");
+        assert_eq!(bodies, bad.each_ref().map(|(_, body)| body.as_str()), "the bodies are unchanged");
         for letter in &letters {
             assert!(!letter.attribute("detail").is_empty());
             assert!(letter.attribute("source").contains("\"messageId\""));
             assert!(!letter.attribute("detail").contains("Canary"));
         }
-        assert_eq!(stack.explained(&person.buyer).await.unwrap().lines.len(), 2);
+        assert_eq!(stack.history(&person.buyer).await.unwrap().lines.len(), 2);
     });
 }
 
 #[test]
-fn a_flood_of_early_events_goes_to_the_dead_letters_beyond_the_fiftieth() {
+fn early_events_beyond_the_fiftieth_are_dead_lettered() {
     on_the_stack(async |stack| {
         let person = Person::called("flood").unwrap();
         let group = person.buyer.as_str();
@@ -75,14 +79,14 @@ fn a_flood_of_early_events_goes_to_the_dead_letters_beyond_the_fiftieth() {
 }
 
 #[test]
-fn an_address_that_can_never_be_written_to_is_settled_as_rejected_and_the_buyer_goes_on() {
+fn a_mail_to_an_invalid_address_is_rejected_and_the_buyer_goes_on() {
     on_the_stack(async |stack| {
         let person = Person::called("unwritable").unwrap();
         let (id, made) = person.event("offer.made.v1", "car-1", 1);
         let made = made.replace("@example.com", " at example.com\\r\\nBcc: eve.canary@example.com");
         stack.post(person.buyer.as_str(), &id, &made).await.unwrap();
-        stack.settled(&person.buyer, 1).await.unwrap();
-        let history = stack.explained(&person.buyer).await.unwrap();
+        stack.wait_settled(&person.buyer, 1).await.unwrap();
+        let history = stack.history(&person.buyer).await.unwrap();
         let settled: Vec<(String, &str)> = history.lines[0]
             .effects
             .iter()

@@ -23,16 +23,16 @@ fn a_gap_is_listed_and_measured_until_it_is_filled() {
         stack
             .until("the sweeper to measure it", async || {
                 let lines = stack.log_lines().await?;
-                let says = |words: &str| lines.iter().any(|line| line.contains(words));
-                let is_measured = says("\"HeldOldest\"") && says("waits for an earlier event");
+                let is_logged = |words: &str| lines.iter().any(|line| line.contains(words));
+                let is_measured = is_logged("\"HeldOldest\"") && is_logged("waits for an earlier event");
                 Ok(is_measured.then_some(()))
             })
             .await
             .unwrap();
 
         post("offer.made.v1", 1).await;
-        stack.settled(&person.buyer, 2).await.unwrap();
-        let history = stack.explained(&person.buyer).await.unwrap();
+        stack.wait_settled(&person.buyer, 2).await.unwrap();
+        let history = stack.history(&person.buyer).await.unwrap();
         assert_eq!((history.about.held, history.about.cursor.holds), (None, false));
         let gaps = stack.gaps().await.unwrap();
         assert!(!gaps.iter().any(|gap| gap.buyer == person.buyer));

@@ -4,34 +4,34 @@ use tests::Person;
 use crate::{on_the_stack, strict};
 
 #[test]
-fn a_sender_s_id_finds_every_line_about_its_event() {
+fn every_log_line_about_an_event_carries_its_event_id() {
     on_the_stack(async |stack| {
         let person = Person::called("searched").unwrap();
         let group = person.buyer.as_str();
         let (id, made) = person.event("offer.made.v1", "car-1", 1);
         stack.post(group, &id, &made).await.unwrap();
-        stack.settled(&person.buyer, 1).await.unwrap();
+        stack.wait_settled(&person.buyer, 1).await.unwrap();
         assert!(stack.send_again(&made).await.failure.is_none());
         let refused = made.replace(&id, "searched-refused").replace("offer.made.v1", "offer.updated.v1");
         stack.post(group, "searched-refused", &refused).await.unwrap();
         stack.post(group, "searched-without-id", "this is not JSON").await.unwrap();
 
         let lines = stack
-            .until("all that is said of the events", async || {
+            .until("all log lines about the events", async || {
                 let lines = stack.log_lines().await?;
                 let lines: Vec<Value> = lines.iter().filter_map(|line| strict::read(line).ok()).collect();
-                let is_said = |id: &str, words: &str| {
+                let is_logged = |id: &str, words: &str| {
                     lines.iter().any(|line| line["eventId"] == id && line["message"] == words)
                 };
-                let is_all = is_said(&id, "recorded")
-                    && is_said(&id, "effect")
-                    && is_said(&id, "duplicate")
-                    && is_said("searched-refused", "dead letter");
-                Ok(is_all.then_some(lines))
+                let is_complete = is_logged(&id, "recorded")
+                    && is_logged(&id, "effect")
+                    && is_logged(&id, "duplicate")
+                    && is_logged("searched-refused", "dead letter");
+                Ok(is_complete.then_some(lines))
             })
             .await
             .unwrap();
-        // What is about its message, or about its offer at its version, has the id.
+        // Every line with the event's message id, or with its buyer and offer version, carries the event's id.
         for event in [id.as_str(), "searched-refused"] {
             let messages: Vec<&Value> = lines
                 .iter()

@@ -1,4 +1,4 @@
-//! The real functions, deployed by the real template on a local AWS. `make test-local` starts one and ends it.
+//! Tests of the built functions, deployed by the real template on a local AWS. `make test-local` starts and stops it.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod after;
@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use serde_json::{Value, json};
 use tests::{Person, Stack};
 
-/// Runs a test on the stack that the environment names.
+/// Runs a test on the stack that the environment variables name.
 fn on_the_stack(test: impl AsyncFnOnce(Stack)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -29,12 +29,13 @@ fn on_the_stack(test: impl AsyncFnOnce(Stack)) {
     });
 }
 
+/// Posts an event of this buyer to the queue of offer events.
 async fn post(stack: &Stack, person: &Person, kind: &str, offer: &str, version: u32) {
     let (id, body) = person.event(kind, offer, version.into());
     stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
 }
 
-/// The `leads` command, as people call it: its exit code and its answer.
+/// Runs the `leads` command with `--json`. Returns its exit code and its output, or the error text if there is no JSON.
 async fn leads(words: &[&str]) -> (String, Value) {
     let words = ["leads", "--json"].iter().chain(words).map(OsString::from);
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -43,14 +44,14 @@ async fn leads(words: &[&str]) -> (String, Value) {
     (format!("{exit:?}"), answer)
 }
 
-/// The words for every entry of a buyer's stream, in order.
+/// The type of every entry in a buyer's stream, in order.
 async fn types(stack: &Stack, person: &Person) -> Vec<String> {
-    let history = stack.explained(&person.buyer).await.unwrap();
+    let history = stack.history(&person.buyer).await.unwrap();
     history.lines.iter().map(|line| line.entry.name().to_owned()).collect()
 }
 
-/// The keys of what the sales team got about a buyer, in order.
-async fn told(stack: &Stack, person: &Person) -> Vec<String> {
+/// The effect keys of the sales messages about a buyer, in order.
+async fn sales_keys(stack: &Stack, person: &Person) -> Vec<String> {
     let bodies = stack.sales_bodies(&person.buyer).await.unwrap();
     let own = format!("{}/", person.buyer);
     bodies.iter().map(|body| body["id"].as_str().unwrap().replace(&own, "")).collect()

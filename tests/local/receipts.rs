@@ -4,8 +4,8 @@ use tests::{Person, Stack};
 
 use crate::on_the_stack;
 
-/// What SES says of an attempt, with everything personal that it says.
-fn told_of(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
+/// An SES event about an attempt, including the personal data that SES puts into it.
+fn ses_event(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
     let tag = contract::receipt::tag_value;
     serde_json::json!({
         "eventType": kind,
@@ -26,35 +26,35 @@ fn told_of(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
 async fn post(stack: &Stack, person: &Person, kind: &str, version: u64) {
     let (id, body) = person.event(kind, "car-1", version);
     stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
-    stack.settled(&person.buyer, version).await.unwrap();
+    stack.wait_settled(&person.buyer, version).await.unwrap();
 }
 
 #[test]
-fn a_mail_that_bounced_for_good_is_the_last_one_to_its_address() {
+fn after_a_permanent_bounce_no_more_mail_goes_to_that_address() {
     on_the_stack(async |stack| {
         let person = Person::called("bounced").unwrap();
         let buyer = &person.buyer;
         post(&stack, &person, "offer.made.v1", 1).await;
-        let ledger = stack.explained(buyer).await.unwrap().about.ledger;
+        let ledger = stack.history(buyer).await.unwrap().about.ledger;
         let entry = ledger["quote-email"].clone();
         assert_eq!(entry.status, Status::Sent);
 
-        // A forged one is ignored.
-        stack.tell_of_email(&told_of(&person, "quote-email", "forged", "Reject")).await.unwrap();
-        stack.tell_of_email(&told_of(&person, "quote-email", &entry.nonce, "Bounce")).await.unwrap();
+        // An event with a forged nonce is ignored.
+        stack.post_receipt(&ses_event(&person, "quote-email", "forged", "Reject")).await.unwrap();
+        stack.post_receipt(&ses_event(&person, "quote-email", &entry.nonce, "Bounce")).await.unwrap();
         stack
             .until("the receipt", async || {
-                let about = stack.explained(buyer).await?.about;
+                let about = stack.history(buyer).await?.about;
                 Ok((!about.cursor.stopped.is_empty()).then_some(()))
             })
             .await
             .unwrap();
 
         post(&stack, &person, "offer.accepted.v1", 2).await;
-        let about = stack.explained(buyer).await.unwrap().about;
+        let about = stack.history(buyer).await.unwrap().about;
         assert_eq!(about.cursor.through, Sequence::new(2));
-        assert_eq!(about.ledger["quote-email"].status, Status::Sent, "it was");
-        assert!(about.ledger["quote-email"].heard.bounced_at.is_some());
+        assert_eq!(about.ledger["quote-email"].status, Status::Sent, "SES had taken this mail");
+        assert!(about.ledger["quote-email"].receipts.bounced_at.is_some());
         let accepted = &about.ledger["accepted-email/car-1/2"];
         assert_eq!(
             (accepted.status, accepted.reason.as_deref()),
@@ -65,16 +65,16 @@ fn a_mail_that_bounced_for_good_is_the_last_one_to_its_address() {
 }
 
 #[test]
-fn a_mail_that_ses_rejects_later_is_counted_for_the_whole_stack() {
+fn a_mail_that_ses_rejects_later_counts_in_the_metric_of_the_stack() {
     on_the_stack(async |stack| {
         let person = Person::called("rejected-later").unwrap();
         let buyer = &person.buyer;
         post(&stack, &person, "offer.made.v1", 1).await;
-        let nonce = stack.explained(buyer).await.unwrap().about.ledger["quote-email"].nonce.clone();
-        stack.tell_of_email(&told_of(&person, "quote-email", &nonce, "Reject")).await.unwrap();
+        let nonce = stack.history(buyer).await.unwrap().about.ledger["quote-email"].nonce.clone();
+        stack.post_receipt(&ses_event(&person, "quote-email", &nonce, "Reject")).await.unwrap();
         stack
             .until("the receipt in ledger and metrics", async || {
-                let ledger = stack.explained(buyer).await?.about.ledger;
+                let ledger = stack.history(buyer).await?.about.ledger;
                 let is_rejected = ledger["quote-email"].status == Status::Rejected;
                 let lines = stack.log_lines().await?;
                 let is_counted = lines.iter().any(|line| {

@@ -3,7 +3,7 @@ use tests::{Person, crowd, play, scenarios};
 use crate::on_the_stack;
 
 #[test]
-fn every_scenario_ends_as_it_must_delivery_by_delivery() {
+fn every_scenario_has_its_expected_outcome_after_each_delivery() {
     on_the_stack(async |stack| {
         for (number, scenario) in scenarios().unwrap().iter().enumerate() {
             let person = Person::called(&format!("scenario-{number}")).unwrap();
@@ -14,7 +14,7 @@ fn every_scenario_ends_as_it_must_delivery_by_delivery() {
 }
 
 #[test]
-fn a_crowd_with_late_repeated_and_poison_messages_keeps_the_invariants() {
+fn many_buyers_with_late_repeated_and_bad_messages_keep_the_invariants() {
     on_the_stack(async |stack| {
         let guests = crowd("crowd").unwrap();
         for posted in futures::future::join_all(guests.iter().map(|guest| guest.post(&stack))).await {

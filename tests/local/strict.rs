@@ -1,11 +1,11 @@
-//! JSON in which each key of an object stands once. `serde_json` itself keeps the last of several and says nothing.
+//! A JSON reader that refuses an object with a repeated key. `serde_json` alone silently keeps the last value.
 
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// Reads one JSON value, whole and strictly.
+/// Reads a text that is exactly one JSON value without repeated keys.
 pub(crate) fn read(text: &str) -> Result<Value, serde_json::Error> {
     serde_json::from_str(text).map(|Strict(value)| value)
 }
@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for AnyValue {
         let mut object = Map::new();
         while let Some((key, Strict(value))) = entries.next_entry::<String, _>()? {
             if object.contains_key(&key) {
-                return Err(A::Error::custom(format!("the key {key} stands twice")));
+                return Err(A::Error::custom(format!("the key {key} is repeated")));
             }
             object.insert(key, value);
         }
@@ -72,7 +72,7 @@ impl<'de> Visitor<'de> for AnyValue {
 }
 
 #[test]
-fn a_key_that_stands_twice_is_refused_at_every_level() {
+fn a_repeated_key_is_refused_at_every_level() {
     let good = r#"{"a":[{"b":1,"c":null},{"b":-2.5,"d":"x\n"}],"b":true}"#;
     assert_eq!(read(good).unwrap(), serde_json::from_str::<Value>(good).unwrap());
     for bad in [

@@ -6,15 +6,15 @@ use tests::Person;
 use crate::on_the_stack;
 
 #[test]
-fn the_schedule_calls_the_sweeper_and_it_works_off_what_is_due() {
+fn the_scheduled_sweeper_does_the_work_that_is_due() {
     on_the_stack(async |stack| {
         let person = Person::called("swept").unwrap();
         let buyer = &person.buyer;
         let (id, made) = person.event("offer.made.v1", "car-1", 1);
         stack.post(buyer.as_str(), &id, &made).await.unwrap();
-        stack.settled(buyer, 1).await.unwrap();
+        stack.wait_settled(buyer, 1).await.unwrap();
 
-        // A worker that marked the buyer and one that crashed after its claim, both a while ago.
+        // Five minutes ago one worker marked the buyer as behind, and another one crashed after its claim of an e-mail.
         let past = Timestamp::now() - SignedDuration::from_mins(5);
         let behind =
             Behind { mark: "test".to_owned(), reason: "test".to_owned(), attempts: 1, not_before: past };
@@ -35,7 +35,7 @@ fn the_schedule_calls_the_sweeper_and_it_works_off_what_is_due() {
 
         stack
             .until("the sweeper", async || {
-                let history = stack.explained(buyer).await?;
+                let history = stack.history(buyer).await?;
                 let is_unknown =
                     history.about.ledger.get(&claim.key).is_some_and(|entry| entry.status == Status::Unknown);
                 Ok((history.about.cursor.behind.is_none() && is_unknown).then_some(()))

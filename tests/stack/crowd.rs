@@ -1,5 +1,5 @@
-//! Many buyers at once, with late, repeated and poison messages: what cannot be foretold event by event must still keep
-//! the invariants.
+//! Many buyers at once, with late, repeated and bad messages. The outcome after each event depends on timing, so only
+//! the invariants at the end are checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,30 +8,30 @@ use serde_json::Value;
 
 use crate::{Failed, Person, Stack};
 
-/// How many buyers come at once.
+/// The number of buyers.
 const BUYERS: usize = 12;
 
-/// What was posted for one buyer, and what must come of it.
+/// The messages posted for one buyer, and their expected outcome.
 #[derive(Debug)]
 pub struct Guest {
-    /// Who.
+    /// The buyer and its contact data.
     pub person: Person,
     /// The messages in the order of posting: group, deduplication id, body.
     pub messages: Vec<(String, String, String)>,
     /// Type of each event sent, by offer and version.
     pub events: BTreeMap<(String, u64), &'static str>,
-    /// How many repeats are among the messages.
+    /// The number of repeats among the messages.
     pub repeats: usize,
-    /// The reason of every dead letter that must come of them, sorted.
-    pub poison: Vec<String>,
+    /// The reasons of the dead letters that the bad messages must become, sorted.
+    pub bad: Vec<String>,
 }
 
-/// A crowd whose buyer ids begin like this. The same crowd every time.
+/// Guests whose buyer ids begin with this prefix. Their messages are the same in every run.
 pub fn crowd(prefix: &str) -> Result<Vec<Guest>, Failed> {
     (0..BUYERS).map(|number| Guest::numbered(prefix, number)).collect()
 }
 
-/// A small generator (xorshift) with a fixed seed: the crowd must be the same on every machine.
+/// A small random generator (xorshift) with a fixed seed, so that the messages are the same on every machine.
 struct Dice(u64);
 
 impl Dice {
@@ -48,7 +48,7 @@ impl Guest {
         let person = Person::called(&format!("{prefix}-{number}"))?;
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
         let mut events = BTreeMap::new();
-        let mut line = Vec::new();
+        let mut order = Vec::new();
         for offer in 0..=dice.below(3) {
             let offer = format!("car-{offer}");
             let mut kind = "offer.made.v1";
@@ -62,22 +62,22 @@ impl Guest {
                     };
                 }
                 events.insert((offer.clone(), version), kind);
-                line.push((offer.clone(), version));
+                order.push((offer.clone(), version));
             }
         }
-        // Late: some events fall back by a few places.
-        for index in 0..line.len() {
+        // Some events are late: they move back by a few places.
+        for index in 0..order.len() {
             if dice.below(3) == 0 {
-                let to = (index + 1 + dice.below(3)).min(line.len() - 1);
-                let event = line.remove(index);
-                line.insert(to, event);
+                let to = (index + 1 + dice.below(3)).min(order.len() - 1);
+                let event = order.remove(index);
+                order.insert(to, event);
             }
         }
         let group = person.buyer.to_string();
         let mut messages = Vec::new();
         let mut repeats = 0;
-        let mut poison = Vec::new();
-        for (offer, version) in line {
+        let mut bad = Vec::new();
+        for (offer, version) in order {
             let kind = events.get(&(offer.clone(), version)).copied().unwrap_or_default();
             let (id, body) = person.event(kind, &offer, version);
             messages.push((group.clone(), id.clone(), body.clone()));
@@ -91,12 +91,12 @@ impl Guest {
                     1 => ("unknown-type", body.replace(kind, "offer.updated.v1")),
                     _ => ("wrong-group", body.replace(&format!("\"{group}\""), "\"somebody-else\"")),
                 };
-                messages.push((group.clone(), format!("{id}-poison-{}", messages.len()), body));
-                poison.push(reason.to_owned());
+                messages.push((group.clone(), format!("{id}-bad-{}", messages.len()), body));
+                bad.push(reason.to_owned());
             }
         }
-        poison.sort();
-        Ok(Self { person, messages, events, repeats, poison })
+        bad.sort();
+        Ok(Self { person, messages, events, repeats, bad })
     }
 
     /// Posts all messages, in order.
@@ -107,23 +107,24 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits until every message has ended and every effect is settled; then says what is not as it must be.
+    /// Waits until every message is recorded or dead-lettered and every effect is settled. Returns all differences from
+    /// the expected outcome.
     pub async fn check(&self, stack: &Stack) -> Result<Vec<String>, Failed> {
         let buyer = &self.person.buyer;
         let group = buyer.as_str();
-        stack.settled(buyer, self.events.len() as u64).await?;
+        stack.wait_settled(buyer, self.events.len() as u64).await?;
         stack
             .until(&format!("the queue of {buyer} to be empty"), async || {
                 Ok(stack.waiting(group).await?.is_empty().then_some(()))
             })
             .await?;
         let mut wrong = Vec::new();
-        let mut must = |holds: bool, what: String| {
+        let mut check = |holds: bool, difference: String| {
             if !holds {
-                wrong.push(format!("{buyer}: {what}"));
+                wrong.push(format!("{buyer}: {difference}"));
             }
         };
-        let history = stack.explained(buyer).await?;
+        let history = stack.history(buyer).await?;
         let recorded: Vec<(String, u64)> = history
             .lines
             .iter()
@@ -131,35 +132,35 @@ impl Guest {
             .map(|event| (event.offer.to_string(), event.version.get().into()))
             .collect();
         let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
-        must(recorded.len() == distinct.len(), format!("an event is recorded twice: {recorded:?}"));
-        must(distinct == self.events.keys().cloned().collect(), format!("recorded {distinct:?}"));
+        check(recorded.len() == distinct.len(), format!("an event is recorded twice: {recorded:?}"));
+        check(distinct == self.events.keys().cloned().collect(), format!("recorded are {distinct:?}"));
 
         let dead = stack.dead_letters(group).await?;
         let mut reasons: Vec<String> = dead.iter().map(|letter| letter.attribute("reason")).collect();
         reasons.sort();
-        must(reasons == self.poison, format!("dead letters {reasons:?}, expected {:?}", self.poison));
+        check(reasons == self.bad, format!("the dead letters are {reasons:?}, expected {:?}", self.bad));
 
         let (low, high) = self.expected_leads();
         let open: BTreeSet<LeadId> = stack.head(buyer).await?.state.open_leads().collect();
         let open_high: BTreeSet<String> = open.iter().filter_map(high_offer).collect();
-        must(open_high == high, format!("high leads {open_high:?}, expected {high:?}"));
-        must((open.len() > open_high.len()) == low, format!("low lead open {}, expected {low}", !low));
+        check(open_high == high, format!("the open high leads are {open_high:?}, expected {high:?}"));
+        check((open.len() > open_high.len()) == low, format!("a low lead is open: {}, expected {low}", !low));
 
         let sales = stack.sales_bodies(buyer).await?;
-        must(
-            believed(&sales) == open.iter().map(ToString::to_string).collect(),
-            format!("the sales team believes {:?}, open are {open:?}", believed(&sales)),
+        check(
+            open_for_sales(&sales) == open.iter().map(ToString::to_string).collect(),
+            format!("the sales team has {:?} open, the state {open:?}", open_for_sales(&sales)),
         );
         let quotes = sales.iter().filter(|message| message["type"] == "quote.requested.v1").count();
-        must(
+        check(
             quotes <= self.events.keys().filter(|(_, version)| *version == 1).count(),
-            "a quote too many".to_owned(),
+            "more quotes were requested than offers made".to_owned(),
         );
 
         let mails = stack.emails_to(&self.person.email()).await?;
         let invitations = mails.iter().filter(|mail| mail.is_for("quote-email")).count();
-        must(invitations <= 1, format!("{invitations} invitations"));
-        must(!low || invitations == 1, "no invitation though the low lead is open".to_owned());
+        check(invitations <= 1, format!("{invitations} invitations were sent"));
+        check(!low || invitations == 1, "no invitation was sent although the low lead is open".to_owned());
         let sent: Vec<String> = history
             .about
             .ledger
@@ -167,24 +168,28 @@ impl Guest {
             .filter(|(_, entry)| entry.status == leads_store::Status::Sent)
             .map(|(key, _)| key.clone())
             .collect();
-        must(mails.len() == sent.len(), format!("{} mails, the ledger says {sent:?}", mails.len()));
+        check(
+            mails.len() == sent.len(),
+            format!("SES took {} mails, the ledger lists {sent:?} as sent", mails.len()),
+        );
         for lead in &open {
             if let LeadId::High { offer, accepted_at } = lead {
                 let key = format!("accepted-email/{offer}/{accepted_at}");
-                must(sent.contains(&key), format!("no mail for {key}"));
+                check(sent.contains(&key), format!("the ledger has no sent mail for {key}"));
             }
         }
         for key in &sent {
-            must(mails.iter().any(|mail| mail.is_for(key)), format!("no mail of {key} arrived"));
+            check(mails.iter().any(|mail| mail.is_for(key)), format!("SES took no mail for {key}"));
         }
         Ok(wrong)
     }
 
-    /// From the set of events alone: whether the low lead is open, and the offers with a high one.
+    /// Whether the low lead must be open, and the offers that must have a high lead, by the set of events alone.
     fn expected_leads(&self) -> (bool, BTreeSet<String>) {
-        let last = |offer: &str| self.events.iter().rfind(|((of, _), _)| of == offer).map(|(_, kind)| *kind);
+        let last_type =
+            |offer: &str| self.events.iter().rfind(|((of, _), _)| of == offer).map(|(_, kind)| *kind);
         let offers: BTreeSet<&String> = self.events.keys().map(|(offer, _)| offer).collect();
-        let is = |offer: &&String, kinds: &[&str]| last(offer).is_some_and(|kind| kinds.contains(&kind));
+        let is = |offer: &&String, kinds: &[&str]| last_type(offer).is_some_and(|kind| kinds.contains(&kind));
         let high: BTreeSet<String> = offers
             .iter()
             .filter(|offer| is(offer, &["offer.accepted.v1"]))
@@ -202,8 +207,8 @@ fn high_offer(lead: &LeadId) -> Option<String> {
     }
 }
 
-/// What a conforming consumer takes to be open: a lead once closed never reopens, the same id is applied once.
-fn believed(sales: &[Value]) -> BTreeSet<String> {
+/// The leads open for a conforming consumer: a closed lead never reopens, and the same id is applied once.
+fn open_for_sales(sales: &[Value]) -> BTreeSet<String> {
     let leads = |kind: &str| -> BTreeSet<String> {
         let of_kind = sales.iter().filter(|message| message["type"] == kind);
         of_kind.filter_map(|message| message["data"]["leadId"].as_str().map(str::to_owned)).collect()

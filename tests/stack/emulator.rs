@@ -5,35 +5,35 @@ use serde_json::Value;
 
 use crate::{Failed, Stack};
 
-/// What only a local AWS can be asked: the mails that SES took, and queues without taking anything off them.
+/// The inspection interface of a local AWS: lists the mails that SES took, and queued messages without receiving them.
 #[derive(Debug)]
 pub(crate) struct Emulator {
     endpoint: String,
     http: reqwest::Client,
 }
 
-/// An e-mail as SES took it.
+/// An e-mail that SES took.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mail {
-    /// Its subject.
+    /// The subject.
     pub subject: String,
-    /// Its plain text part.
+    /// The plain text part.
     pub text: String,
-    /// Its HTML part.
+    /// The HTML part.
     pub html: String,
 }
 
 /// A message in a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queued {
-    /// Its body.
+    /// The message's body.
     pub body: String,
-    /// Names and texts of its attributes.
+    /// The names and string values of its attributes.
     pub attributes: Vec<(String, String)>,
 }
 
 impl Queued {
-    /// The text of one attribute; empty if it is not there.
+    /// The value of an attribute; empty if the message does not have it.
     #[must_use]
     pub fn attribute(&self, name: &str) -> String {
         let found = self.attributes.iter().find(|(known, _)| known == name);
@@ -46,14 +46,14 @@ impl Emulator {
         Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }
     }
 
-    async fn ask(&self, path: &str) -> Result<Value, Failed> {
+    async fn get(&self, path: &str) -> Result<Value, Failed> {
         let answer = self.http.get(format!("{}/_ministack/{path}", self.endpoint)).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
     pub(crate) async fn emails_to(&self, address: &str) -> Result<Vec<Mail>, Failed> {
-        let answer = self.ask("ses/messages").await?;
-        let accounts = answer["messages"].as_object().ok_or("the emulator lists no mails")?;
+        let answer = self.get("ses/messages").await?;
+        let accounts = answer["messages"].as_object().ok_or("the emulator's answer contains no mails")?;
         let text = |mail: &Value, name: &str| mail[name].as_str().unwrap_or_default().to_owned();
         Ok(accounts
             .values()
@@ -70,7 +70,7 @@ impl Emulator {
 
     pub(crate) async fn queued(&self, queue_url: &str, group: &str) -> Result<Vec<Queued>, Failed> {
         let queue = utf8_percent_encode(queue_url, NON_ALPHANUMERIC);
-        let answer = self.ask(&format!("sqs/messages?QueueUrl={queue}")).await?;
+        let answer = self.get(&format!("sqs/messages?QueueUrl={queue}")).await?;
         let regions = answer["messages"].as_object().into_iter().flat_map(serde_json::Map::values);
         let queues = regions.filter_map(Value::as_object).flat_map(serde_json::Map::values);
         Ok(queues
@@ -88,11 +88,12 @@ impl Emulator {
 }
 
 impl Stack {
-    /// What the strict wire before the local AWS has seen so far: requests taken by each service, and those refused.
+    /// The requests that the strict wire in front of the local AWS has seen so far: the number that each service took,
+    /// and a description of each one refused.
     pub async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
         let answer = self.emulator.http.get(format!("{}/_strict", self.emulator.endpoint)).send().await?;
         let seen: Value = answer.error_for_status()?.json().await?;
-        let taken = seen["taken"].as_object().ok_or("no strict wire before the local AWS")?;
+        let taken = seen["taken"].as_object().ok_or("no strict wire is in front of the local AWS")?;
         let taken = taken.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default()));
         let refused = seen["refused"].as_array().into_iter().flatten();
         let refused = refused.map(|one| one.as_str().unwrap_or_default().to_owned());

@@ -1,8 +1,5 @@
-//! A deployed stack on a local AWS, as the deployed tests and the demo use it.
-#![expect(
-    clippy::missing_errors_doc,
-    reason = "every error here ends a test or the demo, with its own words"
-)]
+//! Access to a stack deployed on a local AWS, for the deployed tests and the demo.
+#![expect(clippy::missing_errors_doc, reason = "every error ends a test or the demo, and its text says why")]
 
 mod crowd;
 mod emulator;

@@ -1,5 +1,5 @@
-//! Plays a scenario on a deployed stack: one delivery at a time, each awaited until the buyer's cursor has reached it, so
-//! that the outcome is no race.
+//! Plays a scenario on a deployed stack, one delivery at a time. The next one is posted only when the buyer's cursor
+//! has passed the previous one, so the outcome does not depend on timing.
 
 use cli::history::History;
 use cli::{Fate, Line};
@@ -8,26 +8,26 @@ use serde_json::{Value, json};
 
 use crate::{Delivery, Expected, Failed, Mail, Scenario, Stack};
 
-/// The person behind a buyer of the tests. The data are canaries: no log line may contain them.
+/// A buyer of the tests with its contact data. The data are canaries: no log line may contain them.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// The buyer's id, and the part of the address before the `@`.
+    /// The buyer's id, which is also the beginning of the e-mail address.
     pub buyer: BuyerId,
 }
 
 impl Person {
-    /// The person behind this buyer id.
+    /// The person with this buyer id.
     pub fn called(name: &str) -> Result<Self, Failed> {
         Ok(Self { buyer: BuyerId::parse(name)? })
     }
 
-    /// Where e-mails to it go.
+    /// The e-mail address.
     #[must_use]
     pub fn email(&self) -> String {
         format!("{}.canary@example.com", self.buyer)
     }
 
-    /// The event as the offer system posts it, with its id.
+    /// The id and the body of an event as the offer system posts it.
     #[must_use]
     pub fn event(&self, kind: &str, offer: &str, version: u64) -> (String, String) {
         let id = format!("{}-{offer}-{version}", self.buyer);
@@ -44,30 +44,30 @@ impl Person {
     }
 }
 
-/// What a scenario brought about.
+/// The outcome of a scenario.
 #[derive(Debug)]
 pub struct Played {
-    /// Event by event.
+    /// The buyer's history, event by event.
     pub history: History,
-    /// What was seen after each delivery.
+    /// The observed outcome of each delivery.
     pub seen: Vec<Expected>,
-    /// The e-mails as SES took them.
+    /// The e-mails that SES took, in order.
     pub emails: Vec<Mail>,
-    /// The messages that the sales team got, as JSON.
+    /// The messages in the sales team's queue, as JSON, in order.
     pub sales: Vec<Value>,
-    /// What is not as expected; empty if all is well.
+    /// Every difference from the expected outcome.
     pub differences: Vec<String>,
 }
 
-/// Plays a scenario for a new buyer.
+/// Plays a scenario for a buyer that has no events yet.
 pub async fn play(stack: &Stack, scenario: &Scenario, person: &Person) -> Result<Played, Failed> {
     let buyer = &person.buyer;
     for (delivery, facts) in scenario.deliveries.iter().zip(1..) {
         let (id, body) = person.event(&delivery.kind, &delivery.offer, delivery.version);
         stack.post(buyer.as_str(), &id, &body).await?;
-        stack.settled(buyer, facts).await?;
+        stack.wait_settled(buyer, facts).await?;
     }
-    let history = stack.explained(buyer).await?;
+    let history = stack.history(buyer).await?;
     let seen = seen(&history.lines);
     let emails = stack.emails_to(&person.email()).await?;
     let sales = stack.sales_bodies(buyer).await?;
@@ -75,7 +75,7 @@ pub async fn play(stack: &Stack, scenario: &Scenario, person: &Person) -> Result
     Ok(Played { history, seen, emails, sales, differences })
 }
 
-/// What history says was to be seen after each event.
+/// The outcome of each event, by the buyer's history.
 fn seen(lines: &[Line]) -> Vec<Expected> {
     let mut held: Vec<(String, u64)> = Vec::new();
     let mut seen = Vec::new();
@@ -110,6 +110,7 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
     seen
 }
 
+/// Every difference between the observed and the expected outcome.
 fn differences(
     scenario: &Scenario,
     buyer: &BuyerId,
@@ -121,29 +122,29 @@ fn differences(
     let expected: Vec<&Expected> =
         scenario.deliveries.iter().map(|Delivery { expected, .. }| expected).collect();
     if seen.len() != expected.len() {
-        differences.push(format!("{} events recorded, {} expected", seen.len(), expected.len()));
+        differences.push(format!("{} events are recorded, {} were expected", seen.len(), expected.len()));
     }
     for (index, (seen, expected)) in seen.iter().zip(expected).enumerate() {
         if seen != expected {
-            differences.push(format!("after event {}: {seen:?}, expected {expected:?}", index + 1));
+            differences.push(format!("after event {}: observed {seen:?}, expected {expected:?}", index + 1));
         }
     }
     if emails.len() != scenario.emails.len()
         || !emails.iter().zip(&scenario.emails).all(|(mail, key)| mail.is_for(key))
     {
         let subjects: Vec<&str> = emails.iter().map(|mail| mail.subject.as_str()).collect();
-        differences.push(format!("e-mails {subjects:?}, expected {:?}", scenario.emails));
+        differences.push(format!("the e-mails are {subjects:?}, expected {:?}", scenario.emails));
     }
     let ids: Vec<String> = scenario.sales.iter().map(|key| format!("{buyer}/{key}")).collect();
     let got: Vec<&str> = sales.iter().map(|message| message["id"].as_str().unwrap_or_default()).collect();
     if got != ids {
-        differences.push(format!("sales messages {got:?}, expected {ids:?}"));
+        differences.push(format!("the sales messages are {got:?}, expected {ids:?}"));
     }
     differences
 }
 
 impl Mail {
-    /// Whether this is the mail of that effect key.
+    /// Whether this is the mail for an effect key, judged by its text.
     #[must_use]
     pub fn is_for(&self, key: &str) -> bool {
         match key.strip_prefix("accepted-email/").and_then(|rest| rest.rsplit_once('/')) {

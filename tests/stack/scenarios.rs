@@ -2,49 +2,49 @@ use serde_json::Value;
 
 use crate::Failed;
 
-/// What must happen, as data: see `data/README.md`.
+/// The scenarios and their expected outcomes; `data/README.md` describes the fields.
 const SCENARIOS: &str = include_str!("../data/scenarios.json");
 
-/// One buyer's deliveries.
+/// The deliveries of one buyer and their expected outcome.
 #[derive(Debug, Clone)]
 pub struct Scenario {
-    /// Its name, and where it is from.
+    /// The scenario's name.
     pub name: String,
-    /// Each posted and awaited.
+    /// The deliveries; each is posted once the previous one is settled.
     pub deliveries: Vec<Delivery>,
-    /// Keys of the e-mails sent, in order.
+    /// The effect keys of the e-mails sent, in order.
     pub emails: Vec<String>,
-    /// Ids of the sales messages without the buyer, in order.
+    /// The effect keys of the sales messages sent, in order.
     pub sales: Vec<String>,
 }
 
-/// One event posted, and what it brings about.
+/// One posted event and its expected outcome.
 #[derive(Debug, Clone)]
 pub struct Delivery {
-    /// Its type.
+    /// The event type.
     pub kind: String,
-    /// Its offer, and its car.
+    /// The offer's id, which is also the car's id.
     pub offer: String,
-    /// Its offer version.
+    /// The offer version.
     pub version: u64,
-    /// What must be seen after it.
+    /// The expected outcome.
     pub expected: Expected,
 }
 
-/// What must be seen after a delivery.
+/// The state of a buyer after a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expected {
     /// Whether the low lead is open.
     pub low: bool,
     /// The offers with an open high lead.
     pub high: Vec<String>,
-    /// Offer and version of every held event.
+    /// The offer and version of every held event, sorted.
     pub held: Vec<(String, u64)>,
-    /// Key of each effect, and how it is settled.
+    /// The key of each effect and how it was settled.
     pub effects: Vec<(String, String)>,
 }
 
-/// Every scenario.
+/// Reads all scenarios.
 pub fn scenarios() -> Result<Vec<Scenario>, Failed> {
     let json: Value = serde_json::from_str(SCENARIOS)?;
     array(&json["scenarios"])
@@ -80,9 +80,9 @@ fn array(json: &Value) -> impl Iterator<Item = &Value> {
 }
 
 fn text(json: &Value) -> Result<String, Failed> {
-    Ok(json.as_str().ok_or_else(|| format!("{json} must be a text"))?.to_owned())
+    Ok(json.as_str().ok_or_else(|| format!("{json} must be a string"))?.to_owned())
 }
 
 fn number(json: &Value) -> Result<u64, Failed> {
-    Ok(json.as_u64().ok_or_else(|| format!("{json} must be a number"))?)
+    Ok(json.as_u64().ok_or_else(|| format!("{json} must be a non-negative integer"))?)
 }

@@ -16,14 +16,14 @@ use serde_json::Value;
 
 use crate::emulator::Emulator;
 
-/// Why a step over the stack failed; words for a person.
+/// The reason why a step on the stack failed.
 pub type Failed = Box<dyn Error + Send + Sync>;
 
-/// How long anything is waited for before it counts as lost. A step takes milliseconds; redeliveries take the queue's
-/// visibility time-out of 30 seconds.
+/// The longest time to wait for a result. A step takes milliseconds, but a redelivery takes the queue's visibility
+/// time-out of 30 seconds.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// How often is looked.
+/// The time between two looks.
 const PERIOD: Duration = Duration::from_millis(25);
 
 /// A deployed stack.
@@ -41,7 +41,8 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The stack that the environment names: `make test-local` and `make demo` start one, `make up` keeps one.
+    /// The stack that the environment variables name. `make test-local` and `make demo` start one, `make up` keeps one
+    /// running.
     pub async fn from_env() -> Result<Self, Failed> {
         let var = |name: &str| {
             std::env::var(name).map_err(|_| {
@@ -82,8 +83,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Posts what SES would say of an e-mail, as its topic would deliver it.
-    pub async fn tell_of_email(&self, body: &str) -> Result<(), Failed> {
+    /// Posts an SES event to the queue of e-mail receipts, as the topic would deliver it.
+    pub async fn post_receipt(&self, body: &str) -> Result<(), Failed> {
         self.sqs.send_message().queue_url(&self.receipts).message_body(body).send().await?;
         Ok(())
     }
@@ -99,19 +100,19 @@ impl Stack {
         Ok(load(&self.tables.streams, buyer).await?)
     }
 
-    /// A buyer's history as `leads history` tells it.
-    pub async fn explained(&self, buyer: &BuyerId) -> Result<History, Failed> {
+    /// A buyer's history, as `leads history` shows it.
+    pub async fn history(&self, buyer: &BuyerId) -> Result<History, Failed> {
         Ok(history(&self.tables, buyer).await?)
     }
 
-    /// The leads table, as the functions see it.
+    /// The leads table, with the interface that the functions use.
     #[must_use]
     pub const fn leads(&self) -> &DynamoLeads {
         &self.tables.leads
     }
 
-    /// Waits until so many facts of a buyer are recorded and all their effects are settled.
-    pub async fn settled(&self, buyer: &BuyerId, facts: u64) -> Result<(), Failed> {
+    /// Waits until this number of facts is recorded for a buyer and all their effects are settled.
+    pub async fn wait_settled(&self, buyer: &BuyerId, facts: u64) -> Result<(), Failed> {
         let through = Sequence::new(facts);
         self.until(&format!("{buyer} to be settled through {through}"), async || {
             let cursor = self.tables.leads.cursor(buyer).await?;
@@ -120,7 +121,7 @@ impl Stack {
         .await
     }
 
-    /// Waits until something is there.
+    /// Calls `look` until it returns a value, at most for `PATIENCE`. `what` completes "waited for …".
     pub async fn until<T>(
         &self,
         what: &str,
@@ -132,51 +133,51 @@ impl Stack {
                 return Ok(found);
             }
             if begun.elapsed() > PATIENCE {
-                return Err(format!("waited {} s in vain for {what}", PATIENCE.as_secs()).into());
+                return Err(format!("gave up after waiting {} s for {what}", PATIENCE.as_secs()).into());
             }
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    /// Every e-mail that SES took for this address.
+    /// The e-mails to this address that SES took.
     pub async fn emails_to(&self, address: &str) -> Result<Vec<crate::Mail>, Failed> {
         self.emulator.emails_to(address).await
     }
 
-    /// Every message of a buyer in the sales team's queue, in order.
+    /// The messages about a buyer in the sales team's queue, in order.
     pub async fn sales_messages(&self, buyer: &BuyerId) -> Result<Vec<crate::Queued>, Failed> {
         self.emulator.queued(&self.sales, buyer.as_str()).await
     }
 
-    /// The same, as JSON.
+    /// The bodies of these messages, as JSON.
     pub async fn sales_bodies(&self, buyer: &BuyerId) -> Result<Vec<Value>, Failed> {
         let messages = self.sales_messages(buyer).await?;
         Ok(messages.iter().map(|message| serde_json::from_str(&message.body)).collect::<Result<_, _>>()?)
     }
 
-    /// Every dead letter of this message group.
+    /// The dead letters of a message group.
     pub async fn dead_letters(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
         self.emulator.queued(&self.dead_letters, group).await
     }
 
-    /// Goes through the dead letters as `leads dead-letters` does.
-    pub async fn dead_letters_that(&self, selection: &Selection, doing: Doing) -> Result<Done, Failed> {
+    /// Looks at, redrives or drops the selected dead letters, as `leads dead-letters` does.
+    pub async fn work_dead_letters(&self, selection: &Selection, doing: Doing) -> Result<Done, Failed> {
         let queue =
             DeadLetterQueue::new(self.sqs.clone(), self.dead_letters.clone(), Some(self.input.clone()));
         Ok(work(&queue, selection, doing, SystemClock.now()).await?)
     }
 
-    /// Every gap as `leads held` tells it.
+    /// Every gap, as `leads held` lists it.
     pub async fn gaps(&self) -> Result<Vec<Gap>, Failed> {
         Ok(gaps(&self.tables).await?)
     }
 
-    /// What is still in the offer events' queue of this message group.
+    /// The messages of a message group that are still in the queue of offer events.
     pub async fn waiting(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
         self.emulator.queued(&self.input, group).await
     }
 
-    /// Every line that the functions have logged so far, of all of them.
+    /// Every line that any function has logged so far.
     pub async fn log_lines(&self) -> Result<Vec<String>, Failed> {
         let mut lines = Vec::new();
         for group in &self.log_groups {

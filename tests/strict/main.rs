@@ -1,9 +1,10 @@
-//! The strict wire in front of a local AWS: refuses what AWS would refuse, passes on the rest and counts both.
+//! The strict wire in front of a local AWS. It refuses requests that AWS would refuse, passes on all others, and counts
+//! both.
 //!
 //!     strict-wire http://127.0.0.1:4566
 //!
-//! It listens on a free port of the loopback interface and prints its URL. `GET /_strict` returns the number of requests
-//! taken by each service and the list of those refused. The process ends when its standard input closes.
+//! It listens on a free port of the loopback interface and prints its URL. `GET /_strict` returns the number of
+//! requests taken by each service and the list of those refused. The process ends when its standard input closes.
 #![expect(clippy::print_stdout, reason = "the parent process reads the URL")]
 
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ use testkit::wire::{Reply, Request, forward};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 
-/// What was seen so far.
+/// The requests seen so far.
 #[derive(Debug, Default)]
 struct Seen {
     taken: BTreeMap<Service, u64>,
@@ -28,11 +29,11 @@ struct Seen {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let Some(upstream) = std::env::args().nth(1) else {
-        eprintln!("strict-wire: the URL of a local AWS is missing");
+        eprintln!("strict-wire: the first argument must be the URL of a local AWS");
         return ExitCode::FAILURE;
     };
     std::thread::spawn(|| {
-        // Whether it closes or breaks: the parent process is gone.
+        // If standard input closes or fails, the parent process has ended.
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });

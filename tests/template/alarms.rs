@@ -2,14 +2,14 @@ use std::collections::BTreeSet;
 
 use crate::{Place, file, properties, sources, template};
 
-/// Every alarm of the template, by name.
+/// Every alarm in the template, with its name.
 fn alarms() -> Vec<(String, Place)> {
     let resources = template().at("Resources");
     let is_alarm = |name: &String| resources.at(name).at("Type").text() == "AWS::CloudWatch::Alarm";
     resources.names().into_iter().filter(is_alarm).map(|name| (name.clone(), properties(&name))).collect()
 }
 
-/// Where each function's metrics are counted.
+/// The folders whose code counts each function's metrics.
 const COUNTED_IN: [(&str, &[&str]); 4] = [
     ("Recorder", &["functions/recorder/src"]),
     ("Reactor", &["functions/reactor/src", "shared/effects/src"]),
@@ -17,10 +17,10 @@ const COUNTED_IN: [(&str, &[&str]); 4] = [
     ("Receipts", &["functions/receipts/src"]),
 ];
 
-/// What comes before a metric's name in the sources.
+/// The calls whose first argument is a metric's name.
 const COUNTING: [&str; 3] = ["count(", "oldest(", "longest("];
 
-/// The metrics that shipped code under a folder writes, by name.
+/// The names of the metrics that the shipped code under a folder writes.
 fn written_in(folder: &str) -> BTreeSet<String> {
     let mut metrics = BTreeSet::new();
     for code in sources(folder) {
@@ -32,7 +32,7 @@ fn written_in(folder: &str) -> BTreeSet<String> {
     metrics
 }
 
-/// The names in the first column of a table of the runbook.
+/// The names in the first column of the table in a section of the runbook.
 fn listed(section: &str) -> BTreeSet<String> {
     let page = file("docs/runbook.md");
     let section = page.split("\n## ").find(|text| text.starts_with(section)).unwrap();
@@ -41,7 +41,7 @@ fn listed(section: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn an_alarm_on_a_metric_of_ours_is_on_one_that_its_function_writes() {
+fn an_alarm_watches_only_metrics_that_its_function_writes() {
     let of_the_stack = file("shared/platform/src/telemetry/metrics.rs");
     let of_the_stack = of_the_stack.split("OF_THE_STACK: ").nth(1).unwrap().split(';').nth(1).unwrap();
     let ours = alarms().into_iter().filter(|(_, alarm)| alarm.at("Namespace").text() == "Leadstream");
@@ -69,7 +69,7 @@ fn the_runbook_lists_every_metric_and_every_alarm_and_no_others() {
 }
 
 #[test]
-fn each_thing_that_can_go_wrong_has_its_alarm() {
+fn exactly_the_expected_metrics_are_watched_by_alarms() {
     let watched: BTreeSet<String> = alarms()
         .into_iter()
         .map(|(_, alarm)| {
@@ -103,7 +103,7 @@ fn each_thing_that_can_go_wrong_has_its_alarm() {
 }
 
 #[test]
-fn every_alarm_reports_to_the_topic_when_it_rings_and_when_it_ends() {
+fn every_alarm_notifies_the_topic_when_it_starts_and_when_it_ends() {
     for (name, alarm) in alarms() {
         for actions in ["AlarmActions", "OKActions"] {
             let actions = alarm.at(actions).list();
@@ -114,14 +114,14 @@ fn every_alarm_reports_to_the_topic_when_it_rings_and_when_it_ends() {
 }
 
 #[test]
-fn only_the_dead_man_s_alarm_rings_while_nothing_is_measured() {
+fn only_the_alarm_for_missing_sweeps_rings_without_data() {
     for (name, alarm) in alarms() {
-        let is_dead_man_s = name == "SweeperNotCalledAlarm";
+        let is_for_missing_sweeps = name == "SweeperNotCalledAlarm";
         let rings_when = |missing: &str, comparison: &str| {
             assert_eq!(alarm.at("TreatMissingData").text(), missing, "{name}");
             assert_eq!(alarm.at("ComparisonOperator").text(), comparison, "{name}");
         };
-        if is_dead_man_s {
+        if is_for_missing_sweeps {
             rings_when("breaching", "LessThanThreshold");
             assert_eq!(
                 (alarm.at("MetricName").text(), alarm.at("Threshold").number()),
@@ -134,23 +134,28 @@ fn only_the_dead_man_s_alarm_rings_while_nothing_is_measured() {
 }
 
 #[test]
-fn the_sweeper_s_calls_are_missed_after_several_that_did_not_come() {
+fn the_alarm_for_missing_sweeps_needs_several_missed_calls() {
     let seconds = |alarm: &Place| alarm.at("Period").number() * alarm.at("EvaluationPeriods").number();
     let missed = seconds(&properties("SweeperNotCalledAlarm"));
-    assert!((3 * 5 * 60..=60 * 60).contains(&missed), "{missed} s, with a call every 5 minutes");
+    assert!(
+        (3 * 5 * 60..=60 * 60).contains(&missed),
+        "the alarm waits {missed} s, while a sweep is due every 5 minutes"
+    );
 }
 
 #[test]
-fn a_message_that_comes_back_is_seen_in_every_period_of_its_alarm() {
-    let comes_back = template().at("Parameters").at("OfferEventsVisibilityTimeout").at("Default").number();
+fn a_message_that_keeps_returning_counts_in_every_alarm_period() {
+    let visibility_timeout =
+        template().at("Parameters").at("OfferEventsVisibilityTimeout").at("Default").number();
     let alarm = properties("MessagesReturnedAlarm");
-    assert!(alarm.at("Period").number() >= 2 * comes_back);
-    assert!(alarm.at("EvaluationPeriods").number() > 1, "one that comes back once is no fault");
+    assert!(alarm.at("Period").number() >= 2 * visibility_timeout);
+    assert!(alarm.at("EvaluationPeriods").number() > 1, "a message that returns once is no fault");
 }
 
 #[test]
-fn bounces_and_complaints_ring_before_ses_reviews_the_account() {
-    // Amazon SES Developer Guide, "Reputation metrics messages": review at 5 % and 0.1 %.
+fn bounce_and_complaint_alarms_ring_before_ses_reviews_the_account() {
+    // Amazon SES Developer Guide, "Reputation metrics messages": accounts are reviewed at 5 % bounces and 0.1 %
+    // complaints.
     for (name, review) in [("BounceRateAlarm", 0.05), ("ComplaintRateAlarm", 0.001)] {
         let alarm = properties(name);
         let threshold = alarm.at("Threshold").fraction();
@@ -159,38 +164,41 @@ fn bounces_and_complaints_ring_before_ses_reviews_the_account() {
         assert_eq!(alarm.at("Dimensions").list()[0].at("Name").text(), "ses:configuration-set");
     }
     let reputation = properties("Emails").at("ReputationOptions");
-    assert!(reputation.at("ReputationMetricsEnabled").is_true(), "else there is nothing to watch");
+    assert!(reputation.at("ReputationMetricsEnabled").is_true(), "the alarms watch the reputation metrics");
 }
 
 #[test]
-fn messages_for_the_sales_team_ring_long_before_they_are_lost() {
+fn the_alarm_on_waiting_sales_messages_rings_long_before_they_expire() {
     let alarm = properties("SalesTeamWaitsAlarm");
     let kept = properties("SalesTeam").at("MessageRetentionPeriod").number();
     assert!(alarm.at("Threshold").number() <= kept / 100);
 }
 
 #[test]
-fn a_buyer_that_stays_behind_is_seen_in_every_period_of_its_alarm() {
+fn a_buyer_that_stays_behind_counts_in_every_alarm_period() {
     let alarm = properties("BuyersBehindAlarm");
     assert!(file("shared/effects/src/advance.rs").contains("from_mins(1 << attempts.min(4))"));
     assert!(
         alarm.at("Period").number() >= (16 + 2 * 5) * 60,
-        "the longest wait, and what lies between two sweeps"
+        "a period covers the longest back-off and the time between two sweeps"
     );
 }
 
 #[test]
-fn work_that_stays_unreadable_is_seen_in_every_period_of_its_alarm() {
+fn work_that_stays_unreadable_counts_in_every_alarm_period() {
     let alarm = properties("WorkUnreadableAlarm");
     assert!(
         file("shared/effects/src/sweep/mod.rs")
             .contains("UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1)")
     );
-    assert!(alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60, "an hour, and what lies between two sweeps");
+    assert!(
+        alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60,
+        "a period covers an hour and the time between two sweeps"
+    );
 }
 
 #[test]
-fn a_gap_is_alarmed_after_a_day_and_every_period_sees_a_look_at_it() {
+fn a_gap_is_alarmed_after_a_day_and_measured_in_every_period() {
     let alarm = properties("HeldForLongAlarm");
     assert_eq!(alarm.at("Threshold").text(), "HeldForLong");
     assert_eq!(alarm.at("Statistic").text(), "Maximum");
@@ -199,5 +207,8 @@ fn a_gap_is_alarmed_after_a_day_and_every_period_sees_a_look_at_it() {
         file("shared/effects/src/held.rs")
             .contains("AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1)")
     );
-    assert!(alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60, "an hour, and what lies between two sweeps");
+    assert!(
+        alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60,
+        "a period covers an hour and the time between two sweeps"
+    );
 }

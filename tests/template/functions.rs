@@ -2,16 +2,16 @@ use std::collections::BTreeSet;
 
 use crate::{Place, file, properties, template};
 
-/// What Lambda itself sets, and what only local stacks have.
+/// Variables that Lambda sets itself, or that only local stacks have.
 const NOT_OURS: [&str; 5] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"];
 
-/// Every environment variable that a `config.rs` names before its tests.
+/// Every environment variable that a function's `config.rs` names, outside of its tests.
 fn read_by(function: &str) -> BTreeSet<String> {
     let mut code = file(&format!("functions/{function}/src/config.rs"));
-    if code.contains("Worker::from_settings") {
+    if code.contains("Adapters::from_settings") {
         code =
-            format!("{}{code}", file("shared/effects/src/worker.rs").split("#[cfg(test)]").next().unwrap());
+            format!("{}{code}", file("shared/effects/src/adapters.rs").split("#[cfg(test)]").next().unwrap());
     }
     for (call, variables) in [
         ("settings.log_level()", "\"LOG_LEVEL\""),
@@ -30,6 +30,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Every environment variable that the template sets for a function.
 fn given_to(resource: &str) -> BTreeSet<String> {
     properties(resource).at("Environment").at("Variables").names().into_iter().collect()
 }
@@ -48,6 +49,7 @@ fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
     actions
 }
 
+/// Every resource that any of a role's statements names.
 fn all_resources(role: &str) -> Vec<String> {
     let policies = properties(role).at("Policies").list();
     let statements = policies.iter().flat_map(|policy| policy.at("PolicyDocument").at("Statement").list());
@@ -59,7 +61,7 @@ fn set(actions: &[&str]) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_function_is_given_exactly_the_variables_that_it_reads() {
+fn each_function_gets_exactly_the_variables_that_it_reads() {
     assert_eq!(given_to("Recorder"), read_by("recorder"));
     assert_eq!(given_to("Reactor"), read_by("reactor"));
     assert_eq!(given_to("Sweeper"), read_by("sweeper"));
@@ -67,7 +69,7 @@ fn each_function_is_given_exactly_the_variables_that_it_reads() {
 }
 
 #[test]
-fn the_recorder_can_append_and_load_and_nothing_else_to_streams_and_nothing_to_leads() {
+fn the_recorder_can_only_append_and_load_and_has_no_access_to_leads() {
     assert_eq!(allowed("RecorderRole", "StreamsTable"), set(&["dynamodb:PutItem", "dynamodb:Query"]));
     assert_eq!(allowed("RecorderRole", "OfferEventsDeadLetters"), set(&["sqs:SendMessage"]));
     assert_eq!(
@@ -91,17 +93,17 @@ fn the_reactor_cannot_write_streams_and_only_reads_and_updates_leads() {
     assert_eq!(
         allowed("ReactorRole", "LeadsTable"),
         set(&["dynamodb:ConditionCheckItem", "dynamodb:GetItem", "dynamodb:UpdateItem"]),
-        "a move that takes several transactions checks the cursor"
+        "moving the cursor in several transactions needs a condition check on it"
     );
     assert_eq!(allowed("ReactorRole", "SalesTeam"), set(&["sqs:SendMessage"]));
-    let hears = statement("ReactorRole", "HearTheDoorbell");
-    assert_eq!(hears.at("Resource").text(), "StreamsTable.StreamArn");
+    let feed = statement("ReactorRole", "HearTheDoorbell");
+    assert_eq!(feed.at("Resource").text(), "StreamsTable.StreamArn");
     let actions = set(&["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
-    assert_eq!(hears.at("Action").texts().into_iter().collect::<BTreeSet<_>>(), actions);
+    assert_eq!(feed.at("Action").texts().into_iter().collect::<BTreeSet<_>>(), actions);
 }
 
 #[test]
-fn the_sweeper_may_what_the_reactor_may_ask_two_indexes_and_read_in_bulk() {
+fn the_sweeper_has_the_reactor_s_rights_two_indexes_and_bulk_reads() {
     for table in ["StreamsTable", "SalesTeam"] {
         assert_eq!(allowed("SweeperRole", table), allowed("ReactorRole", table));
     }
@@ -118,7 +120,7 @@ fn the_sweeper_may_what_the_reactor_may_ask_two_indexes_and_read_in_bulk() {
 }
 
 #[test]
-fn receipts_may_read_and_update_leads_and_take_from_their_queue_and_nothing_else() {
+fn receipts_may_only_read_and_update_leads_and_consume_its_queue() {
     assert_eq!(allowed("ReceiptsRole", "LeadsTable"), set(&["dynamodb:GetItem", "dynamodb:UpdateItem"]));
     assert_eq!(allowed("ReceiptsRole", "EmailReceipts"), allowed("RecorderRole", "OfferEvents"));
     let all = set(&["LeadsTable.Arn", "EmailReceipts.Arn", "ReceiptsLogs.Arn"]);
@@ -126,7 +128,7 @@ fn receipts_may_read_and_update_leads_and_take_from_their_queue_and_nothing_else
 }
 
 #[test]
-fn what_ses_tells_of_mails_comes_to_the_receipts_function_and_nobody_else_can_post_it() {
+fn only_events_of_our_configuration_set_reach_the_receipts_queue() {
     let destination = properties("EmailEventDestination");
     assert_eq!(destination.at("ConfigurationSetName").text(), "Emails");
     let event = destination.at("EventDestination");
@@ -141,7 +143,7 @@ fn what_ses_tells_of_mails_comes_to_the_receipts_function_and_nobody_else_can_po
     assert_eq!(subscription.at("Endpoint").text(), "EmailReceipts.Arn");
     assert!(
         subscription.at("RawMessageDelivery").is_true(),
-        "the body is what SES says, without an envelope"
+        "the body is the SES event itself, without an SNS envelope"
     );
     let mapping = properties("EmailReceiptsToReceipts");
     assert_eq!(mapping.at("EventSourceArn").text(), "EmailReceipts.Arn");
@@ -157,7 +159,7 @@ fn what_ses_tells_of_mails_comes_to_the_receipts_function_and_nobody_else_can_po
 }
 
 #[test]
-fn mails_may_be_sent_as_the_sender_with_our_configuration_set_only() {
+fn mails_are_allowed_only_from_the_sender_with_our_configuration_set() {
     for role in ["ReactorRole", "SweeperRole"] {
         let sends: Vec<Place> = properties(role)
             .at("Policies")
@@ -173,12 +175,13 @@ fn mails_may_be_sent_as_the_sender_with_our_configuration_set_only() {
         for statement in &sends {
             assert_eq!(statement.at("Action").texts(), ["ses:SendEmail"]);
         }
-        // The sandbox authorises the recipient's identity too, and SES that of the sender's address beside its domain's.
+        // `identity/*`: in the sandbox SES also authorises the recipient's identity, and it authorises the identity of
+        // the sender's address in addition to its domain's.
         assert!(sends[0].at("Resource").text().ends_with(":identity/*"));
-        let as_whom = sends[0].at("Condition");
-        assert_eq!(as_whom.names(), ["StringLike"]);
-        assert_eq!(as_whom.at("StringLike").names(), ["ses:FromAddress"]);
-        let forms = as_whom.at("StringLike").at("ses:FromAddress").list();
+        let condition = sends[0].at("Condition");
+        assert_eq!(condition.names(), ["StringLike"]);
+        assert_eq!(condition.at("StringLike").names(), ["ses:FromAddress"]);
+        let forms = condition.at("StringLike").at("ses:FromAddress").list();
         assert_eq!(forms.len(), 2);
         let with_name = forms[1].list();
         assert_eq!(with_name[0].text(), "*<${Address}>");
@@ -193,7 +196,7 @@ fn mails_may_be_sent_as_the_sender_with_our_configuration_set_only() {
 }
 
 impl Place {
-    /// What `!Select`, `!Split` and `!Sub` make of the parameter `EmailSender`.
+    /// Evaluates `!Select`, `!Split` and `!Sub` for a value of the parameter `EmailSender`.
     #[track_caller]
     fn evaluated(&self, sender: &str) -> String {
         let parts = self.list();
@@ -205,22 +208,22 @@ impl Place {
                 let index = usize::try_from(index.number()).unwrap();
                 text.split(&split[0].text()).nth(index).unwrap().to_owned()
             }
-            _ => panic!("{} is neither a choice nor a text", self.path),
+            _ => panic!("{} is neither a `!Select` nor a string", self.path),
         }
     }
 }
 
 #[test]
-fn the_schedule_calls_the_sweeper() {
+fn the_schedule_calls_the_sweeper_every_five_minutes() {
     let rule = properties("SweeperSchedule");
     assert_eq!(rule.at("ScheduleExpression").text(), "SweepEvery");
     assert_eq!(template().at("Parameters").at("SweepEvery").at("Default").text(), "rate(5 minutes)");
     assert_eq!(rule.at("Targets").list()[0].at("Arn").text(), "Sweeper.Arn");
     assert_eq!(properties("ScheduleMayCallSweeper").at("FunctionName").text(), "Sweeper");
-    assert!(properties("Sweeper").at("Timeout").number() < 5 * 60, "one run ends before the next begins");
+    assert!(properties("Sweeper").at("Timeout").number() < 5 * 60, "a sweep ends before the next one begins");
 }
 
-/// The statement of this name in a role's policies.
+/// The statement with this `Sid` in a role's policies.
 #[track_caller]
 fn statement(role: &str, sid: &str) -> Place {
     let policies = properties(role).at("Policies").list();
@@ -230,7 +233,7 @@ fn statement(role: &str, sid: &str) -> Place {
 }
 
 #[test]
-fn no_role_is_allowed_anything_on_everything() {
+fn no_role_is_allowed_anything_on_all_resources() {
     for role in ["RecorderRole", "ReactorRole", "SweeperRole", "ReceiptsRole"] {
         assert!(!all_resources(role).iter().any(|resource| resource == "*"), "{role}");
         assert!(properties(role).find("ManagedPolicyArns").is_none(), "{role}");
@@ -238,15 +241,18 @@ fn no_role_is_allowed_anything_on_everything() {
 }
 
 #[test]
-fn the_queue_s_mapping_reports_single_failures_and_filters_nothing() {
+fn the_queue_mapping_reports_single_failures_and_filters_nothing() {
     let mapping = properties("OfferEventsToRecorder");
     assert_eq!(mapping.at("FunctionResponseTypes").texts(), ["ReportBatchItemFailures"]);
     assert_eq!(mapping.at("BatchSize").number(), 10);
-    assert!(mapping.find("FilterCriteria").is_none(), "on a queue it deletes what does not match");
+    assert!(
+        mapping.find("FilterCriteria").is_none(),
+        "a filter on a queue deletes the messages that do not match"
+    );
 }
 
 #[test]
-fn the_change_feed_s_mapping_misses_nothing_and_never_blocks_for_ever() {
+fn the_change_feed_mapping_misses_no_insert_and_has_bounded_retries() {
     let mapping = properties("ChangeFeedToReactor");
     assert_eq!(mapping.at("StartingPosition").text(), "TRIM_HORIZON");
     assert!(mapping.at("BisectBatchOnFunctionError").is_true());
@@ -262,7 +268,7 @@ fn the_change_feed_s_mapping_misses_nothing_and_never_blocks_for_ever() {
 }
 
 #[test]
-fn logs_do_not_pile_up() {
+fn every_log_group_has_a_retention_period() {
     for function in ["Recorder", "Reactor", "Sweeper", "Receipts"] {
         let logs = format!("{function}Logs");
         assert_eq!(properties(function).at("LoggingConfig").at("LogGroup").text(), logs.as_str());
@@ -271,8 +277,8 @@ fn logs_do_not_pile_up() {
 }
 
 #[test]
-fn functions_have_time_for_what_they_begin() {
-    // The code begins a call only with 6 s left, an e-mail only with 25 s.
+fn time_outs_exceed_the_time_that_calls_need() {
+    // The functions begin a call only with 6 s of the invocation left, and an e-mail only with 25 s.
     let seconds = |function: &str| -> i64 { properties(function).at("Timeout").number() };
     assert!(seconds("Recorder") >= 4 * 6);
     assert!(seconds("Reactor") >= 2 * 25);

@@ -1,4 +1,4 @@
-//! What `template.yaml` promises and what the code assumes, side by side.
+//! Compares `infra/template.yaml` with the assumptions of the code.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod alarms;
@@ -11,18 +11,19 @@ use std::path::Path;
 
 use saphyr::{LoadableYamlNode, Yaml};
 
-/// A place in the template. Tags such as `!Ref` are looked through.
+/// A node of the template and its path. Tags such as `!Ref` are removed.
 #[derive(Clone)]
 struct Place {
     path: String,
     yaml: Yaml<'static>,
 }
 
+/// The text of a file, by its path in the repository.
 fn file(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)).unwrap()
 }
 
-/// The Rust sources under a folder, each up to its tests.
+/// The Rust sources under a folder, each without the tests at its end.
 fn sources(folder: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder)];
@@ -45,7 +46,7 @@ fn untagged(yaml: &Yaml<'static>) -> Yaml<'static> {
 }
 
 fn template() -> Place {
-    // Leaked: one document for the life of a test.
+    // The text is leaked: a test reads one document and then ends.
     let text: &'static str = Box::leak(file("infra/template.yaml").into_boxed_str());
     Place { path: "template".to_owned(), yaml: Yaml::load_from_str(text).unwrap().remove(0) }
 }
@@ -68,17 +69,17 @@ impl Place {
 
     #[track_caller]
     fn text(&self) -> String {
-        self.yaml.as_str().unwrap_or_else(|| panic!("{} is no text", self.path)).to_owned()
+        self.yaml.as_str().unwrap_or_else(|| panic!("{} is not a string", self.path)).to_owned()
     }
 
     #[track_caller]
     fn number(&self) -> i64 {
-        self.yaml.as_integer().unwrap_or_else(|| panic!("{} is no number", self.path))
+        self.yaml.as_integer().unwrap_or_else(|| panic!("{} is not an integer", self.path))
     }
 
     #[track_caller]
     fn fraction(&self) -> f64 {
-        self.yaml.as_floating_point().unwrap_or_else(|| panic!("{} is no fraction", self.path))
+        self.yaml.as_floating_point().unwrap_or_else(|| panic!("{} is not a fraction", self.path))
     }
 
     #[track_caller]
@@ -86,7 +87,7 @@ impl Place {
         self.yaml.as_bool().unwrap_or_else(|| panic!("{} is neither true nor false", self.path))
     }
 
-    /// The elements of a list; of a single value, that one.
+    /// The elements of a list; a single value counts as a list of one.
     fn list(&self) -> Vec<Self> {
         let place = |yaml: &Yaml<'static>| Self { path: format!("{}[]", self.path), yaml: untagged(yaml) };
         self.yaml.as_sequence().map_or_else(|| vec![self.clone()], |list| list.iter().map(place).collect())
@@ -98,7 +99,7 @@ impl Place {
 
     #[track_caller]
     fn names(&self) -> Vec<String> {
-        let mapping = self.yaml.as_mapping().unwrap_or_else(|| panic!("{} is no mapping", self.path));
+        let mapping = self.yaml.as_mapping().unwrap_or_else(|| panic!("{} is not a mapping", self.path));
         mapping.keys().map(|key| key.as_str().unwrap().to_owned()).collect()
     }
 }

@@ -2,17 +2,18 @@ use crate::{Place, file, properties};
 
 type Key = Vec<(String, String)>;
 
-/// Attribute names of a key: partition, then sort.
+/// The attribute names and types of a key: partition key, then sort key.
 fn key(place: &Place) -> Key {
     let schema = place.at("KeySchema").list();
     schema.iter().map(|part| (part.at("AttributeName").text(), part.at("KeyType").text())).collect()
 }
 
+/// The key with these attribute names.
 fn named(partition: &str, sort: &str) -> Key {
     vec![(partition.to_owned(), "HASH".to_owned()), (sort.to_owned(), "RANGE".to_owned())]
 }
 
-/// Name, key and projection of each index.
+/// The name, key and projection of each index of a table.
 fn indexes(table: &str) -> Vec<(String, Key, String)> {
     properties(table)
         .at("GlobalSecondaryIndexes")
@@ -55,7 +56,7 @@ fn the_leads_table_has_the_keys_that_the_code_writes() {
 }
 
 #[test]
-fn tables_are_paid_by_request_recoverable_encrypted_and_kept() {
+fn tables_are_on_demand_recoverable_encrypted_and_retained() {
     for table in ["StreamsTable", "LeadsTable"] {
         let resource = crate::template().at("Resources").at(table);
         assert_eq!(resource.at("DeletionPolicy").text(), "RetainExceptOnCreate");
@@ -63,20 +64,20 @@ fn tables_are_paid_by_request_recoverable_encrypted_and_kept() {
         assert_eq!(table.at("BillingMode").text(), "PAY_PER_REQUEST");
         assert!(table.at("PointInTimeRecoverySpecification").at("PointInTimeRecoveryEnabled").is_true());
         assert!(table.at("SSESpecification").at("SSEEnabled").is_true());
-        assert_eq!(table.at("DeletionProtectionEnabled").texts_of_if(), "ProtectsTables");
+        assert_eq!(table.at("DeletionProtectionEnabled").condition_of_if(), "ProtectsTables");
     }
 }
 
 #[test]
-fn the_change_feed_holds_keys_only_and_the_leads_table_has_none() {
+fn the_change_feed_contains_keys_only_and_the_leads_table_has_none() {
     let stream = properties("StreamsTable").at("StreamSpecification");
     assert_eq!(stream.at("StreamViewType").text(), "KEYS_ONLY");
     assert!(properties("LeadsTable").find("StreamSpecification").is_none());
 }
 
 impl Place {
-    /// The condition of an `!If`.
-    fn texts_of_if(&self) -> String {
+    /// The name of the condition of an `!If`.
+    fn condition_of_if(&self) -> String {
         self.list().first().map(Self::text).unwrap_or_default()
     }
 }

@@ -1,5 +1,5 @@
-//! AWS as far as the recorder sees it when it starts: a table in a real engine and a queue that takes everything, behind a
-//! front that passes bytes on, with TLS or without, and counts connections.
+//! AWS as far as a starting recorder uses it: a table in a DynamoDB engine and a queue that takes every message. A
+//! proxy in front of them forwards the bytes, with or without TLS, and counts connections.
 
 use std::error::Error;
 use std::io;
@@ -17,10 +17,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::tls::Certificates;
 
-/// The table of commits.
+/// The name of the streams table.
 pub(crate) const STREAMS: &str = "streams";
 
-/// How AWS is reached.
+/// The protocol over which AWS is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Line {
     /// Plain HTTP.
@@ -38,23 +38,23 @@ impl Line {
     }
 }
 
-/// What was asked of AWS up to a moment.
+/// A moment in the traffic: the requests and connections before it.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Mark {
     requests: usize,
     connections: u64,
 }
 
-/// What was asked of AWS between two moments.
+/// The traffic to AWS between two moments.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Asked {
-    /// As in `["Query", "PutItem"]`.
+pub(crate) struct Traffic {
+    /// The operations requested, as in `["Query", "PutItem"]`.
     pub(crate) operations: Vec<String>,
-    /// How many connections were opened.
+    /// The number of connections opened.
     pub(crate) connections: u64,
 }
 
-/// One AWS, for one process.
+/// An AWS for one process.
 pub(crate) struct Aws {
     wire: Wire,
     url: String,
@@ -64,7 +64,7 @@ pub(crate) struct Aws {
 }
 
 impl Aws {
-    /// An AWS with an empty table. What its client is to trust lies in the file `trusted`.
+    /// Starts an AWS with an empty table. The file `trusted` contains the root certificates for its client.
     pub(crate) async fn start(
         line: Line,
         certificates: &Certificates,
@@ -104,18 +104,18 @@ impl Aws {
         &self.url
     }
 
-    /// For `SSL_CERT_FILE`.
+    /// The value for `SSL_CERT_FILE`.
     pub(crate) fn trusted(&self) -> &Path {
         &self.certificates
     }
 
-    /// What was asked since then, and moves the mark on. The default mark is the beginning.
-    pub(crate) fn asked_since(&self, mark: &mut Mark) -> Asked {
+    /// The traffic since the mark, which is moved to now. The default mark is the beginning.
+    pub(crate) fn traffic_since(&self, mark: &mut Mark) -> Traffic {
         let operations: Vec<String> = self.wire.operations().into_iter().skip(mark.requests).collect();
         let connections = self.opened.load(Ordering::Relaxed);
-        let asked = Asked { connections: connections - mark.connections, operations };
-        *mark = Mark { requests: mark.requests + asked.operations.len(), connections };
-        asked
+        let traffic = Traffic { connections: connections - mark.connections, operations };
+        *mark = Mark { requests: mark.requests + traffic.operations.len(), connections };
+        traffic
     }
 }
 
@@ -152,7 +152,7 @@ async fn pump(mut stream: impl AsyncRead + AsyncWrite + Unpin, upstream: &str) -
     Ok(())
 }
 
-/// As the template defines it.
+/// The definition of the streams table, as in the template.
 fn table() -> Value {
     let attribute = |name: &str, kind: &str| json!({ "AttributeName": name, "AttributeType": kind });
     let key = |name: &str, kind: &str| json!({ "AttributeName": name, "KeyType": kind });

@@ -1,8 +1,8 @@
-//! Instructions and syscalls, as valgrind's callgrind counts them: the same on every machine that runs the same code, and
-//! hardly different from one run to the next.
+//! Counts instructions and syscalls with Valgrind's callgrind. The counts are the same on every machine that runs the
+//! same code, and differ hardly from run to run.
 //!
-//! A process runs under it up to its k-th `/next` and is ended there by a signal, upon which callgrind writes its sum. What
-//! an event costs is the difference between two such runs.
+//! A process runs under callgrind until its k-th `/next` and is then ended by a signal, at which callgrind writes its
+//! sum. The cost of an event is the difference between two such runs.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{fs, io};
 
-/// What a process has used when it waits for an event.
+/// The instructions and syscalls that a process has used when it waits for an event.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Used {
     pub(crate) instructions: u64,
@@ -18,7 +18,7 @@ pub(crate) struct Used {
 }
 
 impl Used {
-    /// What was used after that.
+    /// The use since an earlier moment.
     pub(crate) const fn since(self, earlier: Self) -> Self {
         Self {
             instructions: self.instructions.saturating_sub(earlier.instructions),
@@ -26,26 +26,26 @@ impl Used {
         }
     }
 
-    /// The share of one in so many.
+    /// The average of `many` events.
     pub(crate) const fn per(self, many: u64) -> Self {
         Self { instructions: self.instructions / many, syscalls: self.syscalls / many }
     }
 }
 
-/// Valgrind, found on this machine.
+/// The Valgrind installed on this machine.
 #[derive(Debug)]
 pub(crate) struct Callgrind {
     totals: PathBuf,
     log: PathBuf,
-    /// As in `valgrind-3.19.0`.
+    /// The version, as in `valgrind-3.19.0`.
     pub(crate) version: String,
 }
 
 impl Callgrind {
-    /// Finds it; writes into this folder.
+    /// Finds Valgrind. Its output files go into this folder.
     pub(crate) fn find(folder: &Path) -> Result<Self, Box<dyn Error>> {
         let missing =
-            "valgrind is needed to count instructions, and there is none: install the package `valgrind`";
+            "valgrind is needed to count instructions but is not installed: install the package `valgrind`";
         let output = Command::new("valgrind").arg("--version").output();
         let output = output.map_err(|error| {
             let is_missing = error.kind() == io::ErrorKind::NotFound;
@@ -55,8 +55,8 @@ impl Callgrind {
         Ok(Self { totals: folder.join("callgrind.out"), log: folder.join("valgrind.log"), version })
     }
 
-    /// What comes before the path of what is to run under it.
-    pub(crate) fn words(&self) -> Vec<OsString> {
+    /// The command that precedes the path of a binary to run it under callgrind.
+    pub(crate) fn command_prefix(&self) -> Vec<OsString> {
         let file = |option: &str, path: &Path| {
             let mut word = OsString::from(option);
             word.push(path);
@@ -71,7 +71,7 @@ impl Callgrind {
         ]
     }
 
-    /// What the process that ran under it has used. It must have ended.
+    /// The use of the process that ran under callgrind. The process must have ended.
     pub(crate) fn used(&self) -> Result<Used, Box<dyn Error>> {
         let instructions = total(&fs::read_to_string(&self.totals)?).ok_or("callgrind wrote no sum")?;
         let syscalls = syscalls(&String::from_utf8_lossy(&fs::read(&self.log)?));
@@ -79,7 +79,7 @@ impl Callgrind {
     }
 }
 
-/// The sum in callgrind's file: of each part that was dumped, one line `totals:`.
+/// The sum in callgrind's file, which has one line `totals:` for each dumped part.
 ///
 /// Source: Valgrind manual, "Callgrind Format Specification".
 fn total(text: &str) -> Option<u64> {
@@ -87,9 +87,10 @@ fn total(text: &str) -> Option<u64> {
     totals.reduce(|sum, part| sum + part)
 }
 
-/// How many calls a log of `--trace-syscalls=yes` tells of: each begins as in `SYSCALL[123,1](0) sys_read ( 4 ) --> [async]`,
-/// and one that may wait is told of a second time when it returns, as in `SYSCALL[123,1](0) ... [async] --> Success(0x4)`.
-/// Reading the clock is left out: as it is, a process does that without the kernel.
+/// The number of syscalls in a log of `--trace-syscalls=yes`. Each begins as in
+/// `SYSCALL[123,1](0) sys_read ( 4 ) --> [async]`. A call that may wait has a second entry when it returns, as in
+/// `SYSCALL[123,1](0) ... [async] --> Success(0x4)`. Reading the clock is left out, because without Valgrind a process
+/// does that without the kernel.
 fn syscalls(log: &str) -> u64 {
     let count = |what: &str| log.matches(what).count();
     let others = count(") ... [async] -->") + count(") sys_clock_gettime");

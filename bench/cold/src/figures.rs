@@ -1,14 +1,14 @@
-//! What was measured of a binary over a line.
+//! The figures measured for a binary.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::aws::{Asked, Line};
+use crate::aws::{Line, Traffic};
 use crate::callgrind::Used;
 use crate::spread::Spread;
 
-/// A binary, and how it did over each line.
+/// The figures of a binary over each protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Figures {
     pub(crate) name: &'static str,
@@ -17,38 +17,38 @@ pub(crate) struct Figures {
     pub(crate) lines: Vec<(Line, Phases)>,
 }
 
-/// A life in three parts.
+/// The figures of a process's life, in three parts.
 #[derive(Debug, Clone)]
 pub(crate) struct Phases {
-    /// From its start to the first `/next`.
+    /// The start, up to the first `/next`.
     pub(crate) start: Phase,
     /// The first event.
     pub(crate) first: Phase,
-    /// A later event, on the average.
+    /// A later event, on average.
     pub(crate) warm: Phase,
-    /// The most memory resident at the first `/next`, in kibibytes.
+    /// The peak resident memory at the first `/next`, in kibibytes.
     pub(crate) memory: Spread<u64>,
 }
 
-/// What one part costs.
+/// The cost of one part.
 #[derive(Debug, Clone)]
 pub(crate) struct Phase {
     pub(crate) wall: Spread<Duration>,
     pub(crate) instructions: u64,
-    /// How far apart the counts lie that this one comes from. What draws chance from how long instructions take, as a
-    /// library for cryptography may, never counts the same twice.
+    /// The spread of the counts behind `instructions`. Code that gathers entropy from timing, as a library for
+    /// cryptography may, never counts the same twice.
     pub(crate) doubt: u64,
     pub(crate) syscalls: u64,
-    pub(crate) asked: Asked,
+    pub(crate) traffic: Traffic,
 }
 
 impl Phase {
-    pub(crate) fn new(wall: Vec<Duration>, used: Used, doubt: u64, asked: Asked) -> Self {
+    pub(crate) fn new(wall: Vec<Duration>, used: Used, doubt: u64, traffic: Traffic) -> Self {
         let Used { instructions, syscalls } = used;
-        Self { wall: Spread::of(wall), instructions, doubt, syscalls, asked }
+        Self { wall: Spread::of(wall), instructions, doubt, syscalls, traffic }
     }
 
-    /// Whether the count of instructions says something: it is in doubt by less than a tenth.
+    /// Whether the count of instructions is meaningful: its spread is less than a tenth of it.
     pub(crate) const fn is_certain(&self) -> bool {
         self.doubt < self.instructions / 10
     }
@@ -60,8 +60,8 @@ impl Phase {
             "instructions": self.instructions,
             "instructionsDoubt": self.doubt,
             "syscalls": self.syscalls,
-            "requests": self.asked.operations,
-            "connections": self.asked.connections,
+            "requests": self.traffic.operations,
+            "connections": self.traffic.connections,
         })
     }
 }
@@ -73,7 +73,7 @@ impl Phases {
 }
 
 impl Figures {
-    /// How it did over this line.
+    /// The figures over this protocol.
     pub(crate) fn over(&self, line: Line) -> Option<&Phases> {
         self.lines.iter().find(|(over, _)| *over == line).map(|(_, phases)| phases)
     }

@@ -1,4 +1,4 @@
-//! One life of a function's binary: from its start to the first `/next`, through some events, to its end.
+//! The life of one process of a function's binary: its start up to the first `/next`, some events, and its end.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -17,22 +17,22 @@ use tokio::time::{sleep, timeout};
 
 use crate::aws::{Aws, STREAMS};
 
-/// Longer than any of it takes, also under callgrind.
+/// The longest time to wait, which exceeds every step even under callgrind.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// So long without any use of the processor, a process waits for its next event.
+/// A process that uses no processor time for this long is waiting for its next event.
 const IDLE: Duration = Duration::from_millis(150);
 
-/// A binary that is measured.
+/// A binary to measure.
 #[derive(Debug, Clone)]
 pub(crate) struct Subject {
     pub(crate) name: &'static str,
     pub(crate) path: PathBuf,
-    /// Whether it brings the roots that it trusts along, and so is told of the throwaway one only.
+    /// Whether it has built-in root certificates, so that it is given only the throwaway root.
     pub(crate) has_roots: bool,
 }
 
-/// A started binary.
+/// A started process.
 pub(crate) struct Life {
     child: Child,
     api: RuntimeApi,
@@ -41,7 +41,7 @@ pub(crate) struct Life {
 }
 
 impl Life {
-    /// Starts a binary, under a tool if one is given: its words come before the binary's path.
+    /// Starts a binary. If `tool` is not empty, it is the command that precedes the binary's path.
     pub(crate) async fn begin(subject: &Subject, tool: &[OsString], aws: &Aws) -> io::Result<Self> {
         let api = RuntimeApi::start().await?;
         let mut words = tool.iter().cloned().chain([subject.path.clone().into_os_string()]);
@@ -53,13 +53,13 @@ impl Life {
         Ok(Self { child, api, begun, events: 0 })
     }
 
-    /// Waits for the first `/next`; tells how long that took from the start on.
+    /// Waits for the first `/next`. Returns the time since the start.
     pub(crate) async fn started(&mut self) -> Result<Duration, Box<dyn Error>> {
-        self.asked(1).await?;
+        self.wait_for_next(1).await?;
         Ok(self.begun.elapsed())
     }
 
-    /// One event, of a buyer who was never seen before; tells how long it took until it was answered.
+    /// Sends one event of a new buyer. Returns the time until it was answered.
     pub(crate) async fn event(&mut self) -> Result<Duration, Box<dyn Error>> {
         self.events += 1;
         let id = format!("00000000-0000-4000-8000-{:012}", self.events);
@@ -73,16 +73,16 @@ impl Life {
                 if answer["batchItemFailures"].as_array().is_none_or(Vec::is_empty) => {}
             other => return Err(format!("the event was not recorded: {other:?}").into()),
         }
-        self.asked(self.events + 1).await?;
+        self.wait_for_next(self.events + 1).await?;
         Ok(took)
     }
 
-    /// Waits until the process waits: what follows an answer is done too.
+    /// Waits until the process is idle, so that work after its answer is done too.
     pub(crate) async fn idle(&self) -> io::Result<()> {
         let mut used = String::new();
         loop {
             let now = self.file("stat")?;
-            // Times in user and in kernel mode. Before them, in parentheses, stands a name that may hold anything.
+            // The times in user and kernel mode. The process's name before them, in parentheses, may contain anything.
             let fields = now.rsplit(')').next().unwrap_or_default().split(' ').skip(12).take(2);
             let now = fields.collect::<Vec<_>>().join(" ");
             if now == used {
@@ -93,7 +93,7 @@ impl Life {
         }
     }
 
-    /// The most memory that was resident so far, in kibibytes.
+    /// The peak resident memory so far, in kibibytes.
     pub(crate) fn memory(&self) -> io::Result<u64> {
         let status = self.file("status")?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
@@ -101,7 +101,7 @@ impl Life {
         number.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
-    /// Asks the process to end, as nothing in it handles, and waits until it has.
+    /// Ends the process by `SIGTERM`, which it does not handle, and waits until it has ended.
     pub(crate) async fn end(mut self) -> Result<(), Box<dyn Error>> {
         let pid = self.child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
         kill_process(pid.ok_or("the process has ended already")?, Signal::TERM)?;
@@ -109,11 +109,11 @@ impl Life {
         Ok(())
     }
 
-    async fn asked(&mut self, times: u64) -> Result<(), Box<dyn Error>> {
+    async fn wait_for_next(&mut self, times: u64) -> Result<(), Box<dyn Error>> {
         tokio::select! {
-            () = self.api.asked(times) => Ok(()),
-            ended = self.child.wait() => Err(format!("it ended: {}", ended?).into()),
-            () = sleep(PATIENCE) => Err("it does not ask for an event".into()),
+            () = self.api.wait_for_next(times) => Ok(()),
+            ended = self.child.wait() => Err(format!("the process ended: {}", ended?).into()),
+            () = sleep(PATIENCE) => Err("the process does not ask for an event".into()),
         }
     }
 
@@ -124,7 +124,7 @@ impl Life {
     }
 }
 
-/// What Lambda and the template put into the environment, and nothing else.
+/// The environment variables that Lambda and the template set, and no others.
 fn environment(aws: &Aws, api: &str) -> Vec<(&'static str, OsString)> {
     let url = aws.url();
     let mut all: Vec<(&str, OsString)> = [
@@ -146,7 +146,7 @@ fn environment(aws: &Aws, api: &str) -> Vec<(&'static str, OsString)> {
     all
 }
 
-/// A batch of one offer made by a buyer who was never seen before.
+/// A batch with the event of one offer made to a new buyer.
 fn event(number: u64) -> Value {
     let buyer = testkit::buyer(&format!("buyer-{number}"));
     json!({ "Records": [{

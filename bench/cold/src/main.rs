@@ -1,7 +1,7 @@
-//! `cold`: what starting costs, measured beside peers.
+//! The command `cold`: measures what a cold start costs, beside peers.
 //!
-//! Each binary runs under a Runtime API and an AWS of this process, once over plain HTTP and once over TLS: as it is for
-//! time and memory, and under callgrind for instructions and syscalls.
+//! Each binary runs with a Runtime API and an AWS in this process, over plain HTTP and over TLS: directly, to measure
+//! time and memory, and under callgrind, to count instructions and syscalls.
 #![expect(clippy::print_stdout, reason = "a command's output")]
 
 mod aws;
@@ -28,25 +28,25 @@ use serde_json::{Value, json};
 use targets::{Target, limits, targets};
 use tls::Certificates;
 
-/// Measures what it costs the recorder to start, beside a hello-world and the usual wiring.
+/// Measures what a start of the recorder costs, beside a hello-world and the usual wiring.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The smallest function there is.
+    /// The smallest function that `lambda_runtime` makes
     #[arg(long)]
     hello: PathBuf,
-    /// The recorder, wired as usual.
+    /// The recorder, wired as the SDK's guide does it
     #[arg(long)]
     usual: PathBuf,
-    /// The recorder.
+    /// The recorder
     #[arg(long)]
     recorder: PathBuf,
-    /// How often each runs for its time.
+    /// The number of runs per binary that measure time
     #[arg(long, default_value_t = 20)]
     runs: usize,
-    /// How often each runs under callgrind up to each point; the median counts.
+    /// The number of runs per binary and point under callgrind; the median counts
     #[arg(long, default_value_t = 3)]
     counts: usize,
-    /// Every figure goes here, as JSON.
+    /// The file for all figures, as JSON
     #[arg(long)]
     report: Option<PathBuf>,
 }
@@ -55,7 +55,7 @@ struct Arguments {
 async fn main() -> ExitCode {
     let folder = std::env::temp_dir().join(format!("cold-{}", std::process::id()));
     let measured = measured(Arguments::parse(), folder.clone()).await;
-    // It may be there or not.
+    // The folder may not exist.
     let _ = fs::remove_dir_all(folder);
     match measured {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,36 +1,36 @@
-//! Measures a binary: as it is for time and memory, and under callgrind for instructions and syscalls.
+//! Measures a binary: directly for time and memory, and under callgrind for instructions and syscalls.
 
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::aws::{Asked, Aws, Line, Mark};
+use crate::aws::{Aws, Line, Mark, Traffic};
 use crate::callgrind::{Callgrind, Used};
 use crate::figures::{Figures, Phase, Phases};
 use crate::life::{Life, Subject};
 use crate::spread::Spread;
 use crate::tls::Certificates;
 
-/// How many events after the first one a warm event is the average of.
+/// The number of events after the first one over which a warm event is averaged.
 const WARM: u64 = 4;
 
-/// How often a count is tried until no request in it was repeated.
+/// The number of further runs that may replace counts in which a request was repeated.
 const ATTEMPTS: usize = 5;
 
-/// What everything is measured with.
+/// The tools and settings of the measurement.
 pub(crate) struct Bench {
     pub(crate) certificates: Certificates,
     pub(crate) callgrind: Callgrind,
-    /// For files of this run.
+    /// The folder for files of this run.
     pub(crate) folder: PathBuf,
-    /// How often a binary runs for its time.
+    /// The number of runs per binary that measure time.
     pub(crate) runs: usize,
-    /// How often a binary runs under callgrind up to each point.
+    /// The number of runs per binary and point under callgrind.
     pub(crate) counts: usize,
 }
 
 impl Bench {
-    /// All figures of a binary.
+    /// Measures all figures of a binary.
     pub(crate) async fn figures(&self, subject: &Subject) -> Result<Figures, Box<dyn Error>> {
         let mut lines = Vec::new();
         for line in [Line::Plain, Line::Tls] {
@@ -41,7 +41,7 @@ impl Bench {
 
     async fn phases(&self, subject: &Subject, line: Line) -> Result<Phases, Box<dyn Error>> {
         let (mut starts, mut firsts, mut warms, mut memory) = (vec![], vec![], vec![], vec![]);
-        let (mut start, mut first, mut warm) = (Asked::default(), Asked::default(), Asked::default());
+        let (mut start, mut first, mut warm) = (Traffic::default(), Traffic::default(), Traffic::default());
         for _ in 0..self.runs {
             let aws = self.aws(subject, line).await?;
             let mut mark = Mark::default();
@@ -49,12 +49,12 @@ impl Bench {
             starts.push(process.started().await?);
             process.idle().await?;
             memory.push(process.memory()?);
-            start = aws.asked_since(&mut mark);
+            start = aws.traffic_since(&mut mark);
             firsts.push(process.event().await?);
-            first = aws.asked_since(&mut mark);
+            first = aws.traffic_since(&mut mark);
             for _ in 0..WARM {
                 warms.push(process.event().await?);
-                warm = aws.asked_since(&mut mark);
+                warm = aws.traffic_since(&mut mark);
             }
             process.end().await?;
         }
@@ -83,8 +83,8 @@ impl Bench {
         })
     }
 
-    /// What a binary uses until it waits for an event after so many. A run in which it did not ask AWS exactly so often is
-    /// not counted: callgrind made it so slow that it ran into a time-out of its own, and asked again.
+    /// The use of a binary until it waits for an event after `events` others. A run with another number of requests
+    /// than `requests` is not counted: callgrind made the binary so slow that it repeated a request after a time-out.
     async fn used(
         &self,
         subject: &Subject,
@@ -95,21 +95,22 @@ impl Bench {
         let mut counted = Vec::new();
         for _ in 0..self.counts + ATTEMPTS {
             let aws = self.aws(subject, line).await?;
-            let mut process = Life::begin(subject, &self.callgrind.words(), &aws).await?;
+            let mut process = Life::begin(subject, &self.callgrind.command_prefix(), &aws).await?;
             process.started().await?;
             for _ in 0..events {
                 process.event().await?;
             }
             process.idle().await?;
             process.end().await?;
-            if aws.asked_since(&mut Mark::default()).operations.len() == requests {
+            if aws.traffic_since(&mut Mark::default()).operations.len() == requests {
                 counted.push(self.callgrind.used()?);
             }
             if counted.len() == self.counts {
                 return Ok(Spread::of(counted));
             }
         }
-        Err(format!("{} asks again and again under callgrind: this machine is too busy", subject.name).into())
+        Err(format!("{} keeps repeating requests under callgrind: this machine is too busy", subject.name)
+            .into())
     }
 
     async fn aws(&self, subject: &Subject, line: Line) -> Result<Aws, Box<dyn Error>> {

@@ -1,15 +1,15 @@
-//! The figures for people, as tables.
+//! Prints the figures as tables.
 
 use std::time::Duration;
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
 
-use crate::aws::Asked;
+use crate::aws::Traffic;
 use crate::figures::{Figures, Phase};
 use crate::targets::{Target, ratio};
 
-/// Every figure, in terms of the first binary's where that says something.
+/// All figures, with ratios to the first binary (`hello`) where they are meaningful.
 pub(crate) fn page(all: &[Figures], targets: &[Target], limits: &[(&str, f64)]) -> String {
     let sizes = all.iter().map(|figures| {
         let beside = all.first().map_or(0, |hello| hello.size);
@@ -34,7 +34,7 @@ pub(crate) fn page(all: &[Figures], targets: &[Target], limits: &[(&str, f64)]) 
                     about(phase, phase.instructions.to_string()),
                     about(phase, times(ratio(phase.instructions, beside))),
                     phase.syscalls.to_string(),
-                    asked(&phase.asked),
+                    traffic(&phase.traffic),
                 ]
             })
         })
@@ -48,7 +48,7 @@ pub(crate) fn page(all: &[Figures], targets: &[Target], limits: &[(&str, f64)]) 
         "instructions",
         "× hello's start",
         "syscalls",
-        "asked of AWS",
+        "requests to AWS",
     ];
     page.push_str(&table(&header, phases));
 
@@ -72,7 +72,7 @@ fn times(ratio: f64) -> String {
     format!("{ratio:.2}")
 }
 
-/// Marks what is in doubt.
+/// Marks a number whose count is uncertain.
 fn about(phase: &Phase, number: String) -> String {
     if phase.is_certain() { number } else { format!("~ {number}") }
 }
@@ -81,10 +81,10 @@ fn milliseconds(time: Duration) -> String {
     format!("{:.2}", time.as_secs_f64() * 1000.0)
 }
 
-fn asked(asked: &Asked) -> String {
-    let mut words = asked.operations.join(" + ");
-    if asked.connections > 0 {
-        words = format!("{words} ({} opened)", asked.connections);
+fn traffic(traffic: &Traffic) -> String {
+    let mut words = traffic.operations.join(" + ");
+    if traffic.connections > 0 {
+        words = format!("{words} ({} opened)", traffic.connections);
     }
     words
 }

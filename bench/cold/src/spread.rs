@@ -1,6 +1,6 @@
 use crate::callgrind::Used;
 
-/// The middle of some values, and how far they lie apart.
+/// The median of some values, with the least and the most of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spread<T> {
     pub(crate) median: T,
@@ -9,7 +9,8 @@ pub(crate) struct Spread<T> {
 }
 
 impl<T: Copy + Default + Ord> Spread<T> {
-    /// Of an even number of values the lower one of the two in the middle; of none, nothing.
+    /// The spread of these values. The median of an even number of values is the lower one of the two in the middle;
+    /// without values everything is zero.
     pub(crate) fn of(mut values: Vec<T>) -> Self {
         values.sort_unstable();
         let at = |place: usize| values.get(place).copied().unwrap_or_default();
@@ -19,7 +20,7 @@ impl<T: Copy + Default + Ord> Spread<T> {
 }
 
 impl Spread<Used> {
-    /// How far apart the counts of instructions lie.
+    /// The difference between the most and the least count of instructions.
     pub(crate) const fn doubt(&self) -> u64 {
         self.most.instructions - self.least.instructions
     }

@@ -1,11 +1,11 @@
-//! What starting may cost, as ratios within one run.
+//! The targets for a start, as ratios between figures of the same run.
 
 use serde_json::{Value, json};
 
 use crate::aws::Line;
 use crate::figures::Figures;
 
-/// A limit, and what was measured.
+/// A target with its limit and the measured value.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Target {
     pub(crate) name: &'static str,
@@ -23,7 +23,7 @@ impl Target {
     }
 }
 
-/// All targets of the recorder, beside a hello-world of the same run.
+/// All targets of the recorder, compared with the hello-world of the same run.
 pub(crate) fn targets(recorder: &Figures, hello: &Figures) -> Vec<Target> {
     let start = |figures: &Figures, line| figures.over(line).map_or(0, |phases| phases.start.instructions);
     let against_hello = |line| ratio(start(recorder, line), start(hello, line));
@@ -40,26 +40,27 @@ pub(crate) fn targets(recorder: &Figures, hello: &Figures) -> Vec<Target> {
     ]
 }
 
-/// What of the recorder's start cannot be less, in hello's instructions: by these, a target that is not met cannot be.
+/// The parts of the recorder's start that cannot be reduced, in hello's instructions. They show whether a target that
+/// is not met can be met at all.
 pub(crate) fn limits(recorder: &Figures, hello: &Figures) -> Vec<(&'static str, f64)> {
     let (Some(plain), Some(tls), Some(hello)) =
         (recorder.over(Line::Plain), recorder.over(Line::Tls), hello.over(Line::Plain))
     else {
         return Vec::new();
     };
-    let requests = u64::try_from(plain.warm.asked.operations.len()).unwrap_or(u64::MAX).max(1);
-    let hand_shake = tls.start.instructions.saturating_sub(plain.start.instructions);
+    let requests = u64::try_from(plain.warm.traffic.operations.len()).unwrap_or(u64::MAX).max(1);
+    let handshake = tls.start.instructions.saturating_sub(plain.start.instructions);
     let unit = hello.start.instructions;
     vec![
         (
             "a request of a warm event, with its share of the handler",
             ratio(plain.warm.instructions / requests, unit),
         ),
-        ("a hand-shake: a start over TLS less one over plain HTTP", ratio(hand_shake, unit)),
+        ("a hand-shake: a start over TLS less one over plain HTTP", ratio(handshake, unit)),
     ]
 }
 
-/// One number in another one's terms; 0 where there is nothing to compare with.
+/// The ratio of two numbers; 0 if the second one is 0.
 #[expect(clippy::cast_precision_loss, reason = "counts of instructions are far below 2^52")]
 pub(crate) fn ratio(number: u64, unit: u64) -> f64 {
     if unit == 0 { 0.0 } else { number as f64 / unit as f64 }
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_no_unit() {
+    fn a_ratio_to_zero_is_zero() {
         assert!(ratio(5, 0).abs() < f64::EPSILON);
     }
 }

@@ -1,5 +1,5 @@
-//! Certificates for loopback, made anew for each run, and of the shape that AWS's endpoints have: a chain of RSA keys, the
-//! root of which the client finds among all the others that a system trusts.
+//! Certificates for loopback, made for each run. They have the shape of those of AWS's endpoints: a chain of RSA keys
+//! whose root the client finds among all others that the system trusts.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -16,18 +16,19 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use webpki_root_certs::TLS_SERVER_ROOT_CERTS;
 
-/// What answers for 127.0.0.1, and what has to be trusted for it.
+/// The acceptor for 127.0.0.1, and the root certificates that its clients must trust.
 pub(crate) struct Certificates {
-    /// Ends TLS.
+    /// The acceptor that terminates TLS.
     pub(crate) acceptor: TlsAcceptor,
     /// The throwaway root, as PEM.
     pub(crate) root: String,
-    /// The same among all that Mozilla trusts, as PEM: what a client reads that trusts what its machine trusts.
+    /// The throwaway root together with all roots that Mozilla trusts, as PEM, for a client that uses its machine's
+    /// roots.
     pub(crate) machine: String,
 }
 
 impl Certificates {
-    /// A root, an authority below it, and a certificate for 127.0.0.1.
+    /// Makes a root, an intermediate authority, and a certificate for 127.0.0.1.
     pub(crate) fn make() -> Result<Self, Box<dyn Error>> {
         let root = CertifiedIssuer::self_signed(authority("Throwaway root"), key()?)?;
         let between = CertifiedIssuer::signed_by(authority("Throwaway authority"), key()?, &root)?;
@@ -39,7 +40,7 @@ impl Certificates {
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, PrivateKeyDer::Pkcs8(key.serialize_der().into()))?;
-        // As DynamoDB and SQS.
+        // DynamoDB and SQS offer only HTTP/1.1.
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
 
         let machine = TLS_SERVER_ROOT_CERTS.iter().chain([root.der()]).map(|root| pem(root)).collect();

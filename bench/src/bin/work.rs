@@ -1,8 +1,9 @@
-//! `work`: does a piece of work so many times, for a counter of instructions to look at.
+//! The command `work`: does a piece of work several times, for a counter of instructions.
 //!
-//! `path N`: N events of the corpus from message to commit, without I/O. `fold N`: N times the fold of a stream of 10,000 events.
-//! `handle URL N`: N events through the whole recorder, one in each batch, at a DynamoDB at this URL. `walk URL`: one sweep
-//! over the settled commits that lie there.
+//! - `path N`: N events of the corpus from message to commit, without I/O
+//! - `fold N`: N folds of a stream of 10,000 events
+//! - `handle URL N`: N events through the whole recorder, one per batch, with the DynamoDB at this URL
+//! - `walk URL`: one sweep over the settled commits in the DynamoDB at this URL
 
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -23,7 +24,7 @@ async fn main() {
         ["fold", times] => fold(number(times)),
         ["handle", url, times] => handle(url, number(times)).await,
         ["walk", url] => walk::sweep(url).await,
-        other => panic!("not known: {other:?}"),
+        other => panic!("unknown arguments: {other:?}"),
     }
 }
 
@@ -44,7 +45,7 @@ fn path(events: usize) {
         assert_eq!(appending.state().arrival_of(&incoming.event), Arrival::Next);
         appending.take(incoming.event.into());
         let written = appending.commit(&incoming.buyer, Still.now());
-        let Some((commit, head)) = black_box(written) else { panic!("nothing to write") };
+        let Some((commit, head)) = black_box(written) else { panic!("an event must be written") };
         drop(black_box(commit));
         heads.insert(message.group.clone(), head);
     }

@@ -1,4 +1,4 @@
-//! Which buyers a command is about, where it is about many.
+//! Arguments of the commands that work on many buyers.
 
 use std::path::PathBuf;
 
@@ -8,102 +8,103 @@ use domain::BuyerId;
 use super::values::buyer_id;
 use crate::buyers::Which;
 
-/// Buyers by name.
+/// Buyers named on the command line or in a file.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Named {
     /// The buyers' ids.
     #[arg(value_name = "BUYER", value_parser = buyer_id)]
     buyers: Vec<BuyerId>,
 
-    /// A file of buyers' ids, one per line. Blank lines and repeats are skipped and counted. A line that is no id
-    /// refuses the whole run before anything is done.
+    /// A file of buyers' ids, one per line. Blank lines and repeats are skipped and counted. If a line is not an id,
+    /// the command does nothing and lists the bad lines.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
 }
 
-/// How fast many buyers are worked through.
+/// The limits on requests while a command works through many buyers.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Pace {
-    /// How many buyers are worked on at once, and how many requests the former system gets at once.
+    /// How many buyers to work on at once; also the maximum number of concurrent requests to the former system.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) at_once: u16,
 
-    /// Read units of the streams table a second, at most, where every stream is looked for.
+    /// Read at most this many read units per second from the streams table while finding every buyer.
     #[arg(long, default_value_t = 200, value_name = "UNITS")]
     pub(crate) rate: u32,
 }
 
-/// What `leads reset` is about.
+/// Arguments of `leads reset`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").args(["buyers", "file", "all"]).required(true)))]
 pub(crate) struct Reset {
     #[command(flatten)]
     named: Named,
 
-    /// Every buyer in shadow.
+    /// Reset every buyer in shadow.
     #[arg(long)]
     all: bool,
 
     #[command(flatten)]
     pub(crate) pace: Pace,
 
-    /// Confirm. Without it the buyers are only counted.
+    /// Confirm. Without this option the buyers are only counted.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
-/// What `leads go-live` is about.
+/// Arguments of `leads go-live`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").args(["buyers", "file", "all_asked"]).required(true)))]
 pub(crate) struct GoLive {
     #[command(flatten)]
     named: Named,
 
-    /// Every buyer in shadow for whom an answer of the former system is recorded.
+    /// Make live every buyer in shadow for whom an answer of the former system is recorded.
     #[arg(long)]
     all_asked: bool,
 
     #[command(flatten)]
     pub(crate) pace: Pace,
 
-    /// Confirm. Without it the buyers are only counted.
+    /// Confirm. Without this option the buyers are only counted.
     #[arg(long)]
     pub(crate) yes: bool,
 }
 
-/// What `leads parity` is about.
+/// Arguments of `leads parity`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").args(["buyers", "file", "sample", "all"]).required(true)))]
 pub(crate) struct Parity {
     #[command(flatten)]
     named: Named,
 
-    /// So many buyers, chosen by a hash of their ids: the same ones every time, as long as they exist.
+    /// Compare N buyers chosen by a hash of their ids, so that every run with the same buyers chooses the same sample.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sample: Option<u64>,
 
-    /// Every buyer.
+    /// Compare every buyer.
     #[arg(long)]
     all: bool,
 
-    /// Record each buyer compared in this file, one JSON line each, and skip the buyers that are in it already.
+    /// Record each compared buyer in this file as one JSON line, and skip the buyers it already contains.
     ///
-    /// An interrupted run goes on from it. Remove it to compare anew.
+    /// An interrupted run continues from this file when it is run again. Remove the file to compare every buyer again.
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// Known differences, one JSON object per line: `class` and `reason`; optional `buyer`, `offer`, `here`, `there`.
+    /// A file of known differences, one JSON object per line: `class` and `reason`, optionally `buyer`, `offer`, `here`
+    /// and `there`.
     ///
-    /// As in {"class": "other-stage", "here": "closed", "there": "accepted", "reason": "…"}. A difference that one of the lines
-    /// describes counts as `explained`.
+    /// Example: {"class": "other-stage", "here": "closed", "there": "accepted", "reason": "…"}. A difference that
+    /// matches one of the lines counts as `explained`.
     #[arg(long, value_name = "FILE")]
     pub(crate) explained: Option<PathBuf>,
 
-    /// How many unexplained differences still count as good.
+    /// Exit with 0 as long as there are at most this many unexplained differences.
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub(crate) allow: u64,
 
-    /// Write the result as an HTML page with a chart too. The page needs nothing from outside.
+    /// Also write the result to this file, as one self-contained HTML page with a chart.
     #[arg(long, value_name = "FILE.html")]
     pub(crate) report: Option<PathBuf>,
 

@@ -15,34 +15,36 @@ Example:
   leads emails --resend --status rejected --reason BadRequest --newer-than 2d
   leads emails --allow buyer-7";
 
-/// What `leads emails` is to do.
+/// Arguments of `leads emails`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("what").args(["status", "resend", "allow"]).required(true).multiple(true)))]
 pub(crate) struct Emails {
-    /// Select e-mails of this status.
+    /// Select e-mails with this status.
     #[arg(long, value_parser = status())]
     pub(crate) status: Option<Status>,
 
-    /// Select those that came to this status at most this long ago, as in `90m` or `2d`.
+    /// Select e-mails that have had this status for at most this long, as in `90m` or `2d`.
     #[arg(long, value_name = "AGE", value_parser = age, requires = "status")]
     pub(crate) newer_than: Option<SignedDuration>,
 
-    /// Select those whose reason is this or begins with it. May be repeated; any match counts.
+    /// Select e-mails whose reason begins with this text. May be repeated; any match counts.
     #[arg(long, requires = "status")]
     pub(crate) reason: Vec<String>,
 
-    /// Send again: the e-mail of this id or, without an id, all that are selected. Only `unknown`, `abandoned` and `rejected`
-    /// ones.
+    /// Send e-mails again: the one with this id or, without an id, all that are selected. Only `unknown`, `abandoned`
+    /// and `rejected` e-mails can be sent again.
     ///
-    /// Without --yes they are only listed and counted. With it each becomes `retry`, due now, unless it has changed meanwhile;
-    /// the next sweeps send it if its reason still holds. A buyer may get an `unknown` or `abandoned` one twice.
+    /// Without --yes they are only listed and counted. With --yes each becomes `retry` and due, unless it changed
+    /// meanwhile; the next sweeps send it if its premise still holds. An `unknown` or `abandoned` e-mail may reach the
+    /// buyer twice.
     #[arg(long, value_name = "BUYER/KEY", value_parser = email_id, num_args = 0..=1)]
-    #[expect(clippy::option_option, reason = "absent, without an id, with one")]
+    #[expect(clippy::option_option, reason = "absent, given without an id, or given with one")]
     pub(crate) resend: Option<Option<EmailId>>,
 
-    /// Lift the stop on all addresses of this buyer: those that a permanent bounce or a complaint has stopped get mail again.
+    /// Lift the stop on this buyer's addresses, so that addresses stopped by a permanent bounce or a complaint get
+    /// e-mails again.
     ///
-    /// E-mails rejected meanwhile stay rejected; send them again with --resend.
+    /// E-mails that were rejected because of the stop stay rejected; send them again with --resend.
     #[arg(long, value_name = "BUYER", value_parser = buyer_id, conflicts_with_all = ["status", "resend"])]
     pub(crate) allow: Option<BuyerId>,
 
@@ -52,7 +54,7 @@ pub(crate) struct Emails {
 }
 
 impl Emails {
-    /// What the options ask for together.
+    /// What the combination of options asks for.
     pub(crate) fn wanted(&self) -> Result<Wanted, Failure> {
         let selection =
             |status| Selection { status, newer_than: self.newer_than, reasons: self.reason.clone() };
@@ -64,7 +66,7 @@ impl Emails {
                 "--resend BUYER/KEY names one e-mail and --status selects many: use one of them".to_owned(),
             )),
             (None, Some(None), Some(status)) if !status.is_resendable() => Err(Failure::Usage(format!(
-                "`{}` e-mails are not sent again: use --status unknown, abandoned or rejected",
+                "`{}` e-mails cannot be sent again: use --status unknown, abandoned or rejected",
                 status.name()
             ))),
             (None, Some(None), Some(status)) => {
@@ -72,7 +74,7 @@ impl Emails {
             }
             (None, None, Some(status)) => Ok(Wanted::List(selection(status))),
             (None, Some(None) | None, None) => Err(Failure::Usage(
-                "nothing is selected: use --resend BUYER/KEY for one e-mail, --status for all of a status"
+                "no e-mail is selected: use --resend BUYER/KEY for one, or --status for all with a status"
                     .to_owned(),
             )),
         }

@@ -1,6 +1,7 @@
-//! What can be typed after `leads`.
+//! The command line of `leads`.
 
 mod buyers;
+mod connection;
 mod dead_letters;
 mod emails;
 mod values;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub(crate) use buyers::{GoLive, Pace, Parity, Reset};
 use clap::{Parser, Subcommand};
+pub(crate) use connection::parse;
 pub(crate) use dead_letters::{DeadLetters, Picked};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 use emails::EMAILS_EXAMPLES;
@@ -17,34 +19,35 @@ use values::{buyer_id, offer_id, priority, version};
 
 use crate::Places;
 
-/// Checks and posts offer events, tells what Leadstream knows, and repairs what people must decide.
+/// Check and post offer events, inspect what Leadstream has recorded, and carry out operators' decisions.
 #[derive(Debug, Parser)]
 #[command(name = "leads", version, max_term_width = 100, after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    pub(crate) places: Places,
-
-    /// Answer with one JSON document instead of text.
+    /// Print one JSON document instead of text.
     #[arg(long, global = true)]
     pub(crate) json: bool,
+
+    #[command(flatten)]
+    pub(crate) places: Places,
 
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 good, 1 findings or an unknown buyer, 2 wrong usage or something did not work,
+Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage or a failure,
 130 interrupted, the answer is incomplete.
 
-AWS is found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`; AWS_ENDPOINT_URL for a local one.
-On a stack of `make up`: . .local/stack.env";
+AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`.
+AWS_ENDPOINT_URL selects a local AWS. For the stack of `make up` run: . .local/stack.env";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Check events against the contract, one per line; needs no AWS.
+    /// Check a file of events against the contract; needs no AWS.
     ///
-    /// Names every fault with its line, and faults between lines: an offer version given to two changes, an id given to
-    /// two events. Gaps and lines out of order are warnings, for Leadstream puts events in order itself.
+    /// Prints every fault with its line number, including contradictions between lines: two changes with the same offer
+    /// version, or two events with the same id. Gaps and lines out of order are only warnings, because Leadstream puts
+    /// events in order itself.
     #[command(after_help = "Example:\n  leads check offers.jsonl\n  my-export | leads check --json -")]
     Check {
         /// A file of events, one per line; `-` is standard input.
@@ -54,48 +57,48 @@ pub(crate) enum Command {
 
     /// Check a file of events and post them, in order within each buyer.
     ///
-    /// Posts nothing if a line is bad. Sending a file twice is safe: what is recorded already is recognised.
+    /// Posts nothing if a line is invalid. Sending a file twice is safe: events already recorded are recognised.
     #[command(after_help = "Example:\n  leads send offers.jsonl")]
     Send {
         /// A file of events, one per line. It is read twice, so it cannot be standard input.
         #[arg(value_name = "FILE.jsonl")]
         file: PathBuf,
 
-        /// Post under fresh deduplication ids: else SQS swallows what it was sent within the last five minutes.
+        /// Post with new deduplication ids. Otherwise SQS drops events that it received within the last five minutes.
         #[arg(long)]
         repeat: bool,
     },
 
-    /// Show where a buyer stands: in shadow or live, offers, open leads, held events, cursor, e-mails.
+    /// Show a buyer's current state: shadow or live, offers, open leads, held events, cursor and e-mails.
     #[command(after_help = "Example:\n  leads show buyer-7")]
     Show {
         /// The buyer's id.
         #[arg(value_name = "BUYER", value_parser = buyer_id)]
         buyer: BuyerId,
 
-        /// Show names, e-mail addresses and phone numbers too.
+        /// Also show names, e-mail addresses and phone numbers.
         #[arg(long)]
         contact: bool,
     },
 
-    /// List the open leads, oldest first, as the sales team was told of them.
+    /// List the open leads that were announced to the sales team, oldest first.
     #[command(after_help = "Example:\n  leads list --priority high")]
     List {
-        /// Only those of this priority.
+        /// List only leads of this priority.
         #[arg(long, value_parser = priority())]
         priority: Option<Priority>,
 
-        /// Show names, e-mail addresses and phone numbers too.
+        /// Also show names, e-mail addresses and phone numbers.
         #[arg(long)]
         contact: bool,
     },
 
-    /// List events that wait for earlier ones of their offer, longest waiting first.
+    /// List gaps: held events and the missing version each offer waits for, longest waiting first.
     ///
-    /// Exit code 1 if there are any.
+    /// Exits with 1 if any event is held.
     #[command(after_help = "Example:\n  leads held\n  leads held --buyer buyer-7")]
     Held {
-        /// Only those of this buyer, read from its stream without asking the index.
+        /// List only the gaps of this buyer, read from its stream instead of the index of open work.
         #[arg(long, value_parser = buyer_id)]
         buyer: Option<BuyerId>,
     },
@@ -106,32 +109,35 @@ pub(crate) enum Command {
     #[command(after_help = EMAILS_EXAMPLES)]
     Emails(Emails),
 
-    /// Look at offer events that were set aside, give them another try, or drop them.
+    /// List, show, redrive or drop dead letters: offer events that were set aside.
     #[command(subcommand)]
     DeadLetters(DeadLetters),
 
-    /// Compare every stream with its cursor: pending effects that nothing will retry, buyers behind, missing commits.
+    /// Compare every stream with its cursor: find pending effects that nothing will retry, buyers behind, and missing
+    /// commits.
     ///
-    /// Reads the keys of the whole streams table, which costs as much as reading all of it, and one cursor for each stream.
-    /// Exit code 1 if something is found. Ctrl-C prints what was found so far, marked as incomplete, and exits with 130.
+    /// Reads the keys of the whole streams table, which costs as much as reading all its data, and one cursor for each
+    /// stream. Exits with 1 if there are findings. Ctrl-C prints the findings so far, marked as incomplete, and exits
+    /// with 130.
     ///
-    /// Memory: about 250 bytes for each stream, whatever its length, while the table returns the commits of a stream in order.
+    /// Uses about 250 bytes of memory for each stream of any length, as long as the table returns the commits of a
+    /// stream in order.
     #[command(after_help = "Example:\n  leads audit --rate 500\n  leads audit --repair")]
     Audit {
-        /// Read units of the streams table a second, at most.
+        /// Read at most this many read units per second from the streams table.
         #[arg(long, default_value_t = 200, value_name = "UNITS")]
         rate: u32,
 
-        /// Mark buyers with pending effects that nothing will retry as behind and due; the next sweep goes on with them.
+        /// Mark buyers whose pending effects nothing will retry as behind and due, so that the next sweep retries them.
         #[arg(long)]
         repair: bool,
     },
 
-    /// Declare versions of an offer void that will never come, so that what waits behind them is applied.
+    /// Declare missing versions of an offer void, so that the events held behind them are applied.
     ///
-    /// A version declared void that comes later is a dead letter. Does not make a buyer in shadow live.
+    /// An event with a void version that arrives later becomes a dead letter. A buyer in shadow stays in shadow.
     #[command(
-        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --yes\n\n`leads held` lists the versions that are missing."
+        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --yes\n\n`leads held` lists the missing versions."
     )]
     Void {
         /// The buyer's id.
@@ -142,22 +148,23 @@ pub(crate) enum Command {
         #[arg(value_name = "OFFER", value_parser = offer_id)]
         offer: OfferId,
 
-        /// The last version that is given up; it lies before the first one held.
+        /// The last version to declare void; it must be lower than the first held version.
         #[arg(long, value_name = "VERSION", value_parser = version)]
         through: OfferVersion,
 
-        /// Confirm: they will never come.
+        /// Confirm that these versions will never arrive.
         #[arg(long)]
         yes: bool,
     },
 
-    /// Let what was recorded of buyers in shadow not count any more: their next event asks the former system anew.
+    /// Discard the recorded state of buyers in shadow; their next event looks them up in the former system again.
     ///
-    /// For buyers in shadow only. Refused where the former system has handed the buyer over, or does not know all that is recorded
-    /// here, held events included. Nothing is deleted: `leads history` still shows it. Without --yes the buyers are only counted.
+    /// Only for buyers in shadow. A buyer is refused if the former system has handed it over, or does not know every
+    /// event recorded here, held events included. Nothing is deleted: `leads history` still shows all facts. Without
+    /// --yes the buyers are only counted.
     ///
-    /// Costs one Query and one GET for each buyer in shadow, and one write for each reset. Ctrl-C prints what was done and exits
-    /// with 130; run again it goes on and skips buyers that are reset already.
+    /// Costs one Query and one GET for each buyer in shadow, and one write for each reset. Ctrl-C prints what was done
+    /// and exits with 130; run the command again to continue. It skips buyers that are already reset.
     #[command(
         after_help = "Example:\n  leads reset buyer-7 --yes\n  leads reset --file wrong.txt\n  leads reset --all --yes"
     )]
@@ -165,32 +172,34 @@ pub(crate) enum Command {
 
     /// Make buyers in shadow live now, without waiting for their next event.
     ///
-    /// The former system is asked to hand each buyer over (POST) and announces nothing of it afterwards. This cannot be undone: a
-    /// buyer once live stays live. Without --yes the buyers are only counted, and the former system is not asked.
+    /// Asks the former system to hand each buyer over (POST); afterwards it announces nothing about that buyer. This
+    /// cannot be undone: a live buyer stays live. Without --yes the buyers are only counted and the former system gets
+    /// no request.
     ///
-    /// Costs one Query, one POST, one Query and one write for each buyer. Ctrl-C prints what was done and exits with 130; run again
-    /// it goes on and skips buyers that are live already.
+    /// Costs two Queries, one POST and one write for each buyer. Ctrl-C prints what was done and exits with 130; run
+    /// the command again to continue. It skips buyers that are already live.
     #[command(
         after_help = "Example:\n  leads go-live buyer-7 buyer-8\n  leads go-live --file canary.txt --yes\n  leads go-live --all-asked --yes"
     )]
     GoLive(GoLive),
 
-    /// Forget who a buyer is: every lead closes, and personal data is cleared from older commits, whatever their number.
+    /// Erase a buyer's personal data from both tables and close all its leads.
     ///
-    /// Does not make a buyer in shadow live. Exits with 1 until the closings of its leads are announced; run it again then. Ctrl-C
-    /// exits with 130, and running it again goes on. At the end it names every copy that is left elsewhere.
+    /// A buyer in shadow stays in shadow. Exits with 1 until the sales team has been notified of the closings; run it
+    /// again then. Ctrl-C exits with 130; run the command again to continue. At the end it lists every copy that
+    /// remains elsewhere.
     #[command(after_help = "Example:\n  leads erase buyer-7 --yes")]
     Erase {
         /// The buyer's id.
         #[arg(value_name = "BUYER", value_parser = buyer_id)]
         buyer: BuyerId,
 
-        /// Confirm: it cannot be undone.
+        /// Confirm. Erasing cannot be undone.
         #[arg(long)]
         yes: bool,
     },
 
-    /// Fold a buyer's facts again from the first one on and compare each snapshot. Performs nothing.
+    /// Fold all facts of a buyer again and compare every snapshot with the result. Performs no effects.
     #[command(after_help = "Example:\n  leads replay buyer-7")]
     Replay {
         /// The buyer's id.
@@ -198,26 +207,27 @@ pub(crate) enum Command {
         buyer: BuyerId,
     },
 
-    /// Compare buyers with what the former system says of them now.
+    /// Compare the recorded state of buyers with the former system's current answers.
     ///
-    /// It is only asked (GET); no buyer is handed over. Each buyer costs one GET and one Query of the streams table, and a further
-    /// Query for every page of a long stream without a usable snapshot, as after a change of rules.
+    /// Only looks buyers up in the former system (GET); no buyer is handed over. Each buyer costs one GET and one Query
+    /// of the streams table, plus one Query for every further page of a long stream without a usable snapshot, for
+    /// example after a change of the rules.
     ///
-    /// Classes of differences: `lag` (one side knows later versions, or events are held here), `missing-here` and `missing-there` (an
-    /// offer that only the other side knows), `other-stage`, `other-contact` (contact or car), `handed-over-there` (in shadow here: `leads
-    /// go-live` ends it), `other-lead` (in shadow: a lead that only one side has), and `explained`. Of live buyers only offers are
-    /// compared.
+    /// Classes of differences: `lag` (one side knows later versions, or events are held here), `missing-here` and
+    /// `missing-there` (only the other side knows the offer), `other-stage`, `other-contact` (contact or car),
+    /// `handed-over-there` (still in shadow here; `leads go-live` resolves it), `other-lead` (in shadow, only one side
+    /// has the lead), and `explained`. For live buyers only offers are compared.
     ///
-    /// Exit code 1 while more differences than --allow are unexplained: all but `lag` and `explained`. Ctrl-C prints what was found
-    /// so far and exits with 130.
+    /// Exits with 1 if more differences than --allow are unexplained; `lag` and `explained` are not counted. Ctrl-C
+    /// prints the differences so far and exits with 130.
     #[command(after_help = "Example:\n  leads parity buyer-7\n  leads parity --sample 1000\n  \
 leads parity --all --state parity.jsonl --explained known.jsonl --report parity.html")]
     Parity(Parity),
 
-    /// Show a buyer's history: each event, the leads open after it, its effects and how each was settled.
+    /// Show a buyer's history: each fact, the leads open after it, its effects, and how each effect was settled.
     ///
-    /// Effects decided in shadow are `suppressed`: the former system performed them. Of `migrated` and `handed-over` it shows what the
-    /// former system answered.
+    /// Effects decided in shadow are `suppressed`, because the former system performed them. For `migrated` and
+    /// `handed-over` the history also shows the former system's answer.
     #[command(after_help = "Example:\n  leads history buyer-7")]
     History {
         /// The buyer's id.
@@ -227,7 +237,7 @@ leads parity --all --state parity.jsonl --explained known.jsonl --report parity.
 }
 
 impl Command {
-    /// Whether nothing is changed by it.
+    /// Whether the command changes nothing.
     pub(crate) const fn only_reads(&self) -> bool {
         match self {
             Self::Check { .. }

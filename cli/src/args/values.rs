@@ -1,4 +1,4 @@
-//! What the words of a command line are read as.
+//! Parsers for the values on the command line.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
@@ -29,7 +29,7 @@ pub(super) fn status() -> impl TypedValueParser<Value = Status> {
         "superseded",
         "suppressed",
     ])
-    .try_map(|name| Status::parse(&name).ok_or("no status"))
+    .try_map(|name| Status::parse(&name).ok_or("unknown status"))
 }
 
 pub(super) fn email_id(text: &str) -> Result<EmailId, &'static str> {

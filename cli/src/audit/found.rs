@@ -5,55 +5,55 @@ use serde_json::{Value, json};
 
 use crate::output::{count, moment, table};
 
-/// What an audit read, and what it found.
+/// The result of an audit: its findings, and how much it read.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Audit {
-    /// By buyer.
+    /// The findings, sorted by buyer.
     pub findings: Vec<(BuyerId, Finding)>,
-    /// How many streams there are; one cursor was read for each.
+    /// The number of streams; one cursor was read for each.
     pub streams: u64,
-    /// How many commits.
+    /// The number of commits read.
     pub commits: u64,
-    /// Read units of the streams table.
+    /// The read units that the streams table consumed.
     pub read_units: f64,
-    /// Whether everything was read. If not, each finding is certain, and there may be more.
+    /// Whether the whole table was read. If not, the findings are still certain, but there may be more.
     pub is_complete: bool,
 }
 
-/// What an audit found.
+/// A finding of an audit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finding {
-    /// Effects are pending that nothing will retry.
+    /// The buyer has pending effects that nothing will retry.
     Short {
-        /// How far they are settled.
+        /// The sequence number through which effects are settled.
         through: Sequence,
-        /// The last fact of the last commit that must be looked at, as far as the stream was read.
+        /// The last fact of the last commit with work, as far as the stream was read.
         head: Sequence,
-        /// When the first of those that are not settled was recorded, as far as the stream was read.
+        /// When the first unsettled commit with work was recorded, as far as the stream was read.
         since: Timestamp,
-        /// It is marked behind now, and due.
+        /// Whether the audit marked the buyer as behind and due.
         is_repaired: bool,
     },
-    /// Effects are not settled, and it is tried again.
+    /// The buyer has pending effects that are being retried.
     Behind {
-        /// How far they are settled.
+        /// The sequence number through which effects are settled.
         through: Sequence,
-        /// When the first commit that is not settled was recorded; `None` if there is none that must be looked at.
+        /// When the first unsettled commit with work was recorded; `None` if there is none.
         since: Option<Timestamp>,
-        /// The mark.
+        /// The mark in the leads table.
         behind: Behind,
     },
-    /// Commits are missing between two others.
+    /// Some sequence numbers of the stream are missing: no commit contains them.
     Gap {
-        /// The first sequence number that is missing.
+        /// The first missing sequence number.
         from: Sequence,
-        /// The last one that is missing.
+        /// The last missing sequence number.
         to: Sequence,
     },
 }
 
 impl Finding {
-    /// `short`, `behind` or `gap`.
+    /// The name of the finding: `short`, `behind` or `gap`.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -66,19 +66,23 @@ impl Finding {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Short { through, head, since, is_repaired } => format!(
-                "settled through {through} of {head}, since {}; {}",
+                "settled through {through} of {head}, pending since {}; {}",
                 moment(*since),
-                if *is_repaired { "marked behind, the next sweep goes on" } else { "no retry is scheduled" }
+                if *is_repaired {
+                    "marked behind, the next sweep retries them"
+                } else {
+                    "no retry is scheduled"
+                }
             ),
             Self::Behind { through, since, behind } => format!(
-                "settled through {through}{}; {} in vain, next at {}: {}",
-                since.map(|since| format!(", since {}", moment(since))).unwrap_or_default(),
-                count(u64::from(behind.attempts), "attempt"),
+                "settled through {through}{}; {}, next at {}: {}",
+                since.map(|since| format!(", pending since {}", moment(since))).unwrap_or_default(),
+                count(u64::from(behind.attempts), "failed attempt"),
                 moment(behind.not_before),
                 behind.reason
             ),
-            Self::Gap { from, to } if from == to => format!("no commit for {from}"),
-            Self::Gap { from, to } => format!("no commit for {from} to {to}"),
+            Self::Gap { from, to } if from == to => format!("no commit has sequence number {from}"),
+            Self::Gap { from, to } => format!("no commit has the sequence numbers {from} to {to}"),
         }
     }
 
@@ -106,11 +110,11 @@ impl Finding {
 }
 
 impl Audit {
-    /// What was found, for people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self) -> String {
         let found = match self.findings.len() {
-            0 => "nothing found".to_owned(),
+            0 => "no findings".to_owned(),
             number => count(number as u64, "finding"),
         };
         let read = format!(
@@ -130,7 +134,7 @@ impl Audit {
         parts.into_iter().flatten().collect::<Vec<_>>().join("\n")
     }
 
-    /// The same for programs.
+    /// The result as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let findings: Vec<Value> = self.findings.iter().map(|(buyer, finding)| finding.json(buyer)).collect();
@@ -144,5 +148,5 @@ impl Audit {
     }
 }
 
-const INCOMPLETE: &str = "INCOMPLETE: interrupted before everything was read. Each finding listed is certain, and there may be \
-                          more. Gaps are looked for at the end: most of them, if any, are not listed.";
+const INCOMPLETE: &str = "INCOMPLETE: interrupted before the whole table was read. The findings listed are certain, but there may \
+                          be more. Gaps are confirmed only at the end, so most of them are not listed.";

@@ -1,7 +1,7 @@
-//! `leads audit`: every stream against its cursor.
+//! `leads audit`: compares every stream with its cursor.
 //!
-//! Commits are joined by buyer, whatever order the table returns them in: one entry for each buyer lies in memory, and no list
-//! of commits.
+//! Commits are grouped by buyer in any order in which the table returns them. Memory holds one entry per buyer, not a
+//! list of commits.
 
 mod found;
 mod stream;
@@ -25,20 +25,21 @@ use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
 
-/// How many cursors are read at once.
+/// The number of cursors read concurrently.
 const AT_ONCE: usize = 16;
 
-/// Why a buyer is behind that an audit marked.
+/// The reason in the mark of a buyer whom an audit marked as behind.
 const FOUND_SHORT: &str = "found short by an audit";
 
-/// Reads the keys of the whole streams table, at most so many read units a second, and each buyer's cursor. With `repair`,
-/// buyers that are short are marked behind and due; the sweeper does the rest, this performs no effect. `progress` sees the
-/// counts after each page.
+/// Reads the keys of the whole streams table, at most `rate` read units per second, and each buyer's cursor. With
+/// `repair`, buyers that are short are marked as behind and due, so that the sweeper retries them. The audit itself
+/// performs no effect. `progress` is called with the counts after each page.
 ///
-/// Once `interrupted` is ready, it ends with what it has. `short` and `behind` are certain as soon as they are found: each follows
-/// from a cursor, and `short` from a commit too, that were read. A gap is certain only at the end: a commit that was not read
-/// may come later in the scan, and a scan may miss one. So every hole that the scan leaves is read once more, consistently, and
-/// only what is not there either is a gap.
+/// Once `interrupted` completes, the audit returns its findings so far. `short` and `behind` are certain as soon as
+/// they are found, because each follows from a cursor that was read, and `short` also from a commit that was read. A
+/// gap is certain only at the end: a commit may still come later in the scan, and a scan may miss one. Every hole left
+/// by the scan is therefore read again with a consistent read; only sequence numbers still missing are reported as a
+/// gap.
 ///
 /// # Errors
 /// [`Failure::Streams`], [`Failure::Leads`].
@@ -53,7 +54,7 @@ pub async fn audit(
     let (streams, audit) = (BTreeMap::new(), Audit::default());
     let interrupted = pin!(interrupted);
     let mut auditor = Auditor { tables, rate, repair, clock, interrupted, progress, streams, audit };
-    let is_complete = auditor.read_all().await?.is_some() && auditor.look_again_at_holes().await?.is_some();
+    let is_complete = auditor.read_all().await?.is_some() && auditor.confirm_holes().await?.is_some();
     let Auditor { streams, mut audit, .. } = auditor;
     let of_cursors = streams.into_iter().filter_map(|(buyer, stream)| stream.finding(buyer));
     audit.findings.extend(of_cursors);
@@ -73,7 +74,7 @@ struct Auditor<'a, S, I, P> {
     audit: Audit,
 }
 
-/// `None` if it was interrupted.
+/// The result of a step; `None` if the audit was interrupted.
 type Finished<T> = Result<Option<T>, Failure>;
 
 impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, I, P> {
@@ -100,8 +101,8 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
         }
     }
 
-    /// Reads what the scan has left out, and adds to the findings what is not there either.
-    async fn look_again_at_holes(&mut self) -> Finished<()> {
+    /// Reads every hole left by the scan again, and reports the sequence numbers still missing as gaps.
+    async fn confirm_holes(&mut self) -> Finished<()> {
         let holes = self.streams.iter().map(|(buyer, stream)| (buyer.clone(), stream.holes()));
         let holes: Vec<_> = holes.filter(|(_, holes)| !holes.is_empty()).collect();
         for (buyer, holes) in holes {
@@ -125,8 +126,8 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
         Ok(Some(()))
     }
 
-    /// Adds commits to their streams. Cursors are read of streams not met before; who is short by now is marked, if that is
-    /// wanted.
+    /// Adds commits to their streams and reads the cursor of every new stream. With `repair`, marks the buyers who turn
+    /// out to be short.
     async fn join(&mut self, keys: &[CommitKey]) -> Finished<()> {
         let new: BTreeSet<&BuyerId> =
             keys.iter().map(|key| &key.buyer).filter(|buyer| !self.streams.contains_key(buyer)).collect();
@@ -143,7 +144,7 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
         self.audit.commits += keys.len() as u64;
         let mut short = Vec::new();
         for key in keys {
-            if self.streams.get_mut(&key.buyer).is_some_and(|stream| stream.take(key)) {
+            if self.streams.get_mut(&key.buyer).is_some_and(|stream| stream.add(key)) {
                 short.push(&key.buyer);
             }
         }
@@ -152,13 +153,13 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
 
     async fn mark(&mut self, short: Vec<&BuyerId>) -> Finished<()> {
         for buyer in short {
-            // A mark under way is awaited: its outcome is reported.
+            // An interrupt takes effect between two marks, so that the outcome of each mark is known and reported.
             if (&mut self.interrupted).now_or_never().is_some() {
                 return Ok(None);
             }
             let Some(stream) = self.streams.get_mut(buyer) else { continue };
-            if let Some(through) = stream.is_short_through()
-                && call_the_sweeper(buyer, through, FOUND_SHORT, self.tables, self.clock).await?
+            if let Some(through) = stream.short_through()
+                && schedule_retry(buyer, through, FOUND_SHORT, self.tables, self.clock).await?
             {
                 stream.set_repaired();
             }
@@ -166,13 +167,13 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
         Ok(Some(()))
     }
 
-    /// Keeps to the rate.
+    /// Waits for as long as the rate demands after a read of this many units.
     async fn rest_after(&mut self, read_units: f64) -> Option<()> {
         let time = Duration::from_secs_f64(read_units / f64::from(self.rate.max(1)));
         self.unless_interrupted(tokio::time::sleep(time)).await
     }
 
-    /// Gives up on work that changes nothing, once interrupted.
+    /// Awaits read-only work; `None` if the audit is interrupted first.
     async fn unless_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         match select(pin!(work), &mut self.interrupted).await {
             Either::Left((done, _)) => Some(done),
@@ -181,8 +182,9 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
     }
 }
 
-/// Has the sweeper go on with a buyer in its next run; `false` if the cursor has moved from there, or the buyer is marked already.
-pub(crate) async fn call_the_sweeper(
+/// Marks a buyer as behind and due, so that the next sweep retries its effects. Returns `false` if the cursor is no
+/// longer at `through` or the buyer is already marked.
+pub(crate) async fn schedule_retry(
     buyer: &BuyerId,
     through: Sequence,
     reason: &str,
@@ -202,8 +204,8 @@ pub(crate) async fn command<O: Write, E: Write>(
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
     output.aside(&format!(
-        "Reading the keys of the whole streams table, at most {rate} read units a second, and a cursor for each stream. \
-         Ctrl-C ends it with what was found so far."
+        "Reading the keys of the whole streams table, at most {rate} read units per second, and one cursor per stream. \
+         Ctrl-C prints the findings so far."
     ))?;
     let progress = Progress::counting("commits read");
     let seen = |audit: &Audit| {

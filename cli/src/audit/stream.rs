@@ -1,4 +1,4 @@
-//! What an audit knows of one stream, whatever order its commits are read in.
+//! One stream during an audit. Its commits may be read in any order.
 
 use domain::{BuyerId, Sequence};
 use event_store::CommitKey;
@@ -7,35 +7,35 @@ use leads_store::{Behind, Cursor};
 
 use super::Finding;
 
-/// How long after its recording a commit is left to the doorbell.
-const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
+/// How old an unsettled commit must be to count as short. Until then its doorbell may still settle it.
+const DOORBELL_GRACE: SignedDuration = SignedDuration::from_mins(2);
 
-/// Sequence numbers without a hole: the first and the last.
+/// A contiguous run of sequence numbers: the first and the last.
 pub(super) type Run = (Sequence, Sequence);
 
-/// A stream as far as it was read, and its cursor as it was when the stream was first met.
+/// A stream as far as it was read, with its cursor as read when the first of its commits was found.
 ///
-/// Takes [`BYTES`], the buyer's id, and 16 bytes for each run of sequence numbers that is still cut off from the start. In
-/// a table that returns streams in order no run ever is; in the worst order half of a stream's commits are.
+/// Uses [`BYTES`], the buyer's id, and 16 bytes for each run of sequence numbers not yet connected to the start. If the
+/// table returns streams in order there is never such a run; in the worst order there is one for every second commit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// Every sequence number from 1 to here was read.
+    /// Every sequence number from 1 through this one was read.
     whole_through: Sequence,
-    /// Runs after that, in order, with a hole before each.
-    cut_off: Vec<Run>,
-    /// How far effects were settled.
+    /// Later runs, in order, each with a hole before it.
+    detached: Vec<Run>,
+    /// The sequence number through which effects were settled.
     through: Sequence,
     behind: Option<Box<Behind>>,
     /// When the cursor was read.
     looked_at: Timestamp,
-    /// The last fact of the last commit that must be looked at.
+    /// The last fact of the last commit with work, which is a commit in the index `feed`.
     head: Sequence,
-    /// When the first commit was recorded that must be looked at and is not settled.
+    /// When the first unsettled commit with work was recorded.
     since: Option<Timestamp>,
     is_repaired: bool,
 }
 
-/// The size of a [`Stream`].
+/// The size of a [`Stream`] in bytes.
 const BYTES: usize = 112;
 const _: () = assert!(size_of::<Stream>() <= BYTES);
 
@@ -43,7 +43,7 @@ impl Stream {
     pub(super) fn new(cursor: Cursor, looked_at: Timestamp) -> Self {
         Self {
             whole_through: Sequence::START,
-            cut_off: Vec::new(),
+            detached: Vec::new(),
             through: cursor.through,
             behind: cursor.behind.map(Box::new),
             looked_at,
@@ -53,8 +53,8 @@ impl Stream {
         }
     }
 
-    /// Adds a commit; `true` if by it the stream turns out to be short.
-    pub(super) fn take(&mut self, key: &CommitKey) -> bool {
+    /// Adds a commit. Returns `true` if this commit shows that the stream is short.
+    pub(super) fn add(&mut self, key: &CommitKey) -> bool {
         self.join((key.first, key.last));
         if !key.is_in_feed {
             return false;
@@ -69,9 +69,9 @@ impl Stream {
     }
 
     fn join(&mut self, (mut first, mut last): Run) {
-        let from = self.cut_off.partition_point(|run| run.1.next() < first);
-        let to = self.cut_off.partition_point(|run| run.0 <= last.next());
-        if let Some(touched) = self.cut_off.get(from..to)
+        let from = self.detached.partition_point(|run| run.1.next() < first);
+        let to = self.detached.partition_point(|run| run.0 <= last.next());
+        if let Some(touched) = self.detached.get(from..to)
             && let (Some(lowest), Some(highest)) = (touched.first(), touched.last())
         {
             first = first.min(lowest.0);
@@ -81,10 +81,10 @@ impl Stream {
         if joined.is_none() {
             self.whole_through = self.whole_through.max(last);
         }
-        drop(self.cut_off.splice(from..to.max(from), joined));
+        drop(self.detached.splice(from..to.max(from), joined));
     }
 
-    /// The sequence numbers that were not read though later ones were.
+    /// The sequence numbers that were not read although later ones were.
     pub(super) fn holes(&self) -> Vec<Run> {
         let mut read_through = self.whole_through;
         let hole = |run: &Run| {
@@ -92,11 +92,11 @@ impl Stream {
             read_through = run.1;
             hole
         };
-        self.cut_off.iter().map(hole).collect()
+        self.detached.iter().map(hole).collect()
     }
 
-    /// How far a stream is settled that is short.
-    pub(super) fn is_short_through(&self) -> Option<Sequence> {
+    /// The sequence number through which the stream is settled, if it is short.
+    pub(super) fn short_through(&self) -> Option<Sequence> {
         self.short_since().map(|_| self.through)
     }
 
@@ -104,14 +104,16 @@ impl Stream {
         self.is_repaired = true;
     }
 
-    /// Certain from what was read, be it the whole stream or not: the commit was there when the cursor was read, and the
-    /// doorbell had had its time.
+    /// When the first unsettled commit was recorded, if the stream is short.
+    ///
+    /// This is certain even if the stream was only partly read: the commit existed when the cursor was read, and its
+    /// doorbell had enough time.
     fn short_since(&self) -> Option<Timestamp> {
-        let is_overdue = |since: &Timestamp| self.looked_at.duration_since(*since) > LEFT_TO_THE_DOORBELL;
+        let is_overdue = |since: &Timestamp| self.looked_at.duration_since(*since) > DOORBELL_GRACE;
         self.since.filter(|since| self.behind.is_none() && is_overdue(since))
     }
 
-    /// What is found of its cursor.
+    /// The finding about the stream's cursor, if there is one.
     pub(super) fn finding(self, buyer: BuyerId) -> Option<(BuyerId, Finding)> {
         let short_since = self.short_since();
         let Self { through, head, since, is_repaired, .. } = self;
@@ -140,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn in_whatever_order_a_whole_stream_is_read_no_hole_is_left() {
-        // As numbers, as texts, backwards, from the middle, and some of it twice.
+    fn a_whole_stream_read_in_any_order_has_no_hole() {
+        // In numeric order, in text order, backwards, from the middle, and with repeats.
         for order in [
             &[(1, 1), (2, 3), (4, 4), (5, 9), (10, 10), (11, 11)][..],
             &[(1, 1), (10, 10), (11, 11), (2, 3), (4, 4), (5, 9)],
@@ -150,12 +152,12 @@ mod tests {
             &[(1, 1), (1, 1), (5, 9), (5, 9), (10, 11), (2, 3), (2, 3), (4, 4), (11, 11)],
         ] {
             let stream = read(order);
-            assert_eq!((stream.whole_through.get(), stream.cut_off.len()), (11, 0), "{order:?}");
+            assert_eq!((stream.whole_through.get(), stream.detached.len()), (11, 0), "{order:?}");
         }
     }
 
     #[test]
-    fn what_was_not_read_is_a_hole_wherever_it_lies() {
+    fn sequence_numbers_not_read_are_holes_wherever_they_are() {
         assert_eq!(holes(&read(&[(2, 3)])), [(1, 1)]);
         assert_eq!(holes(&read(&[(9, 9), (1, 2), (5, 6)])), [(3, 4), (7, 8)]);
         assert_eq!(holes(&read(&[(9, 9), (1, 2), (5, 6), (3, 4)])), [(7, 8)]);
@@ -164,12 +166,12 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_read_in_order_takes_no_room_for_its_commits() {
+    fn a_stream_read_in_order_needs_no_memory_for_its_commits() {
         let commits: Vec<(u64, u64)> = (1..=10_000).map(|number| (number, number)).collect();
-        assert_eq!(read(&commits).cut_off.capacity(), 0);
-        // Read as MiniStack does, as texts: a run for each digit at most.
+        assert_eq!(read(&commits).detached.capacity(), 0);
+        // MiniStack returns keys in text order: at most one run for each leading digit.
         let mut as_texts = commits;
         as_texts.sort_by_key(|(number, _)| number.to_string());
-        assert!(read(&as_texts).cut_off.capacity() < 16);
+        assert!(read(&as_texts).detached.capacity() < 16);
     }
 }

@@ -1,31 +1,33 @@
-//! Work on each of many buyers, a few at once.
+//! Runs work on each of many buyers, a few at a time.
 
 use std::ops::ControlFlow;
 
 use domain::BuyerId;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 
-/// How many buyers in a row may fail before the rest is not tried: then the cause is none of theirs.
+/// The number of consecutive failures after which the remaining buyers are not tried, because the cause is then not one
+/// buyer.
 const GIVE_UP_AFTER: usize = 20;
 
-/// What is said where that happened.
+/// The message printed after [`Ended::GaveUp`].
 pub(crate) const GAVE_UP: &str = "Given up: too many buyers in a row failed. Fix the cause and run it again.";
 
-/// How working through many buyers ended.
+/// How the work on many buyers ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ended {
     /// Every buyer was tried.
     Whole,
-    /// It was interrupted.
+    /// The user interrupted it.
     Interrupted,
-    /// Too many in a row failed.
+    /// Too many consecutive buyers failed.
     GaveUp,
 }
 
-/// Works on each buyer, at most so many at once. `done` sees each outcome as it comes and breaks for a failed one.
+/// Runs `work` on each buyer, at most `at_once` at a time. `done` is called with each outcome as it arrives, and
+/// returns `Break` for a failed one.
 ///
-/// Once `interrupted` is ready no further buyer is begun. Work under way is given up if it only reads; otherwise it is awaited,
-/// so that its outcome is known.
+/// Once `interrupted` completes, no further buyer is started. Work in progress is dropped if it only reads; otherwise
+/// it is awaited, so that its outcome is known.
 pub(crate) async fn each<'a, T, X>(
     buyers: impl IntoIterator<Item = &'a BuyerId>,
     (at_once, only_reads): (u16, bool),
@@ -35,14 +37,14 @@ pub(crate) async fn each<'a, T, X>(
 ) -> Result<Ended, X> {
     let mut waiting = buyers.into_iter();
     let work = &work;
-    let mut under_way = FuturesUnordered::new();
+    let mut in_progress = FuturesUnordered::new();
     let (mut in_a_row, mut ended) = (0, Ended::Whole);
     loop {
-        while ended == Ended::Whole && under_way.len() < usize::from(at_once) {
+        while ended == Ended::Whole && in_progress.len() < usize::from(at_once) {
             let Some(buyer) = waiting.next() else { break };
-            under_way.push(async move { (buyer, work(buyer).await) });
+            in_progress.push(async move { (buyer, work(buyer).await) });
         }
-        if under_way.is_empty() {
+        if in_progress.is_empty() {
             return Ok(ended);
         }
         let outcome = tokio::select! {
@@ -54,7 +56,7 @@ pub(crate) async fn each<'a, T, X>(
                 }
                 continue;
             }
-            outcome = under_way.next() => outcome,
+            outcome = in_progress.next() => outcome,
         };
         let Some((buyer, outcome)) = outcome else { return Ok(ended) };
         in_a_row = if done(buyer, outcome)?.is_break() { in_a_row + 1 } else { 0 };

@@ -7,27 +7,27 @@ use domain::BuyerId;
 
 use crate::output::harmless;
 
-/// Buyers in the order in which they were named, each once.
+/// Buyers in the order in which they were named, without repeats.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Listed {
     /// The buyers.
     pub buyers: Vec<BuyerId>,
-    /// How many lines were blank.
+    /// The number of blank lines.
     pub blank: u64,
-    /// How many named a buyer again.
+    /// The number of lines that name a buyer again.
     pub repeated: u64,
 }
 
-/// A line that is no buyer's id.
+/// A line that is not a buyer's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadLine {
-    /// Its number, from 1.
+    /// The line's number, from 1.
     pub line: u64,
-    /// What is there, in part, as it can be shown on a terminal.
+    /// The beginning of the line, made safe for a terminal.
     pub text: String,
 }
 
-/// How much of a bad line is shown.
+/// The number of characters shown of a bad line.
 const SHOWN: usize = 40;
 
 impl fmt::Display for BadLine {
@@ -51,14 +51,14 @@ impl Listed {
     }
 }
 
-/// Reads a file of ids, one per line. Blanks around an id and a byte order mark are left out.
+/// Parses a file of ids, one per line. White space around an id and a leading byte order mark are ignored.
 ///
 /// # Errors
-/// Every line that is no id.
+/// All lines that are not ids.
 pub fn listed(text: &[u8]) -> Result<Listed, Vec<BadLine>> {
     let text = text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(text);
     let (mut buyers, mut bad, mut blank) = (Vec::new(), Vec::new(), 0);
-    // What follows the last line's end is no line.
+    // A final line feed ends the last line; it does not begin another one.
     let text = text.strip_suffix(b"\n").unwrap_or(text);
     for (line, bytes) in (1..).zip(text.split(|byte| *byte == b'\n')) {
         let written = bytes.trim_ascii();
@@ -85,11 +85,15 @@ mod tests {
         let listed = listed("\u{feff}bob\r\n\n  ada\t\nbob\n \nbob".as_bytes()).expect("a list");
         let names: Vec<&str> = listed.buyers.iter().map(domain::BuyerId::as_str).collect();
         assert_eq!((names, listed.blank, listed.repeated), (vec!["bob", "ada"], 2, 2));
-        assert_eq!(super::listed(b"ada\n").map(|listed| listed.blank), Ok(0), "the last line has its end");
+        assert_eq!(
+            super::listed(b"ada\n").map(|listed| listed.blank),
+            Ok(0),
+            "a final line feed adds no blank line"
+        );
     }
 
     #[test]
-    fn every_line_that_is_no_id_is_named_with_its_number() {
+    fn every_line_that_is_not_an_id_is_reported_with_its_number() {
         let long = "x".repeat(129);
         let text = [b"ada\na/b\n\xff\xfe\nc\x1b[2Jd\n".as_slice(), long.as_bytes()].concat();
         let bad = listed(&text).expect_err("bad lines");

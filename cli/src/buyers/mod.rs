@@ -1,4 +1,4 @@
-//! Many buyers: named, from a file, a sample or all of them; and work done on each, a few at once.
+//! Commands on many buyers: selecting them (named, from a file, a sample, or all) and working on each, a few at a time.
 
 mod each;
 mod list;
@@ -18,21 +18,21 @@ use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::{Failure, Tables};
 
-/// Which buyers are meant.
+/// A selection of buyers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Which {
-    /// These.
+    /// The buyers named on the command line.
     Named(Vec<BuyerId>),
-    /// Those in this file.
+    /// The buyers listed in this file.
     File(PathBuf),
-    /// So many of all, the same ones every time.
+    /// A reproducible sample of this size.
     Sample(u64),
-    /// All that have a stream.
+    /// Every buyer that has a stream.
     All,
 }
 
 impl Which {
-    /// Whether a person named each buyer.
+    /// Whether the operator named each buyer.
     pub(crate) const fn names_each(&self) -> bool {
         match self {
             Self::Named(_) | Self::File(_) => true,
@@ -40,7 +40,8 @@ impl Which {
         }
     }
 
-    /// Each buyer once. A file is read here, so that its faults show before anything else happens.
+    /// The named buyers without repeats; `None` if they have to be found by a scan. A file is read here, so that its
+    /// faults are reported before anything else happens.
     pub(crate) fn listed(&self) -> Result<Option<Listed>, Failure> {
         let listed = match self {
             Self::Named(buyers) => Listed::of(buyers.iter().cloned()),
@@ -52,12 +53,12 @@ impl Which {
             Self::Sample(_) | Self::All => return Ok(None),
         };
         if listed.buyers.is_empty() {
-            return Err(Failure::Usage("the file names no buyer".to_owned()));
+            return Err(Failure::Usage("the file contains no buyer's id".to_owned()));
         }
         Ok(Some(listed))
     }
 
-    /// The buyers themselves: those listed, or what a scan of the streams table finds. `None` if interrupted.
+    /// The selected buyers: those listed, or those found by a scan of the streams table. `None` if interrupted.
     pub(crate) async fn resolve<O: Write, E: Write>(
         &self,
         listed: Option<Listed>,
@@ -75,7 +76,7 @@ impl Which {
             return Ok(Some(buyers));
         }
         output.aside(&format!(
-            "Reading the keys of the whole streams table to find every buyer, at most {rate} read units a second."
+            "Reading the keys of the whole streams table to find every buyer, at most {rate} read units per second."
         ))?;
         let progress = Progress::counting("commits read");
         let found = scan(tables, rate, interrupted, &progress).await;

@@ -1,4 +1,4 @@
-//! Every buyer there is.
+//! Finds every buyer by scanning the streams table, and draws a sample.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,9 +11,10 @@ use crate::output::count;
 use crate::progress::Progress;
 use crate::{Failure, Tables};
 
-/// Every buyer with a stream, from the keys of the whole streams table, at most so many read units a second. `None` if interrupted.
+/// Every buyer with a stream, from the keys of the whole streams table. Reads at most `rate` units per second. `None`
+/// if interrupted.
 ///
-/// A scan sees no snapshot of the table: a buyer first recorded while it runs may be missing.
+/// A scan is not a snapshot of the table: a buyer first recorded while it runs may be missing.
 pub(super) async fn scan(
     tables: &Tables,
     rate: u32,
@@ -42,7 +43,8 @@ pub(super) async fn scan(
     }
 }
 
-/// So many of these buyers, by a hash of their ids: where a few come or go, the sample stays the same but for a few.
+/// A sample of these buyers, chosen by a hash of their ids: the same buyers give the same sample, and a few more or
+/// fewer buyers change it only a little.
 #[must_use]
 pub fn sample(buyers: impl IntoIterator<Item = BuyerId>, size: u64) -> Vec<BuyerId> {
     let mut hashed: Vec<_> =
@@ -65,19 +67,22 @@ mod tests {
     }
 
     #[test]
-    fn a_sample_is_the_same_every_time_in_whatever_order_buyers_come() {
+    fn a_sample_does_not_depend_on_the_order_of_the_buyers() {
         let one = sample(buyers(0..1000), 50);
         let mut turned: Vec<_> = buyers(0..1000).collect();
         turned.reverse();
         assert_eq!(sample(turned, 50), one);
         assert_eq!(one.len(), 50);
         let smaller = sample(buyers(0..1000), 10);
-        assert!(smaller.iter().all(|buyer| one.contains(buyer)), "a larger one contains every smaller one");
+        assert!(
+            smaller.iter().all(|buyer| one.contains(buyer)),
+            "a larger sample contains every smaller one"
+        );
         assert_eq!(sample(buyers(0..3), 50).len(), 3);
     }
 
     #[test]
-    fn a_few_new_buyers_change_little_of_a_sample() {
+    fn a_few_new_buyers_change_a_sample_only_a_little() {
         let (before, after) = (sample(buyers(0..1000), 100), sample(buyers(0..1010), 100));
         let kept = before.iter().filter(|buyer| after.contains(buyer)).count();
         assert!(kept >= 95, "{kept}");

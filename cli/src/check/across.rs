@@ -1,4 +1,5 @@
-//! What is wrong between lines. Only fingerprints are kept, so a file of any size can be checked.
+//! Checks across lines: contradictions, reused ids and order. Only fingerprints are kept, so that a file of any size
+//! can be checked.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,15 +9,15 @@ use sha2::{Digest as _, Sha256};
 
 use super::Remark;
 
-/// The first 16 bytes of a SHA-256: two of a kind are one and the same.
+/// The first 16 bytes of a SHA-256 digest. Equal fingerprints are taken to mean equal values.
 type Fingerprint = u128;
 
 /// The events seen so far.
 #[derive(Debug, Default)]
 pub(super) struct Across {
-    /// By buyer and offer, and offer version: where it stands first, and what it says.
+    /// By buyer and offer, and offer version: the first line with that version, and its content.
     versions: HashMap<(Fingerprint, u32), Seen>,
-    /// By event id: where it stands first, and what it names.
+    /// By event id: the first line with that id, and the event it names.
     ids: HashMap<Fingerprint, Seen>,
 }
 
@@ -27,8 +28,8 @@ struct Seen {
 }
 
 impl Across {
-    /// What is wrong with an event beside those before it.
-    pub(super) fn take(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
+    /// Adds an event and returns its conflicts with earlier lines.
+    pub(super) fn add(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
         let IncomingEvent { buyer, event, dropped: _ } = incoming;
         let content = fingerprint(&[&format!("{:?}", event.change.digest())]);
         let offer = fingerprint(&[buyer.as_str(), event.offer.as_str()]);
@@ -43,7 +44,7 @@ impl Across {
                 line,
                 Some("data.offerVersion"),
                 format!(
-                    "contradicts line {}: another type or other data under the same version of the offer",
+                    "contradicts line {}: the same version of the offer with another type or other data",
                     taken.get().line
                 ),
             )),
@@ -59,21 +60,21 @@ impl Across {
                 line,
                 Some("id"),
                 format!(
-                    "names another event in line {}: SQS would swallow the second one, for it is the deduplication id",
+                    "is already the id of another event in line {}: SQS drops the second event, because the id is its deduplication id",
                     taken.get().line
                 ),
             )),
             Entry::Occupied(taken) => remarks.push(Remark::warning(
                 line,
                 Some("id"),
-                format!("repeats line {}: SQS swallows it when both are posted within five minutes", taken.get().line),
+                format!("repeats line {}: SQS drops the repeat if both are posted within five minutes", taken.get().line),
             )),
         }
         remarks
     }
 
-    /// What is worth knowing of the order, by line: versions that are missing in between, and versions after later ones.
-    /// Neither is wrong: Leadstream holds what is early.
+    /// Warnings about order, by line: versions missing in between, and versions that follow later ones. Neither is a
+    /// fault, because Leadstream holds early events.
     pub(super) fn order(self) -> Vec<Remark> {
         let mut seen: Vec<_> =
             self.versions.into_iter().map(|((offer, version), seen)| (offer, version, seen.line)).collect();
@@ -90,7 +91,7 @@ impl Across {
                     _ => format!("versions {} to {} of this offer are", before + 1, version - 1),
                 };
                 let rule = format!(
-                    "{missing} not in the file: unless posted elsewhere, this event is held until then"
+                    "{missing} not in this file: this event is held until all earlier versions are recorded"
                 );
                 remarks.push(Remark::warning(line, Some("data.offerVersion"), rule));
             }
@@ -103,7 +104,7 @@ impl Across {
                 Some((of, later, at)) if of == offer && later > version => remarks.push(Remark::warning(
                     line,
                     Some("data.offerVersion"),
-                    format!("version {version} comes after version {later} of this offer, which stands in line {at}"),
+                    format!("version {version} follows version {later} of this offer, which is in line {at}"),
                 )),
                 Some(_) | None => latest = Some((offer, version, line)),
             }
@@ -113,7 +114,7 @@ impl Across {
     }
 }
 
-/// The parts must not contain a slash.
+/// The fingerprint of several parts. They must not contain a slash.
 fn fingerprint(parts: &[&str]) -> Fingerprint {
     let digest = Sha256::digest(parts.join("/"));
     digest.iter().take(16).fold(0, |number, byte| (number << 8) | u128::from(*byte))

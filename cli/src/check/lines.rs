@@ -2,7 +2,7 @@ use std::io::{self, BufRead, ErrorKind};
 
 use contract::incoming::{IncomingEvent, LARGEST_BODY, Refusal, decode};
 
-/// The lines of a file of any size, one at a time. Of a line that is too large anyway only the beginning is kept.
+/// Reads a file of any size line by line. Only the beginning is kept of a line longer than the largest event.
 #[derive(Debug)]
 pub(crate) struct Lines<R> {
     reader: R,
@@ -10,18 +10,18 @@ pub(crate) struct Lines<R> {
     kept: Vec<u8>,
 }
 
-/// One line without its end.
+/// One line, without its line ending.
 #[derive(Debug)]
 pub(crate) struct Line<'a> {
-    /// From 1.
+    /// The line's number, from 1.
     pub(crate) number: u64,
-    /// How long it is in the file.
+    /// Its length in the file, in bytes.
     bytes: usize,
-    /// All of it, unless it is too large.
+    /// The whole line, or only its beginning if it is too large.
     kept: &'a [u8],
 }
 
-/// What a line is to the contract.
+/// What a line contains, judged by the contract.
 #[derive(Debug)]
 pub(crate) enum Content<'a> {
     Blank,
@@ -30,7 +30,7 @@ pub(crate) enum Content<'a> {
         incoming: Box<IncomingEvent>,
     },
     NotUtf8,
-    /// What some editors put before the first line.
+    /// It begins with a byte order mark, which some editors write at the beginning of a file.
     ByteOrderMark,
     Refused(Refusal),
 }
@@ -40,13 +40,13 @@ impl<R: BufRead> Lines<R> {
         Self { reader, number: 0, kept: Vec::new() }
     }
 
-    /// The next line, if there is one.
+    /// The next line; `None` at the end of the file.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
-        // The end of a line in two bytes may have to be kept besides the largest body.
+        // Besides the largest body, the carriage return of a line ending must fit.
         const KEPT: usize = LARGEST_BODY + 2;
         self.kept.clear();
         let mut bytes = 0;
-        let mut is_there = false;
+        let mut has_line = false;
         loop {
             let available = match self.reader.fill_buf() {
                 Ok(available) => available,
@@ -56,7 +56,7 @@ impl<R: BufRead> Lines<R> {
             if available.is_empty() {
                 break;
             }
-            is_there = true;
+            has_line = true;
             let end = available.iter().position(|byte| *byte == b'\n');
             let taken = available.get(..end.unwrap_or(available.len())).unwrap_or_default();
             bytes += taken.len();
@@ -68,7 +68,7 @@ impl<R: BufRead> Lines<R> {
                 break;
             }
         }
-        if !is_there {
+        if !has_line {
             return Ok(None);
         }
         self.number += 1;
@@ -106,7 +106,7 @@ mod tests {
     use super::{Content, LARGEST_BODY, Lines, Refusal};
 
     fn lines(text: &[u8]) -> Vec<(u64, usize)> {
-        // A reader that gives three bytes at a time: lines lie across its pieces.
+        // The reader returns three bytes at a time, so that lines span its buffers.
         let mut lines = Lines::of(std::io::BufReader::with_capacity(3, text));
         let mut found = Vec::new();
         while let Some(line) = lines.next().unwrap() {
@@ -116,25 +116,24 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_counted_however_they_end() {
+    fn lines_are_counted_with_any_line_ending() {
         assert_eq!(lines(b"abcdef\n\r\nab\r\nlast"), [(1, 6), (2, 0), (3, 2), (4, 4)]);
         assert_eq!(lines(b""), []);
         assert_eq!(lines(b"\n"), [(1, 0)]);
     }
 
     #[test]
-    fn a_line_is_too_large_by_its_bytes_in_the_file_and_never_kept_whole() {
-        for (bytes, is_taken) in [(LARGEST_BODY, true), (LARGEST_BODY + 1, false), (3 * LARGEST_BODY, false)]
-        {
+    fn a_line_is_too_large_by_its_bytes_and_is_never_kept_whole() {
+        for (bytes, fits) in [(LARGEST_BODY, true), (LARGEST_BODY + 1, false), (3 * LARGEST_BODY, false)] {
             let text = format!("{}\r\n{{}}\n", " ".repeat(bytes));
             let mut lines = Lines::of(text.as_bytes());
             let line = lines.next().unwrap().unwrap();
             match line.content() {
-                Content::Blank => assert!(is_taken, "{bytes}"),
+                Content::Blank => assert!(fits, "{bytes}"),
                 Content::Refused(refusal) => {
-                    // The end of a line in two bytes is seen only where the whole line is kept.
-                    assert!(!is_taken, "{bytes}");
-                    assert!(matches!(refusal, Refusal::TooLarge { bytes: told } if told >= bytes));
+                    // A carriage return is removed only if the whole line was kept.
+                    assert!(!fits, "{bytes}");
+                    assert!(matches!(refusal, Refusal::TooLarge { bytes: reported } if reported >= bytes));
                 }
                 Content::Event { .. } | Content::NotUtf8 | Content::ByteOrderMark => panic!("{bytes}"),
             }

@@ -1,4 +1,4 @@
-//! `leads check`: every line of a file against the contract.
+//! `leads check`: checks every line of a file against the contract.
 
 mod across;
 mod lines;
@@ -18,29 +18,29 @@ use serde_json::{Value, json};
 use crate::output::{Output, count};
 use crate::{Exit, Failure};
 
-/// Something to be said of a line. Names places and numbers, never values: those may be personal.
+/// A finding or a warning about a line. It names fields and numbers but never values, which may be personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remark {
     /// The line, from 1.
     pub line: u64,
-    /// Whether it is no fault, only worth knowing.
+    /// Whether it is a warning. Warnings do not keep the event from being posted.
     pub is_warning: bool,
-    /// The field, as in `data.offerVersion`; `None` where it is about the whole line.
+    /// The field, as in `data.offerVersion`; `None` if the remark is about the whole line.
     pub path: Option<&'static str>,
-    /// What it must be, or what is the matter.
+    /// The rule that is broken, or the problem.
     pub rule: String,
 }
 
-/// What was checked.
+/// The counts of a check.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Lines, blank ones too.
+    /// All lines, including blank ones.
     pub lines: u64,
-    /// Lines that are events as the contract has them.
+    /// Lines that the contract accepts as events.
     pub events: u64,
-    /// Faults.
+    /// Faults that must be fixed before the file can be posted.
     pub findings: u64,
-    /// What is worth knowing.
+    /// Warnings.
     pub warnings: u64,
 }
 
@@ -59,7 +59,7 @@ impl Remark {
 }
 
 impl fmt::Display for Remark {
-    /// `LINE: path: rule`, to go after the name of the file.
+    /// Writes `LINE: path: rule`, to be printed after the file's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let warning = if self.is_warning { "warning: " } else { "" };
         match self.path {
@@ -69,23 +69,23 @@ impl fmt::Display for Remark {
     }
 }
 
-/// Checks every line and tells all that is to be said: findings in the order of lines, then the warnings about order.
-/// Keeps nothing but fingerprints, so a file may be of any size. `name` stands for the file in errors.
+/// Checks every line and calls `emit` with each remark: first findings and warnings in line order, then the warnings
+/// about order. Only fingerprints are kept, so the file may be of any size. `name` names the file in errors.
 ///
 /// # Errors
-/// [`Failure::Read`], and what `tell` fails with.
+/// [`Failure::Read`], and the errors of `emit`.
 pub fn check(
     reader: impl BufRead,
     name: &str,
-    mut tell: impl FnMut(Remark) -> Result<(), Failure>,
+    mut emit: impl FnMut(Remark) -> Result<(), Failure>,
 ) -> Result<Tally, Failure> {
     let mut tally = Tally::default();
     let mut across = Across::default();
     let mut lines = Lines::of(reader);
-    let mut told = |remarks: Vec<Remark>, tally: &mut Tally| {
+    let mut emit_all = |remarks: Vec<Remark>, tally: &mut Tally| {
         for remark in remarks {
             *(if remark.is_warning { &mut tally.warnings } else { &mut tally.findings }) += 1;
-            tell(remark)?;
+            emit(remark)?;
         }
         Ok(())
     };
@@ -95,42 +95,45 @@ pub fn check(
             Content::Blank => Vec::new(),
             Content::NotUtf8 => vec![Remark::finding(line.number, None, "is not valid UTF-8".to_owned())],
             Content::ByteOrderMark => {
-                let rule = "begins with a byte order mark, which JSON must not: save the file without one";
+                let rule =
+                    "begins with a byte order mark, which JSON does not allow: save the file without it";
                 vec![Remark::finding(line.number, None, rule.to_owned())]
             }
             Content::Refused(refusal) => findings_of(line.number, refusal),
             Content::Event { body, incoming } => {
                 tally.events += 1;
-                let mut remarks = across.take(line.number, &incoming);
+                let mut remarks = across.add(line.number, &incoming);
                 remarks.extend(warnings_of(line.number, &incoming));
-                // Source: Amazon SQS API Reference, `SendMessage`: the characters that a message may have.
+                // Source: Amazon SQS API Reference, `SendMessage`: the characters allowed in a message.
                 if body.contains(['\u{fffe}', '\u{ffff}']) {
-                    let rule = "holds U+FFFE or U+FFFF, which SQS does not take: write it as a JSON escape";
+                    let rule = "contains U+FFFE or U+FFFF, which SQS rejects: write it as a JSON escape";
                     remarks.push(Remark::finding(line.number, None, rule.to_owned()));
                 }
                 remarks
             }
         };
-        told(remarks, &mut tally)?;
+        emit_all(remarks, &mut tally)?;
     }
-    told(across.order(), &mut tally)?;
+    emit_all(across.order(), &mut tally)?;
     Ok(tally)
 }
 
-/// What an event is taken without, and whether it is about a buyer who cannot be written to.
+/// Warnings about one event: malformed optional fields that are dropped, and an e-mail address that cannot be used.
 fn warnings_of(line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
     let event = &incoming.event;
     let dropped = incoming.dropped.iter().map(|field| {
         let rule = match *field {
-            "time" => "is no moment in RFC 3339 such as 2026-11-23T10:00:00Z: dropped, the event is recorded without it",
-            _ => "is not well-formed: dropped, the event is recorded without it",
+            "time" => {
+                "is not an RFC 3339 timestamp such as 2026-11-23T10:00:00Z: the event is recorded without it"
+            }
+            _ => "is malformed: the event is recorded without it",
         };
         Remark::warning(line, Some(field), rule.to_owned())
     });
     let address = match &event.change {
         OfferChange::Made { contact: Some(contact), .. } if address::checked(&contact.email).is_none() => {
             let rule = format!(
-                "is not an address that can be written to: every e-mail about the offer of event {} would be rejected",
+                "is not a usable e-mail address: every e-mail about the offer of event {} would be rejected",
                 event.id
             );
             Some(Remark::warning(line, Some("data.buyer.email"), rule))
@@ -147,10 +150,14 @@ fn warnings_of(line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
 fn findings_of(line: u64, refusal: Refusal) -> Vec<Remark> {
     match refusal {
         Refusal::TooLarge { bytes } => {
-            vec![Remark::finding(line, None, format!("is {bytes} bytes: at most {LARGEST_BODY} are taken"))]
+            vec![Remark::finding(
+                line,
+                None,
+                format!("is {bytes} bytes long: at most {LARGEST_BODY} are allowed"),
+            )]
         }
         Refusal::NotJson { column, .. } => {
-            vec![Remark::finding(line, None, format!("is not JSON from column {column} on"))]
+            vec![Remark::finding(line, None, format!("is not valid JSON from column {column} on"))]
         }
         Refusal::UnknownType => {
             vec![Remark::finding(line, Some("type"), format!("must be one of {}", TYPES.join(", ")))]
@@ -162,7 +169,7 @@ fn findings_of(line: u64, refusal: Refusal) -> Vec<Remark> {
     }
 }
 
-/// Checks a file and writes what was found: at once for people, at the end as part of a JSON document.
+/// Checks a file and prints the remarks: immediately as text, or at the end as part of the returned JSON document.
 pub(crate) fn report<O: Write, E: Write>(
     reader: impl BufRead,
     name: &str,

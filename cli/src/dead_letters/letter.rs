@@ -4,32 +4,32 @@ use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeN
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
-/// The reason of a letter without one: SQS moved the message itself, which the recorder could never settle.
+/// The reason of a letter that carries none. Such a letter was moved by SQS, after more receives than the queue allows.
 pub const TOO_MANY_RECEIVES: &str = "too-many-receives";
 
-/// A dead letter, as it was handed out.
+/// A dead letter, as received from SQS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letter {
     /// Its SQS message id in the dead-letter queue.
     pub id: String,
-    /// The message group it came in: the buyer, unless that is what is wrong with it.
+    /// Its message group. This is the buyer, unless the message was set aside because of its group.
     pub buyer: String,
     /// Why it was set aside.
     pub reason: String,
-    /// What is wrong and what to do, where the recorder set it aside.
+    /// What is wrong and what to do, if the recorder set it aside.
     pub detail: Option<String>,
-    /// The ids it came with, where the recorder set it aside: a JSON object.
+    /// The ids of the original message as a JSON object, if the recorder set it aside.
     pub source: Option<String>,
-    /// When it was sent: to this queue by the recorder, or to the first one where SQS moved it.
+    /// When it was sent: to this queue by the recorder or, if SQS moved it, to the queue of offer events.
     pub sent_at: Option<Timestamp>,
-    /// The message, unchanged. Holds personal data.
+    /// The message, unchanged. It contains personal data.
     pub body: String,
-    /// What it is deleted or released by, until it is handed out again.
+    /// The receipt handle, with which it is deleted or released. It is valid until the letter is received again.
     pub(super) receipt: String,
 }
 
 impl Letter {
-    /// `None` for a message without id or group, as no FIFO queue has them.
+    /// Converts a message. `None` if it has no id, group or receipt handle, which never happens in a FIFO queue.
     pub(super) fn of(message: Message) -> Option<Self> {
         let system =
             |name: &MessageSystemAttributeName| message.attributes().and_then(|known| known.get(name));
@@ -50,33 +50,33 @@ impl Letter {
         })
     }
 
-    /// The id of the message that the recorder set aside.
+    /// The id of the original message, if the recorder set this letter aside.
     pub(super) fn source_id(&self) -> Option<String> {
         let source: Value = serde_json::from_str(self.source.as_deref()?).ok()?;
         source["messageId"].as_str().map(str::to_owned)
     }
 }
 
-/// Which letters are meant: those of which all that is asked for is true.
+/// A selection of letters. A letter is selected if it meets every condition that is set.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Selection {
-    /// Any of these reasons.
+    /// Its reason is one of these; an empty list selects any reason.
     pub reasons: Vec<String>,
-    /// Any of these buyers.
+    /// Its buyer is one of these; an empty list selects any buyer.
     pub buyers: Vec<String>,
-    /// Any of these ids.
+    /// Its id is one of these; an empty list selects any id.
     pub ids: Vec<String>,
-    /// Sent at least this long ago.
+    /// It was sent at least this long ago.
     pub older_than: Option<SignedDuration>,
-    /// Sent at most this long ago.
+    /// It was sent at most this long ago.
     pub newer_than: Option<SignedDuration>,
 }
 
 impl Selection {
-    /// Whether this letter is meant. One that does not say when it was sent is neither old nor new.
+    /// Whether this letter is selected. A letter without a sending time meets neither condition on age.
     #[must_use]
     pub fn takes(&self, letter: &Letter, now: Timestamp) -> bool {
-        let is_among = |asked: &[String], is: &String| asked.is_empty() || asked.contains(is);
+        let is_among = |wanted: &[String], value: &String| wanted.is_empty() || wanted.contains(value);
         let age = letter.sent_at.map(|sent| now.duration_since(sent));
         is_among(&self.reasons, &letter.reason)
             && is_among(&self.buyers, &letter.buyer)
@@ -89,9 +89,9 @@ impl Selection {
 impl fmt::Display for Selection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
-        let mut any = |what: &str, asked: &[String]| {
-            if !asked.is_empty() {
-                words.push(format!("{what} {}", asked.join(" or ")));
+        let mut any = |what: &str, wanted: &[String]| {
+            if !wanted.is_empty() {
+                words.push(format!("{what} {}", wanted.join(" or ")));
             }
         };
         any("with the reason", &self.reasons);

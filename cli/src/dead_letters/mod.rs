@@ -1,4 +1,4 @@
-//! `leads dead-letters`: what the recorder or SQS set aside, looked at, given another try, or dropped.
+//! `leads dead-letters`: lists, shows, redrives and drops messages that the recorder or SQS set aside.
 
 mod letter;
 mod page;
@@ -36,7 +36,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     match command {
         DeadLetters::List { picked } => {
             let done = work(&queue, &picked.selection(), Doing::Looking, now).await?;
-            done.tell(Doing::Looking, output)?;
+            done.report(Doing::Looking, output)?;
             Ok(Exit::Good)
         }
         DeadLetters::Show { id, body } => show(&queue, id, *body, output).await,
@@ -54,10 +54,10 @@ pub(crate) async fn command<O: Write, E: Write>(
             let selection = picked.selection();
             if !yes {
                 let done = work(&queue, &selection, Doing::Looking, now).await?;
-                done.tell(Doing::Looking, output)?;
+                done.report(Doing::Looking, output)?;
                 return Err(Failure::NotConfirmed { what: format!("dropping {selection}") });
             }
-            output.aside(&format!("Dropping {selection}, for good."))?;
+            output.aside(&format!("Dropping {selection} permanently."))?;
             finish(work(&queue, &selection, Doing::Dropping, now).await?, Doing::Dropping, &selection, output)
         }
     }
@@ -71,7 +71,8 @@ async fn show<O: Write, E: Write>(
 ) -> Result<Exit, Failure> {
     let Some(letter) = find(queue, id).await? else {
         output.aside(&format!(
-            "{id} is not there, or behind ten others of its buyer: SQS hands out no more of one buyer at once"
+            "{id} was not found. It may be waiting behind ten other letters of its buyer: SQS hands out at most ten of a \
+             buyer at once."
         ))?;
         return Ok(Exit::Findings);
     };
@@ -89,7 +90,7 @@ fn finish<O: Write, E: Write>(
     selection: &Selection,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    done.tell(doing, output)?;
+    done.report(doing, output)?;
     if !done.failures.is_empty() {
         return Err(done.failures.swap_remove(0).1);
     }
@@ -98,7 +99,7 @@ fn finish<O: Write, E: Write>(
     if missing.is_empty() {
         return Ok(if done.is_cut_short { Exit::Findings } else { Exit::Good });
     }
-    output.aside(&format!("not found, or not what else was asked for: {}", missing.join(", ")))?;
+    output.aside(&format!("not found, or excluded by the other options: {}", missing.join(", ")))?;
     Ok(Exit::Findings)
 }
 

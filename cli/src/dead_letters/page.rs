@@ -7,7 +7,7 @@ use crate::Failure;
 use crate::output::{Output, count, harmless, moment, or_dash, table};
 
 impl Letter {
-    /// The letter for people.
+    /// The letter as text.
     #[must_use]
     pub fn text(&self, with_body: bool) -> String {
         let rows = [
@@ -17,12 +17,12 @@ impl Letter {
             ("reason", harmless(&self.reason)),
             ("detail", or_dash(self.detail.as_deref().map(harmless))),
             ("source", or_dash(self.source.as_deref().map(harmless))),
-            ("body", if with_body { harmless(&self.body) } else { "not shown; --body shows it".to_owned() }),
+            ("body", if with_body { harmless(&self.body) } else { "not shown; use --body".to_owned() }),
         ];
         rows.map(|(name, value)| format!("{name:8}{value}")).join("\n")
     }
 
-    /// The letter for programs.
+    /// The letter as JSON.
     #[must_use]
     pub fn json(&self, with_body: bool) -> Value {
         let source = self.source.as_deref();
@@ -42,7 +42,7 @@ impl Letter {
 }
 
 impl Done {
-    pub(super) fn tell<O: Write, E: Write>(
+    pub(super) fn report<O: Write, E: Write>(
         &self,
         doing: Doing,
         output: &mut Output<'_, O, E>,
@@ -50,7 +50,7 @@ impl Done {
         if output.is_json { output.json(&self.json(doing)) } else { output.line(&self.text(doing)) }
     }
 
-    /// What became of the letters, for people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self, doing: Doing) -> String {
         let mut parts = Vec::new();
@@ -74,12 +74,12 @@ impl Done {
         let number = count(self.letters.len() as u64, "dead letter");
         let others = match self.others {
             0 => String::new(),
-            others => format!(", {others} more seen and left"),
+            others => format!(", {others} other seen and left alone"),
         };
-        parts.push(format!("{number} {word}{others}; about {} in the queue before.", self.about));
+        parts.push(format!("{number} {word}{others}; the queue held about {}.", self.about));
         for (letter, failure) in &self.failures {
             parts.push(format!(
-                "Stopped at {} of {}, and all that is behind it stays: {}",
+                "Stopped at {} of {}; the later letters of this buyer stay in the queue: {}",
                 letter.id,
                 harmless(&letter.buyer),
                 platform::telemetry::chain(failure)
@@ -88,17 +88,17 @@ impl Done {
         if !self.hiding.is_empty() {
             let buyers: Vec<String> = self.hiding.iter().map(|buyer| harmless(buyer)).collect();
             parts.push(format!(
-                "There may be more behind the first ten that are left of: {}. SQS hands out no more of a buyer at once.",
+                "More letters may be waiting behind ten that are left of: {}. SQS hands out at most ten of a buyer at once.",
                 buyers.join(", ")
             ));
         }
         if self.is_cut_short {
-            parts.push("It ended before all was seen; run it again to go on.".to_owned());
+            parts.push("Stopped before the whole queue was seen; run it again to continue.".to_owned());
         }
         parts.join("\n")
     }
 
-    /// The same for programs.
+    /// The result as JSON.
     #[must_use]
     pub fn json(&self, doing: Doing) -> Value {
         let name = match doing {

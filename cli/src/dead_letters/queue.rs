@@ -6,16 +6,18 @@ use aws_sdk_sqs::types::{
 use super::letter::Letter;
 use crate::Failure;
 
-/// The most messages that SQS hands out at once; of a message group it hands out no more while some are not deleted.
+/// The maximum number of messages in one response of SQS. While messages of a group are in flight, SQS hands out no
+/// others of that group.
 pub(super) const HANDED_OUT: usize = 10;
 
-/// How long a letter stays with us if we vanish, in seconds.
+/// The visibility time-out in seconds: after this time the letters reappear if the command dies.
 const VISIBILITY: i32 = 60;
 
-/// How long is waited for letters, in seconds: long polling asks every server, so that nothing means nothing.
+/// The time in seconds for which a receive waits for letters. Long polling asks every server of SQS, so an empty
+/// response means an empty queue.
 const WAIT: i32 = 2;
 
-/// The dead-letter queue of the offer events, and the queue that they came from.
+/// The dead-letter queue of the offer events, and the queue that the letters came from.
 #[derive(Debug, Clone)]
 pub struct DeadLetterQueue {
     sqs: Client,
@@ -24,13 +26,13 @@ pub struct DeadLetterQueue {
 }
 
 impl DeadLetterQueue {
-    /// The queue of this URL; letters are redriven to that one.
+    /// The queue at `url`; letters are redriven to `offer_events`.
     #[must_use]
     pub const fn new(sqs: Client, url: String, offer_events: Option<String>) -> Self {
         Self { sqs, url, offer_events }
     }
 
-    /// About how many letters there are, those that are handed out at the moment too.
+    /// The approximate number of letters, including those in flight.
     ///
     /// # Errors
     /// [`Failure::DeadLetters`].
@@ -71,7 +73,8 @@ impl DeadLetterQueue {
         Ok(answer.messages.unwrap_or_default().into_iter().filter_map(Letter::of).collect())
     }
 
-    /// Makes letters visible again at once, in the order that they stood in. One that cannot be is visible soon anyway.
+    /// Makes letters visible again immediately, in their original order. Failures are ignored, because the letters
+    /// reappear anyway after [`VISIBILITY`].
     pub(super) async fn release(&self, receipts: &[String]) {
         for receipts in receipts.chunks(HANDED_OUT) {
             let mut request = self.sqs.change_message_visibility_batch().queue_url(&self.url);
@@ -100,10 +103,11 @@ impl DeadLetterQueue {
             .map_err(|error| Failure::NotDeleted { id: letter.id.clone(), source: Box::new(error) })
     }
 
-    /// Gives a letter another try, and deletes it once the queue has it. Tells the id it has there.
+    /// Sends a letter to the queue of offer events, and deletes it once that queue has it. Returns the new message id.
     ///
-    /// The deduplication id is one that the queue has not seen, for it swallows those of the last five minutes; and the same
-    /// one when the same letter is redriven again, because we vanished before we deleted it.
+    /// The deduplication id is derived from the letter's id. It differs from the original one, because SQS drops
+    /// deduplication ids seen within the last five minutes. It stays the same if the letter is redriven again because
+    /// the command died before the deletion.
     pub(super) async fn redrive(&self, letter: &Letter) -> Result<String, Failure> {
         let not_redriven = |source| Failure::NotRedriven { id: letter.id.clone(), source };
         let answer = self

@@ -1,10 +1,12 @@
-//! Going through the dead-letter queue, which is FIFO: while letters of a buyer are handed out, SQS hands out no further
-//! ones of that buyer. So a look sees at most the first ten of each; to get further, the first ones must be deleted.
+//! Works through the dead-letter queue, which is FIFO: while letters of a buyer are in flight, SQS hands out no others
+//! of that buyer. A look therefore sees at most the first ten letters of each buyer; later ones become visible once
+//! earlier ones are deleted.
 //!
-//! It goes in rounds. In a round everything is taken that SQS hands out: what is selected is redriven or dropped at once,
-//! what is not stays handed out, so that SQS goes on to other buyers, and is released at the round's end. As long as a
-//! round got something done there is another one, for that has made room behind what was released. It ends there, or where
-//! twice as many letters are done as there seemed to be: then they come as fast as they go.
+//! The work is done in rounds. A round receives until SQS hands out nothing new. Selected letters are redriven or
+//! dropped immediately; the others stay in flight, so that SQS continues with other buyers, and are released at the end
+//! of the round. A round that redrove or dropped a letter is followed by another one, because later letters may have
+//! become visible. The work ends after a round without progress, or when twice as many letters were done as the queue
+//! held: then letters arrive as fast as they are removed.
 //!
 //! Source: Amazon SQS Developer Guide, "FIFO queue delivery logic".
 
@@ -16,49 +18,49 @@ use super::letter::{Letter, Selection};
 use super::queue::{DeadLetterQueue, HANDED_OUT};
 use crate::Failure;
 
-/// The most letters that are held back in one round. SQS itself ends at 20,000.
-const MOST_HELD_BACK: usize = 10_000;
+/// The maximum number of letters kept in flight in one round. SQS itself allows 20,000.
+const MOST_IN_FLIGHT: usize = 10_000;
 
-/// So many letters may be done, however few there seem to be: the count is late by a minute.
+/// The number of letters that may always be done, because the count of SQS lags by up to a minute.
 const FEW: u64 = 1_000;
 
-/// Of how many buyers a letter may fail before it is no use going on.
+/// The number of buyers with a failed letter after which the work ends.
 const MOST_FAILURES: usize = 10;
 
-/// What is done with the letters that are selected.
+/// What to do with the selected letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Doing {
-    /// Nothing: they are looked at.
+    /// Look at them without changing anything.
     Looking,
-    /// They are sent to the queue of offer events, and deleted.
+    /// Send them to the queue of offer events, then delete them.
     Redriving,
-    /// They are deleted.
+    /// Delete them.
     Dropping,
 }
 
-/// What became of the letters.
+/// The result of working through the queue.
 #[derive(Debug, Default)]
 pub struct Done {
-    /// Those that are selected and were handed out: looked at, redriven or dropped. In the order of the queue within each
-    /// buyer; without their bodies.
+    /// The selected letters that were seen, redriven or dropped, without their bodies. Letters of a buyer are in the
+    /// order of the queue.
     pub letters: Vec<Letter>,
-    /// How many others were seen, and are still there.
+    /// The number of letters seen that are not selected and remain in the queue.
     pub others: usize,
-    /// Buyers of whom there may be more behind the first ten, which SQS does not hand out while those are there.
+    /// Buyers with at least ten remaining letters. SQS may hold more of them, but hands out only the first ten.
     pub hiding: BTreeSet<String>,
-    /// Letters that could not be done, at most one of each buyer: nothing behind it was touched.
+    /// Letters that could not be redriven or dropped, at most one of each buyer: its later letters were not touched.
     pub failures: Vec<(Letter, Failure)>,
-    /// About how many there were in the queue at the beginning, in all.
+    /// The approximate number of letters in the queue at the beginning.
     pub about: u64,
-    /// It ended before all was seen that SQS would hand out.
+    /// Whether the work ended before SQS had handed out all it would.
     pub is_cut_short: bool,
 }
 
-/// Goes through the queue. What is not redriven or dropped is visible again when this returns.
+/// Works through the queue. Letters that are not redriven or dropped are visible again when this returns.
 ///
 /// # Errors
-/// [`Failure::DeadLetters`], if the queue does not answer at all. A letter that cannot be done is none: see
-/// [`Done::failures`].
+/// [`Failure::DeadLetters`] if the queue does not answer. A letter that cannot be redriven or dropped is not an error; it
+/// is in [`Done::failures`].
 pub async fn work(
     queue: &DeadLetterQueue,
     selection: &Selection,
@@ -71,14 +73,14 @@ pub async fn work(
     let mut worker = Worker { queue, selection, doing, now, most, done, sent: BTreeSet::new() };
     loop {
         let before = worker.done.letters.len();
-        let mut held_back = HeldBack::default();
-        let ended = worker.round(&mut held_back).await;
-        queue.release(&held_back.receipts()).await;
+        let mut in_flight = InFlight::default();
+        let ended = worker.round(&mut in_flight).await;
+        queue.release(&in_flight.receipts()).await;
         ended?;
         let is_looking = doing == Doing::Looking;
         let done = &mut worker.done;
-        done.others = held_back.letters.len() - if is_looking { done.letters.len() } else { 0 };
-        done.hiding = held_back.hiding();
+        done.others = in_flight.letters.len() - if is_looking { done.letters.len() } else { 0 };
+        done.hiding = in_flight.hiding();
         if is_looking || done.letters.len() == before || worker.is_enough() {
             return Ok(worker.done);
         }
@@ -92,18 +94,20 @@ struct Worker<'a> {
     now: Timestamp,
     most: usize,
     done: Done,
-    /// The ids that redriven letters got: what the recorder sets aside again of them is not redriven in the same run.
+    /// The new message ids of redriven letters. If the recorder sets one aside again, it is not redriven in the same
+    /// run.
     sent: BTreeSet<String>,
 }
 
-/// Letters that are handed out and stay so until the round ends: id, buyer and receipt.
+/// Letters that stay in flight until the round ends: buyer and receipt handle by id.
 #[derive(Default)]
-struct HeldBack {
+struct InFlight {
     letters: BTreeMap<String, (String, String)>,
 }
 
-impl HeldBack {
-    /// `false` if it was held back before: its time had run out, and it was handed out again.
+impl InFlight {
+    /// Keeps a letter in flight. Returns `false` if it was already kept: then its visibility time-out had expired and
+    /// SQS handed it out again.
     fn keep(&mut self, letter: &Letter) -> bool {
         let kept = (letter.buyer.clone(), letter.receipt.clone());
         self.letters.insert(letter.id.clone(), kept).is_none()
@@ -123,7 +127,7 @@ impl HeldBack {
 }
 
 impl Worker<'_> {
-    async fn round(&mut self, held_back: &mut HeldBack) -> Result<(), Failure> {
+    async fn round(&mut self, in_flight: &mut InFlight) -> Result<(), Failure> {
         loop {
             let mut letters = self.queue.receive().await?;
             if letters.is_empty() {
@@ -133,29 +137,29 @@ impl Worker<'_> {
             self.queue.release(&cut_off).await;
             let mut is_new = false;
             for letter in letters {
-                is_new |= self.settle(letter, held_back).await;
+                is_new |= self.settle(letter, in_flight).await;
             }
-            // A whole batch of old acquaintances: their time has run out, and there is nobody else.
+            // All letters of this batch were seen before in this round, so SQS has no new ones to hand out.
             if !is_new || self.is_enough() {
                 return Ok(());
             }
-            if held_back.letters.len() >= MOST_HELD_BACK {
+            if in_flight.letters.len() >= MOST_IN_FLIGHT {
                 self.done.is_cut_short = true;
                 return Ok(());
             }
         }
     }
 
-    /// Tells whether it was not seen before in this round.
-    async fn settle(&mut self, mut letter: Letter, held_back: &mut HeldBack) -> bool {
+    /// Looks at, redrives or drops one letter. Returns whether it was new in this round.
+    async fn settle(&mut self, mut letter: Letter, in_flight: &mut InFlight) -> bool {
         let is_stopped = self.done.failures.iter().any(|(failed, _)| failed.buyer == letter.buyer);
         let is_ours = letter.source_id().is_some_and(|id| self.sent.contains(&id));
         if is_stopped || is_ours || !self.selection.takes(&letter, self.now) {
-            return held_back.keep(&letter);
+            return in_flight.keep(&letter);
         }
         let result = match self.doing {
             Doing::Looking => {
-                let is_new = held_back.keep(&letter);
+                let is_new = in_flight.keep(&letter);
                 if is_new {
                     letter.body.clear();
                     self.done.letters.push(letter);
@@ -169,7 +173,7 @@ impl Worker<'_> {
         match result {
             Ok(()) => self.done.letters.push(letter),
             Err(failure) => {
-                held_back.keep(&letter);
+                in_flight.keep(&letter);
                 self.done.failures.push((letter, failure));
             }
         }
@@ -184,8 +188,9 @@ impl Worker<'_> {
     }
 }
 
-/// Takes the last buyer's letters out of a full batch that began with another buyer's, and tells their receipts: it may
-/// have cut them off, and while they are handed out, those behind them are not. Released, they come again whole.
+/// Removes the last buyer's letters from a full batch that begins with another buyer's, and returns their receipt
+/// handles. The batch may end in the middle of that buyer's letters, and while these are in flight SQS hands out no
+/// later ones. After a release the next batch begins with them.
 fn cut_off(letters: &mut Vec<Letter>) -> Vec<String> {
     let last = letters.last().map(|letter| letter.buyer.clone());
     let is_whole = letters.len() < HANDED_OUT || letters.first().map(|letter| &letter.buyer) == last.as_ref();
@@ -196,21 +201,21 @@ fn cut_off(letters: &mut Vec<Letter>) -> Vec<String> {
     of_last.map(|letter| letter.receipt).collect()
 }
 
-/// Looks for one letter; `None` if SQS does not hand it out.
+/// Finds one letter by id; `None` if SQS does not hand it out.
 ///
 /// # Errors
 /// [`Failure::DeadLetters`].
 pub async fn find(queue: &DeadLetterQueue, id: &str) -> Result<Option<Letter>, Failure> {
-    let mut held_back = HeldBack::default();
-    let found = look_for(queue, id, &mut held_back).await;
-    queue.release(&held_back.receipts()).await;
+    let mut in_flight = InFlight::default();
+    let found = look_for(queue, id, &mut in_flight).await;
+    queue.release(&in_flight.receipts()).await;
     found
 }
 
 async fn look_for(
     queue: &DeadLetterQueue,
     id: &str,
-    held_back: &mut HeldBack,
+    in_flight: &mut InFlight,
 ) -> Result<Option<Letter>, Failure> {
     loop {
         let mut letters = queue.receive().await?;
@@ -218,9 +223,9 @@ async fn look_for(
         let found = letters.iter().find(|letter| letter.id == id).cloned();
         queue.release(&cut_off(&mut letters)).await;
         for letter in letters {
-            is_new |= held_back.keep(&letter);
+            is_new |= in_flight.keep(&letter);
         }
-        if found.is_some() || !is_new || held_back.letters.len() >= MOST_HELD_BACK {
+        if found.is_some() || !is_new || in_flight.letters.len() >= MOST_IN_FLIGHT {
             return Ok(found);
         }
     }

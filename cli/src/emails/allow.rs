@@ -1,4 +1,4 @@
-//! A person's decision that mail may go to a buyer's stopped addresses again.
+//! `leads emails --allow`: an operator's decision to lift the stop on a buyer's addresses.
 
 use std::io::Write;
 
@@ -21,7 +21,7 @@ pub(super) async fn allow<O: Write, E: Write>(
         return Ok(Exit::Findings);
     }
     if !tables.leads.allow(buyer, &stopped).await.map_err(failed)? {
-        output.aside(&format!("the stopped addresses of {buyer} have changed meanwhile: run it again"))?;
+        output.aside(&format!("the stopped addresses of {buyer} changed meanwhile: run it again"))?;
         return Ok(Exit::Findings);
     }
     if output.is_json {
@@ -29,11 +29,11 @@ pub(super) async fn allow<O: Write, E: Write>(
     } else {
         let addresses =
             if stopped.len() == 1 { "1 address".to_owned() } else { format!("{} addresses", stopped.len()) };
-        output.line(&format!("Mail may go to {addresses} of {buyer} again."))?;
+        output.line(&format!("{addresses} of {buyer} may get e-mails again."))?;
     }
     output.aside(&format!(
-        "E-mails rejected meanwhile stay rejected: `leads show {buyer}` lists them, `leads emails --resend BUYER/KEY` sends \
-         one again."
+        "E-mails rejected because of the stop stay rejected: `leads show {buyer}` lists them, and \
+         `leads emails --resend BUYER/KEY` sends one again."
     ))?;
     Ok(Exit::Good)
 }

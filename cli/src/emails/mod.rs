@@ -1,4 +1,4 @@
-//! `leads emails`: e-mails by where they stand, the decision to send some again, and to lift a stop.
+//! `leads emails`: lists e-mails by status, sends some again, and lifts the stop on a buyer's addresses.
 
 mod allow;
 mod resend;
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use crate::output::{Output, count, moment, or_dash, table};
 use crate::{Exit, Failure, Tables};
 
-/// An e-mail and where it stands.
+/// An e-mail with its entry in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
-    /// Whose.
+    /// The buyer.
     pub buyer: BuyerId,
     /// The key of its effect.
     pub key: String,
@@ -26,27 +26,27 @@ pub struct Email {
     pub entry: LedgerEntry,
 }
 
-/// The id of an e-mail: that of its effect, `<buyer>/<key>`.
+/// The id of an e-mail, which is the id of its effect: `<buyer>/<key>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmailId {
-    /// Whose.
+    /// The buyer.
     pub buyer: BuyerId,
     /// The key of its effect.
     pub key: String,
 }
 
-/// Which e-mails are meant: those of which all of this is true.
+/// A selection of e-mails. An e-mail is selected if it meets every condition that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Selection {
-    /// Their status.
+    /// It has this status.
     pub status: Status,
-    /// They came to it at most this long ago.
+    /// It has had this status for at most this long.
     pub newer_than: Option<SignedDuration>,
-    /// Their reason begins with one of these; empty for any reason, or none.
+    /// Its reason begins with one of these; an empty list selects any reason, or none.
     pub reasons: Vec<String>,
 }
 
-/// What the command is to do.
+/// What the command was asked to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
     List(Selection),
@@ -56,7 +56,7 @@ pub(crate) enum Wanted {
 }
 
 impl Selection {
-    /// Whether this e-mail, of the right status, is among them.
+    /// Whether an e-mail that has the status is selected.
     fn takes(&self, entry: &LedgerEntry, now: Timestamp) -> bool {
         let is_new = self.newer_than.is_none_or(|age| now.duration_since(entry.since) <= age);
         let reason = entry.reason.as_deref().unwrap_or_default();
@@ -64,11 +64,11 @@ impl Selection {
     }
 }
 
-/// The e-mails that are selected, longest in their status first, and what finding them cost. Those with something left to do
-/// are in an index; for the others the whole table is read.
+/// The selected e-mails, longest in their status first, and the cost of the scan if there was one. The statuses
+/// `sending`, `unknown` and `retry` are indexed; for the others the whole leads table is scanned.
 ///
 /// # Errors
-/// [`Failure::Everybody`].
+/// [`Failure::LeadsTable`].
 pub async fn emails(
     tables: &Tables,
     selection: &Selection,
@@ -77,14 +77,14 @@ pub async fn emails(
     let email = |(buyer, key, entry)| Email { buyer, key, entry };
     let status = selection.status;
     let (mut found, scanned): (Vec<Email>, _) = if status.is_open() {
-        let work = tables.leads.all_open_work().await.map_err(Failure::Everybody)?;
+        let work = tables.leads.all_open_work().await.map_err(Failure::LeadsTable)?;
         let emails = work.into_iter().filter_map(|work| match work.what {
             Open::Email { key, entry } if entry.status == status => Some(email((work.buyer, key, *entry))),
             Open::Email { .. } | Open::Behind | Open::Held(_) => None,
         });
         (emails.collect(), None)
     } else {
-        let (found, scanned) = tables.leads.scan_emails(status).await.map_err(Failure::Everybody)?;
+        let (found, scanned) = tables.leads.scan_emails(status).await.map_err(Failure::LeadsTable)?;
         (found.into_iter().map(email).collect(), Some(scanned))
     };
     found.retain(|email| selection.takes(&email.entry, now));
@@ -139,7 +139,7 @@ fn print_cost<O: Write, E: Write>(
 ) -> Result<(), Failure> {
     let Some(Scanned { pages, items, read_units }) = scanned else { return Ok(()) };
     output.aside(&format!(
-        "`{}` is in no index: the whole leads table was read, {} on {} for {read_units} read units.",
+        "`{}` is not indexed: the whole leads table was read, {} on {} for {read_units} read units.",
         status.name(),
         count(items, "item"),
         count(pages, "page"),
@@ -149,10 +149,10 @@ fn print_cost<O: Write, E: Write>(
 fn text(emails: &[Email], Selection { status, newer_than, reasons }: &Selection) -> String {
     let status = status.name();
     if emails.is_empty() && newer_than.is_none() && reasons.is_empty() {
-        return format!("No e-mails are `{status}`.");
+        return format!("No e-mail has the status `{status}`.");
     }
     if emails.is_empty() {
-        return format!("No `{status}` e-mails match.");
+        return format!("No `{status}` e-mail matches the options.");
     }
     let rows = emails.iter().map(Email::row);
     let number = count(emails.len() as u64, "e-mail");
@@ -167,7 +167,7 @@ fn text(emails: &[Email], Selection { status, newer_than, reasons }: &Selection)
     format!("{}\n{number}: {}", table(&HEADER, rows), reasons.collect::<Vec<_>>().join(", "))
 }
 
-/// How many have each reason.
+/// The number of e-mails with each reason.
 fn by_reason(emails: &[Email]) -> BTreeMap<Option<&str>, u64> {
     let mut reasons = BTreeMap::new();
     for email in emails {
@@ -190,7 +190,7 @@ impl Email {
         ]
     }
 
-    /// The e-mail for programs.
+    /// The e-mail as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let Self { buyer, key, entry } = self;

@@ -1,5 +1,5 @@
-//! A person's decision to send e-mails again. Each is changed only if it is as it was found, and sent by the next sweeps, if
-//! its reason still holds.
+//! `leads emails --resend`: an operator's decision to send e-mails again. Each ledger entry is changed only if it is
+//! still as it was read. The next sweeps send the e-mail if its premise still holds.
 
 use std::io::Write;
 
@@ -14,15 +14,15 @@ use crate::output::{Output, count, table};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
 
-/// How many are changed at once.
+/// The number of ledger entries changed concurrently.
 const AT_ONCE: usize = 16;
 
-/// What became of an e-mail that was to be sent again.
+/// The outcome for one e-mail to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    /// It is `retry` now, and due.
+    /// Its entry is now `retry` and due.
     Resent,
-    /// It was not as found any more, and was left alone.
+    /// Its entry changed after it was read, and was left alone.
     Changed,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn one<O: Write, E: Write>(
     if !entry.status.is_resendable() {
         let status = entry.status.name();
         output.aside(&format!(
-            "{buyer}/{key} is `{status}`: only `unknown`, `abandoned` and `rejected` ones are sent again"
+            "{buyer}/{key} is `{status}`: only `unknown`, `abandoned` and `rejected` e-mails can be sent again"
         ))?;
         return Ok(Exit::Findings);
     }
@@ -53,7 +53,7 @@ pub(super) async fn one<O: Write, E: Write>(
     }
     let now = SystemClock.now();
     if resend(&email, now, tables).await? == Outcome::Changed {
-        output.aside(&format!("{buyer}/{key} has changed meanwhile: look again"))?;
+        output.aside(&format!("{buyer}/{key} changed meanwhile: check it, then run the command again"))?;
         return Ok(Exit::Findings);
     }
     email.entry = LedgerEntry {
@@ -65,12 +65,12 @@ pub(super) async fn one<O: Write, E: Write>(
         ..email.entry
     };
     email.print(output)?;
-    output.aside("The next sweep sends it, if its reason still holds.")?;
+    output.aside("The next sweep sends it if its premise still holds.")?;
     Ok(Exit::Good)
 }
 
-/// Sends all that are selected again. Without confirmation they are listed and counted. May be repeated: what is done is
-/// selected no more.
+/// Sends all selected e-mails again; without confirmation only lists and counts them. Repeating it is safe, because an
+/// e-mail that was handled no longer matches the selection.
 pub(super) async fn many<O: Write, E: Write>(
     selection: &Selection,
     is_confirmed: bool,
@@ -112,9 +112,9 @@ pub(super) async fn many<O: Write, E: Write>(
         let rows = done
             .iter()
             .map(|(email, outcome)| [format!("{}/{}", email.buyer, email.key), name(*outcome).to_owned()]);
-        let mut counts = vec![format!("{resent} sent again by the next sweeps, if their reasons still hold")];
+        let mut counts = vec![format!("{resent} to be sent by the next sweeps if their premises still hold")];
         counts.extend((changed > 0).then(|| format!("{changed} changed meanwhile and left alone")));
-        counts.extend((open > 0).then(|| format!("{open} not tried, or the answer was lost: run it again")));
+        counts.extend((open > 0).then(|| format!("{open} not tried, or without an answer: run it again")));
         let total = count(done.len() as u64, "e-mail");
         output.line(&format!("{}\n{total}: {}", table(&["id", "outcome"], rows), counts.join("; ")))?;
         print_cost(scanned, status, output)?;
@@ -134,8 +134,8 @@ async fn resend(email: &Email, now: Timestamp, tables: &Tables) -> Result<Outcom
 }
 
 fn not_confirmed(what: &str, status: Status) -> Failure {
-    // A rejected one was never sent.
-    let twice = if status == Status::Rejected { "" } else { ", perhaps a second time" };
+    // A rejected e-mail was never sent.
+    let twice = if status == Status::Rejected { "" } else { ", perhaps a second time," };
     Failure::NotConfirmed { what: format!("sending {what}{twice}") }
 }
 

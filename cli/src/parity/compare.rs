@@ -1,4 +1,4 @@
-//! One buyer here beside the same buyer in the former system. Pure.
+//! Compares one buyer's recorded state with the former system's answer. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -9,29 +9,30 @@ use legacy::Answer;
 
 use crate::show::stage;
 
-/// How the two sides differ.
+/// The class of a difference between the two systems.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Class {
-    /// One side knows later versions, or events are held here: they may be on their way.
+    /// One side knows later versions, or events are held here. The missing events may still be on their way; or the buyer is
+    /// live, and the former system ignores its events.
     Lag,
-    /// An offer that only the former system knows.
+    /// Only the former system knows the offer.
     MissingHere,
-    /// An offer that only we know.
+    /// Only Leadstream knows the offer, and the buyer is in shadow.
     MissingThere,
-    /// The same version of an offer, at another stage.
+    /// Both sides have the same version of the offer at different stages.
     OtherStage,
-    /// The same version of an offer, with another contact or car.
+    /// Both sides have the same version of the offer with different contacts or cars.
     OtherContact,
-    /// The former system has handed the buyer over, and it is in shadow here.
+    /// The former system has handed the buyer over, but the buyer is in shadow here.
     HandedOverThere,
-    /// A lead that only one side has open.
+    /// Only one side has the lead open.
     OtherLead,
-    /// One that a known rule change explains.
+    /// A known change of rules explains the difference.
     Explained,
 }
 
 impl Class {
-    /// All, as they are listed.
+    /// All classes, in the order in which they are listed.
     pub const ALL: [Self; 8] = [
         Self::OtherStage,
         Self::OtherLead,
@@ -43,7 +44,7 @@ impl Class {
         Self::Explained,
     ];
 
-    /// The word for it.
+    /// The name of the class.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -58,13 +59,13 @@ impl Class {
         }
     }
 
-    /// Reads what [`Class::name`] writes.
+    /// Parses a name written by [`Class::name`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.name() == name)
     }
 
-    /// Whether a person must look into it before a cut-over.
+    /// Whether a person must examine the difference before buyers go live.
     #[must_use]
     pub const fn is_unexplained(self) -> bool {
         match self {
@@ -79,12 +80,12 @@ impl Class {
     }
 }
 
-/// What one side says, in a word: a stage, `held`, `none`, a lead's priority, which field.
+/// One side of a difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// The word.
+    /// A stage, `held`, `none`, a lead's priority, or the name of a differing field.
     pub word: String,
-    /// The offer's version, where it matters.
+    /// The offer's version, if the difference is about stages or versions.
     pub version: Option<OfferVersion>,
 }
 
@@ -97,25 +98,26 @@ impl fmt::Display for Seen {
     }
 }
 
-/// One difference. Nothing personal.
+/// One difference. It contains no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
-    /// Of which kind.
+    /// The class.
     pub class: Class,
-    /// Of which offer; `None` if it is about the buyer.
+    /// The offer; `None` if the difference is about the buyer.
     pub offer: Option<OfferId>,
-    /// As it is here.
+    /// Leadstream's side.
     pub here: Seen,
-    /// As it is there.
+    /// The former system's side.
     pub there: Seen,
 }
 
 const NONE: &str = "none";
 
-/// Every difference between what is recorded here and what the former system answered.
+/// Every difference between the recorded state and the former system's answer.
 ///
-/// The leads of a buyer in shadow are compared by what a handover would open and close now: a correct handover does neither, since
-/// what the former system has open is what our state calls for. Where offers differ, leads do too; then only the offers are named.
+/// The leads of a buyer in shadow are compared by computing what a handover would open and close now. If the systems
+/// agree, it does neither, because the former system has exactly the leads open that the recorded state calls for.
+/// Differing offers imply differing leads, so the leads of a differing offer are not listed again.
 #[must_use]
 pub fn compare(head: &Head, answer: &Answer) -> Vec<Difference> {
     let (state, theirs) = (&head.state, &answer.known.offers);
@@ -128,7 +130,12 @@ pub fn compare(head: &Head, answer: &Answer) -> Vec<Difference> {
     for id in ids {
         let waiting = state.held.get(id).and_then(|held| held.keys().next_back().copied());
         let sides = (state.offers.get(id), theirs.get(id));
-        let Some((class, fields)) = class_of(sides, waiting, is_asked, state.is_erased) else { continue };
+        let class = match sides {
+            // The contract lets the former system ignore the events of a buyer it has handed over.
+            (Some(_), None) if head.is_live => Some((Class::Lag, None)),
+            _ => class_of(sides, waiting, is_asked, state.is_erased),
+        };
+        let Some((class, fields)) = class else { continue };
         let of_stage = |offer: &Offer| seen(stage(offer), Some(offer.version));
         let ours = || match waiting {
             Some(version) => seen("held", Some(version)),
@@ -151,7 +158,7 @@ pub fn compare(head: &Head, answer: &Answer) -> Vec<Difference> {
     found
 }
 
-/// How an offer differs, and in which fields if stage and version agree.
+/// The class of an offer's difference, and the differing fields if stage and version agree.
 fn class_of(
     sides: (Option<&Offer>, Option<&Offer>),
     held: Option<OfferVersion>,
@@ -160,7 +167,7 @@ fn class_of(
 ) -> Option<(Class, Option<&'static str>)> {
     match sides {
         (None, None) => Some((Class::Lag, None)),
-        // What was not asked about yet comes with the next event.
+        // The buyer has not been looked up yet; its next event does so.
         (None, Some(_)) if held.is_some() || !is_asked => Some((Class::Lag, None)),
         (None, Some(_)) => Some((Class::MissingHere, None)),
         (Some(_), None) => Some((Class::MissingThere, None)),
@@ -180,7 +187,8 @@ fn class_of(
     }
 }
 
-/// Whether a car or a contact differs. The former system may leave both out; of a closed offer, so may we.
+/// Whether a car or a contact differs. The former system may omit both; for a closed offer Leadstream may omit them
+/// too.
 fn is_other<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>, is_closed: bool) -> bool {
     match (ours, theirs) {
         (_, None) => false,
@@ -189,7 +197,7 @@ fn is_other<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>, is_closed: bool)
     }
 }
 
-/// What a handover would open or close now.
+/// The leads that a handover would open or close now, except those of offers that already differ.
 fn other_leads(head: &Head, answer: &Answer, differ: &BTreeSet<OfferId>) -> Vec<Difference> {
     let mut state = head.state.clone();
     let effects = state.fold_fact(&handed_over(&head.state, &answer.known));

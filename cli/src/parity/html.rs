@@ -1,4 +1,4 @@
-//! The result as one HTML page that needs nothing from outside: no script, no font, no picture.
+//! The result of a comparison as one self-contained HTML page, without scripts, fonts or images.
 
 use std::fmt::Write as _;
 
@@ -13,17 +13,17 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
 td { overflow-wrap: anywhere; } svg { width: 100%; height: auto; } .verdict { font-size: 1.3rem; font-weight: 600; }
 .good { color: #1a7f4b; } .bad { color: #b3261e; }";
 
-/// One bar of the chart.
+/// The height of one bar of the chart in SVG units.
 const BAR: u64 = 34;
 
-/// The page.
+/// Renders the page.
 #[must_use]
 pub fn html(tally: &Tally, at: Timestamp) -> String {
     let unexplained = tally.unexplained();
     let is_good = unexplained <= tally.allowed && tally.failed.is_empty();
     let (class, verdict) = match (tally.is_complete(), is_good) {
         (true, true) if unexplained == 0 => ("good", "No unexplained difference"),
-        (true, true) => ("good", "No more unexplained differences than allowed"),
+        (true, true) => ("good", "Unexplained differences, but no more than allowed"),
         (false, true) => ("bad", "Incomplete"),
         (_, false) => ("bad", "The systems differ, or could not be compared"),
     };
@@ -51,7 +51,7 @@ pub fn html(tally: &Tally, at: Timestamp) -> String {
     page
 }
 
-/// A bar for the buyers without a difference, and one for each class.
+/// A bar chart of buyers: one bar for those without a difference, and one for each class.
 fn chart(tally: &Tally) -> String {
     let agreeing = ("no difference", tally.agreeing, "#1a7f4b");
     let classes = tally.classes().map(|(class, buyers, _)| (class.name(), buyers, colour(class)));
@@ -64,7 +64,7 @@ fn chart(tally: &Tally) -> String {
     );
     for (place, (name, buyers, colour)) in (0..).zip(bars) {
         let top = place * BAR;
-        // At least a line where there is one.
+        // Rounded up, so that even one buyer is visible.
         let width = (buyers * 520).div_ceil(most);
         let (text, end) = (top + 20, 175 + width);
         let _ = writeln!(
@@ -103,7 +103,7 @@ fn table<const N: usize>(header: &[&str; N], rows: impl Iterator<Item = [String;
     table + "</table>\n"
 }
 
-/// A text that strangers had a hand in, as it can stand in a page.
+/// Escapes untrusted text for HTML.
 fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {

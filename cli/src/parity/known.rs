@@ -1,4 +1,4 @@
-//! Differences that a known change of rules explains.
+//! Expected differences, read from the file of `--explained`: the rules of the two systems differ on purpose.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Class, Difference};
 use crate::Failure;
 
-/// A kind of difference that is meant. What is not given may be anything.
+/// A pattern for known differences. A field that is not set matches any value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Known {
     class: Class,
@@ -17,28 +17,28 @@ pub struct Known {
     offer: Option<OfferId>,
     here: Option<String>,
     there: Option<String>,
-    /// Why it is meant.
+    /// Why the systems are allowed to differ.
     pub reason: String,
 }
 
 const FIELDS: [&str; 6] = ["class", "buyer", "offer", "here", "there", "reason"];
 
 impl Known {
-    /// Reads one line.
+    /// Parses one line of JSON.
     ///
     /// # Errors
-    /// What must be there.
+    /// The rule that the line breaks.
     pub fn parse(line: &str) -> Result<Self, String> {
         let json: Value = serde_json::from_str(line).map_err(|_| "must be a JSON object".to_owned())?;
         let fields = json.as_object().ok_or("must be a JSON object")?;
-        // A misspelt field would explain more than is meant.
+        // If a misspelt field were ignored, the pattern would match more differences than intended.
         if let Some(other) = fields.keys().find(|name| !FIELDS.contains(&name.as_str())) {
-            return Err(format!("`{}` is none of {}", crate::output::harmless(other), FIELDS.join(", ")));
+            return Err(format!("`{}` is not one of {}", crate::output::harmless(other), FIELDS.join(", ")));
         }
         let text = |name: &str| match fields.get(name) {
             None => Ok(None),
             Some(Value::String(text)) if !text.trim().is_empty() => Ok(Some(text.clone())),
-            Some(_) => Err(format!("`{name}` must be a text that is not empty")),
+            Some(_) => Err(format!("`{name}` must be a non-empty string")),
         };
         let missing = |name: &str| format!("`{name}` is required");
         let class = text("class")?.ok_or_else(|| missing("class"))?;
@@ -58,7 +58,7 @@ impl Known {
         })
     }
 
-    /// Whether it explains this difference of this buyer.
+    /// Whether this pattern matches a buyer's difference.
     #[must_use]
     pub fn explains(&self, buyer: &BuyerId, difference: &Difference) -> bool {
         let is_word =
@@ -71,7 +71,7 @@ impl Known {
     }
 }
 
-/// Reads a file of them.
+/// Reads a file of known differences, one per line.
 pub(super) fn read(path: &Path) -> Result<Vec<Known>, Failure> {
     let file = path.display().to_string();
     let text = fs::read_to_string(path).map_err(|source| Failure::Read { file: file.clone(), source })?;

@@ -1,4 +1,4 @@
-//! `leads parity`: buyers here beside the same buyers in the former system, which is only asked: no buyer is handed over.
+//! `leads parity`: compares buyers with the former system. It only looks them up there; no buyer is handed over.
 
 mod compare;
 mod html;
@@ -30,9 +30,10 @@ use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
 
-/// Compares one buyer: one GET, and a load of its stream, mostly one Query.
+/// Compares one buyer. Costs one GET and a load of its stream, which is usually one Query.
 ///
-/// The former system is asked first: what it knows and we do not know a moment later is not merely newer.
+/// The former system is asked first. An event that it knows has then had time to be recorded here before the stream is
+/// read.
 ///
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Legacy`].
@@ -58,7 +59,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         return Err(Failure::Usage("--state, --explained and --report must be different files".to_owned()));
     }
     if let Some(report) = &comparison.report {
-        // Found out now, and not after an hour.
+        // An unwritable file is reported now rather than after a comparison that may take an hour.
         let opened = fs::OpenOptions::new().append(true).create(true).open(report);
         opened.map_err(|source| Failure::WriteFile { file: report.display().to_string(), source })?;
     }
@@ -74,11 +75,11 @@ pub(crate) async fn command<O: Write, E: Write>(
     let pace = comparison.pace;
     let mut ended = Ended::Interrupted;
     if let Some(buyers) = which.resolve(listed, pace.rate, tables, &mut interrupted, output).await? {
-        tally.meant = Some(buyers.len() as u64);
-        let meant: BTreeSet<&BuyerId> = buyers.iter().collect();
+        tally.selected = Some(buyers.len() as u64);
+        let selected: BTreeSet<&BuyerId> = buyers.iter().collect();
         let mut done = BTreeSet::new();
         for compared in &earlier {
-            if meant.contains(&compared.buyer) && done.insert(&compared.buyer) {
+            if selected.contains(&compared.buyer) && done.insert(&compared.buyer) {
                 tally.add(compared, &known);
             }
         }
@@ -86,7 +87,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         if tally.earlier > 0 {
             let earlier = count(tally.earlier, "buyer");
             output.aside(&format!(
-                "{earlier} compared by an earlier run and not read again; remove the state file to compare anew."
+                "{earlier} already compared by an earlier run; remove the state file to compare every buyer again."
             ))?;
         }
         let progress = Progress::towards(buyers.len() as u64, "compared");

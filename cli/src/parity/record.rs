@@ -1,4 +1,4 @@
-//! One buyer compared, as a line of a state file; and that file.
+//! The state file of a comparison, with one line for each compared buyer.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 use super::{Class, Difference, Seen};
 use crate::Failure;
 
-/// What came of comparing one buyer.
+/// The result of comparing one buyer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Compared {
-    /// Who.
+    /// The buyer.
     pub buyer: BuyerId,
     /// Whether either side knows the buyer.
     pub is_known: bool,
-    /// How the two sides differ.
+    /// The differences between the two systems.
     pub differences: Vec<Difference>,
 }
 
-/// A file of buyers compared, one JSON line each. A line is written whole once its buyer was compared.
+/// A state file: one JSON line for each compared buyer, written after the comparison.
 #[derive(Debug)]
 pub(super) struct StateFile {
     name: String,
@@ -30,7 +30,8 @@ pub(super) struct StateFile {
 }
 
 impl StateFile {
-    /// Opens or creates it, with what is in it already. A last line that was cut off is dropped: its buyer is compared again.
+    /// Opens or creates a state file and reads the results in it. An incomplete last line is removed; its buyer is
+    /// compared again.
     pub(super) fn open(path: &Path) -> Result<(Self, Vec<Compared>), Failure> {
         let name = path.display().to_string();
         let failed = |source| Failure::WriteFile { file: name.clone(), source };
@@ -47,11 +48,11 @@ impl StateFile {
         for (line, text) in (1..).zip(lines).filter(|(_, text)| !text.is_empty()) {
             let bad = |rule: &str| Failure::BadLine { file: name.clone(), line, rule: rule.to_owned() };
             let json: Value =
-                serde_json::from_slice(text).map_err(|_| bad("no buyer compared by `leads parity`"))?;
+                serde_json::from_slice(text).map_err(|_| bad("not a line written by `leads parity`"))?;
             if json["fold"] != json!(FOLD) {
-                return Err(bad("compared under other rules: remove the file to compare anew"));
+                return Err(bad("compared under other rules: remove the file to compare every buyer again"));
             }
-            earlier.push(Compared::read(&json).ok_or_else(|| bad("no buyer compared by `leads parity`"))?);
+            earlier.push(Compared::read(&json).ok_or_else(|| bad("not a line written by `leads parity`"))?);
         }
         Ok((Self { name, file }, earlier))
     }
@@ -82,7 +83,7 @@ impl Compared {
 }
 
 impl Difference {
-    /// For programs.
+    /// The difference as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         json!({

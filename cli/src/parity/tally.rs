@@ -1,4 +1,4 @@
-//! What came of comparing many buyers.
+//! The result of comparing many buyers.
 
 use std::collections::BTreeMap;
 
@@ -8,50 +8,50 @@ use serde_json::{Value, json};
 use super::{Class, Compared, Difference, Known};
 use crate::output::{count, or_dash, table};
 
-/// How many buyers are shown of each class.
+/// The maximum number of buyers shown as examples of a class.
 const EXAMPLES: usize = 10;
 
-/// How many buyers that were not compared are shown.
+/// The maximum number of buyers named that are unknown or could not be compared.
 const SHOWN: usize = 10;
 
-/// One class: how often, and some of it.
+/// The counts and examples of one class.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
-    /// How many differences.
+    /// The number of differences.
     pub differences: u64,
-    /// Of how many buyers.
+    /// The number of buyers with such a difference.
     pub buyers: u64,
-    /// The first buyers by id, with their differences and what explains each.
+    /// The first buyers by id, with their differences and the reason that explains each.
     pub examples: BTreeMap<BuyerId, Vec<(Difference, Option<String>)>>,
 }
 
-/// The result.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// How many buyers were meant; `None` if it was interrupted before they were found.
-    pub meant: Option<u64>,
-    /// How many were compared, by an earlier run or by this one.
+    /// The number of selected buyers; `None` if the run was interrupted before they were found.
+    pub selected: Option<u64>,
+    /// The number of buyers compared by this run and earlier ones.
     pub compared: u64,
-    /// How many of these by an earlier run.
+    /// The number of buyers compared by earlier runs.
     pub earlier: u64,
-    /// How many have no difference.
+    /// The number of buyers without a difference.
     pub agreeing: u64,
-    /// By class.
+    /// The differences by class.
     pub found: BTreeMap<Class, Found>,
-    /// How many differences each reason explains.
+    /// The number of differences that each reason explains.
     pub reasons: BTreeMap<String, u64>,
-    /// Buyers that neither side knows.
+    /// Buyers that neither system knows.
     pub unknown: Vec<BuyerId>,
-    /// Buyers that could not be compared, and why.
+    /// Buyers that could not be compared, each with the error.
     pub failed: BTreeMap<BuyerId, String>,
-    /// How many unexplained differences are allowed.
+    /// The number of unexplained differences that are allowed.
     pub allowed: u64,
-    /// Whether it was interrupted.
+    /// Whether the run was interrupted.
     pub is_interrupted: bool,
 }
 
 impl Tally {
-    /// Adds a buyer.
+    /// Adds the result of one buyer.
     pub fn add(&mut self, compared: &Compared, known: &[Known]) {
         self.compared += 1;
         if !compared.is_known {
@@ -80,20 +80,20 @@ impl Tally {
         }
     }
 
-    /// How many differences nothing explains.
+    /// The number of unexplained differences.
     #[must_use]
     pub fn unexplained(&self) -> u64 {
         let found = self.found.iter().filter(|(class, _)| class.is_unexplained());
         found.map(|(_, found)| found.differences).sum()
     }
 
-    /// Whether every buyer meant was compared.
+    /// Whether every selected buyer was compared.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        !self.is_interrupted && self.meant == Some(self.compared)
+        !self.is_interrupted && self.selected == Some(self.compared)
     }
 
-    /// The classes with their numbers of buyers and differences, all of them.
+    /// All classes, each with its numbers of buyers and differences.
     pub(super) fn classes(&self) -> impl Iterator<Item = (Class, u64, u64)> {
         Class::ALL.into_iter().map(|class| {
             let found = self.found.get(&class);
@@ -102,7 +102,7 @@ impl Tally {
         })
     }
 
-    /// The examples: class, buyer, difference, reason.
+    /// The examples as rows: class, buyer, offer, here, there, explanation.
     pub(super) fn examples(&self) -> impl Iterator<Item = [String; 6]> {
         let found = Class::ALL.into_iter().filter_map(|class| Some((class, self.found.get(&class)?)));
         found.flat_map(|(class, found)| {
@@ -125,11 +125,11 @@ impl Tally {
         })
     }
 
-    /// What it comes to, in sentences.
+    /// The summary as sentences.
     pub(super) fn sentences(&self) -> Vec<String> {
         let mut sentences = vec![format!(
             "{}: {} compared{}, {} without a difference.",
-            count(self.meant.unwrap_or_default(), "buyer"),
+            count(self.selected.unwrap_or_default(), "buyer"),
             self.compared,
             if self.earlier > 0 { format!(" ({} by an earlier run)", self.earlier) } else { String::new() },
             self.agreeing,
@@ -152,13 +152,14 @@ impl Tally {
         }
         if self.is_interrupted {
             sentences.push(
-                "INTERRUPTED: not every buyer was compared. With --state, run it again to go on.".to_owned(),
+                "INTERRUPTED: not every buyer was compared. With --state, run it again to continue."
+                    .to_owned(),
             );
         }
         sentences
     }
 
-    /// For people.
+    /// The result as text.
     #[must_use]
     pub fn text(&self) -> String {
         let rows = self.classes().map(|(class, buyers, differences)| {
@@ -173,7 +174,7 @@ impl Tally {
         parts.join("\n")
     }
 
-    /// For programs.
+    /// The result as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let example = |(buyer, differences): (&BuyerId, &Vec<(Difference, Option<String>)>)| {
@@ -193,7 +194,7 @@ impl Tally {
         let classes: serde_json::Map<String, Value> = classes.collect();
         json!({
             "isComplete": self.is_complete(),
-            "buyers": self.meant,
+            "buyers": self.selected,
             "compared": self.compared,
             "comparedEarlier": self.earlier,
             "agreeing": self.agreeing,

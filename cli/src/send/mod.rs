@@ -1,4 +1,4 @@
-//! `leads send`: posts a file of events as the offer system would.
+//! `leads send`: posts a file of events to the queue, as the offer system would.
 
 mod post;
 mod window;
@@ -17,10 +17,11 @@ use crate::output::{Output, count};
 use crate::progress::Progress;
 use crate::{Exit, Failure};
 
-/// The longest deduplication id that SQS takes.
+/// The maximum length of a deduplication id in SQS, in characters.
 const LONGEST_DEDUPLICATION_ID: usize = 128;
 
-/// The messages of a file that was checked before. `name` stands for it in errors; a line that is no longer good ends it.
+/// The messages of a file that was checked before. `name` names the file in errors. A line that is no longer valid
+/// yields [`Failure::Changed`]. With `is_repeat`, each message gets a new deduplication id.
 pub fn messages(
     reader: impl BufRead,
     name: &str,
@@ -54,7 +55,7 @@ pub fn messages(
     })
 }
 
-/// An id that SQS has never seen, and that people still recognise.
+/// A new deduplication id that begins with the event's id.
 fn fresh(id: &str) -> String {
     let nonce = Uuid::new_v4().to_string();
     let room = LONGEST_DEDUPLICATION_ID - nonce.len() - 1;
@@ -91,7 +92,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         output.json(&document)?;
     } else {
         output.line(&check::summary(&name, &tally))?;
-        output.line(&told(&tally, &posted))?;
+        output.line(&result_text(&tally, &posted))?;
     }
     match posted.failure {
         Some(failure) => Err(failure),
@@ -100,18 +101,18 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
 }
 
-fn told(tally: &Tally, posted: &Posted) -> String {
+fn result_text(tally: &Tally, posted: &Posted) -> String {
     let Posted { posted: number, through_line, failure } = posted;
     let events = tally.events;
     if tally.findings > 0 {
-        "Nothing is posted.".to_owned()
+        "Nothing was posted.".to_owned()
     } else if failure.is_some() {
-        let among = match through_line {
+        let through = match through_line {
             0 => String::new(),
-            line => format!(", everything up to line {line} among them"),
+            line => format!(", including all events through line {line}"),
         };
         format!(
-            "Posted {number} of {events} events{among}. \
+            "Posted {number} of {events} events{through}. \
              Sending the file again is safe: repeats are recognised."
         )
     } else {

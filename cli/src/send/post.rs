@@ -8,37 +8,37 @@ use futures::stream::FuturesUnordered;
 use super::window::{Message, Window};
 use crate::Failure;
 
-/// How many batches are on their way at once.
-const UNDER_WAY: usize = 8;
+/// The maximum number of concurrent batches.
+const CONCURRENT_BATCHES: usize = 8;
 
-/// How far ahead the file is read: enough to fill all batches where buyers alternate.
+/// The number of messages read ahead: enough to fill all batches if buyers alternate.
 const READ_AHEAD: usize = 512;
 
-/// How often a message is tried that the queue does not take, though it takes its batch.
+/// The maximum number of attempts for a message that the queue refuses while it accepts the batch.
 const ATTEMPTS: u32 = 6;
 
-/// How long the second attempt waits; each further one twice as long.
+/// The pause before the second attempt; it doubles for each further one.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How posting went.
+/// The result of posting.
 #[derive(Debug)]
 pub struct Posted {
-    /// How many messages the queue took.
+    /// The number of messages that the queue accepted.
     pub posted: u64,
-    /// Every message up to this line is posted; perhaps some after it.
+    /// All messages through this line were posted, and perhaps some after it.
     pub through_line: u64,
-    /// Why it ended before its end.
+    /// Why posting ended early, if it did.
     pub failure: Option<Failure>,
 }
 
-/// What became of one batch.
-struct Back {
+/// The result of one batch.
+struct BatchResult {
     posted: Vec<u64>,
     not_posted: Vec<Message>,
     failure: Option<Failure>,
 }
 
-/// Posts messages, in order within each buyer whatever fails. At the first failure nothing new is begun.
+/// Posts messages. The order within each buyer is kept whatever fails. After the first failure no new batch is started.
 pub async fn post(
     sqs: &Client,
     queue_url: &str,
@@ -46,7 +46,7 @@ pub async fn post(
     mut on_progress: impl FnMut(u64),
 ) -> Posted {
     let mut window = Window::default();
-    let mut under_way = FuturesUnordered::new();
+    let mut in_progress = FuturesUnordered::new();
     let mut ended = Posted { posted: 0, through_line: 0, failure: None };
     loop {
         while ended.failure.is_none() && window.len() < READ_AHEAD {
@@ -59,14 +59,14 @@ pub async fn post(
                 None => break,
             }
         }
-        while ended.failure.is_none() && under_way.len() < UNDER_WAY {
+        while ended.failure.is_none() && in_progress.len() < CONCURRENT_BATCHES {
             let batch = window.next_batch();
             if batch.is_empty() {
                 break;
             }
-            under_way.push(post_batch(sqs, queue_url, batch));
+            in_progress.push(post_batch(sqs, queue_url, batch));
         }
-        let Some(Back { posted, not_posted, failure }) = under_way.next().await else {
+        let Some(BatchResult { posted, not_posted, failure }) = in_progress.next().await else {
             break;
         };
         ended.posted += posted.len() as u64;
@@ -80,8 +80,8 @@ pub async fn post(
     ended
 }
 
-/// Posts one batch; where some of it must go again, returns only after a pause.
-async fn post_batch(sqs: &Client, queue_url: &str, batch: Vec<Message>) -> Back {
+/// Posts one batch. If messages of it must be retried, returns after a pause.
+async fn post_batch(sqs: &Client, queue_url: &str, batch: Vec<Message>) -> BatchResult {
     let mut request = sqs.send_message_batch().queue_url(queue_url);
     for (place, message) in batch.iter().enumerate() {
         let entry = SendMessageBatchRequestEntry::builder()
@@ -99,11 +99,11 @@ async fn post_batch(sqs: &Client, queue_url: &str, batch: Vec<Message>) -> Back 
         Ok(answer) => answer,
         Err(error) => return nothing_posted(batch, Failure::Post(Box::new(error))),
     };
-    let mut ended = Back { posted: Vec::new(), not_posted: Vec::new(), failure: None };
+    let mut ended = BatchResult { posted: Vec::new(), not_posted: Vec::new(), failure: None };
     let mut attempts = 0;
     for (place, mut message) in batch.into_iter().enumerate() {
         let id = place.to_string();
-        // What the answer is silent about is not taken. If it was, it is swallowed the second time.
+        // A message missing from the answer counts as not posted. If it was posted, SQS drops the repeat.
         if answer.successful().iter().any(|entry| entry.id() == id) {
             ended.posted.push(message.line);
             continue;
@@ -125,6 +125,6 @@ async fn post_batch(sqs: &Client, queue_url: &str, batch: Vec<Message>) -> Back 
     ended
 }
 
-const fn nothing_posted(not_posted: Vec<Message>, failure: Failure) -> Back {
-    Back { posted: Vec::new(), not_posted, failure: Some(failure) }
+const fn nothing_posted(not_posted: Vec<Message>, failure: Failure) -> BatchResult {
+    BatchResult { posted: Vec::new(), not_posted, failure: Some(failure) }
 }

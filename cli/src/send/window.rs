@@ -1,38 +1,39 @@
-//! Which messages may be on their way at the same time. Pure.
+//! Chooses which messages may be in flight at the same time. Pure.
 
 use std::collections::{BTreeMap, HashSet};
 
 use domain::BuyerId;
 
-/// The most messages that SQS takes at once.
+/// The maximum number of messages in a batch of SQS.
 pub(super) const LARGEST_BATCH: usize = 10;
 
-/// The most bytes of bodies in one batch: what SQS has always taken.
+/// The maximum size of a batch in bytes of bodies. SQS has always accepted batches of this size.
 const LARGEST_BATCH_BYTES: usize = 256 * 1024;
 
 /// An event to be posted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// Where it stands in the file.
+    /// Its line in the file, from 1.
     pub line: u64,
-    /// The message group.
+    /// The buyer, which is the message group.
     pub buyer: BuyerId,
     /// The deduplication id.
     pub deduplication_id: String,
     /// The line, unchanged.
     pub body: String,
-    /// How often the queue took its batch, but not this message.
+    /// How often the queue accepted the batch but not this message.
     pub attempts: u32,
 }
 
-/// The messages that are read and not known to be posted.
+/// The messages that were read and are not known to be posted.
 ///
-/// A batch never holds two of one buyer, and none of a buyer who has one on its way: SQS may take some messages of a batch
-/// and not others, so a later one of the same buyer could get ahead of one that must be sent again.
+/// A batch never contains two messages of one buyer, nor a message of a buyer who has one in flight. SQS may accept
+/// some messages of a batch and refuse others, so a later message of a buyer could otherwise overtake one that must be
+/// retried.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     waiting: BTreeMap<u64, Message>,
-    under_way: BTreeMap<u64, BuyerId>,
+    in_flight: BTreeMap<u64, BuyerId>,
 }
 
 impl Window {
@@ -40,22 +41,22 @@ impl Window {
         self.waiting.len()
     }
 
-    /// Takes a message from the file.
+    /// Adds a message.
     pub(super) fn push(&mut self, message: Message) {
         self.waiting.insert(message.line, message);
     }
 
-    /// The next messages that may go together, oldest first; empty while every buyer has one on its way.
+    /// The next batch, oldest message first; empty while every waiting buyer has a message in flight.
     pub(super) fn next_batch(&mut self) -> Vec<Message> {
-        let mut closed: HashSet<BuyerId> = self.under_way.values().cloned().collect();
+        let mut blocked: HashSet<BuyerId> = self.in_flight.values().cloned().collect();
         let mut bytes = 0;
         let mut lines = Vec::new();
         for message in self.waiting.values() {
             if lines.len() == LARGEST_BATCH {
                 break;
             }
-            // The first of a buyer settles it for all later ones, whether it fits or not.
-            if !closed.insert(message.buyer.clone()) {
+            // A buyer's first message blocks its later ones, even if it does not fit.
+            if !blocked.insert(message.buyer.clone()) {
                 continue;
             }
             if bytes + message.body.len() <= LARGEST_BATCH_BYTES {
@@ -64,27 +65,27 @@ impl Window {
             }
         }
         let batch: Vec<Message> = lines.iter().filter_map(|line| self.waiting.remove(line)).collect();
-        self.under_way.extend(batch.iter().map(|message| (message.line, message.buyer.clone())));
+        self.in_flight.extend(batch.iter().map(|message| (message.line, message.buyer.clone())));
         batch
     }
 
-    /// A batch is back: these lines are posted, these messages are not.
+    /// Records the result of a batch: the posted lines, and the messages to be retried.
     pub(super) fn settle(&mut self, posted: &[u64], back: Vec<Message>) {
         for line in posted {
-            self.under_way.remove(line);
+            self.in_flight.remove(line);
         }
         for message in back {
-            self.under_way.remove(&message.line);
+            self.in_flight.remove(&message.line);
             self.push(message);
         }
     }
 
-    /// The first line that is not known to be posted.
+    /// The first line not known to be posted.
     pub(super) fn first_line(&self) -> Option<u64> {
         let first = |line: Option<&u64>| line.copied();
-        match (first(self.waiting.keys().next()), first(self.under_way.keys().next())) {
-            (Some(waiting), Some(under_way)) => Some(waiting.min(under_way)),
-            (waiting, under_way) => waiting.or(under_way),
+        match (first(self.waiting.keys().next()), first(self.in_flight.keys().next())) {
+            (Some(waiting), Some(in_flight)) => Some(waiting.min(in_flight)),
+            (waiting, in_flight) => waiting.or(in_flight),
         }
     }
 }
@@ -113,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_never_holds_two_of_one_buyer_nor_one_who_has_one_under_way() {
+    fn a_buyer_has_at_most_one_message_in_flight() {
         let mut window = window(&[(1, "a"), (2, "a"), (3, "b"), (4, "b"), (5, "c")]);
         assert_eq!(lines(&window.next_batch()), [1, 3, 5]);
         assert_eq!(window.next_batch(), vec![]);
@@ -123,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_back_goes_again_before_what_is_later() {
+    fn a_returned_message_is_retried_before_later_ones() {
         let mut window = window(&[(1, "a"), (2, "a"), (3, "b")]);
         let batch = window.next_batch();
         window.settle(&[3], vec![batch[0].clone()]);
@@ -136,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_waits_and_nothing_of_its_buyer_overtakes_it() {
+    fn a_message_that_does_not_fit_waits_and_is_not_overtaken() {
         let mut window = Window::default();
         window.push(message(1, "a", LARGEST_BATCH_BYTES - 10));
         window.push(message(2, "b", 11));
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_ten() {
+    fn a_batch_has_at_most_ten_messages() {
         let buyers: Vec<String> = (1..=12).map(|number| format!("buyer-{number}")).collect();
         let messages: Vec<(u64, &str)> = (1..).zip(buyers.iter().map(String::as_str)).collect();
         let mut window = window(&messages);

@@ -3,11 +3,11 @@ use jiff::Timestamp;
 use leads_store::Behind;
 use serde_json::{Value, json};
 
-use super::{Open, Since, Standing, contact_of, stage};
+use super::{Open, Overview, Since, contact_of, stage};
 use crate::output::contact_json;
 
-impl Standing {
-    /// For programs.
+impl Overview {
+    /// The state as JSON.
     #[must_use]
     pub fn json(&self, with_contact: bool) -> Value {
         let with = |mut row: Value, contact: Option<&Contact>| {
@@ -55,14 +55,14 @@ impl Standing {
                 "since": entry.since.to_string(),
                 "sequence": entry.sequence.get(),
                 "reason": entry.reason,
-                "bouncedAt": text(entry.heard.bounced_at),
-                "passingBounceAt": text(entry.heard.passing_bounce_at),
-                "complainedAt": text(entry.heard.complained_at),
+                "bouncedAt": text(entry.receipts.bounced_at),
+                "passingBounceAt": text(entry.receipts.passing_bounce_at),
+                "complainedAt": text(entry.receipts.complained_at),
             })
         });
         json!({
             "buyerId": self.buyer.as_str(),
-            "standing": self.stands.json(),
+            "standing": self.mode.json(),
             "offers": offers.collect::<Vec<_>>(),
             "openLeads": leads.collect::<Vec<_>>(),
             "held": held.collect::<Vec<_>>(),

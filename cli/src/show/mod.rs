@@ -1,4 +1,4 @@
-//! `leads show`: where a buyer stands now.
+//! `leads show`: a buyer's current state.
 
 mod json;
 mod text;
@@ -11,26 +11,27 @@ pub(crate) use json::behind_json;
 use leads_store::About;
 
 use crate::output::Output;
-use crate::{Exit, Failure, Stands, Tables};
+use crate::{Exit, Failure, Mode, Tables};
 
-/// Where a buyer stands.
+/// A buyer's current state, from both tables.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
-    /// Who.
+pub struct Overview {
+    /// The buyer.
     pub buyer: BuyerId,
-    /// What the stream folds to.
+    /// The state to which the stream folds.
     pub state: State,
-    /// Which system announces its leads.
-    pub stands: Stands,
-    /// What the world was told.
+    /// Which system announces the buyer's leads.
+    pub mode: Mode,
+    /// The buyer's items in the leads table.
     pub about: About,
 }
 
-/// Reads where a buyer stands; `None` for a buyer never heard of. The whole stream is read, for where the buyer was handed over.
+/// Reads a buyer's current state; `None` for an unknown buyer. The whole stream is read, to find where the buyer was
+/// handed over.
 ///
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Leads`].
-pub async fn standing(tables: &Tables, buyer: &BuyerId) -> Result<Option<Standing>, Failure> {
+pub async fn overview(tables: &Tables, buyer: &BuyerId) -> Result<Option<Overview>, Failure> {
     let (head, commits) = event_store::tail_after(&tables.streams, buyer, Some(Sequence::START))
         .await
         .map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
@@ -39,7 +40,7 @@ pub async fn standing(tables: &Tables, buyer: &BuyerId) -> Result<Option<Standin
     }
     let about =
         tables.leads.about(buyer).await.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
-    Ok(Some(Standing { buyer: buyer.clone(), state: head.state, stands: Stands::of(&commits), about }))
+    Ok(Some(Overview { buyer: buyer.clone(), state: head.state, mode: Mode::of(&commits), about }))
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -48,37 +49,37 @@ pub(crate) async fn command<O: Write, E: Write>(
     tables: &Tables,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let Some(standing) = standing(tables, buyer).await? else {
+    let Some(overview) = overview(tables, buyer).await? else {
         return unknown(buyer, output);
     };
     if output.is_json {
-        output.json(&standing.json(with_contact))?;
+        output.json(&overview.json(with_contact))?;
     } else {
-        output.line(&standing.text(with_contact))?;
+        output.line(&overview.text(with_contact))?;
     }
     Ok(Exit::Good)
 }
 
-/// Says that nothing is recorded of this buyer.
+/// Prints that nothing is recorded about this buyer.
 pub(crate) fn unknown<O: Write, E: Write>(
     buyer: &BuyerId,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    output.aside(&format!("{buyer} is unknown: no event of this buyer is recorded in the streams table"))?;
+    output.aside(&format!("{buyer} is unknown: the streams table has no event of this buyer"))?;
     Ok(Exit::Findings)
 }
 
-impl Standing {
+impl Overview {
     fn open_leads(&self) -> impl Iterator<Item = Open> {
         self.state.open_leads().map(|lead| {
             let low = self.state.low_lead.as_ref().filter(|low| low.id() == lead).map(|low| &low.offer);
             let is_its = |(id, offer): &(&OfferId, &Offer)| offer.high_lead(id).as_ref() == Some(&lead);
             let offer = low.or_else(|| self.state.offers.iter().find(is_its).map(|(id, _)| id)).cloned();
-            let since = match (self.stands, &lead) {
-                // Not in the leads table: the former system announced it.
+            let since = match (self.mode, &lead) {
+                // The former system announced it, so it is not in the leads table.
                 (_, LeadId::Former { .. }) => Since::Former,
-                (Stands::Shadow { .. }, LeadId::Low { .. } | LeadId::High { .. }) => Since::NotOurs,
-                (Stands::HandedOver { .. } | Stands::Live, LeadId::Low { .. } | LeadId::High { .. }) => {
+                (Mode::Shadow { .. }, LeadId::Low { .. } | LeadId::High { .. }) => Since::NotOurs,
+                (Mode::HandedOver { .. } | Mode::Live, LeadId::Low { .. } | LeadId::High { .. }) => {
                     let opened_at = self.about.leads.get(&lead).and_then(|known| known.opened_at);
                     opened_at.map_or(Since::Pending, Since::Announced)
                 }
@@ -92,23 +93,23 @@ impl Standing {
     }
 }
 
-/// A lead that the state calls for.
+/// A lead that is open in the state.
 struct Open {
     lead: LeadId,
     offer: Option<OfferId>,
     since: Since,
 }
 
-/// Whether and when its opening was announced.
+/// Whether and when the opening of a lead was announced.
 #[derive(Clone, Copy)]
 enum Since {
-    /// By us, for what was recorded then.
+    /// Leadstream announced it. The moment is that of the commit that opened the lead.
     Announced(Timestamp),
-    /// Not yet.
+    /// It is not announced yet.
     Pending,
-    /// By the former system, under the name that the lead has.
+    /// The former system announced it, under the lead's own name.
     Former,
-    /// In shadow: the former system has leads of its own for this buyer.
+    /// The buyer is in shadow: the former system announces its own leads for this buyer.
     NotOurs,
 }
 

@@ -1,10 +1,10 @@
-use leads_store::Heard;
+use leads_store::ReceiptRecord;
 
-use super::{Open, Since, Standing, contact_of, stage};
+use super::{Open, Overview, Since, contact_of, stage};
 use crate::output::{contact_row, count, moment, or_dash, table};
 
-impl Standing {
-    /// For people.
+impl Overview {
+    /// The state as text.
     #[must_use]
     pub fn text(&self, with_contact: bool) -> String {
         let mut parts = vec![self.settled_text()];
@@ -68,22 +68,23 @@ impl Standing {
                 moment(entry.since),
                 entry.sequence.to_string(),
                 reason,
-                heard_of(&entry.heard),
+                receipts_text(&entry.receipts),
             ]
         });
-        part("E-mails", emails.collect(), &["key", "status", "since", "for event #", "reason", "then"]);
+        part("E-mails", emails.collect(), &["key", "status", "since", "for event #", "reason", "receipts"]);
         parts.join("\n\n")
     }
 
     fn settled_text(&self) -> String {
         let (head, through) = (self.state.sequence, self.about.cursor.through);
-        let stands = self.stands.text();
-        let text = format!("{}: {stands}; {head} recorded, effects settled through {through}", self.buyer);
+        let mode = self.mode.text();
+        let facts = count(head.get(), "fact");
+        let text = format!("{}: {mode}; {facts} recorded, effects settled through {through}", self.buyer);
         match &self.about.cursor.behind {
             Some(behind) => format!(
-                "{text}\nBehind: {}; {} in vain, next attempt not before {}",
+                "{text}\nBehind: {}; {}, next attempt not before {}",
                 behind.reason,
-                count(u64::from(behind.attempts), "attempt"),
+                count(u64::from(behind.attempts), "failed attempt"),
                 moment(behind.not_before)
             ),
             None => text,
@@ -91,15 +92,15 @@ impl Standing {
     }
 }
 
-/// What was heard of a mail after it was sent; an address stopped by it gets no more.
-fn heard_of(heard: &Heard) -> String {
-    let Heard { bounced_at, passing_bounce_at, complained_at } = heard;
+/// The bounces and complaints that SES reported for an e-mail. A stopped address gets no more e-mails.
+fn receipts_text(receipts: &ReceiptRecord) -> String {
+    let ReceiptRecord { bounced_at, passing_bounce_at, complained_at } = receipts;
     let words = [
         ("stopped by a bounce", bounced_at),
-        ("bounced for now", passing_bounce_at),
+        ("bounced temporarily", passing_bounce_at),
         ("stopped by a complaint", complained_at),
     ];
-    let said = words.into_iter().filter_map(|(word, at)| at.map(|at| format!("{word}\n{}", moment(at))));
-    let said = said.collect::<Vec<_>>().join("\n");
-    or_dash(Some(said).filter(|said| !said.is_empty()))
+    let lines = words.into_iter().filter_map(|(word, at)| at.map(|at| format!("{word}\n{}", moment(at))));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    or_dash(Some(text).filter(|text| !text.is_empty()))
 }

@@ -1,4 +1,4 @@
-//! One decision about many buyers, one after the other or a few at once, and what became of each.
+//! Carries out one decision for many buyers, a few at a time, and prints the outcome of each.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -15,61 +15,61 @@ use crate::output::{Output, count, or_dash, table};
 use crate::progress::Progress;
 use crate::{Exit, Failure, Tables};
 
-/// Up to how many buyers each has a row in the text; of more, only those that a person must look at.
+/// With at most this many buyers, the text has a row for each. With more, it has rows only for refused and failed ones.
 const ALL_ROWS: usize = 20;
 
-/// How many of these have a row at most.
+/// The maximum number of rows in the text.
 const MOST_ROWS: usize = 50;
 
-/// What became of one buyer.
+/// The outcome for one buyer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// It is done, and recorded at this sequence number.
+    /// The decision was recorded at this sequence number.
     Done(Sequence),
-    /// It would be done.
+    /// The decision would be recorded after a confirmation.
     Planned,
-    /// There is nothing to do.
+    /// The buyer needs no change.
     Skipped {
-        /// Why, in a word.
+        /// The reason as a word.
         word: &'static str,
-        /// Whether a person who named this buyer expected otherwise.
+        /// Whether this is a finding if the operator named the buyer.
         is_finding: bool,
     },
-    /// It must not be done.
+    /// The decision is not allowed for this buyer.
     Refused {
-        /// Why, in a word.
+        /// The reason as a word.
         word: &'static str,
-        /// Why.
+        /// The reason as a sentence.
         why: String,
     },
-    /// It did not work, and may be tried again.
+    /// A request failed with this error; the command may be run again.
     Failed(String),
 }
 
-/// What a decision is called.
+/// The words for a decision.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Words {
-    /// As in `went-live`.
+    /// The outcome, as in `went-live`.
     pub(super) done: &'static str,
-    /// As in `would-go-live`.
+    /// The outcome without a confirmation, as in `would-go-live`.
     pub(super) planned: &'static str,
-    /// As in `making 3 buyers live`, without the buyers.
+    /// The words before and after the buyers, as in `making 3 buyers live`.
     pub(super) doing: [&'static str; 2],
 }
 
-/// What became of many buyers.
+/// The outcomes for many buyers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bulk {
-    /// By buyer.
+    /// The outcome of each buyer that was tried.
     pub outcomes: BTreeMap<BuyerId, Outcome>,
-    /// How many were meant; `None` if it was interrupted before they were found.
-    pub meant: Option<u64>,
-    /// Whether it was interrupted.
+    /// The number of selected buyers; `None` if the run was interrupted before they were found.
+    pub selected: Option<u64>,
+    /// Whether the run was interrupted.
     pub is_interrupted: bool,
     words: [&'static str; 2],
 }
 
-/// Works on all the buyers meant and writes what became of them.
+/// Runs `work` on all selected buyers and prints the outcomes.
 pub(super) async fn run<O: Write, E: Write>(
     which: &Which,
     (pace, is_confirmed, words): (Pace, bool, Words),
@@ -80,10 +80,10 @@ pub(super) async fn run<O: Write, E: Write>(
     let listed = which.listed()?;
     let mut interrupted = Box::pin(interrupted());
     let names = [words.done, words.planned];
-    let mut bulk = Bulk { outcomes: BTreeMap::new(), meant: None, is_interrupted: true, words: names };
+    let mut bulk = Bulk { outcomes: BTreeMap::new(), selected: None, is_interrupted: true, words: names };
     let mut ended = Ended::Interrupted;
     if let Some(buyers) = which.resolve(listed, pace.rate, tables, &mut interrupted, output).await? {
-        bulk.meant = Some(buyers.len() as u64);
+        bulk.selected = Some(buyers.len() as u64);
         let progress =
             Progress::towards(buyers.len() as u64, if is_confirmed { words.done } else { "counted" });
         let work = async |buyer| work(buyer).await.unwrap_or_else(|failure| Outcome::Failed(chain(&failure)));
@@ -145,7 +145,7 @@ impl Bulk {
     }
 
     fn not_tried(&self) -> u64 {
-        self.meant.unwrap_or_default().saturating_sub(self.outcomes.len() as u64)
+        self.selected.unwrap_or_default().saturating_sub(self.outcomes.len() as u64)
     }
 
     fn exit(&self, names_each: bool) -> Exit {
@@ -171,7 +171,7 @@ impl Bulk {
         counts
     }
 
-    /// For people.
+    /// The outcomes as text.
     #[must_use]
     pub fn text(&self) -> String {
         let is_short = self.outcomes.len() <= ALL_ROWS;
@@ -191,20 +191,20 @@ impl Bulk {
             parts.push(table(&["buyer", "outcome", "recorded at", "why"], shown));
         }
         if more > 0 {
-            parts.push(format!("{more} more like these; --json lists every buyer."));
+            parts.push(format!("{more} more rows are not shown; --json lists every buyer."));
         }
         let counts: Vec<String> =
             self.counts().into_iter().map(|(word, number)| format!("{number} {word}")).collect();
         let counts = if counts.is_empty() { "none".to_owned() } else { counts.join(", ") };
-        parts.push(match self.meant {
-            Some(meant) => format!("{}: {counts}", count(meant, "buyer")),
-            None => "No buyer was looked at.".to_owned(),
+        parts.push(match self.selected {
+            Some(selected) => format!("{}: {counts}", count(selected, "buyer")),
+            None => "No buyer was tried.".to_owned(),
         });
         let not_tried = self.not_tried();
         if self.is_interrupted {
             let rest = count(not_tried, "buyer");
             parts.push(format!(
-                "INTERRUPTED: {rest} not tried. Run it again to go on; what is done is skipped."
+                "INTERRUPTED: {rest} not tried. Run it again to continue; finished buyers are skipped."
             ));
         } else if not_tried > 0 {
             parts.push(format!("{} not tried.", count(not_tried, "buyer")));
@@ -212,7 +212,7 @@ impl Bulk {
         parts.join("\n")
     }
 
-    /// For programs: every buyer.
+    /// The outcomes of every buyer as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let row = |(buyer, outcome): (&BuyerId, &Outcome)| {

@@ -1,4 +1,5 @@
-//! `leads erase`: who a buyer is gets forgotten, in the stream and in the leads table; and which copies are left elsewhere.
+//! `leads erase`: erases a buyer's personal data from the stream and the leads table, and lists the copies that remain
+//! elsewhere.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -12,35 +13,37 @@ use platform::clock::SystemClock;
 use serde_json::json;
 
 use super::{of_stream, recorded};
-use crate::audit::call_the_sweeper;
+use crate::audit::schedule_retry;
 use crate::interrupt::interrupted;
 use crate::output::{Output, count, table};
 use crate::progress::Progress;
 use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 
-/// Why an erased buyer is marked as behind: a commit without effects is in no index, so a lost doorbell would never be noticed.
-const AWAITED: &str = "erased by an operator";
+/// The reason in the mark of an erased buyer. The mark is needed because a commit without effects is in no index, so a
+/// lost doorbell would never be noticed.
+const BEHIND_REASON: &str = "erased by an operator";
 
-/// Every copy of personal data that erasing a buyer does not reach, and how old it can get.
+/// Every copy of personal data that an erasure does not reach, and how long it is kept.
 ///
-/// Source: `MessageRetentionPeriod` and `PointInTimeRecoverySpecification` in `infra/template.yaml`. DynamoDB keeps 35 days for
-/// point-in-time recovery where `RecoveryPeriodInDays` is not set (Amazon DynamoDB Developer Guide, "Point-in-time backups").
+/// Source: `MessageRetentionPeriod` and `PointInTimeRecoverySpecification` in `infra/template.yaml`. DynamoDB keeps 35
+/// days for point-in-time recovery where `RecoveryPeriodInDays` is not set (Amazon DynamoDB Developer Guide,
+/// "Point-in-time backups").
 const COPIES: [(&str, &str); 8] = [
-    ("events of the buyer still in the queue OfferEvents", "14 days after they were sent"),
+    ("events in the queue OfferEvents", "14 days after they were sent"),
     (
-        "dead letters of its events: `leads dead-letters drop --buyer BUYER --yes`",
-        "14 days after the event was sent",
+        "dead letters of the events; to delete them: `leads dead-letters drop --buyer BUYER --yes`",
+        "14 days after they were set aside",
     ),
     ("messages in the queue SalesTeam", "14 days after they were sent"),
-    ("the data of that queue's consumer, which deletes them on `lead.closed.v1`", "that consumer's own"),
-    ("receipts of SES in the queue EmailReceipts (addresses)", "14 days"),
-    ("their dead letters in EmailReceiptsDeadLetters (addresses)", "14 days"),
-    ("positions in the queue ReactorFailures (the buyer's id, no contact)", "14 days"),
-    ("point-in-time recovery of both tables; backups made by hand stay until deleted", "35 days"),
+    ("contacts stored by the consumer of SalesTeam", "until it deletes them on `lead.closed.v1`"),
+    ("addresses in SES events in the queue EmailReceipts", "14 days"),
+    ("addresses in their dead letters in EmailReceiptsDeadLetters", "14 days"),
+    ("the buyer's id, but no contact, in the queue ReactorFailures", "14 days"),
+    ("point-in-time recovery of both tables", "35 days; manual backups until they are deleted"),
 ];
 
-/// The streams table, with a count of the commits that were read and cleared.
+/// The streams table, counting the commits that were read and cleared.
 struct Counted<'a> {
     streams: &'a DynamoStreams,
     read: Cell<u64>,
@@ -82,7 +85,8 @@ impl Clearing for Counted<'_> {
     }
 }
 
-/// Forgets who a buyer is: in the stream at once, in the leads table once the closings of its leads are announced.
+/// Erases a buyer's personal data: from the stream immediately, from the leads table once the sales team has been
+/// notified of the closings of its leads.
 pub(crate) async fn command<O: Write, E: Write>(
     buyer: &BuyerId,
     is_confirmed: bool,
@@ -99,26 +103,26 @@ pub(crate) async fn command<O: Write, E: Write>(
         erased_at: Cell::new(None),
         progress: Progress::counting("commits read"),
     };
-    let ended = select(Box::pin(forget(buyer, &store, tables)), Box::pin(interrupted())).await;
+    let ended = select(Box::pin(erase(buyer, &store, tables)), Box::pin(interrupted())).await;
     store.progress.end();
     match ended {
-        Either::Right(_) => cut_off(buyer, &store, output),
-        Either::Left((forgotten, _)) => match forgotten? {
-            Forgotten::Unknown => unknown(buyer, output),
-            Forgotten::NotYet(sequence) => {
+        Either::Right(_) => print_interrupted(buyer, &store, output),
+        Either::Left((erasure, _)) => match erasure? {
+            Erasure::NoSuchBuyer => unknown(buyer, output),
+            Erasure::OnlyStream(sequence) => {
                 recorded(buyer, "erased", sequence, output)?;
                 output.aside(
-                    "The closings of its leads are not announced yet. Run it again in a minute to clear the leads table.",
+                    "The closings of its leads are not settled yet. Run it again in a minute to clear the leads table.",
                 )?;
                 Ok(Exit::Findings)
             }
-            Forgotten::Whole(sequence) => {
+            Erasure::Complete(sequence) => {
                 recorded(buyer, "erased", sequence, output)?;
                 let cleared = count(store.cleared.get(), "commit");
                 let header = ["copies elsewhere", "kept for at most"];
                 let copies = table(&header, COPIES.map(|(what, age)| [what, age]));
                 output.aside(&format!(
-                    "{cleared} cleared. Nothing personal is left in the two tables.\n{copies}"
+                    "{cleared} cleared. The two tables contain no more personal data of this buyer.\n{copies}"
                 ))?;
                 Ok(Exit::Good)
             }
@@ -126,35 +130,36 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
 }
 
-/// How far forgetting came.
-enum Forgotten {
-    /// There is no such buyer.
-    Unknown,
-    /// The stream is cleared; the leads table must wait for the closings.
-    NotYet(Sequence),
+/// How far an erasure got. The number is the sequence of the fact `erased`.
+enum Erasure {
+    /// The buyer is unknown.
+    NoSuchBuyer,
+    /// The stream is cleared; the leads table waits until the closings are settled.
+    OnlyStream(Sequence),
     /// Both tables are cleared.
-    Whole(Sequence),
+    Complete(Sequence),
 }
 
-async fn forget(buyer: &BuyerId, store: &Counted<'_>, tables: &Tables) -> Result<Forgotten, Failure> {
+async fn erase(buyer: &BuyerId, store: &Counted<'_>, tables: &Tables) -> Result<Erasure, Failure> {
     let erased = event_store::erase(store, &SystemClock, buyer).await;
     let sequence = match erased.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => sequence,
-        Err(NotErased::UnknownBuyer) => return Ok(Forgotten::Unknown),
+        Err(NotErased::UnknownBuyer) => return Ok(Erasure::NoSuchBuyer),
     };
     store.erased_at.set(Some(sequence));
-    // A worker that loaded the buyer before may still write a contact; once the cursor is past the erasure, none can.
+    // A worker that loaded the buyer before the erasure may still write a contact to the leads table. Once the cursor
+    // has passed the erasure, no such write can succeed.
     let of_leads = |source| Failure::Leads { buyer: buyer.clone(), source };
     let cursor = tables.leads.cursor(buyer).await.map_err(of_leads)?;
     if cursor.through < sequence {
-        call_the_sweeper(buyer, cursor.through, AWAITED, tables, &SystemClock).await?;
-        return Ok(Forgotten::NotYet(sequence));
+        schedule_retry(buyer, cursor.through, BEHIND_REASON, tables, &SystemClock).await?;
+        return Ok(Erasure::OnlyStream(sequence));
     }
     tables.leads.forget(buyer).await.map_err(of_leads)?;
-    Ok(Forgotten::Whole(sequence))
+    Ok(Erasure::Complete(sequence))
 }
 
-fn cut_off<O: Write, E: Write>(
+fn print_interrupted<O: Write, E: Write>(
     buyer: &BuyerId,
     store: &Counted<'_>,
     output: &mut Output<'_, O, E>,
@@ -169,7 +174,7 @@ fn cut_off<O: Write, E: Write>(
         let recorded = at.map_or_else(String::new, |at| format!("recorded at sequence number {at}, "));
         let cleared = count(cleared, "commit");
         output.line(&format!(
-            "{buyer}: INTERRUPTED: {recorded}{cleared} cleared so far. Run it again to go on."
+            "{buyer}: INTERRUPTED: {recorded}{cleared} cleared so far. Run it again to continue."
         ))?;
     }
     Ok(Exit::Interrupted)

@@ -1,4 +1,4 @@
-//! `leads go-live`: buyers in shadow are handed over now, without waiting for their next event.
+//! `leads go-live`: makes buyers in shadow live now, without waiting for their next event.
 
 use std::io::Write;
 
@@ -15,10 +15,11 @@ use crate::{Exit, Failure, Tables};
 
 const WORDS: Words = Words { done: "went-live", planned: "would-go-live", doing: ["making", " live"] };
 
-/// Has one buyer handed over and takes up the answer, or says that this would be done.
+/// Asks the former system to hand one buyer over and records its answer; without a confirmation, only reports whether
+/// it would.
 ///
-/// A buyer never recorded here is refused before the former system is asked: after a handover it would announce nothing of that
-/// buyer any more. With `only_asked`, so is nobody else but a buyer for whom its answer is recorded.
+/// An unknown buyer is refused without a request to the former system, which would announce nothing about the buyer
+/// after a handover. With `only_asked`, a buyer without a recorded answer of the former system is skipped.
 ///
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Legacy`].
@@ -30,7 +31,7 @@ pub async fn go_live(
 ) -> Result<Outcome, Failure> {
     let head = load(&tables.streams, buyer).await.map_err(|source| of_stream(buyer, source))?;
     if head.state.sequence == Sequence::START {
-        let why = "nothing is recorded of this buyer; it goes live with its first event".to_owned();
+        let why = "nothing is recorded about this buyer; it goes live with its first event".to_owned();
         return Ok(Outcome::Refused { word: "unknown", why });
     }
     if head.is_live {

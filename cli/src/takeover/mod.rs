@@ -1,5 +1,5 @@
-//! What is decided about buyers: a gap declared void, a buyer reset, made live or erased; and how a buyer stands beside its own
-//! facts. Only going live makes a buyer live.
+//! Operators' decisions about buyers: declaring a gap void, resetting a buyer, making it live, erasing it. Only
+//! `go-live` makes a buyer live. Also `replay`, which checks a buyer's snapshots against its facts.
 
 mod bulk;
 mod erase;

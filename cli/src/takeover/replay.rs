@@ -1,4 +1,4 @@
-//! `leads replay`: the facts folded again, beside the snapshots that were made of them. Performs nothing.
+//! `leads replay`: folds a buyer's facts again and compares every snapshot with the result. Performs no effects.
 
 use std::io::Write;
 
@@ -11,29 +11,30 @@ use crate::output::{Output, count};
 use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 
-/// What came of folding a stream again.
+/// The result of a replay.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Replayed {
-    /// The state that the facts lead to.
+    /// The state to which the facts fold.
     pub state: State,
-    /// How many facts were folded.
+    /// The number of facts folded.
     pub facts: u64,
-    /// How many snapshots were compared.
+    /// The number of snapshots compared.
     pub snapshots: u64,
-    /// Where a snapshot says something else.
+    /// The sequence numbers of snapshots that differ from the replayed state.
     pub differing: Vec<Sequence>,
 }
 
-/// Folds all facts again, oldest first, and compares each snapshot with the state at its place.
+/// Folds all facts again, oldest first, and compares each snapshot with the state at its sequence number.
 ///
-/// Where an older version of the software took facts out, the state is unknown until a later fact carries all that was known.
+/// Where an older version of the software removed facts, the state is unknown until a later fact that carries a whole
+/// state; snapshots before it are not compared.
 #[must_use]
 pub fn replay(commits: &[Commit]) -> Replayed {
     let mut replayed = Replayed::default();
     let mut is_known = true;
     for commit in commits {
         is_known = commit.emptied.is_none() && (is_known || commit.facts.iter().any(Fact::is_fresh_start));
-        // Sequence numbers are the stream's, whatever was read before.
+        // Removed facts leave a hole, so the sequence is set from the commit rather than counted.
         replayed.state.sequence = Sequence::new(commit.first.get().saturating_sub(1));
         for fact in &commit.facts {
             drop(replayed.state.fold_fact(fact));

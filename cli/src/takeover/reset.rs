@@ -1,4 +1,5 @@
-//! `leads reset`: what was recorded of buyers in shadow does not count any more, and the former system is asked anew.
+//! `leads reset`: discards the recorded state of buyers in shadow, so that their next event asks the former system
+//! again.
 
 use std::io::Write;
 
@@ -15,7 +16,8 @@ use crate::{Exit, Failure, Tables};
 
 const WORDS: Words = Words { done: "reset", planned: "would-reset", doing: ["resetting", ""] };
 
-/// Resets one buyer, or says what that would come to. The former system is asked only where the answer matters.
+/// Resets one buyer; without a confirmation, only reports what would be done. The former system is asked only if its
+/// answer matters.
 ///
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Legacy`].
@@ -32,7 +34,7 @@ pub async fn reset(
     if head.is_live {
         return Ok(Outcome::Skipped { word: "live", is_finding: true });
     }
-    // Reset before, and no event has come since.
+    // The buyer was reset before, and no event has been recorded since.
     if head.state.is_blank() {
         return Ok(Outcome::Skipped { word: "already-reset", is_finding: false });
     }
@@ -50,7 +52,7 @@ pub async fn reset(
 fn refused(refusal: &NotReset) -> Outcome {
     let word = match refusal {
         NotReset::UnknownBuyer => "unknown",
-        // It went live between the load and the append.
+        // The buyer went live between the load and the append.
         NotReset::Live => return Outcome::Skipped { word: "live", is_finding: true },
         NotReset::Erased => "erased",
         NotReset::HandedOver => "handed-over-there",
@@ -60,12 +62,12 @@ fn refused(refusal: &NotReset) -> Outcome {
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
-    everybody: &Reset,
+    buyers: &Reset,
     former: &impl Legacy,
     tables: &Tables,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let how = (everybody.pace, everybody.yes, WORDS);
-    let work = async |buyer: &BuyerId| reset(tables, former, buyer, everybody.yes).await;
-    bulk::run(&everybody.which(), how, tables, output, work).await
+    let how = (buyers.pace, buyers.yes, WORDS);
+    let work = async |buyer: &BuyerId| reset(tables, former, buyer, buyers.yes).await;
+    bulk::run(&buyers.which(), how, tables, output, work).await
 }

@@ -11,7 +11,7 @@ fn tables(url: &str) -> cli::Tables {
 }
 
 #[tokio::test]
-async fn every_page_about_a_buyer_is_read_and_unknown_kinds_are_passed_over() {
+async fn all_pages_of_a_buyer_are_read_and_unknown_kinds_are_skipped() {
     let cursor = json!({ "buyer": { "S": "ada" }, "kind": { "S": "cursor" }, "through": { "N": "7" } });
     let other = json!({ "buyer": { "S": "ada" }, "kind": { "S": "of-a-newer-version/1" } });
     let [first, second] = ["a", "b"].map(|kind| json!({ "buyer": { "S": "ada" }, "kind": { "S": kind } }));
@@ -38,7 +38,7 @@ async fn every_page_about_a_buyer_is_read_and_unknown_kinds_are_passed_over() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_told_and_not_left_out() {
+async fn an_unreadable_item_is_an_error_and_is_not_skipped() {
     let broken =
         json!({ "buyer": { "S": "ada" }, "kind": { "S": "email/quote-email" }, "status": { "S": "lost" } });
     let wire =
@@ -49,15 +49,15 @@ async fn what_cannot_be_read_is_told_and_not_left_out() {
 }
 
 #[tokio::test]
-async fn a_table_that_does_not_exist_is_told_with_a_hint() {
+async fn a_missing_table_is_reported_with_a_hint() {
     let wire =
         Wire::start(|_: &mut Request| Answer::Reply(Reply::error(400, "ResourceNotFoundException"))).await;
     for command in ["show", "history"] {
         let ended = online(wire.url(), &[command, "ada"]).await;
         assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""));
-        let said = "error: cannot tell what happened to ada: the streams table did not answer Query for ada: service error: \
+        let expected = "error: cannot access the stream of ada: the streams table did not answer Query for ada: service error: \
                     ResourceNotFoundException";
-        assert!(ended.err.starts_with(said), "{}", ended.err);
-        assert!(ended.err.contains("\nhint: there is none of this name"), "{}", ended.err);
+        assert!(ended.err.starts_with(expected), "{}", ended.err);
+        assert!(ended.err.contains("\nhint: no such table or queue"), "{}", ended.err);
     }
 }

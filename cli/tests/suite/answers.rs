@@ -1,4 +1,4 @@
-//! What `show` and `history` say of one buyer's story, in tables that an engine of DynamoDB keeps.
+//! `show` and `history` of one buyer, on tables of a DynamoDB engine.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use dynoxide::Database;
 use event_store::{Appended, Appending, EventStore as _, load};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadTold, Learned,
-    Ledger as _, Opening, Outcome, Progress, Receipts as _, Settled, Status, Taking, Verdict,
+    AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, LeadChange, Ledger as _,
+    Opening, Outcome, Progress, ReceiptOutcome, Receipts as _, Settled, Status, Taking, Verdict,
 };
 use serde_json::json;
 use testkit::clauses::Front;
@@ -98,8 +98,8 @@ impl World {
         assert_eq!(self.tables.leads.settle(&self.buyer, key, &verdict).await.unwrap(), Settled::Done);
     }
 
-    /// What SES says later of the mail of this key.
-    async fn hear(&self, key: &str, kind: Kind) {
+    /// Records a receipt of SES for the e-mail with this key.
+    async fn receive(&self, key: &str, kind: Kind) {
         let receipt = Receipt {
             buyer: self.buyer.clone(),
             effect: key.to_owned(),
@@ -109,7 +109,7 @@ impl World {
         };
         let client = aws_sdk_dynamodb::Client::new(&aws_at(self.front.url()));
         let receipts = DynamoReceipts::new(client, "leads".to_owned());
-        assert_eq!(receipts.learn(&receipt, at("12:00:00")).await.unwrap(), Learned::Settled);
+        assert_eq!(receipts.apply_receipt(&receipt, at("12:00:00")).await.unwrap(), ReceiptOutcome::Settled);
     }
 
     async fn progress(&self, progress: Progress) {
@@ -121,17 +121,17 @@ impl World {
     }
 }
 
-fn opened(offer: &str, time: &str) -> LeadTold {
+fn opened(offer: &str, time: &str) -> LeadChange {
     let opening = Opening {
         offer: OfferId::parse(offer).unwrap(),
         car: Some(CarId::parse(offer).unwrap()),
         contact: contact(),
         at: at(time),
     };
-    LeadTold { opened: Some(opening), closed: None }
+    LeadChange { opened: Some(opening), closed: None }
 }
 
-/// One offer made, and the low lead announced.
+/// One offer is made, and its low lead is announced.
 async fn first_step() -> World {
     let world = World::start().await;
     world.record(&[made("car-1")], "10:00:00").await;
@@ -145,7 +145,8 @@ fn low_lead() -> LeadId {
     LeadId::Low { opened_at: Sequence::new(1) }
 }
 
-/// One offer accepted, a second one made, a late event held; then e-mail fails and the buyer is behind.
+/// One offer is accepted, a second one is made, and an early event is held; then an e-mail fails and the buyer is
+/// behind.
 async fn story() -> World {
     let world = first_step().await;
     let high =
@@ -161,7 +162,7 @@ async fn story() -> World {
         from: Sequence::new(1),
         through: Sequence::new(4),
         leads: BTreeMap::from([
-            (low_lead(), LeadTold { opened: None, closed: Some(closing) }),
+            (low_lead(), LeadChange { opened: None, closed: Some(closing) }),
             (high, opened("car-1", "10:05:00.25")),
         ]),
         settled: BTreeMap::from([(Sequence::new(3), quote)]),
@@ -181,21 +182,21 @@ async fn story() -> World {
         not_before: at("10:13:00"),
     };
     world.tables.leads.mark_behind(&world.buyer, &behind).await.unwrap();
-    world.hear("quote-email", Kind::Bounced { at: at("11:00:00"), is_permanent: false }).await;
-    world.hear("quote-email", Kind::Complained { at: at("11:30:00") }).await;
+    world.receive("quote-email", Kind::Bounced { at: at("11:00:00"), is_permanent: false }).await;
+    world.receive("quote-email", Kind::Complained { at: at("11:30:00") }).await;
     world
 }
 
 #[tokio::test]
-async fn show_tells_where_a_buyer_stands() {
+async fn show_prints_the_current_state_of_a_buyer() {
     let world = story().await;
     let text = world.leads(&["show", "ada"]).await;
     assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
     assert_golden("show.txt", &text.out);
     let json = world.leads(&["show", "ada", "--json"]).await;
     assert_golden("show.json", &json.out);
-    for told in [text.out, json.out] {
-        assert!(!told.to_lowercase().contains("canary"), "{told}");
+    for output in [text.out, json.out] {
+        assert!(!output.to_lowercase().contains("canary"), "{output}");
     }
 }
 
@@ -211,33 +212,33 @@ async fn a_lead_is_open_since_its_opening_was_recorded() {
 }
 
 #[tokio::test]
-async fn contacts_are_shown_only_when_asked_for_and_cannot_steer_the_terminal() {
+async fn contacts_are_shown_only_on_request_and_cannot_control_the_terminal() {
     let world = story().await;
     assert_golden("show-contact.txt", &world.leads(&["show", "--contact", "ada"]).await.out);
     assert_golden("show-contact.json", &world.leads(&["show", "--contact", "--json", "ada"]).await.out);
 }
 
 #[tokio::test]
-async fn history_tells_event_by_event_what_happened_and_what_was_done() {
+async fn history_prints_each_fact_with_its_effects_and_their_outcomes() {
     let world = story().await;
     let text = world.leads(&["history", "ada"]).await;
     assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
     assert_golden("history.txt", &text.out);
     let json = world.leads(&["history", "--json", "ada"]).await;
     assert_golden("history.json", &json.out);
-    for told in [text.out, json.out] {
-        assert!(!told.to_lowercase().contains("canary"), "{told}");
+    for output in [text.out, json.out] {
+        assert!(!output.to_lowercase().contains("canary"), "{output}");
     }
 }
 
 #[tokio::test]
-async fn a_buyer_never_heard_of_is_said_to_be_unknown() {
+async fn show_and_history_report_an_unknown_buyer() {
     let world = World::start().await;
     for form in
         [&["show", "bob"][..], &["history", "bob"], &["show", "--json", "bob"], &["history", "--json", "bob"]]
     {
         let ended = world.leads(form).await;
         assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""));
-        assert_eq!(ended.err, "bob is unknown: no event of this buyer is recorded in the streams table\n");
+        assert_eq!(ended.err, "bob is unknown: the streams table has no event of this buyer\n");
     }
 }

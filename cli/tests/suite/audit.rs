@@ -1,4 +1,4 @@
-//! Every stream against its cursor, in tables that an engine of DynamoDB keeps.
+//! `leads audit`, on tables of a DynamoDB engine.
 
 use std::future::{Future, pending};
 
@@ -14,10 +14,10 @@ use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{SplitMix64, acceptance_withdrawn, accepted, buyer, made, rejected};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::world::{assert_golden, aws_at, interrupted};
 
-/// A clock of the test.
+/// A clock that stands still.
 struct At(&'static str);
 
 impl Clock for At {
@@ -35,7 +35,7 @@ async fn whole(tables: &Tables, repair: bool, now: &'static str) -> Result<Audit
     audit(tables, 1_000_000, repair, &At(now), pending(), |_| {}).await
 }
 
-/// Settled: ada. Short: bob, of whom nobody knows. Behind: cem. A commit is missing: dan.
+/// Four buyers: ada is settled, bob is short, cem is behind, and a commit of dan is missing.
 async fn four() -> World {
     let world = World::start().await;
     for name in ["ada", "bob", "cem"] {
@@ -62,18 +62,18 @@ async fn four() -> World {
 }
 
 #[tokio::test]
-async fn an_audit_finds_who_is_short_behind_or_has_a_commit_missing() {
+async fn an_audit_finds_short_buyers_buyers_behind_and_missing_commits() {
     let world = four().await;
     let ended = world.leads(&["audit"]).await;
     assert_eq!(ended.exit, Exit::Findings);
-    assert!(ended.err.contains("at most 200 read units a second"), "{}", ended.err);
+    assert!(ended.err.contains("at most 200 read units per second"), "{}", ended.err);
     assert_golden("audit.txt", &sorted(&ended.out));
     let mut json = world.leads(&["audit", "--json"]).await.json();
     json["findings"].as_array_mut().unwrap().sort_by_key(|finding| finding["buyerId"].to_string());
     assert_golden("audit.json", &format!("{json:#}\n"));
 }
 
-/// The order of the table is nobody's business.
+/// The lines of a text, sorted and without rulings, because the table has no defined order.
 fn sorted(text: &str) -> String {
     let mut lines: Vec<&str> = text.lines().filter(|line| !line.starts_with(['─', '═'])).collect();
     lines.sort_unstable();
@@ -81,7 +81,7 @@ fn sorted(text: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_repair_marks_who_is_short_and_performs_nothing() {
+async fn a_repair_marks_short_buyers_and_performs_nothing() {
     let world = four().await;
     let found = whole(&world.tables, true, "2020-01-01T11:00:00Z").await.unwrap();
     assert_eq!(found.findings.len(), 3);
@@ -102,7 +102,7 @@ async fn a_repair_marks_who_is_short_and_performs_nothing() {
 }
 
 #[tokio::test]
-async fn what_the_doorbell_may_settle_is_no_finding() {
+async fn a_commit_that_its_doorbell_may_still_settle_is_not_a_finding() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     let early = whole(&world.tables, true, "2020-01-01T10:02:00Z").await.unwrap();
@@ -116,10 +116,10 @@ async fn what_the_doorbell_may_settle_is_no_finding() {
     assert_eq!(world.leads(&["audit"]).await.exit, Exit::Good);
 }
 
-/// Long after everything that is recorded.
+/// A time long after all recorded facts.
 const LATER: &str = "2020-01-01T12:00:00Z";
 
-/// Five buyers with 30 commits each, all settled, but for dan's last ten.
+/// Five buyers with 30 commits each. All are settled except the last ten of dan.
 async fn thirty_each() -> World {
     let world = World::start().await;
     for name in ["ada", "bob", "cem", "dan", "eve"] {
@@ -138,7 +138,7 @@ async fn thirty_each() -> World {
 }
 
 impl World {
-    /// All keys in an order of this number.
+    /// All keys, shuffled with this seed.
     async fn shuffled(&self, seed: u64) -> Vec<CommitKey> {
         let mut keys = self.tables.streams.keys(None).await.unwrap().keys;
         let mut random = SplitMix64(seed);
@@ -162,7 +162,7 @@ fn as_item(key: &CommitKey) -> serde_json::Value {
     item
 }
 
-/// The world's tables, whose scan returns these keys, seven on a page; everything else is answered as the world is.
+/// The tables of `world`, except that a scan returns these keys, seven per page.
 async fn scanning(world: &World, keys: &[CommitKey]) -> (Wire, Tables) {
     let items: Vec<_> = keys.iter().map(as_item).collect();
     let url = world.url.clone();
@@ -193,7 +193,7 @@ fn short(name: &str) -> (domain::BuyerId, Finding) {
 }
 
 #[tokio::test]
-async fn in_whatever_order_keys_come_a_whole_stream_has_no_gap() {
+async fn a_whole_stream_has_no_gap_in_any_order_of_its_keys() {
     let world = thirty_each().await;
     for seed in 0..20 {
         let (_wire, tables) = scanning(&world, &world.shuffled(seed).await).await;
@@ -204,7 +204,7 @@ async fn in_whatever_order_keys_come_a_whole_stream_has_no_gap() {
 }
 
 #[tokio::test]
-async fn a_removed_commit_is_found_in_whatever_order_keys_come() {
+async fn a_removed_commit_is_found_in_any_order_of_the_keys() {
     let world = thirty_each().await;
     world.remove("bob", 1);
     world.remove("bob", 17);
@@ -219,7 +219,7 @@ async fn a_removed_commit_is_found_in_whatever_order_keys_come() {
 }
 
 #[tokio::test]
-async fn a_commit_that_a_scan_missed_is_looked_for_before_it_counts_as_a_gap() {
+async fn a_commit_missed_by_the_scan_is_read_again_before_it_is_a_gap() {
     let world = thirty_each().await;
     let mut keys = world.shuffled(1).await;
     keys.retain(|key| key.buyer != buyer("ada") || ![5, 6, 12].contains(&key.first.get()));
@@ -228,10 +228,10 @@ async fn a_commit_that_a_scan_missed_is_looked_for_before_it_counts_as_a_gap() {
     assert_eq!(found.findings, [short("dan")]);
     assert_eq!(found.commits, 150);
     let asked = wire.operations().iter().filter(|operation| *operation == "Query").count();
-    assert_eq!(asked, 2, "once for each hole");
+    assert_eq!(asked, 2, "one query for each hole");
 }
 
-/// Ready once this many pages were read.
+/// An interrupt after this many pages, and the progress callback that counts them.
 fn after_pages(pages: usize) -> (impl Future<Output = ()>, impl FnMut(&Audit)) {
     let (sender, receiver) = oneshot::channel();
     let (mut sender, mut left) = (Some(sender), pages);
@@ -245,14 +245,14 @@ fn after_pages(pages: usize) -> (impl Future<Output = ()>, impl FnMut(&Audit)) {
 }
 
 #[tokio::test]
-async fn an_interrupted_audit_has_what_is_certain_by_then_and_no_gap() {
+async fn an_interrupted_audit_returns_certain_findings_and_no_gap() {
     let world = thirty_each().await;
     world.remove("bob", 17);
     let mut found_short = 0;
     for pages in 1..=21 {
         let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
         let (interrupted, count) = after_pages(pages);
-        // The rate leaves time between pages.
+        // The low rate makes the audit wait between pages.
         let found = audit(&tables, 1_000, false, &At(LATER), interrupted, count).await.unwrap();
         assert_eq!((found.is_complete, found.commits), (false, 7 * pages as u64), "{pages}");
         assert!(found.text().contains("INCOMPLETE: interrupted"), "{}", found.text());
@@ -263,11 +263,11 @@ async fn an_interrupted_audit_has_what_is_certain_by_then_and_no_gap() {
             found_short += 1;
         }
     }
-    assert!(found_short > 15, "{found_short}: as soon as a commit says it");
+    assert!(found_short > 15, "{found_short}: dan is short as soon as one of its unsettled commits is read");
 }
 
 #[tokio::test]
-async fn an_interrupted_repair_has_marked_what_it_says_it_has() {
+async fn an_interrupted_repair_reports_exactly_the_marks_it_wrote() {
     let world = thirty_each().await;
     let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
     let (interrupted, count) = after_pages(12);
@@ -278,14 +278,14 @@ async fn an_interrupted_repair_has_marked_what_it_says_it_has() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_an_audit_with_what_it_found_and_exit_code_130() {
+async fn ctrl_c_ends_an_audit_with_its_findings_and_exit_code_130() {
     let world = thirty_each().await;
     let url = world.url.clone();
     let mut scans = 0;
     let wire = Wire::start(move |request| {
         if request.operation() == "Scan" {
             scans += 1;
-            // Half of the table, then silence.
+            // One page is answered, the next one never.
             if scans > 1 {
                 return Answer::Never;
             }

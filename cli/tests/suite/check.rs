@@ -8,7 +8,7 @@ use testkit::{accepted, body, buyer, contact, made, made_by, rejected};
 
 use crate::world::{TestFile, examples, examples_folder, offline};
 
-/// The lines of the findings, and of the warnings, of these lines.
+/// The JSON result of checking these lines.
 async fn checked(lines: &[impl AsRef<[u8]>]) -> Value {
     let file = TestFile::of(lines.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(&b"\n"[..]));
     let ended = offline(&["check", "--json", file.name()]).await;
@@ -23,22 +23,22 @@ async fn every_valid_example_is_without_findings() {
     let examples = examples("valid/incoming");
     assert!(examples.len() > 20);
     for (name, event) in examples {
-        // As it is written, but in one line.
+        // The example as published, but on one line.
         let document = checked(&[event.replace('\n', " ")]).await;
         assert_eq!((&document["events"], &document["findings"]), (&json!(1), &json!([])), "{name}");
         let has_warnings = document["warnings"] != json!([]);
-        // The longest and the shortest address that the contract allows are none that SES takes.
+        // The longest and the shortest address that the contract allows are not usable with SES.
         let is_extreme = name.contains("made.v1.longest") || name.contains("made.v1.one-character-ids");
-        let is_to_be_warned_of = name.contains("malformed-") || is_extreme;
-        assert_eq!(has_warnings, is_to_be_warned_of, "{name}: {document}");
+        let expects_warnings = name.contains("malformed-") || is_extreme;
+        assert_eq!(has_warnings, expects_warnings, "{name}: {document}");
     }
 }
 
 #[tokio::test]
-async fn every_invalid_example_is_found_in_its_line() {
+async fn every_invalid_example_is_a_finding_in_its_line() {
     let examples = examples("invalid/incoming");
     assert!(examples.len() > 50);
-    // Blank lines count, and are passed over.
+    // Blank lines are counted and skipped.
     let lines: Vec<String> = examples
         .iter()
         .map(|(_, example)| {
@@ -59,7 +59,7 @@ async fn every_invalid_example_is_found_in_its_line() {
 }
 
 #[tokio::test]
-async fn the_file_of_the_readme_is_good() {
+async fn the_example_file_of_the_readme_has_no_findings() {
     let file = examples_folder().join("offers.jsonl");
     let ended = offline(&["check", file.to_str().unwrap()]).await;
     assert_eq!(ended.exit, Exit::Good);
@@ -67,7 +67,7 @@ async fn the_file_of_the_readme_is_good() {
 }
 
 #[tokio::test]
-async fn all_that_is_wrong_with_a_line_is_told() {
+async fn every_fault_of_a_line_is_reported() {
     let line = json!({
         "specversion": "1.0", "id": "a/b", "source": "", "type": "offer.made.v1", "time": "yesterday",
         "data": { "buyerId": "b", "offerId": "o", "offerVersion": 2, "buyer": { "name": 7 } },
@@ -81,28 +81,28 @@ async fn all_that_is_wrong_with_a_line_is_told() {
          {name}:2: source: must not be empty\n\
          {name}:2: data.offerVersion: must be 1 for offer.made.v1\n\
          {name}:2: data.carId: must be 1 to 128 visible ASCII characters without '/'\n\
-         {name}:2: data.buyer.name: must be there, as a text\n\
-         {name}:2: data.buyer.email: must be there, as a text\n\
+         {name}:2: data.buyer.name: is required and must be a string\n\
+         {name}:2: data.buyer.email: is required and must be a string\n\
          {name}: 2 lines, 0 events, 6 findings, 0 warnings\n"
     );
     assert_eq!(ended.out, expected);
 }
 
 #[tokio::test]
-async fn lines_that_are_no_json_at_all_are_told_as_a_whole() {
+async fn a_line_that_is_not_json_has_one_finding_without_a_path() {
     let large = vec![b' '; LARGEST_BODY + 1];
     let lines: [&[u8]; 4] = [b"\xef\xbb\xbf{}", b"{\"a\":", b"\"\xff\"", &large];
     let findings = json!([
-        { "line": 1, "path": null, "rule": "begins with a byte order mark, which JSON must not: save the file without one" },
-        { "line": 2, "path": null, "rule": "is not JSON from column 5 on" },
+        { "line": 1, "path": null, "rule": "begins with a byte order mark, which JSON does not allow: save the file without it" },
+        { "line": 2, "path": null, "rule": "is not valid JSON from column 5 on" },
         { "line": 3, "path": null, "rule": "is not valid UTF-8" },
-        { "line": 4, "path": null, "rule": "is 65537 bytes: at most 65536 are taken" },
+        { "line": 4, "path": null, "rule": "is 65537 bytes long: at most 65536 are allowed" },
     ]);
     assert_eq!(checked(&lines).await["findings"], findings);
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_written_to_is_a_warning() {
+async fn an_unusable_address_is_a_warning() {
     let at = |car: &str, email: &str| {
         body(&buyer("ada"), &made_by(car, Contact { email: email.to_owned(), ..contact() }))
     };
@@ -114,23 +114,22 @@ async fn an_address_that_cannot_be_written_to_is_a_warning() {
     .await;
     let warnings = [(2, "car-2-1-made"), (3, "car-3-1-made")].map(|(line, event)| {
         let rule = format!(
-            "is not an address that can be written to: every e-mail about the offer of event {event} would be rejected"
+            "is not a usable e-mail address: every e-mail about the offer of event {event} would be rejected"
         );
         json!({ "line": line, "path": "data.buyer.email", "rule": rule })
     });
     assert_eq!((&document["findings"], &document["warnings"]), (&json!([]), &json!(warnings)));
-    assert!(!document.to_string().contains("byron"), "never the value");
+    assert!(!document.to_string().contains("byron"), "a remark never contains the value");
 }
 
 #[tokio::test]
-async fn what_an_event_is_recorded_without_is_a_warning() {
+async fn a_malformed_field_that_is_dropped_is_a_warning() {
     let event = body(&buyer("ada"), &made("car-1")).replace("2026-11-23T10:00:00Z", "yesterday");
     assert!(event.contains("yesterday"));
     let event = event.replacen("\"subject\":\"car-1\"", "\"subject\":7", 1);
     let document = checked(&[event]).await;
-    let time =
-        "is no moment in RFC 3339 such as 2026-11-23T10:00:00Z: dropped, the event is recorded without it";
-    let subject = "is not well-formed: dropped, the event is recorded without it";
+    let time = "is not an RFC 3339 timestamp such as 2026-11-23T10:00:00Z: the event is recorded without it";
+    let subject = "is malformed: the event is recorded without it";
     let warnings = [("subject", subject), ("time", time)]
         .map(|(path, rule)| json!({ "line": 1, "path": path, "rule": rule }));
     assert_eq!((&document["findings"], &document["warnings"]), (&json!([]), &json!(warnings)));
@@ -145,7 +144,7 @@ async fn one_version_with_two_contents_is_a_contradiction() {
         body(&ada, &made("car-1")),
         body(&ada, &accepted("car-1").v(2)),
         body(&ada, &other),
-        // Neither another offer nor another buyer has anything to do with it.
+        // The same version of another buyer's offer, or of another offer, does not contradict it.
         body(&buyer("bob"), &rejected("car-1").v(2)).replace("rejected\"", "rejected-b\""),
         body(&ada, &made("car-2")),
         body(&ada, &made_by("car-1", Contact { phone: None, ..contact() })).replace("car-1-1-made", "new-id"),
@@ -158,24 +157,24 @@ async fn one_version_with_two_contents_is_a_contradiction() {
         .map(|finding| (finding["line"].as_u64().unwrap(), finding["rule"].as_str().unwrap()))
         .collect();
     let rule = |line: u64| {
-        format!("contradicts line {line}: another type or other data under the same version of the offer")
+        format!("contradicts line {line}: the same version of the offer with another type or other data")
     };
     assert_eq!(lines, [(3, rule(2).as_str()), (6, rule(1).as_str())]);
 }
 
 #[tokio::test]
-async fn a_repeat_is_no_fault_but_under_its_old_id_sqs_may_swallow_it() {
+async fn a_repeat_is_a_warning_only_under_its_old_id() {
     let ada = buyer("ada");
     let first = body(&ada, &made("car-1"));
-    let anew = first.replace("car-1-1-made", "another-id").replace("2026-11-23", "2026-11-24");
-    let document = checked(&[first.clone(), anew, first]).await;
+    let with_new_id = first.replace("car-1-1-made", "another-id").replace("2026-11-23", "2026-11-24");
+    let document = checked(&[first.clone(), with_new_id, first]).await;
     assert_eq!(document["findings"], json!([]));
-    let warning = "repeats line 1: SQS swallows it when both are posted within five minutes";
+    let warning = "repeats line 1: SQS drops the repeat if both are posted within five minutes";
     assert_eq!(document["warnings"], json!([{ "line": 3, "path": "id", "rule": warning }]));
 }
 
 #[tokio::test]
-async fn an_id_that_names_two_events_is_found_whichever_buyers_they_are_of() {
+async fn an_id_used_for_two_events_is_a_finding_even_across_buyers() {
     let event = body(&buyer("ada"), &made("car-1"));
     let document = checked(&[
         event.clone(),
@@ -183,8 +182,7 @@ async fn an_id_that_names_two_events_is_found_whichever_buyers_they_are_of() {
         event.replace("\"offerId\":\"car-1\"", "\"offerId\":\"car-2\""),
     ])
     .await;
-    let rule =
-        "names another event in line 1: SQS would swallow the second one, for it is the deduplication id";
+    let rule = "is already the id of another event in line 1: SQS drops the second event, because the id is its deduplication id";
     let findings = [2, 3].map(|line| json!({ "line": line, "path": "id", "rule": rule }));
     assert_eq!(document["findings"], json!(findings));
 }
@@ -202,10 +200,10 @@ async fn gaps_and_lines_out_of_order_are_warnings() {
     .await;
     assert_eq!(document["findings"], json!([]));
     let warning = |line: u64, rule: &str| json!({ "line": line, "path": "data.offerVersion", "rule": rule });
-    let held = "not in the file: unless posted elsewhere, this event is held until then";
+    let held = "not in this file: this event is held until all earlier versions are recorded";
     let expected = [
         warning(1, &format!("versions 2 to 3 of this offer are {held}")),
-        warning(2, "version 1 comes after version 4 of this offer, which stands in line 1"),
+        warning(2, "version 1 follows version 4 of this offer, which is in line 1"),
         warning(3, &format!("versions 5 to 6 of this offer are {held}")),
         warning(4, &format!("version 8 of this offer is {held}")),
     ];
@@ -213,11 +211,11 @@ async fn gaps_and_lines_out_of_order_are_warnings() {
 }
 
 #[tokio::test]
-async fn a_character_that_sqs_does_not_take_is_found_unless_it_is_escaped() {
+async fn a_character_that_sqs_rejects_is_a_finding_unless_escaped() {
     let with = |name: &str| Contact { name: name.to_owned(), ..contact() };
     let raw = body(&buyer("ada"), &made_by("car-1", with("\u{ffff}")));
     let escaped = body(&buyer("ada"), &made_by("car-2", with("?"))).replace('?', "\\uffff");
-    let rule = "holds U+FFFE or U+FFFF, which SQS does not take: write it as a JSON escape";
+    let rule = "contains U+FFFE or U+FFFF, which SQS rejects: write it as a JSON escape";
     assert_eq!(
         checked(&[raw, escaped]).await["findings"],
         json!([{ "line": 1, "path": null, "rule": rule }])
@@ -225,7 +223,7 @@ async fn a_character_that_sqs_does_not_take_is_found_unless_it_is_escaped() {
 }
 
 #[tokio::test]
-async fn nothing_personal_is_ever_told() {
+async fn no_remark_contains_personal_data() {
     let event = body(&buyer("ada"), &made("car-1"));
     let bad = [
         event.replace("car-1-1-made", "a b"),
@@ -239,9 +237,9 @@ async fn nothing_personal_is_ever_told() {
     for form in [&["check", file.name()][..], &["check", "--json", file.name()]] {
         let ended = offline(form).await;
         assert_eq!(ended.exit, Exit::Findings);
-        let told = format!("{}{}", ended.out, ended.err).to_lowercase();
+        let output = format!("{}{}", ended.out, ended.err).to_lowercase();
         for canary in ["canary", "400 000", "@"] {
-            assert!(!told.contains(canary), "{told}");
+            assert!(!output.contains(canary), "{output}");
         }
     }
 }

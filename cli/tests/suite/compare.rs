@@ -1,4 +1,4 @@
-//! How one buyer here compares with the same buyer in the former system; no request.
+//! Comparing one buyer's recorded state with an answer of the former system; no requests.
 
 use cli::parity::{Class, Known, compare};
 use domain::{CarId, Contact, Fact, FormerLeadId, Offer, OfferVersion, Stage};
@@ -42,7 +42,7 @@ fn acceptance(version: u32) -> Stage {
     Stage::Accepted { at: version, since: version }
 }
 
-/// Each difference as `<class> <offer> <here> <there>`.
+/// Each difference as `<class> <offer> <here> / <there>`.
 fn found(head: &Head, answer: &Says) -> Vec<String> {
     let text = |one: cli::parity::Difference| {
         let offer = one.offer.map_or_else(|| "-".to_owned(), |offer| offer.to_string());
@@ -52,7 +52,7 @@ fn found(head: &Head, answer: &Says) -> Vec<String> {
 }
 
 #[test]
-fn who_stands_the_same_on_both_sides_has_no_difference() {
+fn a_buyer_who_is_the_same_on_both_sides_has_no_difference() {
     let pending = there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
     assert_eq!(found(&shadow(&[made("car-1")]), &pending), [""; 0]);
     let accepted_there = there(&[("car-1", 2, acceptance(2), Some("H-1"))], None);
@@ -62,7 +62,7 @@ fn who_stands_the_same_on_both_sides_has_no_difference() {
 }
 
 #[test]
-fn another_version_on_either_side_and_held_events_are_a_lag_and_leads_are_not_compared_then() {
+fn other_versions_and_held_events_are_a_lag_without_comparing_leads() {
     let ours = shadow(&[made("car-1")]);
     let ahead = there(&[("car-1", 2, acceptance(2), Some("H-1"))], None);
     assert_eq!(found(&ours, &ahead), ["lag car-1 pending v1 / accepted v2"]);
@@ -78,7 +78,7 @@ fn another_version_on_either_side_and_held_events_are_a_lag_and_leads_are_not_co
 }
 
 #[test]
-fn an_offer_that_one_side_lacks_is_missing_there_or_here() {
+fn an_offer_known_to_one_side_only_is_missing_on_the_other() {
     let both = [("car-1", 1, Stage::Pending, None), ("car-2", 1, Stage::Pending, None)];
     let ours = shadow(&[made("car-1")]);
     assert_eq!(found(&ours, &there(&both, Some("L-1"))), ["missing-here car-2 none / pending v1"]);
@@ -86,7 +86,7 @@ fn an_offer_that_one_side_lacks_is_missing_there_or_here() {
     assert_eq!(found(&ours, &there(&both[..1], Some("L-1"))), ["missing-there car-2 pending v1 / none"]);
     let not_asked = head(&[made("car-1").into()]);
     let missing = found(&not_asked, &there(&both, Some("L-1")));
-    assert_eq!(missing, ["lag car-2 none / pending v1"], "its next event asks");
+    assert_eq!(missing, ["lag car-2 none / pending v1"], "the next event looks the buyer up");
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_wrong_rule_shows_as_another_stage_or_lead() {
 }
 
 #[test]
-fn contact_and_car_are_compared_by_field_and_what_a_side_may_leave_out_is_no_difference() {
+fn contact_and_car_are_compared_unless_a_side_may_omit_them() {
     let ours = shadow(&[made("car-1")]);
     let pending = || there(&[("car-1", 1, Stage::Pending, None)], Some("L-1"));
     let mut theirs = pending();
@@ -121,11 +121,11 @@ fn contact_and_car_are_compared_by_field_and_what_a_side_may_leave_out_is_no_dif
     of(&mut silent, |offer| (offer.car, offer.contact) = (None, None));
     assert_eq!(found(&ours, &silent), [""; 0]);
     let erased = head(&[Fact::Migrated(Box::default()), made("car-1").into(), Fact::Erased(None)]);
-    assert_eq!(found(&erased, &pending()), [""; 0], "nobody is to know who it was");
+    assert_eq!(found(&erased, &pending()), [""; 0], "the contact of an erased buyer is not compared");
 }
 
 #[test]
-fn of_a_live_buyer_only_offers_are_compared() {
+fn only_the_offers_of_a_live_buyer_are_compared() {
     let ours = head(&[made("car-1").into(), Fact::HandedOver(Box::default())]);
     let mut theirs = there(&[("car-1", 1, Stage::Pending, None)], None);
     theirs.is_handed_over = true;
@@ -136,7 +136,17 @@ fn of_a_live_buyer_only_offers_are_compared() {
 }
 
 #[test]
-fn a_known_rule_change_explains_what_it_describes_and_nothing_else() {
+fn events_of_a_live_buyer_that_the_former_system_ignores_are_a_lag() {
+    let handed_over = Fact::HandedOver(Box::default());
+    let ours =
+        head(&[made("car-1").into(), handed_over, accepted("car-1").v(2).into(), made("car-2").into()]);
+    let mut theirs = there(&[("car-1", 1, Stage::Pending, None)], None);
+    theirs.is_handed_over = true;
+    assert_eq!(found(&ours, &theirs), ["lag car-1 accepted v2 / pending v1", "lag car-2 pending v1 / none"]);
+}
+
+#[test]
+fn a_known_difference_matches_only_what_its_fields_describe() {
     let ours = shadow(&[made("car-1"), accepted("car-1").v(2)]);
     let difference = &compare(&ours, &there(&[("car-1", 2, Stage::Closed, None)], None))[0];
     let explains = |line: &str| Known::parse(line).unwrap().explains(&buyer("ada"), difference);
@@ -151,23 +161,23 @@ fn a_known_rule_change_explains_what_it_describes_and_nothing_else() {
     ] {
         assert!(!explains(other), "{other}");
     }
-    for (wrong, said) in [
+    for (wrong, expected) in [
         ("[]", "must be a JSON object"),
         ("{", "must be a JSON object"),
         (r#"{"class":"other-stage"}"#, "`reason` is required"),
         (r#"{"reason":"r"}"#, "`class` is required"),
         (r#"{"class":"explained","reason":"r"}"#, "`class` must be one of other-stage, other-lead"),
-        (r#"{"class":"lag","reason":" "}"#, "`reason` must be a text that is not empty"),
-        (r#"{"class":"lag","reason":"r","ofer":"car-1"}"#, "`ofer` is none of class, buyer"),
+        (r#"{"class":"lag","reason":" "}"#, "`reason` must be a non-empty string"),
+        (r#"{"class":"lag","reason":"r","ofer":"car-1"}"#, "`ofer` is not one of class, buyer"),
         (r#"{"class":"lag","reason":"r","offer":"a/b"}"#, "`offer` must be 1 to 128"),
     ] {
-        assert!(Known::parse(wrong).unwrap_err().contains(said), "{wrong}");
+        assert!(Known::parse(wrong).unwrap_err().contains(expected), "{wrong}");
     }
 }
 
 #[test]
-fn only_a_lag_and_what_is_explained_need_no_person() {
-    let calm = Class::ALL.into_iter().filter(|class| !class.is_unexplained());
-    assert_eq!(calm.collect::<Vec<_>>(), [Class::Lag, Class::Explained]);
+fn only_lag_and_explained_need_no_examination() {
+    let acceptable = Class::ALL.into_iter().filter(|class| !class.is_unexplained());
+    assert_eq!(acceptable.collect::<Vec<_>>(), [Class::Lag, Class::Explained]);
     assert!(Class::ALL.into_iter().all(|class| Class::parse(class.name()) == Some(class)));
 }

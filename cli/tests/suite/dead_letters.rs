@@ -1,4 +1,4 @@
-//! Dead letters, over a FIFO queue that hands out as SQS does.
+//! Dead letters, on a simulated FIFO queue that hands out messages by the rules of SQS.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -15,31 +15,32 @@ struct Letter {
     id: String,
     group: String,
     body: String,
-    /// `reason`, `detail`, `source`; none where SQS moved it.
+    /// `reason`, `detail` and `source`; empty if SQS moved the message.
     attributes: BTreeMap<&'static str, String>,
     sent_at: i64,
     is_handed_out: bool,
 }
 
-/// Both queues. The dead-letter queue is FIFO: of a group that has letters handed out it hands out no others.
+/// Both queues. The dead-letter queue is FIFO: while letters of a group are in flight, it hands out no others of that
+/// group.
 ///
 /// Source: Amazon SQS Developer Guide, "FIFO queue delivery logic".
 #[derive(Default)]
 struct Queues {
     letters: Vec<Letter>,
-    /// Group, deduplication id and body of what was sent to the offer events, each deduplication id once.
+    /// Group, deduplication id and body of each message sent to the queue of offer events, without duplicates.
     redriven: Vec<(String, String, String)>,
-    /// Bodies that the queue of offer events does not take.
+    /// Bodies that the queue of offer events refuses.
     refused: BTreeSet<String>,
-    /// Bodies that the recorder sets aside again at once.
+    /// Bodies that the recorder sets aside again immediately.
     poison: BTreeSet<String>,
-    /// How many deletions are still to fail.
+    /// The number of further deletions that fail.
     lost_deletions: usize,
-    /// Ids in the order of being released.
+    /// Ids in the order of their release.
     released: Vec<String>,
 }
 
-/// What SQS hands out at once.
+/// The maximum number of messages in one response of SQS.
 const AT_ONCE: usize = 10;
 
 impl Queues {
@@ -110,7 +111,7 @@ impl Queues {
         self.letters.iter_mut().find(|letter| letter.id == id).unwrap()
     }
 
-    /// As many as possible, in the order of the queue, of groups of which nothing is handed out.
+    /// Up to ten letters in queue order, from groups without letters in flight.
     fn hand_out(&mut self) -> Vec<Value> {
         let blocked: BTreeSet<String> = self
             .letters
@@ -140,7 +141,7 @@ struct World {
     wire: Wire,
 }
 
-/// A letter of a buyer that was set aside for a reason; `moved` if SQS moved it.
+/// A letter of a buyer with a reason; `moved` stands for a letter that SQS moved.
 fn letter(number: usize, group: &str, reason: &str) -> Letter {
     let source = json!({ "messageId": format!("old-{number}"), "groupId": group }).to_string();
     let attributes = BTreeMap::from([
@@ -153,7 +154,7 @@ fn letter(number: usize, group: &str, reason: &str) -> Letter {
         group: group.to_owned(),
         body: format!("{{\"name\":\"Ada Canary {number}\"}}"),
         attributes: if reason == "moved" { BTreeMap::new() } else { attributes },
-        // 2020-01-01T00:00:00Z, and a second later each.
+        // 2020-01-01T00:00:00Z, plus one second per number.
         sent_at: 1_577_836_800_000 + 1000 * i64::try_from(number).unwrap(),
         is_handed_out: false,
     }
@@ -172,15 +173,15 @@ impl World {
         online(self.wire.url(), &arguments).await
     }
 
-    /// What is left, and all of it can be handed out again.
+    /// The ids of the remaining letters, after checking that all are visible again.
     #[track_caller]
     fn left(&self) -> Vec<String> {
         let queues = self.queues.lock().unwrap();
-        assert!(queues.letters.iter().all(|letter| !letter.is_handed_out), "all is visible again");
+        assert!(queues.letters.iter().all(|letter| !letter.is_handed_out), "all letters are visible again");
         queues.letters.iter().map(|letter| letter.id.clone()).collect()
     }
 
-    /// The numbers of the letters that were redriven of a group, in order.
+    /// The numbers of a group's redriven letters, in order.
     fn redriven(&self, group: &str) -> Vec<usize> {
         let queues = self.queues.lock().unwrap();
         let of_group = queues.redriven.iter().filter(|(of, ..)| of == group);
@@ -194,7 +195,7 @@ fn three() -> Vec<Letter> {
 }
 
 #[tokio::test]
-async fn list_shows_reasons_and_nothing_personal_and_takes_nothing_away() {
+async fn list_shows_reasons_without_personal_data_and_removes_nothing() {
     let world = World::of(three()).await;
     let text = world.leads(&["list"]).await;
     assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
@@ -205,9 +206,9 @@ async fn list_shows_reasons_and_nothing_personal_and_takes_nothing_away() {
 }
 
 #[tokio::test]
-async fn letters_are_picked_by_reason_buyer_age_and_id() {
+async fn letters_are_selected_by_reason_buyer_age_and_id() {
     let world = World::of(three()).await;
-    for (picked, expected) in [
+    for (options, expected) in [
         (&["--reason", "too-many-receives"][..], &["letter-2"][..]),
         (&["--reason", "not-json", "--reason", "contradiction"], &["letter-0", "letter-1"]),
         (&["--buyer", "ada"], &["letter-0", "letter-2"]),
@@ -216,24 +217,24 @@ async fn letters_are_picked_by_reason_buyer_age_and_id() {
         (&["--older-than", "2d"], &["letter-0", "letter-1", "letter-2"]),
         (&["--newer-than", "90m"], &[]),
     ] {
-        let arguments: Vec<&str> = ["list", "--json"].into_iter().chain(picked.iter().copied()).collect();
+        let arguments: Vec<&str> = ["list", "--json"].into_iter().chain(options.iter().copied()).collect();
         let document = world.leads(&arguments).await.json();
         let letters = document["deadLetters"].as_array().unwrap();
         let ids: BTreeSet<&str> = letters.iter().map(|letter| letter["id"].as_str().unwrap()).collect();
-        assert_eq!(ids, expected.iter().copied().collect(), "{picked:?}");
-        assert_eq!(document["seenAndLeft"], 3 - expected.len(), "{picked:?}");
+        assert_eq!(ids, expected.iter().copied().collect(), "{options:?}");
+        assert_eq!(document["seenAndLeft"], 3 - expected.len(), "{options:?}");
     }
 }
 
 #[tokio::test]
-async fn a_look_sees_ten_of_a_buyer_and_says_that_there_may_be_more() {
+async fn list_sees_ten_letters_of_a_buyer_and_reports_possible_further_ones() {
     let mut letters: Vec<Letter> = (0..25).map(|number| letter(number, "ada", "not-json")).collect();
     letters.push(letter(25, "bob", "not-json"));
     let world = World::of(letters).await;
     let ended = world.leads(&["list"]).await;
-    assert!(ended.out.contains("11 dead letters found; about 26 in the queue before."), "{}", ended.out);
+    assert!(ended.out.contains("11 dead letters found; the queue held about 26."), "{}", ended.out);
     assert!(
-        ended.out.contains("There may be more behind the first ten that are left of: ada."),
+        ended.out.contains("More letters may be waiting behind ten that are left of: ada."),
         "{}",
         ended.out
     );
@@ -241,7 +242,7 @@ async fn a_look_sees_ten_of_a_buyer_and_says_that_there_may_be_more() {
 }
 
 #[tokio::test]
-async fn show_prints_the_message_only_when_asked() {
+async fn show_prints_the_message_only_with_body() {
     let world = World::of(three()).await;
     let ended = world.leads(&["show", "letter-0"]).await;
     assert_eq!(ended.exit, Exit::Good);
@@ -257,13 +258,13 @@ async fn show_prints_the_message_only_when_asked() {
 }
 
 #[tokio::test]
-async fn a_redrive_goes_through_whole_groups_in_order_under_fresh_deduplication_ids() {
+async fn a_redrive_sends_whole_groups_in_order_with_new_deduplication_ids() {
     let letters: Vec<Letter> =
         (0..60).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
     let world = World::of(letters).await;
     let ended = world.leads(&["redrive", "--all"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
-    assert!(ended.out.contains("60 dead letters redriven; about 60 in the queue before."), "{}", ended.out);
+    assert!(ended.out.contains("60 dead letters redriven; the queue held about 60."), "{}", ended.out);
     assert_eq!(world.left(), [""; 0]);
     assert_eq!(world.redriven("ada"), (0..60).step_by(2).collect::<Vec<_>>());
     assert_eq!(world.redriven("bob"), (1..60).step_by(2).collect::<Vec<_>>());
@@ -272,8 +273,8 @@ async fn a_redrive_goes_through_whole_groups_in_order_under_fresh_deduplication_
 }
 
 #[tokio::test]
-async fn what_is_not_picked_stays_and_only_ten_of_a_buyer_can_hide_others() {
-    // Nine that are not meant, then many that are; and the other way round, ten that hide one.
+async fn unselected_letters_stay_and_ten_of_one_buyer_hide_its_later_ones() {
+    // Nine unselected letters of ada do not hide her selected ones; ten unselected letters of bob hide his.
     let mut letters: Vec<Letter> = (0..9).map(|number| letter(number, "ada", "not-json")).collect();
     letters.extend((9..40).map(|number| letter(number, "ada", "unknown-type")));
     letters.extend((40..50).map(|number| letter(number, "bob", "not-json")));
@@ -288,8 +289,8 @@ async fn what_is_not_picked_stays_and_only_ten_of_a_buyer_can_hide_others() {
 }
 
 #[tokio::test]
-async fn a_buyer_whose_letters_a_batch_cuts_off_is_asked_for_again_whole() {
-    // The first batch has nine of one buyer and one of the other, behind which is the one that is meant.
+async fn a_buyer_cut_off_by_the_end_of_a_batch_is_received_again() {
+    // The first batch has nine letters of ada and the first one of bob, whose second one is selected.
     let mut letters: Vec<Letter> = (0..10).map(|number| letter(number, "ada", "not-json")).collect();
     letters[9].group = "bob".to_owned();
     letters.push(letter(10, "bob", "unknown-type"));
@@ -301,7 +302,7 @@ async fn a_buyer_whose_letters_a_batch_cuts_off_is_asked_for_again_whole() {
 }
 
 #[tokio::test]
-async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nobody_else() {
+async fn a_letter_that_cannot_be_sent_stops_only_later_ones_of_its_buyer() {
     let letters: Vec<Letter> =
         (0..8).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
     let refused = letters[2].body.clone();
@@ -311,7 +312,7 @@ async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nob
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.err.contains("error: dead letter letter-2 could not be redriven"), "{}", ended.err);
     assert!(
-        ended.out.contains("Stopped at letter-2 of ada, and all that is behind it stays"),
+        ended.out.contains("Stopped at letter-2 of ada; the later letters of this buyer stay in the queue"),
         "{}",
         ended.out
     );
@@ -320,7 +321,7 @@ async fn a_letter_that_cannot_be_sent_stops_those_behind_it_of_its_buyer_and_nob
 }
 
 #[tokio::test]
-async fn a_letter_that_was_sent_and_not_deleted_is_swallowed_when_it_is_redriven_again() {
+async fn redriving_a_sent_but_undeleted_letter_again_sends_no_repeat() {
     let world = World::of(three()).await;
     world.queues.lock().unwrap().lost_deletions = 1;
     let ended = world.leads(&["redrive", "--all"]).await;
@@ -332,7 +333,7 @@ async fn a_letter_that_was_sent_and_not_deleted_is_swallowed_when_it_is_redriven
 }
 
 #[tokio::test]
-async fn what_is_set_aside_again_meanwhile_is_not_redriven_for_ever() {
+async fn a_letter_set_aside_again_is_not_redriven_in_the_same_run() {
     let letters = three();
     let poison: BTreeSet<String> = letters.iter().map(|letter| letter.body.clone()).collect();
     let world = World::of(letters).await;
@@ -343,11 +344,11 @@ async fn what_is_set_aside_again_meanwhile_is_not_redriven_for_ever() {
 }
 
 #[tokio::test]
-async fn dropping_needs_a_yes_and_until_then_says_what_it_would_drop() {
+async fn drop_without_yes_only_lists_the_selected_letters() {
     let world = World::of(three()).await;
     let ended = world.leads(&["drop", "--buyer", "ada"]).await;
     assert_eq!(ended.exit, Exit::Failed);
-    assert!(ended.out.contains("2 dead letters found, 1 more seen and left"), "{}", ended.out);
+    assert!(ended.out.contains("2 dead letters found, 1 other seen and left alone"), "{}", ended.out);
     assert!(
         ended.err.contains("Not done: dropping dead letters of ada cannot be undone. Pass --yes"),
         "{}",
@@ -360,16 +361,16 @@ async fn dropping_needs_a_yes_and_until_then_says_what_it_would_drop() {
 }
 
 #[tokio::test]
-async fn ids_that_are_not_found_are_told() {
+async fn ids_that_are_not_found_are_reported() {
     let world = World::of(three()).await;
     let ended = world.leads(&["redrive", "--id", "letter-1", "--id", "letter-9"]).await;
     assert_eq!(ended.exit, Exit::Findings);
-    assert!(ended.err.contains("not found, or not what else was asked for: letter-9"), "{}", ended.err);
+    assert!(ended.err.contains("not found, or excluded by the other options: letter-9"), "{}", ended.err);
     assert_eq!(world.redriven("bob"), [1]);
 }
 
 #[tokio::test]
-async fn nothing_is_redriven_or_dropped_without_a_selection_nor_into_the_same_queue() {
+async fn redrive_and_drop_need_a_selection_and_redrive_two_queues() {
     let world = World::of(three()).await;
     for command in ["redrive", "drop"] {
         let ended = world.leads(&[command]).await;
@@ -383,5 +384,5 @@ async fn nothing_is_redriven_or_dropped_without_a_selection_nor_into_the_same_qu
     let same =
         offline(&["dead-letters", "redrive", "--all", "--queue-url", url, "--dead-letters-url", url]).await;
     assert_eq!(same.exit, Exit::Failed);
-    assert!(same.err.contains("are the same one"), "{}", same.err);
+    assert!(same.err.contains("have the same URL"), "{}", same.err);
 }

@@ -1,15 +1,14 @@
-//! E-mails: listed by status, sent again one by one or many at once, and stops lifted; in tables that an engine of DynamoDB
-//! keeps.
+//! `leads emails`: listing by status, sending again one or many, and lifting stops, on tables of a DynamoDB engine.
 
 use cli::Exit;
 use contract::receipt::Kind;
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Cursors as _, Learned, Ledger as _, LedgerEntry, Settled, Status, Verdict};
+use leads_store::{Cursors as _, Ledger as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict};
 use serde_json::json;
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Request, Wire};
 
-use crate::everybody::{World, at};
+use crate::all_buyers::{World, at};
 use crate::world::online;
 
 impl World {
@@ -26,7 +25,7 @@ impl World {
     }
 }
 
-/// Rejected: ada's and cem's long ago, bob's an hour ago, each with its reason. Sent: dan's.
+/// Four e-mails: those of ada and cem were rejected long ago, bob's an hour ago, each with a reason; dan's was sent.
 async fn rejected() -> World {
     let world = World::start().await;
     let an_hour_ago = Timestamp::now() - SignedDuration::from_hours(1);
@@ -48,7 +47,7 @@ async fn e_mails_are_listed_by_status_and_a_scan_prints_its_cost() {
     world.email("bob", "quote-email", Status::Sent, None).await;
     world.email("bob", "accepted-email/car-1/2", Status::Rejected, Some("bad address")).await;
     let open = world.leads(&["emails", "--status", "unknown"]).await;
-    assert_eq!((open.exit, open.err.as_str()), (Exit::Good, ""), "from the index");
+    assert_eq!((open.exit, open.err.as_str()), (Exit::Good, ""), "an indexed status needs no scan");
     assert!(
         open.out.contains("ada/quote-email") && open.out.ends_with("\n1 e-mail: 1 for `timed out`\n"),
         "{}",
@@ -66,11 +65,11 @@ async fn e_mails_are_listed_by_status_and_a_scan_prints_its_cost() {
     assert_eq!(json["emails"][0]["buyerId"], "bob");
     assert_eq!(json["scanned"]["items"], 3);
     let none = world.leads(&["emails", "--status", "retry"]).await;
-    assert_eq!(none.out, "No e-mails are `retry`.\n");
+    assert_eq!(none.out, "No e-mail has the status `retry`.\n");
 }
 
 #[tokio::test]
-async fn an_e_mail_is_sent_again_only_if_a_person_confirms_it() {
+async fn an_e_mail_is_sent_again_only_after_a_confirmation() {
     for status in [Status::Unknown, Status::Abandoned, Status::Rejected] {
         let world = World::start().await;
         let first = if status == Status::Rejected { status } else { Status::Unknown };
@@ -108,25 +107,29 @@ async fn an_e_mail_is_sent_again_only_if_a_person_confirms_it() {
         assert_eq!((entry.status, entry.nonce.as_str(), &entry.reason), (Status::Retry, "first", &None));
         let rounded = before - jiff::SignedDuration::from_millis(1);
         assert!(entry.due.unwrap() >= rounded);
-        assert_eq!(entry.first_tried_at, None, "for another day");
+        assert_eq!(entry.first_tried_at, None, "the time limit for retries starts again");
         assert_eq!(world.tables.leads.all_open_work().await.unwrap().len(), 1);
 
         let again = world.leads(&["emails", "--resend", "ada/quote-email", "--yes"]).await;
         assert_eq!(again.exit, Exit::Findings);
         assert!(
-            again.err.contains("is `retry`: only `unknown`, `abandoned` and `rejected` ones"),
+            again.err.contains("is `retry`: only `unknown`, `abandoned` and `rejected` e-mails"),
             "{}",
             again.err
         );
 
-        // What SES says late of the first attempt.
-        assert_eq!(world.learn("ada", Kind::Delivered).await, Learned::Settled);
-        assert_eq!(world.tables.leads.all_open_work().await.unwrap(), vec![], "it need not be sent");
+        // A late receipt of the first attempt.
+        assert_eq!(world.receive("ada", Kind::Delivered).await, ReceiptOutcome::Settled);
+        assert_eq!(
+            world.tables.leads.all_open_work().await.unwrap(),
+            vec![],
+            "the e-mail need not be sent again"
+        );
     }
 }
 
 #[tokio::test]
-async fn an_e_mail_that_is_not_there_is_told() {
+async fn resending_an_unknown_e_mail_is_reported() {
     let ended = World::start().await.leads(&["emails", "--resend", "ada/quote-email", "--yes"]).await;
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""));
     assert_eq!(ended.err, "there is no e-mail ada/quote-email\n");
@@ -145,7 +148,7 @@ async fn rejected_e_mails_are_listed_and_counted_by_reason() {
 }
 
 #[tokio::test]
-async fn e_mails_are_selected_by_age_and_by_how_their_reason_begins() {
+async fn e_mails_are_selected_by_age_and_by_the_beginning_of_their_reason() {
     let world = rejected().await;
     for (options, selected) in [
         (&["--newer-than", "2h"][..], &["bob"][..]),
@@ -164,7 +167,7 @@ async fn e_mails_are_selected_by_age_and_by_how_their_reason_begins() {
 }
 
 #[tokio::test]
-async fn many_e_mails_are_only_listed_and_counted_until_it_is_confirmed() {
+async fn without_yes_selected_e_mails_are_only_listed_and_counted() {
     let world = rejected().await;
     let before = world.statuses().await;
     let many = ["emails", "--resend", "--status", "rejected", "--reason", "BadRequest"];
@@ -179,7 +182,7 @@ async fn many_e_mails_are_only_listed_and_counted_until_it_is_confirmed() {
     let done = world.leads(&[&many[..], &["--yes"]].concat()).await;
     assert_eq!(done.exit, Exit::Good, "{}", done.err);
     assert!(
-        done.out.ends_with("\n2 e-mails: 2 sent again by the next sweeps, if their reasons still hold\n"),
+        done.out.ends_with("\n2 e-mails: 2 to be sent by the next sweeps if their premises still hold\n"),
         "{}",
         done.out
     );
@@ -189,27 +192,27 @@ async fn many_e_mails_are_only_listed_and_counted_until_it_is_confirmed() {
 
     let again = world.leads(&[&many[..], &["--yes"]].concat()).await;
     assert_eq!(again.exit, Exit::Good);
-    assert_eq!(again.out, "No `rejected` e-mails match.\n");
+    assert_eq!(again.out, "No `rejected` e-mail matches the options.\n");
 }
 
-/// A wire before the world's tables that does this about the first update of bob's e-mail.
-async fn at_bobs(
+/// A proxy before the tables of `world` that applies `fault` to every update of bob's items.
+async fn with_fault_for_bob(
     world: &World,
-    mut done: impl FnMut(&mut Request) -> Option<Answer> + Send + 'static,
+    mut fault: impl FnMut(&mut Request) -> Option<Answer> + Send + 'static,
 ) -> Wire {
     let url = world.url.clone();
     Wire::start(move |request| {
         let is_bobs = request.operation() == "UpdateItem" && request.json()["Key"]["buyer"]["S"] == "bob";
-        is_bobs.then(|| done(request)).flatten().unwrap_or_else(|| Answer::Forward(url.clone()))
+        is_bobs.then(|| fault(request)).flatten().unwrap_or_else(|| Answer::Forward(url.clone()))
     })
     .await
 }
 
 #[tokio::test]
-async fn an_e_mail_that_changed_after_it_was_listed_is_counted_and_left_alone() {
+async fn an_e_mail_that_changed_after_it_was_read_is_left_alone() {
     let world = rejected().await;
-    // Another attempt was claimed in between.
-    let wire = at_bobs(&world, |request| {
+    // The condition names another nonce, as if another attempt had been claimed in between.
+    let wire = with_fault_for_bob(&world, |request| {
         let mut body = request.json();
         body["ExpressionAttributeValues"][":nonce"]["S"] = json!("another");
         request.body = body.to_string().into_bytes();
@@ -228,35 +231,39 @@ async fn an_e_mail_that_changed_after_it_was_listed_is_counted_and_left_alone() 
 }
 
 #[tokio::test]
-async fn a_failure_among_many_is_reported_with_what_was_done_before() {
+async fn a_failure_is_reported_together_with_the_e_mails_already_handled() {
     let world = rejected().await;
-    let wire = at_bobs(&world, |_| Some(Answer::Reply(Reply::error(400, "AccessDeniedException")))).await;
+    let wire =
+        with_fault_for_bob(&world, |_| Some(Answer::Reply(Reply::error(400, "AccessDeniedException")))).await;
     let ended = online(wire.url(), &["emails", "--resend", "--status", "rejected", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Failed);
-    let counts = "3 e-mails: 2 sent again by the next sweeps, if their reasons still hold; \
-                  1 not tried, or the answer was lost: run it again";
+    let counts = "3 e-mails: 2 to be sent by the next sweeps if their premises still hold; \
+                  1 not tried, or without an answer: run it again";
     assert!(ended.out.contains(counts), "{}", ended.out);
     assert!(ended.err.contains("AccessDeniedException"), "{}", ended.err);
 }
 
 #[tokio::test]
-async fn a_lifted_stop_lets_mail_go_to_the_buyers_addresses_again() {
+async fn allow_lifts_the_stop_on_all_addresses_of_one_buyer() {
     let world = World::start().await;
     for name in ["ada", "bob"] {
         world.settle(name, 1).await;
         world.email(name, "quote-email", Status::Unknown, None).await;
-        assert_eq!(world.learn(name, Kind::Complained { at: at("10:05:00") }).await, Learned::Settled);
+        assert_eq!(
+            world.receive(name, Kind::Complained { at: at("10:05:00") }).await,
+            ReceiptOutcome::Settled
+        );
     }
     let cursor = async |name: &str| world.tables.leads.cursor(&buyer(name)).await.unwrap();
     let before = cursor("ada").await;
     assert_eq!(before.stopped.len(), 1);
 
     let lifted = world.leads(&["emails", "--allow", "ada"]).await;
-    assert_eq!((lifted.exit, lifted.out.as_str()), (Exit::Good, "Mail may go to 1 address of ada again.\n"));
+    assert_eq!((lifted.exit, lifted.out.as_str()), (Exit::Good, "1 address of ada may get e-mails again.\n"));
     assert!(lifted.err.contains("`leads emails --resend BUYER/KEY` sends one again"), "{}", lifted.err);
     let expected = leads_store::Cursor { stopped: [].into(), ..before };
     assert_eq!(cursor("ada").await, expected);
-    assert_eq!(cursor("bob").await.stopped.len(), 1, "only of ada");
+    assert_eq!(cursor("bob").await.stopped.len(), 1, "only the stop on ada is lifted");
 
     let json = world.leads(&["emails", "--allow", "bob", "--json"]).await;
     assert_eq!(json.json(), json!({ "buyerId": "bob", "allowed": 1 }));
@@ -269,11 +276,11 @@ async fn a_lifted_stop_lets_mail_go_to_the_buyers_addresses_again() {
 }
 
 #[tokio::test]
-async fn a_stop_that_changed_while_it_was_lifted_stays() {
+async fn a_stop_that_changed_meanwhile_is_not_lifted() {
     let world = World::start().await;
     world.email("bob", "quote-email", Status::Unknown, None).await;
-    world.learn("bob", Kind::Complained { at: at("10:05:00") }).await;
-    let wire = at_bobs(&world, |request| {
+    world.receive("bob", Kind::Complained { at: at("10:05:00") }).await;
+    let wire = with_fault_for_bob(&world, |request| {
         let mut body = request.json();
         body["ExpressionAttributeValues"][":found"]["SS"] = json!(["another"]);
         request.body = body.to_string().into_bytes();
@@ -282,6 +289,6 @@ async fn a_stop_that_changed_while_it_was_lifted_stays() {
     .await;
     let ended = online(wire.url(), &["emails", "--allow", "bob"]).await;
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Findings, ""));
-    assert!(ended.err.contains("have changed meanwhile: run it again"), "{}", ended.err);
+    assert!(ended.err.contains("changed meanwhile: run it again"), "{}", ended.err);
     assert_eq!(world.tables.leads.cursor(&buyer("bob")).await.unwrap().stopped.len(), 1);
 }

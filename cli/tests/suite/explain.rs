@@ -5,10 +5,10 @@ use contract::stored::{self, Commit};
 use domain::{Event, LeadId, OfferVersion, Sequence};
 use event_store::{Appending, Head};
 use jiff::Timestamp;
-use leads_store::{About, AddressDigest, Cursor, Heard, LedgerEntry, Outcome, Status};
+use leads_store::{About, AddressDigest, Cursor, LedgerEntry, Outcome, ReceiptRecord, Status};
 use testkit::{acceptance_withdrawn, accepted, buyer, made, withdrawn};
 
-/// A stream of these commits.
+/// A stream with these commits.
 fn stream(commits: &[&[Event]]) -> Vec<Commit> {
     let mut head = Head::default();
     let mut stream = Vec::new();
@@ -43,7 +43,7 @@ fn entry(status: Status, sequence: u64, reason: Option<&str>) -> LedgerEntry {
         since: Timestamp::UNIX_EPOCH,
         message_id: None,
         reason: reason.map(str::to_owned),
-        heard: Heard::default(),
+        receipts: ReceiptRecord::default(),
     }
 }
 
@@ -62,7 +62,7 @@ fn there_and_back() -> Vec<Commit> {
 }
 
 #[test]
-fn what_the_cursor_has_not_come_to_is_pending() {
+fn effects_beyond_the_cursor_are_pending() {
     assert_eq!(
         effects(&explain(&there_and_back(), &settled_through(1))),
         [
@@ -80,7 +80,7 @@ fn what_the_cursor_has_not_come_to_is_pending() {
 }
 
 #[test]
-fn an_e_mail_is_what_the_ledger_says_of_this_very_effect_and_already_sent_for_all_others_of_its_key() {
+fn the_ledger_entry_belongs_to_one_effect_and_others_are_already_sent() {
     let mut about = settled_through(3);
     about.ledger.insert("quote-email".to_owned(), entry(Status::Sent, 1, None));
     about.ledger.insert("accepted-email/car-1/2".to_owned(), entry(Status::Unknown, 2, Some("timeout")));
@@ -96,7 +96,7 @@ fn an_e_mail_is_what_the_ledger_says_of_this_very_effect_and_already_sent_for_al
 }
 
 #[test]
-fn behind_the_cursor_the_ledger_tells_how_far_an_e_mail_is() {
+fn beyond_the_cursor_an_e_mail_has_the_status_of_its_ledger_entry() {
     for (status, settled) in [
         (Status::Sending, Settled::Sending),
         (Status::Retry, Settled::Retry),
@@ -115,7 +115,7 @@ fn behind_the_cursor_the_ledger_tells_how_far_an_e_mail_is() {
 }
 
 #[test]
-fn how_an_effect_was_written_down_as_settled_wins() {
+fn a_stored_outcome_takes_precedence_over_ledger_and_cursor() {
     let mut about = settled_through(3);
     about.ledger.insert("quote-email".to_owned(), entry(Status::Sent, 3, None));
     let outcomes = |outcomes: &[(&str, Outcome)]| -> BTreeMap<String, Outcome> {
@@ -146,7 +146,7 @@ fn how_an_effect_was_written_down_as_settled_wins() {
 }
 
 #[test]
-fn a_mail_that_went_out_did_though_its_reason_was_overtaken_before_its_worker_could_say_so() {
+fn a_sent_e_mail_is_sent_even_if_its_outcome_says_superseded() {
     let mut about = settled_through(3);
     about.ledger.insert("accepted-email/car-1/2".to_owned(), entry(Status::Sent, 2, None));
     let superseded = BTreeMap::from([("accepted-email/car-1/2".to_owned(), Outcome::Superseded)]);
@@ -157,7 +157,7 @@ fn a_mail_that_went_out_did_though_its_reason_was_overtaken_before_its_worker_co
 }
 
 #[test]
-fn each_event_is_told_with_its_own_fate_leads_and_effects_also_within_one_commit() {
+fn each_fact_of_a_commit_has_its_own_fate_leads_and_effects() {
     let early = withdrawn("car-1").v(3);
     let lines = explain(
         &stream(&[&[early.clone(), made("car-1")], &[early, made("car-2"), accepted("car-1").v(2)]]),
@@ -165,10 +165,10 @@ fn each_event_is_told_with_its_own_fate_leads_and_effects_also_within_one_commit
     );
     let version = |number| OfferVersion::new(number).unwrap();
     let low = |number| LeadId::Low { opened_at: Sequence::new(number) };
-    let told: Vec<(u64, Fate, Vec<LeadId>)> =
+    let explained: Vec<(u64, Fate, Vec<LeadId>)> =
         lines.iter().map(|line| (line.sequence.get(), line.fate.clone(), line.open_leads.clone())).collect();
     assert_eq!(
-        told,
+        explained,
         [
             (1, Fate::Held, vec![]),
             (2, Fate::Applied { released: vec![] }, vec![low(2)]),
@@ -184,6 +184,6 @@ fn each_event_is_told_with_its_own_fate_leads_and_effects_also_within_one_commit
 }
 
 #[test]
-fn a_buyer_never_heard_of_has_no_history() {
+fn an_empty_stream_has_no_history() {
     assert_eq!(explain(&[], &About::default()), []);
 }

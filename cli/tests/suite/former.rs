@@ -1,4 +1,4 @@
-//! A former system on a free port of this machine.
+//! A simulated former system on a free local port.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -8,13 +8,14 @@ use testkit::wire::{Answer, Reply, Wire};
 
 type Answers = Arc<Mutex<BTreeMap<String, Answer>>>;
 
-/// It answers about each buyer as it was set, 404 otherwise, and says `handedOver` of whom it has handed over.
+/// A former system. It gives the configured answer for each buyer, with `handedOver` after a handover, and 404 for all
+/// others.
 pub(crate) struct Former {
     wire: Wire,
     answers: Answers,
 }
 
-/// An offer of car `<id>`, made by the one person of most tests.
+/// An offer for the car `<id>`, made by the person of most tests.
 pub(crate) fn known(id: &str, version: u32, stage: &str) -> Value {
     json!({
         "offerId": id, "offerVersion": version, "stage": stage, "carId": id,
@@ -22,7 +23,7 @@ pub(crate) fn known(id: &str, version: u32, stage: &str) -> Value {
     })
 }
 
-/// The same with an open high lead.
+/// Adds an open high lead to an offer.
 pub(crate) fn with_lead(mut offer: Value, lead: &str) -> Value {
     offer["leadId"] = json!(lead);
     offer
@@ -55,12 +56,12 @@ impl Former {
         self.wire.url()
     }
 
-    /// What it knows of a buyer from now on.
+    /// Sets the offers it knows of a buyer.
     pub(crate) fn knows(&self, buyer: &str, offers: &[Value]) {
         self.knows_also(buyer, offers, &json!({}));
     }
 
-    /// The same with further fields.
+    /// Sets the offers it knows of a buyer, and further fields of the answer.
     pub(crate) fn knows_also(&self, buyer: &str, offers: &[Value], fields: &Value) {
         let mut answer = json!({ "buyerId": buyer, "wasInvited": true, "offers": offers });
         for (name, value) in fields.as_object().unwrap() {
@@ -73,7 +74,7 @@ impl Former {
         self.answers.lock().unwrap().insert(buyer.to_owned(), answer);
     }
 
-    /// What it was asked, as in `GET /buyers/ada`, sorted.
+    /// The requests it received, as in `GET /buyers/ada`, sorted.
     pub(crate) fn asked(&self) -> Vec<String> {
         let exchanges = self.wire.exchanges();
         let mut asked: Vec<String> = exchanges

@@ -1,4 +1,4 @@
-//! `leads go-live`: buyers in shadow are handed over without waiting for an event.
+//! `leads go-live`: making buyers in shadow live without waiting for an event.
 
 use cli::Exit;
 use domain::Fact;
@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, made};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::former::{Former, known, with_lead};
 use crate::world::{Ended, TestFile, interrupted};
 
@@ -16,7 +16,7 @@ async fn go_live(world: &World, former: &Former, words: &[&str]) -> Ended {
     world.leads(&words).await
 }
 
-/// In shadow and asked: ada, bob. In shadow, not asked: cem. Live: dan.
+/// Four buyers: ada and bob are in shadow and were asked about, cem is in shadow and was not, dan is live.
 async fn four() -> (World, Former) {
     let (world, former) = (World::start().await, Former::start().await);
     for name in ["ada", "bob"] {
@@ -29,7 +29,7 @@ async fn four() -> (World, Former) {
 }
 
 #[tokio::test]
-async fn without_yes_buyers_are_counted_and_nobody_is_handed_over() {
+async fn without_yes_buyers_are_only_counted_and_none_is_handed_over() {
     let (world, former) = four().await;
     let ended = go_live(&world, &former, &["--all-asked", "--json"]).await;
     assert_eq!(ended.exit, Exit::Failed);
@@ -45,7 +45,7 @@ async fn without_yes_buyers_are_counted_and_nobody_is_handed_over() {
 }
 
 #[tokio::test]
-async fn all_who_were_asked_about_go_live_and_take_up_what_the_former_system_answers() {
+async fn all_asked_buyers_go_live_with_the_former_systems_answer() {
     let (world, former) = four().await;
     let ended = go_live(&world, &former, &["--all-asked", "--yes"]).await;
     assert_eq!(
@@ -62,7 +62,7 @@ async fn all_who_were_asked_about_go_live_and_take_up_what_the_former_system_ans
 }
 
 #[tokio::test]
-async fn by_name_one_who_was_never_asked_about_goes_live_too() {
+async fn a_named_buyer_goes_live_even_if_it_was_never_asked_about() {
     let (world, former) = four().await;
     let ended = go_live(&world, &former, &["cem", "--yes", "--json"]).await;
     let row = &ended.json()["buyers"][0];
@@ -71,7 +71,7 @@ async fn by_name_one_who_was_never_asked_about_goes_live_too() {
 }
 
 #[tokio::test]
-async fn it_may_be_run_again_and_live_ones_are_skipped_without_another_question() {
+async fn live_buyers_are_skipped_without_asking_the_former_system() {
     let (world, former) = four().await;
     go_live(&world, &former, &["ada", "--yes"]).await;
     let again = go_live(&world, &former, &["ada", "bob", "dan", "--yes", "--json"]).await;
@@ -81,7 +81,7 @@ async fn it_may_be_run_again_and_live_ones_are_skipped_without_another_question(
 }
 
 #[tokio::test]
-async fn a_buyer_never_seen_here_is_refused_by_name_and_not_handed_over() {
+async fn an_unknown_buyer_is_refused_and_not_handed_over() {
     let (world, former) = four().await;
     former.knows("zoe", &[known("car-1", 1, "pending")]);
     let file = TestFile::of("zoe\nada\n");
@@ -93,7 +93,7 @@ async fn a_buyer_never_seen_here_is_refused_by_name_and_not_handed_over() {
 }
 
 #[tokio::test]
-async fn while_something_is_owed_there_the_buyer_stays_in_shadow_and_may_be_tried_again() {
+async fn a_buyer_whose_handover_fails_stays_in_shadow_and_may_be_retried() {
     let (world, former) = four().await;
     former.answers("ada", Answer::Reply(Reply::json(503, &json!({}))));
     let ended = go_live(&world, &former, &["ada", "bob", "--yes", "--json"]).await;
@@ -108,7 +108,7 @@ async fn while_something_is_owed_there_the_buyer_stays_in_shadow_and_may_be_trie
 }
 
 #[tokio::test]
-async fn ctrl_c_awaits_the_handovers_under_way_and_running_it_again_goes_on() {
+async fn ctrl_c_awaits_handovers_in_progress_and_another_run_continues() {
     let (world, former) = (World::start().await, Former::start().await);
     let names: Vec<String> = (0..30).map(|number| format!("buyer-{number}")).collect();
     for name in &names {
@@ -117,7 +117,7 @@ async fn ctrl_c_awaits_the_handovers_under_way_and_running_it_again_goes_on() {
     }
     let url = former.url().to_owned();
     let mut posts = 0;
-    // Of two it hands over the answer is lost; then it falls silent.
+    // Eight handovers are answered, the answers of two are lost, and all later requests hang.
     let wire = Wire::start(move |_| {
         posts += 1;
         match posts {
@@ -145,7 +145,7 @@ async fn ctrl_c_awaits_the_handovers_under_way_and_running_it_again_goes_on() {
 }
 
 #[tokio::test]
-async fn going_live_ends_that_a_buyer_is_handed_over_there_and_in_shadow_here() {
+async fn going_live_resolves_a_handover_recorded_only_in_the_former_system() {
     let (world, former) = (World::start().await, Former::start().await);
     let offers = [with_lead(known("car-1", 2, "accepted"), "H-1")];
     world

@@ -1,4 +1,4 @@
-//! `leads parity`: buyers here beside the same buyers in the former system.
+//! `leads parity`: comparing buyers with the former system.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, made};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::former::{Former, known, with_lead};
 use crate::world::{Ended, TestFile, interrupted, online};
 
@@ -18,7 +18,7 @@ async fn parity(world: &World, former: &Former, words: &[&str]) -> Ended {
     world.leads(&words).await
 }
 
-/// The same on both sides: ada. Another stage: bob. A lag: cem. Live and the same: dan.
+/// Four buyers: ada is the same on both sides, bob has another stage, cem lags, dan is live and the same.
 async fn four() -> (World, Former) {
     let (world, former) = (World::start().await, Former::start().await);
     for name in ["ada", "bob", "cem"] {
@@ -38,17 +38,17 @@ async fn four() -> (World, Former) {
 }
 
 #[tokio::test]
-async fn every_stream_is_compared_by_one_query_and_one_get_each_and_nobody_is_handed_over() {
+async fn each_buyer_costs_one_query_and_one_get_and_is_not_handed_over() {
     let (world, former) = four().await;
     let ended = parity(&world, &former, &["--all"]).await;
     assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
-    for said in [
+    for expected in [
         "other-stage   bob     car-1   accepted v2   closed v2",
         "lag           cem     car-1   accepted v2   closed v3",
         "4 buyers: 4 compared, 2 without a difference.",
         "1 unexplained difference, at most 0 allowed.",
     ] {
-        assert!(ended.out.contains(said), "{said}\n{}", ended.out);
+        assert!(ended.out.contains(expected), "{expected}\n{}", ended.out);
     }
     let asked = ["ada", "bob", "cem", "dan"].map(|name| format!("GET /buyers/{name}"));
     assert_eq!(former.asked(), asked);
@@ -63,7 +63,7 @@ async fn every_stream_is_compared_by_one_query_and_one_get_each_and_nobody_is_ha
 }
 
 #[tokio::test]
-async fn so_many_unexplained_differences_as_are_allowed_are_good() {
+async fn the_allowed_number_of_unexplained_differences_is_a_success() {
     let (world, former) = four().await;
     assert_eq!(parity(&world, &former, &["--all", "--allow", "1"]).await.exit, Exit::Good);
     let file =
@@ -87,18 +87,18 @@ async fn so_many_unexplained_differences_as_are_allowed_are_good() {
 }
 
 #[tokio::test]
-async fn a_buyer_whom_neither_side_knows_is_a_finding_if_a_person_named_it() {
+async fn a_named_buyer_unknown_to_both_systems_is_a_finding() {
     let (world, former) = four().await;
     let ended = parity(&world, &former, &["ada", "nobody"]).await;
     assert_eq!(ended.exit, Exit::Findings);
     assert!(ended.out.contains("1 buyer unknown to both sides: nobody."), "{}", ended.out);
     former.knows("zoe", &[known("car-1", 1, "pending")]);
     let json = parity(&world, &former, &["zoe", "--json"]).await.json();
-    assert_eq!(json["classes"]["lag"]["buyers"], 1, "its next event asks");
+    assert_eq!(json["classes"]["lag"]["buyers"], 1, "the next event looks the buyer up");
 }
 
 #[tokio::test]
-async fn a_buyer_who_cannot_be_compared_fails_alone_and_is_tried_again_by_the_next_run() {
+async fn a_buyer_that_cannot_be_compared_fails_alone_and_is_retried() {
     let (world, former) = four().await;
     let state = TestFile::of("");
     let words = ["ada", "bob", "--state", state.name(), "--json", "--allow", "9"];
@@ -143,7 +143,7 @@ async fn at_most_ten_buyers_of_a_class_are_shown() {
 }
 
 #[tokio::test]
-async fn the_report_is_one_page_that_needs_nothing_from_outside_and_cannot_be_steered() {
+async fn the_report_is_self_contained_and_escapes_untrusted_text() {
     let (world, former) = four().await;
     world.in_shadow("<script>", &[Fact::Migrated(Box::default()), made("car-1").into()]).await;
     former.knows("%3Cscript%3E", &[]);
@@ -174,16 +174,16 @@ async fn the_report_is_one_page_that_needs_nothing_from_outside_and_cannot_be_st
 }
 
 #[tokio::test]
-async fn a_state_file_that_is_none_or_of_other_rules_is_refused_and_a_line_cut_off_is_compared_again() {
+async fn a_foreign_state_file_is_refused_and_a_partial_line_is_redone() {
     let (world, former) = four().await;
-    for (content, said) in [
-        ("ada\n", "line 1: no buyer compared by `leads parity`"),
+    for (content, expected) in [
+        ("ada\n", "line 1: not a line written by `leads parity`"),
         ("{\"buyerId\":\"ada\",\"isKnown\":true,\"fold\":1,\"differences\":[]}\n", "under other rules"),
     ] {
         let state = TestFile::of(content);
         let ended = parity(&world, &former, &["--all", "--state", state.name()]).await;
         assert_eq!((ended.exit, former.asked().len()), (Exit::Failed, 0));
-        assert!(ended.err.contains(said), "{}", ended.err);
+        assert!(ended.err.contains(expected), "{}", ended.err);
     }
     let state = TestFile::of("");
     parity(&world, &former, &["--all", "--state", state.name()]).await;
@@ -196,7 +196,7 @@ async fn a_state_file_that_is_none_or_of_other_rules_is_refused_and_a_line_cut_o
 }
 
 #[tokio::test]
-async fn interrupted_and_run_again_it_asks_about_nobody_twice() {
+async fn an_interrupted_comparison_continues_without_asking_twice() {
     let (world, former) = (World::start().await, Former::start().await);
     for number in 0..40 {
         let name = format!("buyer-{number}");
@@ -205,7 +205,7 @@ async fn interrupted_and_run_again_it_asks_about_nobody_twice() {
     }
     let url = former.url().to_owned();
     let mut gets = 0;
-    // It falls silent after fifteen answers.
+    // Fifteen requests are answered; all later ones hang.
     let wire = Wire::start(move |_| {
         gets += 1;
         if gets > 15 { Answer::Never } else { Answer::Forward(url.clone()) }

@@ -1,4 +1,4 @@
-//! `leads reset`: for buyers in shadow, one or many.
+//! `leads reset`: resetting one or many buyers in shadow.
 
 use cli::Exit;
 use domain::Fact;
@@ -6,7 +6,7 @@ use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, made, rejected};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::former::{Former, known};
 use crate::world::{Ended, TestFile, interrupted};
 
@@ -20,7 +20,8 @@ fn migrated() -> Fact {
     Fact::Migrated(Box::default())
 }
 
-/// In shadow and known there: ada, bob. Behind there: cem. Handed over there: dan. Erased: eve. Live: fay.
+/// Six buyers: ada and bob are in shadow and fully known to the former system; it lags for cem and has handed dan over;
+/// eve is erased; fay is live.
 async fn six() -> (World, Former) {
     let (world, former) = (World::start().await, Former::start().await);
     for name in ["ada", "bob", "cem", "dan"] {
@@ -35,7 +36,7 @@ async fn six() -> (World, Former) {
 }
 
 #[tokio::test]
-async fn without_yes_it_counts_what_it_would_do_and_does_nothing() {
+async fn without_yes_buyers_are_only_counted_and_none_is_reset() {
     let (world, former) = six().await;
     let ended = reset(&world, &former, &["--all", "--json"]).await;
     assert_eq!(ended.exit, Exit::Failed);
@@ -49,30 +50,30 @@ async fn without_yes_it_counts_what_it_would_do_and_does_nothing() {
     for name in ["ada", "bob", "cem", "dan"] {
         assert_eq!(world.facts(name).await, ["migrated", "made", "accepted"]);
     }
-    assert!(!former.asked().contains(&"GET /buyers/fay".to_owned()), "live: the answer does not matter");
+    assert!(!former.asked().contains(&"GET /buyers/fay".to_owned()), "a live buyer is not looked up");
 }
 
 #[tokio::test]
-async fn with_yes_who_is_in_shadow_and_known_there_is_reset_and_each_refusal_has_its_reason() {
+async fn with_yes_buyers_in_shadow_are_reset_and_refusals_have_reasons() {
     let (world, former) = six().await;
     let ended = reset(&world, &former, &["--all", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
-    for said in [
-        "the former system knows offer car-1 up to version 1, and we up to 2, held events included",
-        "the former system has handed this buyer over: `leads go-live` takes it up",
+    for expected in [
+        "the former system knows offer car-1 up to version 1, Leadstream up to 2 including held events",
+        "the former system has handed this buyer over: take it live with `leads go-live`",
         "this buyer is erased",
         "6 buyers: 1 erased, 1 former-behind, 1 handed-over-there, 1 live, 2 reset",
     ] {
-        assert!(ended.out.contains(said), "{}", ended.out);
+        assert!(ended.out.contains(expected), "{expected}\n{}", ended.out);
     }
     assert_eq!(world.facts("ada").await, ["migrated", "made", "accepted", "reset"]);
     assert_eq!(world.facts("cem").await, ["migrated", "made", "accepted"]);
     assert_eq!(world.facts("fay").await, ["made"]);
-    assert!(former.asked().iter().all(|asked| asked.starts_with("GET ")), "nobody is handed over");
+    assert!(former.asked().iter().all(|asked| asked.starts_with("GET ")), "no buyer is handed over");
 }
 
 #[tokio::test]
-async fn who_is_reset_already_is_skipped_and_not_asked_about() {
+async fn a_buyer_already_reset_is_skipped_without_a_request() {
     let (world, former) = six().await;
     assert_eq!(reset(&world, &former, &["ada", "--yes"]).await.exit, Exit::Good);
     let asked = former.asked().len();
@@ -83,28 +84,28 @@ async fn who_is_reset_already_is_skipped_and_not_asked_about() {
 }
 
 #[tokio::test]
-async fn events_that_are_held_here_and_unknown_there_are_not_forgotten() {
+async fn a_held_event_unknown_to_the_former_system_prevents_a_reset() {
     let (world, former) = (World::start().await, Former::start().await);
     world.in_shadow("ada", &[migrated(), made("car-1").into(), rejected("car-1").v(3).into()]).await;
     former.knows("ada", &[known("car-1", 2, "accepted")]);
     let ended = reset(&world, &former, &["ada", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Findings);
-    assert!(ended.out.contains("up to version 2, and we up to 3, held events included"), "{}", ended.out);
+    assert!(ended.out.contains("up to version 2, Leadstream up to 3 including held events"), "{}", ended.out);
     former.knows("ada", &[known("car-1", 3, "closed")]);
     assert_eq!(reset(&world, &former, &["ada", "--yes"]).await.exit, Exit::Good);
 }
 
 #[tokio::test]
-async fn a_live_buyer_who_is_named_is_a_finding_and_so_is_one_never_seen() {
+async fn a_named_buyer_that_is_live_or_unknown_is_a_finding() {
     let (world, former) = six().await;
     let ended = reset(&world, &former, &["fay", "nobody", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Findings);
-    assert!(ended.out.contains("nothing is recorded of this buyer"), "{}", ended.out);
+    assert!(ended.out.contains("nothing is recorded about this buyer"), "{}", ended.out);
     assert_eq!(former.asked(), [""; 0]);
 }
 
 #[tokio::test]
-async fn a_file_with_a_line_that_is_no_id_refuses_the_run_before_anything_is_done() {
+async fn a_file_with_a_line_that_is_not_an_id_stops_the_run_at_the_start() {
     let (world, former) = six().await;
     let file = TestFile::of("ada\n\nbo b\nada\n");
     let ended = reset(&world, &former, &["--file", file.name(), "--yes"]).await;
@@ -114,7 +115,7 @@ async fn a_file_with_a_line_that_is_no_id_refuses_the_run_before_anything_is_don
 
     let empty = TestFile::of("\n \n");
     let ended = reset(&world, &former, &["--file", empty.name(), "--yes"]).await;
-    assert!(ended.err.contains("the file names no buyer"), "{}", ended.err);
+    assert!(ended.err.contains("the file contains no buyer's id"), "{}", ended.err);
     let ended = reset(&world, &former, &["--file", "/does/not/exist", "--yes"]).await;
     assert!(ended.err.contains("cannot read /does/not/exist"), "{}", ended.err);
 
@@ -125,7 +126,7 @@ async fn a_file_with_a_line_that_is_no_id_refuses_the_run_before_anything_is_don
 }
 
 #[tokio::test]
-async fn a_buyer_whom_the_former_system_does_not_answer_about_fails_alone() {
+async fn a_buyer_without_a_usable_answer_fails_alone() {
     let (world, former) = six().await;
     for bad in [
         Reply::json(500, &json!({})),
@@ -143,7 +144,7 @@ async fn a_buyer_whom_the_former_system_does_not_answer_about_fails_alone() {
 }
 
 #[tokio::test]
-async fn where_nobody_can_be_asked_about_the_rest_is_not_tried() {
+async fn after_many_consecutive_failures_the_rest_is_not_tried() {
     let (world, former) = (World::start().await, Former::start().await);
     let names: Vec<String> = (0..60).map(|number| format!("buyer-{number}")).collect();
     for name in &names {
@@ -157,7 +158,7 @@ async fn where_nobody_can_be_asked_about_the_rest_is_not_tried() {
 }
 
 #[tokio::test]
-async fn ctrl_c_prints_what_was_done_and_running_it_again_goes_on() {
+async fn ctrl_c_prints_the_outcomes_and_another_run_continues() {
     let (world, former) = (World::start().await, Former::start().await);
     let names: Vec<String> = (0..40).map(|number| format!("buyer-{number}")).collect();
     for name in &names {
@@ -166,7 +167,7 @@ async fn ctrl_c_prints_what_was_done_and_running_it_again_goes_on() {
     }
     let url = former.url().to_owned();
     let mut gets = 0;
-    // After ten answers the former system falls silent.
+    // Ten requests are answered; all later ones hang.
     let wire = Wire::start(move |_| {
         gets += 1;
         if gets > 10 { Answer::Never } else { Answer::Forward(url.clone()) }
@@ -176,7 +177,7 @@ async fn ctrl_c_prints_what_was_done_and_running_it_again_goes_on() {
     let (code, out) = interrupted(&world.url, wire.url(), &words, || wire.exchanges().len() >= 12).await;
     assert_eq!(code, Some(130));
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
-    // What was under way is awaited: its outcome is known.
+    // The two resets in progress are awaited, so their outcomes are known.
     let counts = json!({ "failed": 2, "reset": 10 });
     assert_eq!((&json["isComplete"], &json["counts"]), (&json!(false), &counts), "{json:#}");
     assert_eq!(json["notTried"], 28);

@@ -8,7 +8,7 @@ use testkit::{acceptance_withdrawn, accepted, body, buyer, made};
 
 use crate::world::{TestFile, offline, online};
 
-/// One message as it stands in the queue.
+/// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Posted {
     group: String,
@@ -16,8 +16,8 @@ struct Posted {
     body: String,
 }
 
-/// What a FIFO queue does with the entries of a batch: takes them in order, swallows repeats, and fails those that the
-/// test wants to fail, each of them alone.
+/// A simulated FIFO queue. It accepts the entries of a batch in order, drops repeats, and fails exactly the entries
+/// that the test selects.
 #[derive(Debug, Clone, Default)]
 struct Queue {
     posted: Arc<Mutex<Vec<Posted>>>,
@@ -66,12 +66,13 @@ impl Queue {
     }
 }
 
-/// Events of several buyers, mixed: each buyer's first offers and their fates, in order.
+/// Interleaved events of several buyers. Each buyer's own events are in order: for every offer made, accepted, and
+/// acceptance withdrawn.
 fn mixed(buyers: usize, offers: usize) -> Vec<(String, String)> {
     let mut lines = Vec::new();
     for offer in 0..offers {
         for step in 0..3 {
-            // Every second buyer says everything about an offer at once, the others take turns.
+            // Every second buyer has all events of an offer in a row; the others alternate.
             for number in 0..buyers {
                 let of = format!("buyer-{number}");
                 let name = format!("{of}-car-{offer}");
@@ -105,7 +106,7 @@ fn wanted(lines: &[(String, String)]) -> BTreeMap<String, Vec<String>> {
 }
 
 #[tokio::test]
-async fn a_file_is_posted_unchanged_under_its_ids_and_groups() {
+async fn events_are_posted_unchanged_with_their_ids_and_groups() {
     let queue = Queue::default();
     let wire = queue.start(|_| None).await;
     let ada = body(&buyer("ada"), &made("car-1")).replace("\"source\"", " \"source\" ");
@@ -126,10 +127,10 @@ async fn a_file_is_posted_unchanged_under_its_ids_and_groups() {
 }
 
 #[tokio::test]
-async fn the_order_of_each_buyer_is_kept_whatever_entries_fail() {
+async fn the_order_of_each_buyer_is_kept_if_entries_fail() {
     let lines = mixed(12, 6);
     let queue = Queue::default();
-    // Two of five attempts fail, entry by entry, as a small generator says; always the same ones.
+    // One in five attempts fails, chosen by a deterministic generator.
     let mut seed = 7_u32;
     let wire = queue
         .start(move |_| {
@@ -148,27 +149,31 @@ async fn the_order_of_each_buyer_is_kept_whatever_entries_fail() {
         let entries = batch.request.json()["Entries"].as_array().unwrap().clone();
         let groups: HashSet<&str> =
             entries.iter().map(|entry| entry["MessageGroupId"].as_str().unwrap()).collect();
-        assert_eq!(groups.len(), entries.len(), "two of one buyer in a batch can get ahead of each other");
+        assert_eq!(
+            groups.len(),
+            entries.len(),
+            "two messages of one buyer in a batch could overtake each other"
+        );
     }
     assert!(batches.len() < 120, "buyers share batches: {}", batches.len());
 }
 
 #[tokio::test]
-async fn nothing_is_posted_if_a_line_is_bad() {
+async fn nothing_is_posted_if_a_line_is_invalid() {
     let good = body(&buyer("ada"), &made("car-1"));
     let file = TestFile::of(format!("{good}\n{{}}\n"));
     let places = ["--queue-url", "https://sqs.example/1/q.fifo"];
     let ended = offline(&[&["send", file.name()][..], &places].concat()).await;
     assert_eq!(ended.exit, Exit::Findings);
     let checked = offline(&["check", file.name()]).await;
-    assert_eq!(ended.out, format!("{}Nothing is posted.\n", checked.out));
+    assert_eq!(ended.out, format!("{}Nothing was posted.\n", checked.out));
     let document = offline(&[&["send", "--json", file.name()][..], &places].concat()).await.json();
     assert_eq!(document["findings"], offline(&["check", "--json", file.name()]).await.json()["findings"]);
     assert_eq!(document["posted"], 0);
 }
 
 #[tokio::test]
-async fn a_repeat_goes_under_fresh_deduplication_ids_that_are_not_too_long() {
+async fn repeat_uses_new_deduplication_ids_within_the_limit_of_sqs() {
     let lines = [
         body(&buyer("ada"), &made("car-1")),
         body(&buyer("bob"), &made("car-2")).replace("car-2-1-made", &"x".repeat(128)),
@@ -183,7 +188,7 @@ async fn a_repeat_goes_under_fresh_deduplication_ids_that_are_not_too_long() {
     }
     let posted = queue.posted();
     let ids: HashSet<&str> = posted.iter().map(|message| message.deduplication.as_str()).collect();
-    assert_eq!((posted.len(), ids.len()), (6, 6), "the queue would have swallowed the same ids");
+    assert_eq!((posted.len(), ids.len()), (6, 6), "SQS would have dropped repeated ids");
     assert!(
         ids.iter().all(|id| id.len() <= 128 && (id.starts_with("car-1-1-made") || id.starts_with("xxx")))
     );
@@ -191,7 +196,7 @@ async fn a_repeat_goes_under_fresh_deduplication_ids_that_are_not_too_long() {
 }
 
 #[tokio::test]
-async fn a_refused_event_ends_it_and_what_is_posted_is_told() {
+async fn a_refused_event_ends_posting_and_the_posted_events_are_reported() {
     let lines = mixed(2, 2);
     let queue = Queue::default();
     let third = lines[4].1.clone();
@@ -200,16 +205,19 @@ async fn a_refused_event_ends_it_and_what_is_posted_is_told() {
     let file = file_of(&lines);
     let ended = online(wire.url(), &["send", file.name()]).await;
     assert_eq!(ended.exit, Exit::Failed);
-    assert_eq!(ended.err, "error: the queue refused the event of line 5: InvalidMessageContents\n");
+    assert_eq!(ended.err, "error: the queue refused the event in line 5: InvalidMessageContents\n");
     assert!(
         ended.out.contains(
-            "Posted 3 of 12 events, everything up to line 3 among them. Sending the file again is safe"
+            "Posted 3 of 12 events, including all events through line 3. Sending the file again is safe"
         ),
         "{}",
         ended.out
     );
     let (posted, wanted) = (queue.by_group(), wanted(&lines));
-    assert!(posted.iter().all(|(group, bodies)| wanted[group].starts_with(bodies)), "none got ahead");
+    assert!(
+        posted.iter().all(|(group, bodies)| wanted[group].starts_with(bodies)),
+        "no event overtook an earlier one of its buyer"
+    );
 
     let again = Queue::default();
     let wire = again.start(|_| None).await;
@@ -218,7 +226,7 @@ async fn a_refused_event_ends_it_and_what_is_posted_is_told() {
 }
 
 #[tokio::test]
-async fn an_event_that_is_never_taken_is_given_up_after_some_attempts() {
+async fn an_event_that_is_always_refused_is_given_up_after_six_attempts() {
     let lines = mixed(1, 1);
     let queue = Queue::default();
     let wire = queue.start(|_| Some(("InternalError", false))).await;
@@ -227,33 +235,30 @@ async fn an_event_that_is_never_taken_is_given_up_after_some_attempts() {
     assert_eq!(wire.exchanges().len(), 6);
     let document = ended.json();
     assert_eq!((&document["posted"], &document["throughLine"]), (&json!(0), &json!(0)));
-    assert_eq!(document["error"], "the queue refused the event of line 1: InternalError");
+    assert_eq!(document["error"], "the queue refused the event in line 1: InternalError");
 }
 
 #[tokio::test]
-async fn a_queue_that_does_not_exist_is_told_with_a_hint() {
+async fn a_missing_queue_is_reported_with_a_hint() {
     let wire = Wire::start(|_: &mut Request| Answer::Reply(Reply::error(400, "QueueDoesNotExist"))).await;
     let ended = online(wire.url(), &["send", file_of(&mixed(3, 1)).name()]).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(
-        ended.err.starts_with("error: the queue did not take a batch of events: service error: "),
+        ended.err.starts_with("error: a batch of events could not be posted: service error: "),
         "{}",
         ended.err
     );
-    assert!(
-        ended.err.contains("\nhint: there is none of this name in this account and region"),
-        "{}",
-        ended.err
-    );
+    assert!(ended.err.contains("\nhint: no such table or queue in this account and region"), "{}", ended.err);
     assert!(ended.out.contains("Posted 0 of 9 events. Sending the file again is safe"), "{}", ended.out);
 }
 
 #[test]
-fn a_file_that_changed_since_it_was_checked_ends_it_there() {
+fn a_file_that_changed_after_the_check_ends_posting_there() {
     let good = body(&buyer("ada"), &made("car-1"));
     let text = format!("{good}\n\n{{}}\n");
     let mut messages = cli::send::messages(text.as_bytes(), "offers.jsonl", false);
     assert_eq!(messages.next().unwrap().unwrap().line, 1);
     let failure = messages.next().unwrap().unwrap_err();
-    assert_eq!(failure.to_string(), "offers.jsonl changed while it was sent: line 3 is not what was checked");
+    let expected = "offers.jsonl changed after it was checked: line 3 is no longer valid. Send it again";
+    assert_eq!(failure.to_string(), expected);
 }

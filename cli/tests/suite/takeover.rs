@@ -1,4 +1,4 @@
-//! What is decided about one buyer: `void` and `erase`.
+//! The decisions about one buyer, `void` and `erase`.
 
 use std::io::{self, Write};
 
@@ -9,11 +9,11 @@ use leads_store::Cursors as _;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, buyer, made};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::world::{TestFile, assert_golden, examples_folder, interrupted, offline};
 
 #[tokio::test]
-async fn nothing_is_appended_without_yes() {
+async fn void_and_erase_append_nothing_without_yes() {
     let world = World::start().await;
     world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
     for words in [&["void", "ada", "car-1", "--through", "1"][..], &["erase", "ada"]] {
@@ -25,7 +25,7 @@ async fn nothing_is_appended_without_yes() {
 }
 
 #[tokio::test]
-async fn neither_void_nor_erase_makes_a_buyer_live_or_puts_a_live_one_in_shadow() {
+async fn void_and_erase_keep_a_buyer_live_or_in_shadow() {
     let world = World::start().await;
     world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
     world.record("bob", &[accepted("car-1").v(2)], "10:00:00").await;
@@ -39,14 +39,18 @@ async fn neither_void_nor_erase_makes_a_buyer_live_or_puts_a_live_one_in_shadow(
 }
 
 #[tokio::test]
-async fn an_erased_buyer_is_left_to_the_next_sweep_and_forgotten_once_its_closings_are_announced() {
+async fn an_erasure_is_due_at_the_next_sweep_and_complete_once_settled() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     world.settle("ada", 1).await;
     let erase = ["erase", "ada", "--yes"];
     let ended = world.leads(&erase).await;
     assert_eq!(ended.exit, Exit::Findings, "{}", ended.err);
-    assert!(ended.err.contains("not announced yet. Run it again in a minute"), "{}", ended.err);
+    assert!(
+        ended.err.contains("closings of its leads are not settled yet. Run it again in a minute"),
+        "{}",
+        ended.err
+    );
     let cursor = world.tables.leads.cursor(&buyer("ada")).await.unwrap();
     let behind = cursor.behind.unwrap();
     assert_eq!((cursor.through, behind.reason.as_str()), (Sequence::new(1), "erased by an operator"));
@@ -58,7 +62,7 @@ async fn an_erased_buyer_is_left_to_the_next_sweep_and_forgotten_once_its_closin
 }
 
 #[tokio::test]
-async fn the_notice_of_an_erasure_names_every_copy_that_is_left_with_its_age_limit() {
+async fn an_erasure_lists_every_remaining_copy_with_its_maximum_age() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     world.settle("ada", 2).await;
@@ -68,9 +72,9 @@ async fn the_notice_of_an_erasure_names_every_copy_that_is_left_with_its_age_lim
     let template = std::fs::read_to_string(examples_folder().join("../../../infra/template.yaml")).unwrap();
     let days: Vec<&str> =
         template.lines().filter_map(|line| line.trim().strip_prefix("MessageRetentionPeriod: ")).collect();
-    // The notice says 14 days of each queue, and 35 of the tables.
+    // The list states 14 days for each queue and 35 days for the tables.
     assert!(!days.is_empty() && days.iter().all(|seconds| *seconds == "1209600"), "{days:?}");
-    assert!(!template.contains("RecoveryPeriodInDays"), "other than 35 days");
+    assert!(!template.contains("RecoveryPeriodInDays"), "the recovery period must be the default of 35 days");
 }
 
 /// 450 commits of one buyer, each with a contact.
@@ -85,8 +89,8 @@ async fn long_stream() -> World {
     world
 }
 
-/// How many commits have a contact.
-async fn says_who(world: &World) -> usize {
+/// The number of events with a contact.
+async fn contacts(world: &World) -> usize {
     let commits = event_store::history(&world.tables.streams, &buyer("ada")).await.unwrap();
     let has_contact = |change: &OfferChange| matches!(change, OfferChange::Made { contact: Some(_), .. });
     let events = commits.iter().flat_map(|commit| commit.facts.iter().filter_map(domain::Fact::event));
@@ -94,11 +98,11 @@ async fn says_who(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn an_erasure_clears_every_commit_however_many_there_are() {
+async fn an_erasure_clears_every_commit_of_a_long_stream() {
     let world = long_stream().await;
-    assert_eq!(says_who(&world).await, 450);
+    assert_eq!(contacts(&world).await, 450);
     let ended = world.leads(&["erase", "ada", "--yes"]).await;
-    assert_eq!((ended.exit, says_who(&world).await), (Exit::Good, 0), "{}", ended.err);
+    assert_eq!((ended.exit, contacts(&world).await), (Exit::Good, 0), "{}", ended.err);
     assert!(ended.err.starts_with("450 commits cleared."), "{}", ended.err);
     let again = world.leads(&["erase", "ada", "--yes"]).await;
     assert!(again.err.starts_with("0 commits cleared."), "{}", again.err);
@@ -106,7 +110,7 @@ async fn an_erasure_clears_every_commit_however_many_there_are() {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_an_erasure_with_what_was_cleared_and_running_it_again_goes_on() {
+async fn ctrl_c_prints_what_an_erasure_cleared_and_another_run_continues() {
     let world = long_stream().await;
     let url = world.url.clone();
     let mut updates = 0;
@@ -118,15 +122,15 @@ async fn ctrl_c_ends_an_erasure_with_what_was_cleared_and_running_it_again_goes_
     let cleared = || wire.operations().iter().filter(|operation| *operation == "UpdateItem").count();
     let (code, out) = interrupted(wire.url(), "", &["erase", "ada", "--yes"], || cleared() >= 101).await;
     assert_eq!(code, Some(130));
-    let said = "ada: INTERRUPTED: recorded at sequence number 451, 100 commits cleared so far. Run it again to go on.\n";
-    assert_eq!((out.as_str(), says_who(&world).await), (said, 350));
+    let expected = "ada: INTERRUPTED: recorded at sequence number 451, 100 commits cleared so far. Run it again to continue.\n";
+    assert_eq!((out.as_str(), contacts(&world).await), (expected, 350));
     let again = world.leads(&["erase", "ada", "--yes"]).await;
-    assert_eq!((again.exit, says_who(&world).await), (Exit::Good, 0), "{}", again.err);
+    assert_eq!((again.exit, contacts(&world).await), (Exit::Good, 0), "{}", again.err);
     assert!(again.err.starts_with("350 commits cleared."), "{}", again.err);
 }
 
 #[tokio::test]
-async fn a_buyer_nobody_heard_of_is_told_by_the_exit_code() {
+async fn an_unknown_buyer_is_a_finding_for_held_and_erase() {
     let world = World::start().await;
     for words in [&["held", "--buyer", "nobody"][..], &["erase", "nobody", "--yes"]] {
         let ended = world.leads(words).await;
@@ -138,10 +142,10 @@ async fn a_buyer_nobody_heard_of_is_told_by_the_exit_code() {
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Good, "No events are held.\n"));
 }
 
-/// Whoever read us is gone.
-struct Gone;
+/// An output whose reader has closed the pipe.
+struct ClosedPipe;
 
-impl Write for Gone {
+impl Write for ClosedPipe {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::BrokenPipe.into())
     }
@@ -152,7 +156,7 @@ impl Write for Gone {
 }
 
 #[tokio::test]
-async fn a_reader_who_has_seen_enough_is_no_failure_unless_something_was_to_be_changed() {
+async fn a_closed_pipe_fails_only_commands_that_change_something() {
     let bad = TestFile::of("{}\n");
     let good = examples_folder().join("offers.jsonl").display().to_string();
     for (words, exit) in [
@@ -162,7 +166,8 @@ async fn a_reader_who_has_seen_enough_is_no_failure_unless_something_was_to_be_c
     ] {
         let mut err = Vec::new();
         let arguments = std::iter::once("leads").chain(words.iter().copied()).map(std::ffi::OsString::from);
-        let ended = cli::run_on(arguments, async || panic!("asked for AWS"), &mut Gone, &mut err).await;
+        let ended =
+            cli::run_on(arguments, async || panic!("connected to AWS"), &mut ClosedPipe, &mut err).await;
         assert_eq!(ended, exit, "{words:?}");
     }
     assert_eq!(offline(&["check", &good]).await.exit, Exit::Good);

@@ -3,7 +3,7 @@ use cli::Exit;
 use crate::world::{TestFile, offline, run};
 
 #[tokio::test]
-async fn help_is_an_answer_and_gives_an_example_of_each_command() {
+async fn help_succeeds_and_gives_an_example_of_each_command() {
     for command in [
         "check",
         "send",
@@ -29,14 +29,38 @@ async fn help_is_an_answer_and_gives_an_example_of_each_command() {
         assert_eq!((ended.exit, ended.err.as_str()), (Exit::Good, ""));
         assert!(ended.out.contains(&format!("Example:\n  leads {command}")), "{}", ended.out);
     }
-    assert!(offline(&["--help"]).await.out.contains("Exit codes: 0 good"));
+    assert!(offline(&["--help"]).await.out.contains("Exit codes: 0 success"));
 }
 
 #[tokio::test]
-async fn wrong_usage_ends_with_2_and_says_what_is_right() {
+async fn connection_options_are_shown_last_and_only_where_they_are_used() {
+    let all = ["--queue-url", "--dead-letters-url", "--streams-table", "--leads-table", "--legacy-url"];
+    for (command, used) in [
+        ("", &[][..]),
+        ("check", &[]),
+        ("send", &["--queue-url"]),
+        ("show", &["--streams-table", "--leads-table"]),
+        ("dead-letters", &["--queue-url", "--dead-letters-url"]),
+        ("dead-letters redrive", &["--queue-url", "--dead-letters-url"]),
+        ("parity", &["--streams-table", "--leads-table", "--legacy-url"]),
+    ] {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let help = offline(&[&words[..], &["--help"]].concat()).await.out;
+        let (own, connection) = help.split_once("Connection options:").unwrap_or((&help, ""));
+        let shown =
+            |text: &str| all.into_iter().filter(|one| text.contains(&format!("{one} <"))).collect::<Vec<_>>();
+        assert_eq!((shown(own), shown(connection)), (vec![], used.to_vec()), "{command}");
+        assert!(own.contains("-h, --help"), "{help}");
+        let short = offline(&[&words[..], &["-h"]].concat()).await.out;
+        assert_eq!(shown(&short), [""; 0], "{command}");
+    }
+}
+
+#[tokio::test]
+async fn wrong_usage_exits_with_2_and_explains_the_right_usage() {
     let empty = TestFile::of("");
     let file = empty.name();
-    for (arguments, said) in [
+    for (arguments, expected) in [
         (&[][..], "Usage: leads"),
         (&["chck"], "unrecognized subcommand"),
         (&["check"], "FILE.jsonl"),
@@ -51,7 +75,7 @@ async fn wrong_usage_ends_with_2_and_says_what_is_right() {
         (&["emails"], "--status"),
         (&["emails", "--status", "lost"], "possible values: sending, unknown, retry"),
         (&["emails", "--resend", "ada"], "BUYER/KEY"),
-        (&["emails", "--resend"], "use --resend BUYER/KEY for one e-mail, --status for all of a status"),
+        (&["emails", "--resend"], "use --resend BUYER/KEY for one, or --status for all with a status"),
         (&["emails", "--resend", "--status", "sent"], "use --status unknown, abandoned or rejected"),
         (&["emails", "--resend", "ada/quote-email", "--status", "unknown"], "use one of them"),
         (&["emails", "--resend", "ada/quote-email", "--newer-than", "2h"], "--status <STATUS>"),
@@ -88,12 +112,12 @@ async fn wrong_usage_ends_with_2_and_says_what_is_right() {
     ] {
         let ended = offline(arguments).await;
         assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""), "{arguments:?}");
-        assert!(ended.err.contains(said), "{arguments:?}: {}", ended.err);
+        assert!(ended.err.contains(expected), "{arguments:?}: {}", ended.err);
     }
 }
 
 #[tokio::test]
-async fn a_missing_region_is_told_with_its_remedy() {
+async fn a_missing_region_is_reported_with_its_remedy() {
     let arguments = ["show", "--streams-table", "s", "--leads-table", "l", "ada"];
     let ended = run(&arguments, async || Err(cli::Failure::NoRegion)).await;
     assert_eq!(ended.exit, Exit::Failed);

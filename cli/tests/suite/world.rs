@@ -1,4 +1,4 @@
-//! Runs `leads` in this process: on files of its own, and on whatever stands where AWS would.
+//! Runs `leads` in this process or as a child process, on test files and on a local stand-in for AWS.
 
 use std::ffi::OsString;
 use std::fs;
@@ -15,7 +15,7 @@ use aws_types::SdkConfig;
 use cli::{Exit, Failure};
 use serde_json::Value;
 
-/// How one call ended.
+/// The exit and the output of one run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
     pub(crate) exit: Exit,
@@ -30,12 +30,12 @@ impl Ended {
     }
 }
 
-/// Runs a command that must not ask for AWS.
+/// Runs a command that must not connect to AWS.
 pub(crate) async fn offline(arguments: &[&str]) -> Ended {
-    run(arguments, async || panic!("asked for AWS")).await
+    run(arguments, async || panic!("connected to AWS")).await
 }
 
-/// Runs a command on the AWS at this URL.
+/// Runs a command on the local AWS at this URL.
 pub(crate) async fn online(url: &str, arguments: &[&str]) -> Ended {
     let places = [
         "--queue-url",
@@ -61,7 +61,7 @@ pub(crate) async fn run(
     Ended { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 
-/// What a process of `leads` needs to know to run on the AWS at this URL.
+/// The environment of a `leads` process on the local AWS at this URL.
 pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
     let pairs = [
         ("AWS_ENDPOINT_URL", url),
@@ -74,7 +74,8 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
     pairs.map(|(name, value)| (name, value.to_owned())).into()
 }
 
-/// A process of `leads` on the AWS at this URL that gets Ctrl-C once `is_time` says so: its exit code and its answer.
+/// Runs a `leads` process on the local AWS at this URL and sends it SIGINT once `is_time` returns true. Returns its
+/// exit code and standard output.
 pub(crate) async fn interrupted(
     url: &str,
     legacy_url: &str,
@@ -94,7 +95,7 @@ pub(crate) async fn interrupted(
     (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
 }
 
-/// The SDK in a hurry: two attempts, and hardly any time between them.
+/// An SDK configuration with two attempts and hardly any pause between them.
 pub(crate) fn aws_at(url: &str) -> SdkConfig {
     let retries = RetryConfig::standard()
         .with_max_attempts(2)
@@ -111,7 +112,7 @@ pub(crate) fn aws_at(url: &str) -> SdkConfig {
         .build()
 }
 
-/// A file that is gone when it is dropped.
+/// A temporary file, deleted when this is dropped.
 pub(crate) struct TestFile {
     path: PathBuf,
 }
@@ -137,7 +138,7 @@ impl Drop for TestFile {
     }
 }
 
-/// The published examples of a folder, by name, as they are written there.
+/// The published examples in a folder: name and content, sorted by name.
 pub(crate) fn examples(folder: &str) -> Vec<(String, String)> {
     let folder = examples_folder().join(folder);
     let mut examples: Vec<(String, String)> = fs::read_dir(folder)
@@ -156,14 +157,14 @@ pub(crate) fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/contract/examples")
 }
 
-/// Compares with `tests/golden/<name>`, to the byte. A file that is missing is written, for a person to look at.
+/// Compares with `tests/golden/<name>` byte by byte. A missing file is written, for review, and fails the test.
 #[track_caller]
 pub(crate) fn assert_golden(name: &str, actual: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if !path.exists() {
         fs::write(&path, actual).unwrap();
-        panic!("{name} was missing; look at what is there now");
+        panic!("{name} was missing and has been written: review it, then run the test again");
     }
     let expected = fs::read_to_string(&path).unwrap();
-    assert!(actual == expected, "{name} should be as follows, or not:\n{actual}");
+    assert!(actual == expected, "{name} differs. If the change is intended, replace the file by:\n{actual}");
 }

@@ -1,8 +1,8 @@
 """An example consumer of the sales team's queue.
 
-Messages come at least once, and late ones after newer ones. Two rules make that harmless:
-the same `id` is applied once, and a lead once closed never reopens. Whatever the order and
-however many repeats, the same messages end in the same open leads.
+Messages are delivered at least once, and an old one may arrive after newer ones. Two rules make
+that harmless: each `id` is applied once, and a closed lead never reopens. In any order and with
+any number of repeats, the same messages lead to the same open leads.
 
     python3 sales_desk.py < messages.jsonl      one message body per line; prints the open leads
 """
@@ -12,26 +12,26 @@ import sys
 
 
 class SalesDesk:
-    """What the sales team knows: quotes to prepare and open leads.
+    """The sales team's state: quotes to prepare and open leads.
 
-    Keep all four collections in one database and write each message's changes in one transaction,
-    together with its id. Only then acknowledge the message.
+    Keep all four collections in one database. Write each message's changes and its id in one
+    transaction, and acknowledge the message only afterwards.
     """
 
     def __init__(self):
-        self.applied = set()  # ids of the messages applied
-        self.closed = set()  # (buyerId, leadId): closed for good, also leads never heard of before
+        self.applied = set()  # ids of the applied messages
+        self.closed = set()  # (buyerId, leadId) of closed leads, including leads whose opening has not arrived
         self.open = {}  # (buyerId, leadId) -> data of its opening
         self.quotes = {}  # (buyerId, offerId) -> data of the request
 
     def apply(self, message):
-        """Apply one decoded message body. Returns whether it was new and of a type known here."""
+        """Apply one decoded message body. Return whether it was new and its type is known."""
         apply = {
             "quote.requested.v1": self._quote_requested,
             "lead.opened.v1": self._lead_opened,
             "lead.closed.v1": self._lead_closed,
         }.get(message["type"])
-        # An unknown type is not remembered as applied: a later version of this program may know it.
+        # The id of an unknown type is not recorded, because a later version of this program may know the type.
         if apply is None or message["id"] in self.applied:
             return False
         apply(message["data"])
@@ -39,7 +39,7 @@ class SalesDesk:
         return True
 
     def to_phone(self):
-        """The open high leads; a lead's identity is the pair of buyer and lead."""
+        """Return the open high leads. A lead is identified by buyerId and leadId together."""
         return {lead: data for lead, data in self.open.items() if data["priority"] == "high"}
 
     def _quote_requested(self, data):
@@ -51,7 +51,7 @@ class SalesDesk:
             self.open[lead] = data
 
     def _lead_closed(self, data):
-        # Remembered even if the lead was never heard of: its opening may still be on the way.
+        # Recorded even if the lead is unknown, because its opening may arrive later.
         lead = (data["buyerId"], data["leadId"])
         self.closed.add(lead)
         self.open.pop(lead, None)

@@ -1,4 +1,4 @@
-"""python3 -m unittest, in this folder."""
+"""Tests of the example consumer. Run `python3 -m unittest` in this folder."""
 
 import itertools
 import json
@@ -34,30 +34,31 @@ def desk_after(messages):
     return desk
 
 
-# An offer accepted, taken back, accepted again; a low lead whose opening was never sent; another buyer's lead of the same number.
+# An offer is accepted, its acceptance is withdrawn, and it is accepted again. The opening of one low lead was never sent.
+# Another buyer has a lead with the same leadId.
 STORY = [
     quote("offer-1"), opened("low/1"), closed("low/1"), opened("high/offer-1/2"), closed("high/offer-1/2", "acceptance-withdrawn"),
     closed("low/3"), opened("high/offer-1/4"), opened("low/1", buyer="buyer-8"),
 ]
-OPEN_IN_THE_END = {("buyer-7", "high/offer-1/4"), ("buyer-8", "low/1")}
+OPEN_AT_THE_END = {("buyer-7", "high/offer-1/4"), ("buyer-8", "low/1")}
 
 
 class SalesDeskTest(unittest.TestCase):
-    def test_in_order(self):
+    def test_messages_in_order_leave_the_expected_open_leads(self):
         desk = desk_after(STORY)
-        self.assertEqual(set(desk.open), OPEN_IN_THE_END)
+        self.assertEqual(set(desk.open), OPEN_AT_THE_END)
         self.assertEqual(set(desk.to_phone()), {("buyer-7", "high/offer-1/4")})
         self.assertEqual(set(desk.quotes), {("buyer-7", "offer-1")})
 
     def test_every_order_ends_in_the_same_open_leads(self):
         for order in itertools.permutations(STORY[1:]):
-            self.assertEqual(set(desk_after(order).open), OPEN_IN_THE_END)
+            self.assertEqual(set(desk_after(order).open), OPEN_AT_THE_END)
 
     def test_shuffled_and_repeated_messages_end_in_the_same_open_leads(self):
         for seed in range(2000):
-            chance = random.Random(seed)
-            order = STORY + chance.choices(STORY, k=chance.randint(0, 12))
-            chance.shuffle(order)
+            generator = random.Random(seed)
+            order = STORY + generator.choices(STORY, k=generator.randint(0, 12))
+            generator.shuffle(order)
             desk = desk_after(order)
             self.assertEqual(desk.open, desk_after(STORY).open, f"seed {seed}")
             self.assertEqual(desk.quotes, desk_after(STORY).quotes, f"seed {seed}")
@@ -70,14 +71,14 @@ class SalesDeskTest(unittest.TestCase):
     def test_a_closed_lead_never_reopens(self):
         self.assertEqual(desk_after([opened("low/1"), closed("low/1"), opened("low/1")]).open, {})
 
-    def test_a_closing_of_a_lead_never_heard_of_is_remembered(self):
+    def test_a_lead_closed_before_its_opening_arrives_stays_closed(self):
         self.assertEqual(desk_after([closed("low/1"), opened("low/1")]).open, {})
 
-    def test_leads_of_two_buyers_with_one_number_are_two_leads(self):
+    def test_one_lead_id_of_two_buyers_means_two_leads(self):
         desk = desk_after([opened("low/1"), opened("low/1", buyer="buyer-8"), closed("low/1")])
         self.assertEqual(set(desk.open), {("buyer-8", "low/1")})
 
-    def test_an_unknown_type_is_left_alone(self):
+    def test_a_message_of_unknown_type_is_ignored(self):
         desk = SalesDesk()
         self.assertFalse(desk.apply(message("lead.opened.v9", "opened/low/1", "buyer-7", leadId="low/1")))
         self.assertTrue(desk.apply(opened("low/1")))

@@ -1,7 +1,8 @@
-"""An example of the former system's side: two endpoints beside whatever it did before.
+"""An example of the former system: the two endpoints that it must add to its existing work.
 
-Exactly one system announces for a buyer. This one does until it has answered a handover; the answer is stored in the
-same step that stops the announcing, and repeated ever after. See "For developers of the former system" in the contract.
+Exactly one system announces the leads of a buyer. The former system does so until it has answered a handover. It stores
+that answer in the same transaction that stops its announcements, and repeats it from then on. See "For developers of
+the former system" in the contract.
 
     python3 former_system.py 8080 < offers.jsonl      one offer event per line, then serves on 127.0.0.1
 """
@@ -22,16 +23,16 @@ STAGE = {
 
 
 class Buyer:
-    """What is known of one buyer, and what the sales team and the buyer were told."""
+    """The state of one buyer, and what was announced about it to the sales team and the buyer."""
 
     def __init__(self):
         self.offers = {}  # offerId -> the offer, as in the answer
-        self.quoted = set()  # offers whose quote was requested
-        self.mailed = set()  # (offerId, acceptedVersion)
-        self.low = None  # the name of the open low lead
+        self.quoted = set()  # ids of offers whose quote was requested
+        self.mailed = set()  # (offerId, acceptedVersion) of acceptance e-mails sent
+        self.low = None  # the id of the open low lead
         self.was_invited = False
-        self.leads = 0  # how many names were given
-        self.last_word = None  # the answer to the handover; {} for 404
+        self.leads = 0  # the number of lead ids given out
+        self.handover = None  # the answer to the handover; {} stands for 404
 
 
 class FormerSystem:
@@ -43,12 +44,12 @@ class FormerSystem:
         self.lock = Lock()
 
     def apply(self, event):
-        """Applies one offer event. Events come in order of their versions here; old ones are repeats."""
+        """Applies one offer event. Each offer's events are expected in order of their versions; others are ignored."""
         data = event["data"]
         with self.lock:
             buyer = self.buyers.setdefault(data["buyerId"], Buyer())
             offer = buyer.offers.setdefault(data["offerId"], {"offerId": data["offerId"], "offerVersion": 0})
-            if buyer.last_word is not None or data["offerVersion"] != offer["offerVersion"] + 1:
+            if buyer.handover is not None or data["offerVersion"] != offer["offerVersion"] + 1:
                 return
             stage = STAGE[event["type"]]
             if stage == "accepted" and offer.get("stage") != "accepted":
@@ -58,7 +59,7 @@ class FormerSystem:
                 offer.update(carId=data["carId"], buyer=data["buyer"])
 
     def announce(self, buyer_id):
-        """Announces one thing that is owed to this buyer or about it. Returns whether there was one."""
+        """Announces the next thing owed to this buyer or to the sales team. Returns whether anything was owed."""
         with self.lock:
             buyer = self.buyers.get(buyer_id)
             owed = self._owed(buyer) if buyer else None
@@ -88,8 +89,8 @@ class FormerSystem:
 
     @staticmethod
     def _owed(buyer):
-        """The next thing to announce: closings before openings. None if nothing is owed."""
-        if buyer.last_word is not None:
+        """The next announcement, closings before openings, as (what, offerId). None if nothing is owed."""
+        if buyer.handover is not None:
             return None
         offers = buyer.offers.values()
         accepted = [offer for offer in offers if offer["stage"] == "accepted"]
@@ -114,26 +115,26 @@ class FormerSystem:
         return None
 
     def look_up(self, buyer_id):
-        """The answer to GET: what is known now. {} for a buyer never heard of. It has no consequences."""
+        """The answer to GET: the current state, or {} for an unknown buyer. It changes nothing."""
         with self.lock:
             buyer = self.buyers.get(buyer_id)
             if buyer is None:
                 return {}
-            if buyer.last_word is not None:
+            if buyer.handover is not None:
                 nothing = {"buyerId": buyer_id, "wasInvited": False, "offers": []}
-                return {**(buyer.last_word or nothing), "handedOver": True}
+                return {**(buyer.handover or nothing), "handedOver": True}
             return self._answer(buyer_id, buyer)
 
     def hand_over(self, buyer_id):
-        """The answer to POST: the last word. None while something is owed."""
+        """The answer to POST, stored by the first call that gives one. None while an announcement is owed."""
         with self.lock:
             buyer = self.buyers.setdefault(buyer_id, Buyer())
-            if buyer.last_word is None:
+            if buyer.handover is None:
                 if self._owed(buyer) is not None:
                     return None
-                # Stored also where nothing is known: a 404 binds as well.
-                buyer.last_word = self._answer(buyer_id, buyer) if buyer.offers else {}
-            return buyer.last_word
+                # Also stored for an unknown buyer: a 404 is binding too.
+                buyer.handover = self._answer(buyer_id, buyer) if buyer.offers else {}
+            return buyer.handover
 
     @staticmethod
     def _answer(buyer_id, buyer):

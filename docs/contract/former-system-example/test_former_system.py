@@ -1,4 +1,4 @@
-"""python3 -m unittest, in this folder."""
+"""Tests of the example former system. Run `python3 -m unittest` in this folder."""
 
 import json
 import unittest
@@ -23,8 +23,8 @@ class TestFormerSystem(unittest.TestCase):
     def announced(self):
         while self.system.announce("b?7"):
             pass
-        told, self.system.announced = self.system.announced, []
-        return [(what, about) for _, what, about in told]
+        announced, self.system.announced = self.system.announced, []
+        return [(what, about) for _, what, about in announced]
 
     def test_closings_are_announced_before_openings_and_each_thing_once(self):
         self.system.apply(event("made", 1))
@@ -36,11 +36,11 @@ class TestFormerSystem(unittest.TestCase):
         self.system.apply(event("acceptance-withdrawn", 3))
         self.system.apply(event("accepted", 4))
         again = [("close high", high), ("open high", "L-b?7-3"), ("mail", "offer-1")]
-        self.assertEqual(self.announced(), again, "a new acceptance has a lead of its own")
+        self.assertEqual(self.announced(), again, "a new acceptance has its own lead")
         self.system.apply(event("accepted", 4))
         self.assertEqual(self.announced(), [])
 
-    def test_a_handover_waits_until_nothing_is_owed_and_is_the_last_word(self):
+    def test_a_handover_waits_until_nothing_is_owed_and_is_then_final(self):
         self.system.apply(event("made", 1))
         self.assertIsNone(self.system.hand_over("b?7"))
         self.announced()
@@ -51,14 +51,14 @@ class TestFormerSystem(unittest.TestCase):
         self.assertEqual(self.system.hand_over("b?7"), answer)
         self.assertEqual(self.system.look_up("b?7"), {**answer, "handedOver": True})
 
-    def test_a_404_binds_as_well(self):
+    def test_a_handover_answered_with_404_is_final_too(self):
         self.assertEqual(self.system.hand_over("b?7"), {})
         self.system.apply(event("made", 1))
         self.assertEqual((self.system.hand_over("b?7"), self.announced()), ({}, []))
         looked_up = self.system.look_up("b?7")
         self.assertEqual((looked_up["handedOver"], looked_up["offers"]), (True, []))
 
-    def test_over_http(self):
+    def test_both_endpoints_answer_over_http(self):
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler_of(self.system))
         Thread(target=server.serve_forever, daemon=True).start()
         connection = HTTPConnection("127.0.0.1", server.server_port)

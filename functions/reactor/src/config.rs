@@ -1,24 +1,24 @@
-use effects::worker::Worker;
+use effects::adapters::Adapters;
 use platform::telemetry::LevelFilter;
 use platform::{BadSetting, Settings};
 
-/// What the reactor is told by its environment.
+/// The reactor's settings, read from environment variables.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What it performs effects with.
-    pub worker: Worker,
-    /// How much is logged.
+    /// The adapters with which it performs effects.
+    pub adapters: Adapters,
+    /// The log level.
     pub log_level: LevelFilter,
 }
 
 impl Config {
-    /// Reads the process's environment, once.
+    /// Reads the settings from the process environment.
     ///
     /// # Errors
-    /// [`BadSetting`]: the function must not take any work.
+    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
     pub fn from_env() -> Result<Self, BadSetting> {
         let lookup = |name: &str| std::env::var(name).ok();
         let settings = Settings::from_lookup(&lookup);
-        Ok(Self { worker: Worker::from_settings(&settings)?, log_level: settings.log_level()? })
+        Ok(Self { adapters: Adapters::from_settings(&settings)?, log_level: settings.log_level()? })
     }
 }

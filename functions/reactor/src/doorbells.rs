@@ -4,7 +4,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use domain::{BuyerId, Sequence};
 use serde_dynamo::AttributeValue;
 
-/// The distinct buyers of a batch, each with the latest commit that rang.
+/// The distinct buyers of a batch, each with the newest commit that a record names.
 pub(crate) fn doorbells(event: &Event) -> BTreeMap<BuyerId, Sequence> {
     let mut buyers: BTreeMap<BuyerId, Sequence> = BTreeMap::new();
     for record in &event.records {

@@ -14,13 +14,14 @@ use platform::telemetry::{Metrics, chain};
 
 use crate::doorbells::doorbells;
 
-/// How many buyers are advanced at once.
+/// The number of buyers advanced concurrently.
 const AT_ONCE: usize = 16;
 
-/// How many cursors are remembered, to know a doorbell of what is settled. Beyond that all are forgotten.
+/// The number of cursors remembered, so that doorbells for settled commits cost nothing. When it is reached, all are
+/// forgotten.
 const REMEMBERED: usize = 10_000;
 
-/// Advances buyers. It reads the streams and cannot write them.
+/// Advances buyers. It can read the streams but not write them.
 #[derive(Debug)]
 pub struct Reactor<S, L, O, W> {
     streams: S,
@@ -38,30 +39,31 @@ where
     O: Outside,
     W: Clock,
 {
-    /// A reactor that remembers nothing yet.
+    /// A reactor without remembered cursors.
     #[must_use]
     pub const fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead) -> Self {
         Self { streams, leads, outside, clock, letterhead, cursors: Mutex::new(BTreeMap::new()) }
     }
 
-    /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
+    /// Opens a connection to DynamoDB during the start, when Lambda provides a full processor. The first TLS handshake
+    /// within an invocation would be slow.
     pub async fn warm_up(&self) {
-        if let Ok(nobody) = BuyerId::parse("-")
-            && let Err(error) = self.streams.page(&nobody, None, 1).await
+        if let Ok(no_buyer) = BuyerId::parse("-")
+            && let Err(error) = self.streams.page(&no_buyer, None, 1).await
         {
-            tracing::warn!(error = chain(&error), "not warmed up");
+            tracing::warn!(error = chain(&error), "warm-up failed");
         }
     }
 
-    /// Advances every buyer of the batch. A buyer that cannot go on is marked behind and holds up nobody.
+    /// Advances every buyer of the batch. A buyer that cannot be advanced is marked behind and delays no other.
     ///
     /// # Errors
-    /// [`CannotMark`], if a mark cannot be written: then the batch comes again, finitely often.
+    /// [`CannotMark`] if a mark cannot be written. Lambda then retries the batch a limited number of times.
     pub async fn handle(&self, event: Event, deadline: Deadline) -> Result<(), CannotMark> {
         let metrics = Mutex::new(Metrics::default());
         let advancing = doorbells(&event)
             .into_iter()
-            .map(|(buyer, rang)| self.advance(buyer, rang, deadline, &metrics))
+            .map(|(buyer, newest)| self.advance(buyer, newest, deadline, &metrics))
             .collect::<Vec<_>>();
         let results: Vec<Result<(), CannotMark>> =
             stream::iter(advancing).buffer_unordered(AT_ONCE).collect().await;
@@ -73,12 +75,12 @@ where
     async fn advance(
         &self,
         buyer: BuyerId,
-        rang: Sequence,
+        newest: Sequence,
         deadline: Deadline,
         metrics: &Mutex<Metrics>,
     ) -> Result<(), CannotMark> {
-        // A cursor moves from the end of a commit to the end of another: past the first fact is past the commit.
-        if self.settled_through(&buyer) >= rang {
+        // Cursors stop only at the ends of commits, so one that is at or past a commit's first fact is past the commit.
+        if self.settled_through(&buyer) >= newest {
             return Ok(());
         }
         let advance = Advance {
@@ -92,17 +94,17 @@ where
             Ok(advanced) => {
                 self.remember(&buyer, advanced.through);
                 let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
-                advanced.tell(&buyer, self.clock.now(), &mut metrics);
+                advanced.report(&buyer, self.clock.now(), &mut metrics);
                 Ok(())
             }
             Err(error) => {
-                tracing::error!(%buyer, error = chain(&error), "cannot be marked behind: the batch comes again");
+                tracing::error!(%buyer, error = chain(&error), "cannot mark the buyer behind: the batch will be retried");
                 Err(error)
             }
         }
     }
 
-    /// How far this buyer is known to be settled. A cursor never goes back, so this is never too high.
+    /// How far this buyer is known to be settled. Cursors never move back, so the value is never too high.
     fn settled_through(&self, buyer: &BuyerId) -> Sequence {
         self.cursors.lock().unwrap_or_else(PoisonError::into_inner).get(buyer).copied().unwrap_or_default()
     }

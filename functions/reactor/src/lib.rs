@@ -1,5 +1,5 @@
-//! Advances buyers whose doorbell rings. A record of the change feed says only that something was recorded; a lost,
-//! late, doubled or reordered one costs time, never an effect.
+//! The reactor: advances the buyers named by change-feed records. A record states only that a commit was appended, so a
+//! record that is lost, late, repeated or out of order can delay an effect but never lose or repeat one.
 
 mod config;
 mod doorbells;

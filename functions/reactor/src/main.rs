@@ -1,9 +1,9 @@
-//! Wires the reactor.
+//! The Lambda function `reactor`: wires its parts and runs.
 
 use std::process::ExitCode;
 
 use aws_lambda_events::event::dynamodb::Event;
-use effects::worker::Worker;
+use effects::adapters::Adapters;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::deadline_of;
@@ -24,7 +24,7 @@ async fn run() -> Result<(), Error> {
     );
     let config = config?;
 
-    let Worker { streams, leads, outside, letterhead } = config.worker;
+    let Adapters { streams, leads, outside, letterhead } = config.adapters;
     let reactor = &Reactor::new(streams, leads, outside, SystemClock, letterhead);
     reactor.warm_up().await;
 

@@ -1,4 +1,4 @@
-//! The reactor over everything in memory: doorbells of any kind, each effect once.
+//! Tests of the reactor with everything in memory: whatever the doorbells, each effect is performed once.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::cell::Cell;
@@ -23,6 +23,7 @@ use reactor::Reactor;
 use serde_json::json;
 use testkit::{acceptance_withdrawn, accepted, buyer, doorbell, made};
 
+/// A clock that stands still.
 #[derive(Debug, Clone, Copy)]
 struct Still;
 
@@ -36,12 +37,12 @@ impl Clock for Still {
     }
 }
 
-/// Streams that count what they are asked, and panic about one buyer.
+/// Streams that count requests and panic for one buyer.
 #[derive(Debug, Default)]
 struct Streams {
     memory: MemoryStreams,
     requests: Cell<usize>,
-    panics_about: Option<BuyerId>,
+    panics_for: Option<BuyerId>,
 }
 
 impl Commits for &Streams {
@@ -52,26 +53,26 @@ impl Commits for &Streams {
         limit: usize,
     ) -> Result<Page, StoreError> {
         self.requests.set(self.requests.get() + 1);
-        assert!(self.panics_about.as_ref() != Some(buyer), "a fault of the test");
+        assert!(self.panics_for.as_ref() != Some(buyer), "an injected fault");
         self.memory.page(buyer, before, limit).await
     }
 }
 
-/// A leads table that can be out of reach for marks.
+/// A leads table that counts requests and can be made unavailable.
 struct Leads {
     memory: MemoryLeads,
     requests: Cell<usize>,
-    is_away: Cell<bool>,
+    is_unavailable: Cell<bool>,
 }
 
 impl Leads {
-    fn asked(&self, operation: &'static str) -> Result<(), LeadsUnavailable> {
+    fn request(&self, operation: &'static str) -> Result<(), LeadsUnavailable> {
         self.requests.set(self.requests.get() + 1);
-        if self.is_away.get() {
+        if self.is_unavailable.get() {
             return Err(LeadsUnavailable {
                 operation,
                 buyer: "ada".to_owned(),
-                source: "the test says so".into(),
+                source: "an injected fault".into(),
             });
         }
         Ok(())
@@ -80,12 +81,12 @@ impl Leads {
 
 impl Cursors for &Leads {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
-        self.asked("cursor")?;
+        self.request("cursor")?;
         self.memory.cursor(buyer).await
     }
 
     async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
-        self.asked("cursors")?;
+        self.request("cursors")?;
         self.memory.cursors(buyers).await
     }
 
@@ -95,19 +96,19 @@ impl Cursors for &Leads {
         progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
-        self.asked("move")?;
+        self.request("move")?;
         self.memory.move_cursor(buyer, progress, mark).await
     }
 
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
-        self.asked("mark")?;
+        self.request("mark")?;
         self.memory.mark_behind(buyer, behind).await
     }
 }
 
 impl Ledger for &Leads {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
-        self.asked("claim")?;
+        self.request("claim")?;
         self.memory.claim(claim).await
     }
 
@@ -117,24 +118,25 @@ impl Ledger for &Leads {
         key: &str,
         verdict: &Verdict,
     ) -> Result<Settled, LeadsUnavailable> {
-        self.asked("settle")?;
+        self.request("settle")?;
         self.memory.settle(buyer, key, verdict).await
     }
 }
 
 type TestReactor = Reactor<&'static Streams, &'static Leads, &'static MemoryOutside, Still>;
 
+/// A reactor and its stores.
 struct Stage {
     streams: &'static Streams,
     leads: &'static Leads,
-    world: &'static MemoryOutside,
+    outside: &'static MemoryOutside,
     reactor: TestReactor,
 }
 
-fn stage(panics_about: Option<&str>) -> Stage {
-    // Leaked, so that several reactors can share them; a test is a process of its own.
+fn stage(panics_for: Option<&str>) -> Stage {
+    // Leaked, so that several reactors can share them; each test runs in its own process.
     let streams: &Streams =
-        Box::leak(Box::new(Streams { panics_about: panics_about.map(buyer), ..Streams::default() }));
+        Box::leak(Box::new(Streams { panics_for: panics_for.map(buyer), ..Streams::default() }));
     let has_commit = |buyer: &BuyerId, sequence: Sequence| {
         let at = |commit: &StoredCommit| commit.buyer == buyer.as_str() && commit.sequence == sequence.get();
         streams.memory.commits().iter().any(at)
@@ -142,25 +144,30 @@ fn stage(panics_about: Option<&str>) -> Stage {
     let leads: &Leads = Box::leak(Box::new(Leads {
         memory: MemoryLeads::beside(has_commit),
         requests: Cell::new(0),
-        is_away: Cell::new(false),
+        is_unavailable: Cell::new(false),
     }));
-    let world: &MemoryOutside = Box::leak(Box::default());
-    Stage { streams, leads, world, reactor: another(streams, leads, world) }
+    let outside: &MemoryOutside = Box::leak(Box::default());
+    Stage { streams, leads, outside, reactor: cold_reactor(streams, leads, outside) }
 }
 
-fn another(streams: &'static Streams, leads: &'static Leads, world: &'static MemoryOutside) -> TestReactor {
+/// A reactor that remembers nothing.
+fn cold_reactor(
+    streams: &'static Streams,
+    leads: &'static Leads,
+    outside: &'static MemoryOutside,
+) -> TestReactor {
     let letterhead = Letterhead { site: "cars".to_owned(), site_url: "https://cars.example.com".to_owned() };
-    Reactor::new(streams, leads, world, Still, letterhead)
+    Reactor::new(streams, leads, outside, Still, letterhead)
 }
 
 fn deadline() -> Deadline {
     Deadline::at(Still.now() + SignedDuration::from_secs(60))
 }
 
-/// One doorbell: buyer and sequence of a commit.
+/// A doorbell: buyer and sequence number of a commit.
 type Bell = (&'static str, u64);
 
-fn rung(bells: &[Bell]) -> StreamEvent {
+fn batch(bells: &[Bell]) -> StreamEvent {
     let records: Vec<_> =
         bells.iter().map(|(buyer, sequence)| doorbell(buyer, &sequence.to_string())).collect();
     serde_json::from_value(json!({ "Records": records })).unwrap()
@@ -180,32 +187,32 @@ impl Stage {
     }
 
     fn ring(&self, bells: &[Bell]) {
-        block_on(self.reactor.handle(rung(bells), deadline())).unwrap();
+        block_on(self.reactor.handle(batch(bells), deadline())).unwrap();
     }
 
-    /// Requests to the streams and the leads table since the last call of this.
+    /// The number of requests to the streams and the leads table since the last call.
     fn requests(&self) -> usize {
         self.streams.requests.take() + self.leads.requests.take()
     }
 
-    /// How often each effect went out, by its id; e-mails by their tag.
-    fn went_out(&self) -> BTreeMap<String, usize> {
+    /// How often each effect was performed, by its id.
+    fn performed(&self) -> BTreeMap<String, usize> {
         let mut count = BTreeMap::new();
-        for message in self.world.sales() {
+        for message in self.outside.sales() {
             *count.entry(message.effect_id).or_default() += 1;
         }
-        for mail in self.world.emails() {
-            *count.entry(format!("{}/{}", mail.tags[0].1, mail.tags[1].1)).or_default() += 1;
+        for email in self.outside.emails() {
+            *count.entry(format!("{}/{}", email.tags[0].1, email.tags[1].1)).or_default() += 1;
         }
         count
     }
 }
 
 #[test]
-fn doubled_shuffled_and_repeated_doorbells_perform_each_effect_once() {
+fn repeated_and_reordered_doorbells_perform_each_effect_once() {
     let bells: Vec<Bell> =
         ["ada", "bob", "cem"].into_iter().flat_map(|name| (1..=3).map(move |at| (name, at))).collect();
-    let mut once = None;
+    let mut expected = None;
     for turn in 0..bells.len() {
         let stage = stage(None);
         for name in ["ada", "bob", "cem"] {
@@ -218,13 +225,14 @@ fn doubled_shuffled_and_repeated_doorbells_perform_each_effect_once() {
             stage.ring(batch);
             stage.ring(batch);
         }
-        // A new execution environment remembers nothing, and does nothing again.
-        block_on(another(stage.streams, stage.leads, stage.world).handle(rung(&bells), deadline())).unwrap();
-        let went_out = stage.went_out();
-        assert!(went_out.values().all(|count| *count == 1), "{went_out:?}");
-        assert_eq!(*once.get_or_insert_with(|| went_out.clone()), went_out, "whatever the order");
+        // A new execution environment remembers nothing, but repeats nothing either.
+        let cold = cold_reactor(stage.streams, stage.leads, stage.outside);
+        block_on(cold.handle(batch(&bells), deadline())).unwrap();
+        let performed = stage.performed();
+        assert!(performed.values().all(|count| *count == 1), "{performed:?}");
+        assert_eq!(*expected.get_or_insert_with(|| performed.clone()), performed, "in any order");
     }
-    let sent: Vec<String> = once.unwrap().into_keys().filter(|id| id.starts_with("ada/")).collect();
+    let sent: Vec<String> = expected.unwrap().into_keys().filter(|id| id.starts_with("ada/")).collect();
     assert_eq!(
         sent,
         [
@@ -238,7 +246,7 @@ fn doubled_shuffled_and_repeated_doorbells_perform_each_effect_once() {
 }
 
 #[test]
-fn a_doorbell_of_what_is_settled_and_remembered_costs_no_request() {
+fn a_doorbell_for_work_known_to_be_settled_costs_no_request() {
     let stage = stage(None);
     stage.record("ada", &[made("car-1")]);
     stage.ring(&[("ada", 1)]);
@@ -246,11 +254,11 @@ fn a_doorbell_of_what_is_settled_and_remembered_costs_no_request() {
     stage.ring(&[("ada", 1)]);
     assert_eq!(stage.requests(), 0);
     stage.ring(&[("ada", 1)]);
-    assert_eq!(stage.requests(), 0, "and is still remembered");
+    assert_eq!(stage.requests(), 0, "the cursor is still remembered");
 }
 
 #[test]
-fn effects_of_a_commit_without_e_mail_cost_three_requests() {
+fn a_commit_without_an_email_costs_three_requests() {
     let stage = stage(None);
     stage.record("ada", &[made("car-1")]);
     stage.ring(&[("ada", 1)]);
@@ -260,7 +268,7 @@ fn effects_of_a_commit_without_e_mail_cost_three_requests() {
 }
 
 #[test]
-fn one_look_settles_everything_that_has_piled_up() {
+fn one_doorbell_settles_all_pending_commits() {
     let stage = stage(None);
     stage.record("ada", &[made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)]);
     stage.ring(&[("ada", 1)]);
@@ -269,7 +277,7 @@ fn one_look_settles_everything_that_has_piled_up() {
 }
 
 #[test]
-fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
+fn a_panic_marks_its_buyer_behind_and_delays_no_other() {
     let stage = stage(Some("bob"));
     for name in ["ada", "bob", "cem"] {
         let head = Head::default();
@@ -285,32 +293,32 @@ fn a_panic_about_one_buyer_marks_it_behind_and_holds_up_nobody() {
 }
 
 #[test]
-fn the_invocation_fails_only_if_a_buyer_cannot_even_be_marked_behind() {
+fn the_invocation_fails_only_if_a_buyer_cannot_be_marked_behind() {
     let stage = stage(None);
     stage.record("ada", &[made("car-1")]);
-    stage.leads.is_away.set(true);
-    let error = block_on(stage.reactor.handle(rung(&[("ada", 1)]), deadline())).unwrap_err();
-    assert!(error.to_string().contains("cannot be marked"), "{error}");
-    stage.leads.is_away.set(false);
+    stage.leads.is_unavailable.set(true);
+    let error = block_on(stage.reactor.handle(batch(&[("ada", 1)]), deadline())).unwrap_err();
+    assert!(error.to_string().contains("cannot mark"), "{error}");
+    stage.leads.is_unavailable.set(false);
     stage.ring(&[("ada", 1)]);
-    assert_eq!(stage.went_out().len(), 3, "the batch comes again and is done");
+    assert_eq!(stage.performed().len(), 3, "the retried batch is done");
 }
 
 #[test]
-fn without_time_buyers_are_marked_behind_and_nothing_is_begun() {
+fn without_time_buyers_are_marked_behind_and_nothing_is_started() {
     let stage = stage(None);
     stage.record("ada", &[made("car-1")]);
     let soon = Deadline::at(Still.now() + SignedDuration::from_secs(3));
-    block_on(stage.reactor.handle(rung(&[("ada", 1)]), soon)).unwrap();
-    assert_eq!(stage.went_out(), BTreeMap::new());
+    block_on(stage.reactor.handle(batch(&[("ada", 1)]), soon)).unwrap();
+    assert_eq!(stage.performed(), BTreeMap::new());
     let cursor = block_on(stage.leads.memory.cursor(&buyer("ada"))).unwrap();
     assert_eq!(cursor.behind.unwrap().reason, "the invocation's time is up");
 }
 
 #[test]
-fn a_record_of_another_table_is_no_doorbell() {
+fn a_record_of_another_table_is_ignored() {
     let stage = stage(None);
-    let mut event = rung(&[("ada", 1)]);
+    let mut event = batch(&[("ada", 1)]);
     event.records[0].change.keys = serde_json::from_value(json!({"id": {"S": "x"}})).unwrap();
     block_on(stage.reactor.handle(event, deadline())).unwrap();
     assert_eq!(stage.requests(), 0);

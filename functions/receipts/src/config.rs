@@ -1,22 +1,22 @@
 use platform::telemetry::LevelFilter;
 use platform::{Access, BadSetting, Settings};
 
-/// What the function is told by its environment.
+/// The function's settings, read from environment variables.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where AWS is and who we are.
+    /// Access to AWS.
     pub access: Access,
-    /// `LEADS_TABLE`.
+    /// The name of the leads table, `LEADS_TABLE`.
     pub leads_table: String,
-    /// How much is logged.
+    /// The log level.
     pub log_level: LevelFilter,
 }
 
 impl Config {
-    /// Reads the process's environment, once.
+    /// Reads the settings from the process environment.
     ///
     /// # Errors
-    /// [`BadSetting`]: the function must not take a batch.
+    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
     pub fn from_env() -> Result<Self, BadSetting> {
         Self::from_lookup(&|name| std::env::var(name).ok())
     }
@@ -43,7 +43,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_variable_is_needed_and_named_when_missing() {
+    fn every_variable_is_required_and_the_error_names_it() {
         for without in ["", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "LEADS_TABLE"] {
             let lookup = |name: &str| {
                 let known = GOOD.iter().find(|(known, _)| *known == name && name != without);

@@ -1,4 +1,5 @@
-//! Takes what SES tells of e-mails into the ledger: what became of doubtful ones, and which addresses get no more.
+//! Receipts: records SES delivery events in the e-mail ledger. They settle doubtful e-mails and stop addresses that
+//! bounced permanently or complained.
 
 mod config;
 mod handler;

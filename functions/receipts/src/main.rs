@@ -1,4 +1,4 @@
-//! Wires the receipts function.
+//! The Lambda function `receipts`: wires its parts and runs.
 
 use std::process::ExitCode;
 

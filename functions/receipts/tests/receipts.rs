@@ -1,4 +1,4 @@
-//! The receipts function over a ledger in memory.
+//! Tests of the receipts function with a ledger in memory.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use domain::{BuyerId, Sequence};
 use futures::executor::block_on;
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{
-    AddressDigest, Claim, Claimed, Cursors as _, LeadsUnavailable, Learned, Ledger as _, MemoryLeads,
+    AddressDigest, Claim, Claimed, Cursors as _, LeadsUnavailable, Ledger as _, MemoryLeads, ReceiptOutcome,
     Receipts, Status, Taking,
 };
 use platform::clock::{Clock, Deadline};
@@ -17,6 +17,7 @@ use receipts::Listener;
 use serde_json::{Value, json};
 use testkit::buyer;
 
+/// A clock that stands still.
 #[derive(Clone, Copy)]
 struct Still;
 
@@ -30,25 +31,33 @@ impl Clock for Still {
     }
 }
 
-/// A ledger that can be away, and panics about one buyer.
+/// A ledger that can be made unavailable and panics for one buyer.
 struct Ledger {
     memory: MemoryLeads,
-    is_away: Cell<bool>,
-    panics_about: BuyerId,
+    is_unavailable: Cell<bool>,
+    panics_for: BuyerId,
 }
 
 impl Receipts for &Ledger {
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
-        assert_ne!(receipt.buyer, self.panics_about, "a fault of the test");
-        if self.is_away.get() {
-            let source = "the test says so".into();
-            return Err(LeadsUnavailable { operation: "learn", buyer: receipt.buyer.to_string(), source });
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
+        assert_ne!(receipt.buyer, self.panics_for, "an injected fault");
+        if self.is_unavailable.get() {
+            let source = "an injected fault".into();
+            return Err(LeadsUnavailable {
+                operation: "apply_receipt",
+                buyer: receipt.buyer.to_string(),
+                source,
+            });
         }
-        self.memory.learn(receipt, now).await
+        self.memory.apply_receipt(receipt, now).await
     }
 }
 
-/// A ledger in which the attempt `nonce-1` at each buyer's invitation is under way.
+/// A ledger in which attempt `nonce-1` for each buyer's invitation is under way.
 fn ledger(buyers: &[&str]) -> Ledger {
     let memory = MemoryLeads::beside(|_, _| false);
     for name in buyers {
@@ -66,7 +75,7 @@ fn ledger(buyers: &[&str]) -> Ledger {
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }
-    Ledger { memory, is_away: Cell::new(false), panics_about: buyer("bob") }
+    Ledger { memory, is_unavailable: Cell::new(false), panics_for: buyer("bob") }
 }
 
 impl Ledger {
@@ -74,12 +83,12 @@ impl Ledger {
         self.memory.tables().ledger[&(buyer(name), "quote-email".to_owned())].status
     }
 
-    /// What comes back of these bodies, by their places.
-    fn hear(&self, bodies: &[String]) -> Vec<usize> {
-        self.hear_until(bodies, Still.now() + SignedDuration::from_secs(60))
+    /// Handles messages with these bodies, and returns the indexes of those that are returned to the queue.
+    fn handle(&self, bodies: &[String]) -> Vec<usize> {
+        self.handle_until(bodies, Still.now() + SignedDuration::from_secs(60))
     }
 
-    fn hear_until(&self, bodies: &[String], deadline: Timestamp) -> Vec<usize> {
+    fn handle_until(&self, bodies: &[String], deadline: Timestamp) -> Vec<usize> {
         let records = bodies.iter().enumerate().map(|(index, body)| {
             let mut message = SqsMessage::default();
             message.message_id = Some(index.to_string());
@@ -93,7 +102,8 @@ impl Ledger {
     }
 }
 
-fn told_of(name: &str, nonce: &str, kind: &str) -> String {
+/// The body of an SES event about an attempt at a buyer's invitation.
+fn ses_event(name: &str, nonce: &str, kind: &str) -> String {
     json!({
         "eventType": kind,
         "mail": {
@@ -113,71 +123,71 @@ fn told_of(name: &str, nonce: &str, kind: &str) -> String {
 #[test]
 fn each_receipt_settles_its_attempt() {
     let ledger = ledger(&["ada", "cem", "dee"]);
-    let bodies = [told_of("ada", "nonce-1", "Delivery"), told_of("cem", "nonce-1", "Reject")];
-    assert_eq!(ledger.hear(&bodies), [0; 0]);
+    let bodies = [ses_event("ada", "nonce-1", "Delivery"), ses_event("cem", "nonce-1", "Reject")];
+    assert_eq!(ledger.handle(&bodies), [0; 0]);
     assert_eq!([ledger.status("ada"), ledger.status("cem")], [Status::Sent, Status::Rejected]);
-    assert_eq!(ledger.status("dee"), Status::Sending, "nothing was told of it");
-    assert_eq!(ledger.hear(&[told_of("dee", "nonce-1", "Bounce")]), [0; 0]);
+    assert_eq!(ledger.status("dee"), Status::Sending, "no event about it");
+    assert_eq!(ledger.handle(&[ses_event("dee", "nonce-1", "Bounce")]), [0; 0]);
     let stopped = block_on(ledger.memory.cursor(&buyer("dee"))).unwrap().stopped;
     assert!(stopped.contains(&AddressDigest::of("ada@example.com")));
 }
 
 #[test]
-fn what_is_taken_out_of_the_spam_folder_was_sent_and_stops_nothing() {
+fn a_not_spam_complaint_settles_as_sent_and_stops_no_address() {
     let ledger = ledger(&["ada"]);
-    let told = |kind: &str| {
-        let mut body: Value = serde_json::from_str(&told_of("ada", "nonce-1", "Complaint")).unwrap();
+    let complaint = |kind: &str| {
+        let mut body: Value = serde_json::from_str(&ses_event("ada", "nonce-1", "Complaint")).unwrap();
         body["complaint"] = json!({ "complaintFeedbackType": kind, "timestamp": "2026-11-24T08:41:02.669Z" });
         body.to_string()
     };
     let stopped = || block_on(ledger.memory.cursor(&buyer("ada"))).unwrap().stopped;
-    assert_eq!(ledger.hear(&[told("not-spam")]), [0; 0]);
+    assert_eq!(ledger.handle(&[complaint("not-spam")]), [0; 0]);
     assert_eq!((ledger.status("ada"), stopped().len()), (Status::Sent, 0));
-    // Of an unknown type, with a text cut within an emoji.
-    let unknown = told("later").replace("later", "later \\ud83d");
-    assert_eq!(ledger.hear(&[unknown]), [0; 0]);
+    // A complaint of an unknown type, with a text that is cut within an emoji.
+    let unknown = complaint("later").replace("later", "later \\ud83d");
+    assert_eq!(ledger.handle(&[unknown]), [0; 0]);
     assert!(stopped().contains(&AddressDigest::of("ada@example.com")));
 }
 
 #[test]
-fn forged_strange_and_foreign_ones_are_acknowledged_and_change_nothing() {
+fn forged_and_foreign_receipts_are_acknowledged_and_change_nothing() {
     let ledger = ledger(&["ada"]);
     let before = ledger.memory.tables();
     let bodies = [
-        told_of("ada", "forged", "Bounce"),
-        told_of("nobody", "nonce-1", "Bounce"),
-        told_of("ada", "nonce-1", "Open"),
+        ses_event("ada", "forged", "Bounce"),
+        ses_event("nobody", "nonce-1", "Bounce"),
+        ses_event("ada", "nonce-1", "Open"),
         json!({ "eventType": "Bounce", "mail": { "tags": {} }, "bounce":
             { "bounceType": "Permanent", "timestamp": "2026-11-23T10:00:05Z" } })
         .to_string(),
         "Successfully validated SNS topic for Amazon SES event publishing.".to_owned(),
     ];
-    assert_eq!(ledger.hear(&bodies), [0; 0]);
+    assert_eq!(ledger.handle(&bodies), [0; 0]);
     assert_eq!(ledger.memory.tables(), before);
 }
 
 #[test]
-fn one_that_cannot_be_read_or_makes_the_code_panic_comes_back_and_harms_no_neighbour() {
+fn an_unreadable_or_panicking_receipt_is_returned_alone() {
     let ledger = ledger(&["ada", "bob", "cem"]);
     let bodies = [
-        told_of("ada", "nonce-1", "Send"),
+        ses_event("ada", "nonce-1", "Send"),
         "{".to_owned(),
-        told_of("bob", "nonce-1", "Send"),
-        told_of("cem", "nonce-1", "Send"),
+        ses_event("bob", "nonce-1", "Send"),
+        ses_event("cem", "nonce-1", "Send"),
     ];
-    assert_eq!(ledger.hear(&bodies), [1, 2]);
+    assert_eq!(ledger.handle(&bodies), [1, 2]);
     assert_eq!([ledger.status("ada"), ledger.status("cem")], [Status::Sent, Status::Sent]);
 }
 
 #[test]
-fn nothing_is_acknowledged_while_the_ledger_is_away_or_there_is_no_time_left() {
+fn without_the_ledger_or_time_all_receipts_are_returned() {
     let ledger = ledger(&["ada"]);
-    let bodies = [told_of("ada", "nonce-1", "Send"), told_of("ada", "nonce-1", "Delivery")];
-    ledger.is_away.set(true);
-    assert_eq!(ledger.hear(&bodies), [0, 1]);
-    ledger.is_away.set(false);
-    assert_eq!(ledger.hear_until(&bodies, Still.now() + SignedDuration::from_secs(1)), [0, 1]);
+    let bodies = [ses_event("ada", "nonce-1", "Send"), ses_event("ada", "nonce-1", "Delivery")];
+    ledger.is_unavailable.set(true);
+    assert_eq!(ledger.handle(&bodies), [0, 1]);
+    ledger.is_unavailable.set(false);
+    assert_eq!(ledger.handle_until(&bodies, Still.now() + SignedDuration::from_secs(1)), [0, 1]);
     assert_eq!(ledger.status("ada"), Status::Sending);
-    assert_eq!(ledger.hear(&bodies), [0; 0]);
+    assert_eq!(ledger.handle(&bodies), [0; 0]);
     assert_eq!(ledger.status("ada"), Status::Sent);
 }

@@ -1,31 +1,32 @@
-//! One invocation's messages, by buyer and in order. What is reported back is always the end of a group: by type it is
-//! impossible to give one message of a buyer back and acknowledge a later one, or to name a message that was not there.
+//! The messages of one invocation, grouped by buyer and in order. What is returned to the queue is always the end of a
+//! group. The types make it impossible to return one message of a buyer and acknowledge a later one, or to return a
+//! message that is not in the batch.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::EventId;
 use serde_json::Value;
 
-/// A message as it came off the queue.
+/// A message from the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
-    /// SQS's id of it, never empty.
+    /// The SQS message id, never empty.
     pub id: String,
-    /// Its body, whatever it is.
+    /// The body, which may be any text.
     pub body: String,
-    /// What SQS knows of where it comes from.
+    /// The deduplication id with which it was sent.
     pub deduplication_id: Option<String>,
     /// When it was sent, in milliseconds since 1970.
     pub sent_at: Option<String>,
-    /// How often it was received, this time included.
+    /// The number of times it was received, including this one.
     pub receives: u32,
 }
 
-/// All messages of one message group, in order.
+/// The messages of one message group, in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
-    /// The group's id: should be the buyer's.
+    /// The group's id, which should be the buyer's id.
     pub id: String,
-    /// At least one.
+    /// The messages, at least one.
     pub messages: Vec<Message>,
 }
 
@@ -35,16 +36,17 @@ pub struct FifoBatch {
     groups: Vec<Group>,
 }
 
-/// A record lacks what every FIFO queue gives it: the mapping is wrong, and the whole batch goes back.
+/// A record lacks a field that records of FIFO queues always have, so the function is mapped to a wrong queue. The
+/// whole batch is returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a record has no {0}: the function must be mapped to an SQS FIFO queue")]
 pub struct NotFromAFifoQueue(&'static str);
 
 impl FifoBatch {
-    /// Sorts records into groups.
+    /// Groups the records of a batch by message group.
     ///
     /// # Errors
-    /// [`NotFromAFifoQueue`].
+    /// [`NotFromAFifoQueue`] if a record has no message group or no message id.
     pub fn of(event: SqsEvent) -> Result<Self, NotFromAFifoQueue> {
         let mut groups: Vec<Group> = Vec::new();
         for record in event.records {
@@ -69,8 +71,8 @@ impl FifoBatch {
         &self.groups
     }
 
-    /// The answer to Lambda: of each group, so many messages from its beginning are settled, and all after them come
-    /// back in order.
+    /// The answer to Lambda. `settled` has the number of settled messages at the beginning of each group; all messages
+    /// after them are returned, in order.
     #[must_use]
     pub fn answer(&self, settled: &[usize]) -> SqsBatchResponse {
         let mut answer = SqsBatchResponse::default();
@@ -85,8 +87,8 @@ impl FifoBatch {
 }
 
 impl Message {
-    /// The `id` that the sender gave the event, whether or not the rest of it can be recorded; `None` if the body has none
-    /// of the contract's form. Reads the body anew: for log lines about messages that were not recorded.
+    /// The sender's `id` of the event, even if the rest of the event is invalid; `None` if the body has no valid `id`.
+    /// This parses the body again; it is meant for log lines about messages that were not recorded.
     #[must_use]
     pub fn event_id(&self) -> Option<String> {
         let body: Value = serde_json::from_str(&self.body).ok()?;
@@ -125,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn an_event_has_its_id_also_if_all_else_is_wrong() {
+    fn the_event_id_is_found_even_in_an_invalid_event() {
         assert_eq!(event_id(r#"{"type":7,"id":"offer-1-2"}"#).as_deref(), Some("offer-1-2"));
         let too_long = format!(r#"{{"id":"{}"}}"#, "x".repeat(129));
-        for none in ["no JSON", "[1]", "{}", r#"{"id":null}"#, r#"{"id":"two words"}"#, &too_long] {
-            assert_eq!(event_id(none), None, "{none}");
+        for body in ["not JSON", "[1]", "{}", r#"{"id":null}"#, r#"{"id":"two words"}"#, &too_long] {
+            assert_eq!(event_id(body), None, "{body}");
         }
     }
 }

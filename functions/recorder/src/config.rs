@@ -4,28 +4,28 @@ use platform::{Access, BadSetting, Settings};
 
 use crate::live::LiveShare;
 
-/// What the recorder is told by its environment.
+/// The recorder's settings, read from environment variables.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Where AWS is and who we are.
+    /// Access to AWS.
     pub access: Access,
-    /// `STREAMS_TABLE`.
+    /// The name of the streams table, `STREAMS_TABLE`.
     pub streams_table: String,
-    /// `OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL`.
+    /// The URL of the dead-letter queue, `OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL`.
     pub dead_letters_url: String,
-    /// The system that recorded buyers before, at `LEGACY_URL`; `None` if there was none.
+    /// The former system at `LEGACY_URL`; `None` if there is none.
     pub legacy: Option<HttpLegacy>,
-    /// Which buyers go live, by `EFFECTS` and `LIVE_PERCENT`.
+    /// The buyers that go live, by `EFFECTS` and `LIVE_PERCENT`.
     pub live: LiveShare,
-    /// How much is logged.
+    /// The log level.
     pub log_level: LevelFilter,
 }
 
 impl Config {
-    /// Reads the process's environment, once.
+    /// Reads the settings from the process environment.
     ///
     /// # Errors
-    /// [`BadSetting`]: the function must not take a batch.
+    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
     pub fn from_env() -> Result<Self, BadSetting> {
         Self::from_lookup(&|name| std::env::var(name).ok())
     }
@@ -44,7 +44,8 @@ impl Config {
     }
 }
 
-/// All, unless `EFFECTS` says `shadow`; then `LIVE_PERCENT` of a hundred, 0 if that is not given.
+/// The share of buyers that go live: all, unless `EFFECTS` is `shadow`; then `LIVE_PERCENT` percent, 0 if that is
+/// absent.
 fn live_share(settings: &Settings<'_>) -> Result<LiveShare, BadSetting> {
     match settings.optional("EFFECTS").as_deref() {
         None | Some("live") => Ok(LiveShare::EVERYBODY),
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn every_variable_is_needed_and_named_when_missing() {
+    fn every_variable_is_required_and_the_error_names_it() {
         assert!(config("").is_ok());
         for (name, _) in GOOD {
             assert!(config(name).expect_err(name).contains(name));
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn every_buyer_goes_live_unless_said_otherwise() {
+    fn every_buyer_goes_live_by_default() {
         let live = |more: &[(&str, &str)]| {
             let lookup = |name: &str| {
                 let found = GOOD.iter().chain(more).find(|(known, _)| *known == name);
@@ -109,20 +110,20 @@ mod tests {
         assert_eq!(live(&[shadow]), Ok(LiveShare::NOBODY));
         assert_eq!(live(&[shadow, ("LIVE_PERCENT", "5")]).ok(), LiveShare::percent(5));
         assert!(live(&[("EFFECTS", "Shadow")]).is_err_and(|error| error.contains("EFFECTS")));
-        for wrong in ["101", "-1", "5%", "many"] {
-            let error = live(&[shadow, ("LIVE_PERCENT", wrong)]);
-            assert!(error.is_err_and(|error| error.contains("LIVE_PERCENT")), "{wrong}");
+        for invalid in ["101", "-1", "5%", "many"] {
+            let error = live(&[shadow, ("LIVE_PERCENT", invalid)]);
+            assert!(error.is_err_and(|error| error.contains("LIVE_PERCENT")), "{invalid}");
         }
     }
 
     #[test]
-    fn a_former_system_is_asked_over_a_safe_line_only() {
+    fn the_former_systems_url_must_be_https_or_loopback() {
         let legacy = |url| config_with(("LEGACY_URL", url), "").map(|config| config.legacy.is_some());
         assert_eq!(legacy(""), Ok(false));
         assert_eq!(legacy("https://old.example.com/leads"), Ok(true));
         assert_eq!(legacy("http://127.0.0.1:8080"), Ok(true));
-        for unsafe_one in ["http://old.example.com", "http://127.0.0.1.example.com", "old.example.com"] {
-            assert!(legacy(unsafe_one).is_err_and(|error| error.contains("LEGACY_URL")), "{unsafe_one}");
+        for refused in ["http://old.example.com", "http://127.0.0.1.example.com", "old.example.com"] {
+            assert!(legacy(refused).is_err_and(|error| error.contains("LEGACY_URL")), "{refused}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Messages set aside with their reason. We send them ourselves and acknowledge: reporting them as failures would count
-//! receives of their neighbours too.
+//! Dead letters with their reasons. The recorder sends them itself and acknowledges the messages. Returning the
+//! messages instead would also count receives of their batch neighbours.
 
 use std::cell::{LazyCell, RefCell};
 use std::error::Error;
@@ -11,34 +11,34 @@ use serde_json::json;
 
 use crate::batch::{Group, Message};
 
-/// The largest message that SQS takes, in bytes: the body, and name, type and value of each attribute.
+/// The largest message that SQS accepts, in bytes. The size is that of the body plus name, type and value of each
+/// attribute.
 ///
 /// Source: Amazon SQS Developer Guide, "Message quotas" and "Amazon SQS message metadata".
 const LARGEST_MESSAGE: usize = 1024 * 1024;
 
-/// The longest `detail`, in bytes.
+/// The greatest length of `detail`, in bytes.
 const LONGEST_DETAIL: usize = 2048;
 
-/// Why a message can never be recorded. The same message is always refused for the same reason, by the same version of the
-/// recorder.
+/// Why a message can never be recorded. One version of the recorder always refuses a message for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reason {
-    /// It is no event of the contract.
+    /// The message is not an event of the contract.
     Refused(Refusal),
-    /// Its message group is not its buyer: its order is not known.
+    /// The message group is not the buyer, so the order of the buyer's messages is not known.
     WrongGroup,
-    /// Its offer version is recorded with other content.
+    /// The offer version is recorded with different content.
     Contradiction,
-    /// Its offer version was declared void.
+    /// The offer version was declared void.
     Voided,
-    /// Too many early events of this buyer wait already.
+    /// The buyer already has the greatest number of held events.
     TooManyHeld,
-    /// The recorder panics over it, again and again.
+    /// The recorder panicked over the message repeatedly.
     BreaksTheRecorder,
 }
 
 impl Reason {
-    /// The word for it: an attribute of the dead letter, a dimension of the metric.
+    /// The name of the reason, used as an attribute of the dead letter and as a dimension of the metric.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -51,27 +51,27 @@ impl Reason {
         }
     }
 
-    /// What is wrong and what to do. Names places and ids, nothing personal.
+    /// What is wrong and how to fix it. The text names places and ids but no personal data.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
             Self::Refused(refusal) => refusal.to_string(),
             Self::WrongGroup => "MessageGroupId must be data.buyerId".to_owned(),
             Self::Contradiction => {
-                "this version of the offer is recorded with another type or other data: send the change as the next version"
+                "this version of the offer is recorded with a different type or data: send the change as the next version"
                     .to_owned()
             }
             Self::Voided => {
-                "this version of the offer was declared void after it had not come: send the change as the next version"
+                "this version of the offer was declared void because it was missing: send the change as the next version"
                     .to_owned()
             }
             Self::BreaksTheRecorder => {
-                "the recorder panicked over it each time: mend the recorder, its log has the place, then redrive"
+                "the recorder panicked over it repeatedly: fix the recorder (the panic is in its log), then redrive"
                     .to_owned()
             }
             Self::TooManyHeld => {
                 format!(
-                    "{} events of this buyer wait for earlier ones: send what is missing, then redrive",
+                    "{} events of this buyer are held: send the missing earlier events, then redrive",
                     domain::HELD_LIMIT
                 )
             }
@@ -79,26 +79,27 @@ impl Reason {
     }
 }
 
-/// A message that is set aside.
+/// A message set aside with its reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// The group it came in.
+    /// The message group, as received.
     pub group: String,
-    /// The SQS message id it came under; its deduplication id now.
+    /// The SQS message id as received, which is now the deduplication id.
     pub message_id: String,
-    /// Unchanged.
+    /// The unchanged body.
     pub body: String,
-    /// Why.
+    /// The name of the reason.
     pub reason: &'static str,
-    /// What is wrong, shortened to what fits; empty if nothing does.
+    /// What is wrong, shortened to the available space; empty if there is none.
     pub detail: String,
-    /// The ids it came with, as one JSON value; empty if it does not fit.
+    /// The ids with which the message was received, as a JSON object; empty if there is no space for them.
     pub source: String,
 }
 
 impl DeadLetter {
-    /// Sets a message aside. The body stays whole, and what says why gives way to it: the detail is shortened first, then the
-    /// source is left out. A body within 21 bytes of what SQS takes, which can only be `too-large`, goes without its reason.
+    /// Turns a message into a dead letter. The body is never shortened. If the message would become too large, the
+    /// detail is shortened first, then the source is omitted. The reason is omitted only if the body is within 21 bytes
+    /// of the limit; such a body can only be `too-large`.
     #[must_use]
     pub fn of(group: &Group, message: &Message, reason: &Reason) -> Self {
         let source = json!({
@@ -127,7 +128,7 @@ impl DeadLetter {
         letter
     }
 
-    /// The attributes that it is sent with: none of them may be empty.
+    /// The attributes with which it is sent. Empty ones are left out, because SQS refuses them.
     pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let has_room = self.body.len() + size("reason", self.reason) <= LARGEST_MESSAGE;
         let reason = if has_room { self.reason } else { "" };
@@ -137,33 +138,33 @@ impl DeadLetter {
     }
 }
 
-/// What an attribute adds to a message, as SQS counts.
+/// The number of bytes that an attribute adds to a message, as SQS counts them.
 const fn size(name: &str, value: &str) -> usize {
     name.len() + "String".len() + value.len()
 }
 
-/// The dead-letter queue did not answer; the message comes back.
+/// The dead-letter queue did not accept a message; the message is returned to its queue.
 #[derive(Debug, thiserror::Error)]
-#[error("the dead-letter queue did not take message {message_id}")]
+#[error("the dead-letter queue did not accept message {message_id}")]
 pub struct DeadLettersUnavailable {
-    /// Which message.
+    /// The SQS id of the message.
     pub message_id: String,
-    /// Why.
+    /// What went wrong.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// Where messages are set aside.
+/// A queue of dead letters.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait DeadLetters {
-    /// Sets one aside; within five minutes the same one is kept once.
+    /// Sends a dead letter. A repetition within five minutes is kept only once.
     ///
     /// # Errors
-    /// [`DeadLettersUnavailable`].
+    /// [`DeadLettersUnavailable`] if the queue did not accept it.
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable>;
 }
 
-/// The dead-letter queue.
+/// The dead-letter queue in SQS.
 #[derive(Debug)]
 pub struct SqsDeadLetters {
     client: LazyCell<Client, Box<dyn FnOnce() -> Client>>,
@@ -171,8 +172,8 @@ pub struct SqsDeadLetters {
 }
 
 impl SqsDeadLetters {
-    /// The queue of this URL. The client is made with the first dead letter: to make one costs a start as much as to ask
-    /// for a page of a stream, and most recorders never need it.
+    /// The queue at this URL. The client is built for the first dead letter only, because building it takes as long as
+    /// reading a page of a stream, and most recorders never need it.
     #[must_use]
     pub fn new(client: impl FnOnce() -> Client + 'static, queue_url: String) -> Self {
         Self { client: LazyCell::new(Box::new(client)), queue_url }
@@ -204,7 +205,7 @@ pub struct MemoryDeadLetters {
 }
 
 impl MemoryDeadLetters {
-    /// Everything set aside, in order; a repeat within the window is kept once, as by SQS.
+    /// All dead letters in order. Repetitions are kept only once, as SQS does within its deduplication interval.
     #[must_use]
     pub fn letters(&self) -> Vec<DeadLetter> {
         self.letters.borrow().clone()

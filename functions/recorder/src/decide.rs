@@ -1,4 +1,4 @@
-//! What becomes of one buyer's events: decided against a head, all of a batch in one commit.
+//! Decides on one buyer's events against a head; all new events of a batch go into one commit.
 
 use std::borrow::Cow;
 
@@ -7,51 +7,51 @@ use event_store::{Appending, Head, handed_over, migrated};
 
 use crate::dead_letters::Reason;
 
-/// What becomes of one event.
+/// The decision on one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It is recorded at this sequence number.
+    /// The event is recorded at this sequence number.
     Recorded(Sequence),
-    /// It is recorded, and waits for an earlier version.
+    /// The event is recorded at this sequence number and held, because an earlier version is missing.
     Held(Sequence),
-    /// It is recorded already.
+    /// The event is already recorded.
     Duplicate,
-    /// It can never be recorded.
+    /// The event can never be recorded.
     Dead(Reason),
 }
 
-/// Decisions about a buyer's events, in their order, and what is to be appended.
+/// The decisions on a buyer's events, in order, and the commit to append.
 #[derive(Debug)]
 pub(crate) struct Decided {
     pub(crate) decisions: Vec<Decision>,
     pub(crate) appending: Appending,
 }
 
-/// What is to become of a buyer beside the former system, with these events.
+/// How a buyer's standing between shadow and live changes with these events.
 ///
 /// Source of the rules: `docs/adr/0021-beside-the-former-system.md`.
 #[derive(Debug, Clone)]
 pub(crate) enum Standing {
-    /// Nothing: live or in shadow as before.
+    /// The buyer stays live or in shadow, as before.
     Same,
-    /// Goes live, for there is no former system, and nothing is recorded yet.
+    /// The buyer goes live, because it has no facts yet and there is no former system.
     New,
-    /// Stays in shadow; what the former system knows is recorded first.
+    /// The buyer stays in shadow, and the former system's answer is recorded before the events.
     Migrated(Known),
-    /// Goes live; what the former system answered is recorded last, even if no event is new.
+    /// The buyer goes live, and the former system's answer is recorded after the events, even if none of them is new.
     HandedOver(Known),
 }
 
 impl Decided {
-    /// Whether something is refused: never on a remembered head, for it may be stale.
+    /// Whether an event is refused. A refusal must not be decided on a remembered head, which may be stale.
     pub(crate) fn has_dead(&self) -> bool {
         self.decisions.iter().any(|decision| matches!(decision, Decision::Dead(_)))
     }
 }
 
-/// What becomes of each message, in their order: of those that are events the next decision, of the others their reason.
-/// `None` for an event that was not decided.
-pub(crate) fn in_turn<'a, T: 'a>(
+/// The decision on each message, in order: the next of `decisions` for a message that is an event, otherwise a dead
+/// letter with its reason. `None` for an event without a decision.
+pub(crate) fn for_each_message<'a, T: 'a>(
     read: &'a [Result<T, Reason>],
     decisions: Vec<Decision>,
 ) -> impl Iterator<Item = Option<Decision>> + 'a {
@@ -62,7 +62,7 @@ pub(crate) fn in_turn<'a, T: 'a>(
     })
 }
 
-/// Decides events one after the other.
+/// Decides on events one after the other.
 pub(crate) fn decide<'a>(
     head: Head,
     standing: &Standing,
@@ -80,7 +80,7 @@ pub(crate) fn decide<'a>(
         let sequence = appending.state().sequence.next();
         let decision = match (appending.state().arrival_of(event), standing) {
             (Arrival::Next, _) => Decision::Recorded(sequence),
-            // What the former system knows follows, and may fill the gap.
+            // The former system's answer is recorded afterwards and may fill the gap.
             (Arrival::Early, _) | (Arrival::TooManyHeld, Standing::HandedOver(_)) => Decision::Held(sequence),
             (Arrival::Duplicate, _) => Decision::Duplicate,
             (Arrival::Contradiction, _) => Decision::Dead(Reason::Contradiction),
@@ -105,20 +105,20 @@ pub(crate) fn decide<'a>(
     Decided { decisions, appending }
 }
 
-/// The event as it may be recorded of this buyer.
+/// The event in the form in which it may be recorded: without personal data if the buyer is erased.
 fn as_recordable<'a>(event: &'a Event, state: &State) -> Cow<'a, Event> {
     if state.is_erased { Cow::Owned(event.without_personal_data()) } else { Cow::Borrowed(event) }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, Reason, in_turn};
+    use super::{Decision, Reason, for_each_message};
 
     #[test]
-    fn an_event_without_decision_is_never_taken_for_a_duplicate() {
+    fn an_undecided_event_is_never_taken_for_a_duplicate() {
         let read = [Ok(1), Err(Reason::WrongGroup), Ok(2), Ok(3)];
-        let becomes: Vec<_> = in_turn(&read, vec![Decision::Duplicate]).collect();
+        let decisions: Vec<_> = for_each_message(&read, vec![Decision::Duplicate]).collect();
         let dead = Decision::Dead(Reason::WrongGroup);
-        assert_eq!(becomes, [Some(Decision::Duplicate), Some(dead), None, None]);
+        assert_eq!(decisions, [Some(Decision::Duplicate), Some(dead), None, None]);
     }
 }

@@ -4,22 +4,22 @@ use std::sync::{Mutex, PoisonError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
 use domain::{BuyerId, Event, Known, Sequence};
-use event_store::{Appended, EventStore, Head, InTime, NEEDED, StoreError, load};
+use event_store::{Appended, EventStore, Head, StoreError, WithinDeadline, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use legacy::{Legacy, LegacyUnavailable, NoLegacy};
-use platform::clock::{Clock, Deadline, OutOfTime};
+use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime};
 use platform::telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Reason};
-use crate::decide::{Decided, Decision, Standing, decide, in_turn};
+use crate::decide::{Decided, Decision, Standing, decide, for_each_message};
 use crate::heads::Heads;
 use crate::live::LiveShare;
 use crate::panics::Panics;
 
-/// From this receive on, a buyer's messages are recorded one by one, so that one that breaks the recorder takes no
-/// neighbour with it into the dead letters.
+/// The receive from which on a buyer's messages are recorded one by one, so that a message that breaks the recorder
+/// does not make its neighbours dead letters.
 const SUSPICIOUS: u32 = 5;
 
 /// Records batches of offer events.
@@ -34,23 +34,23 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     panics: Panics,
 }
 
-/// Why a buyer's messages come back.
+/// Why a buyer's messages are returned to the queue.
 #[derive(Debug, thiserror::Error)]
 enum GiveBack {
     #[error("no time left")]
     OutOfTime(#[source] OutOfTime),
-    #[error("the stream cannot be read or written now")]
+    #[error("cannot read or write the stream now")]
     Store(#[source] StoreError),
-    #[error("the former system cannot be asked about this buyer now")]
+    #[error("cannot ask the former system about this buyer now")]
     Legacy(#[source] LegacyUnavailable),
-    #[error("this buyer is to go live, and the former system that knows it is not configured: set LegacyUrl")]
+    #[error("this buyer is to go live, but the former system that knows it is not configured: set LegacyUrl")]
     NoLegacy,
-    #[error("a message cannot be set aside now")]
+    #[error("cannot send a dead letter now")]
     DeadLetters(#[source] DeadLettersUnavailable),
 }
 
 impl<S, D, W> Recorder<S, D, W> {
-    /// A recorder that remembers nothing yet. There is no former system, and every buyer is live.
+    /// A recorder without remembered heads, without a former system, and with every buyer going live.
     #[must_use]
     pub fn new(streams: S, dead_letters: D, clock: W) -> Self {
         let live = LiveShare::EVERYBODY;
@@ -60,42 +60,43 @@ impl<S, D, W> Recorder<S, D, W> {
 }
 
 impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
-    /// The same beside this former system, if there is one.
+    /// The same recorder beside this former system, if there is one.
     #[must_use]
     pub fn beside<F: Legacy>(self, legacy: Option<F>) -> Recorder<S, D, W, F> {
         let Self { streams, dead_letters, clock, live, heads, panics, .. } = self;
         Recorder { streams, dead_letters, clock, legacy, live, heads, panics }
     }
 
-    /// The same, with these buyers going live.
+    /// The same recorder with this share of buyers going live.
     #[must_use]
     pub fn live(self, live: LiveShare) -> Self {
         Self { live, ..self }
     }
 
-    /// Opens the connection while there is a full processor to do it: the first hand-shake inside an invocation is slow.
+    /// Opens a connection to DynamoDB during the start, when Lambda provides a full processor. The first TLS handshake
+    /// within an invocation would be slow.
     pub async fn warm_up(&self) {
-        if let Ok(nobody) = BuyerId::parse("-")
-            && let Err(error) = self.streams.page(&nobody, None, 1).await
+        if let Ok(no_buyer) = BuyerId::parse("-")
+            && let Err(error) = self.streams.page(&no_buyer, None, 1).await
         {
-            tracing::warn!(error = chain(&error), "not warmed up");
+            tracing::warn!(error = chain(&error), "warm-up failed");
         }
     }
 
-    /// Records one batch. Whatever cannot be settled now comes back by the answer, in order; other buyers' messages are
-    /// acknowledged all the same.
+    /// Records one batch. The answer returns the messages that cannot be settled now, in order; the messages of other
+    /// buyers are acknowledged all the same.
     ///
     /// # Errors
-    /// [`NotFromAFifoQueue`]: all of the batch comes back.
+    /// [`NotFromAFifoQueue`] if the batch is not from a FIFO queue; all its messages are then returned.
     pub async fn handle(
         &self,
         event: SqsEvent,
         deadline: Deadline,
     ) -> Result<SqsBatchResponse, NotFromAFifoQueue> {
         let batch = FifoBatch::of(event)
-            .inspect_err(|error| tracing::error!(error = chain(error), "the batch goes back"))?;
+            .inspect_err(|error| tracing::error!(error = chain(error), "the whole batch is returned"))?;
         let metrics = &Mutex::new(Metrics::default());
-        // Buyers are independent, and each one's work is sequential.
+        // Buyers are independent of each other; the work on one buyer is sequential.
         let settled =
             join_all(batch.groups().iter().map(|group| self.settle(group, deadline, metrics))).await;
         for (group, settled) in batch.groups().iter().zip(&settled) {
@@ -110,21 +111,21 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         Ok(batch.answer(&settled))
     }
 
-    /// Settles one buyer's messages: all in one commit, or one by one once they have come back often. Tells how many, from
-    /// the first on, are settled.
+    /// Settles one buyer's messages, all in one commit, or one by one if they were received often. Returns the number
+    /// of settled messages, counted from the first.
     async fn settle(&self, group: &Group, deadline: Deadline, metrics: &Mutex<Metrics>) -> usize {
         let is_suspicious = group.messages.iter().any(|message| message.receives >= SUSPICIOUS);
         let at_once = if is_suspicious { 1 } else { group.messages.len().max(1) };
         let mut settled = 0;
         for messages in group.messages.chunks(at_once) {
             let recording = AssertUnwindSafe(self.record(group, messages, deadline, metrics));
-            // The place of a panic is logged where it happens.
+            // The panic hook has logged the place of a panic.
             let recorded = if let Ok(recorded) = recording.catch_unwind().await {
                 recorded
             } else {
                 self.panics.count(messages);
                 match messages {
-                    [message] if self.panics.is_hopeless(message) => {
+                    [message] if self.panics.must_give_up(message) => {
                         let giving_up = AssertUnwindSafe(self.give_up(group, message, deadline, metrics));
                         giving_up.catch_unwind().await.unwrap_or(0)
                     }
@@ -140,7 +141,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         settled
     }
 
-    /// Sets a message aside that breaks the recorder; tells how many are settled.
+    /// Turns a message that breaks the recorder into a dead letter. Returns the number of settled messages, 1 or 0.
     async fn give_up(
         &self,
         group: &Group,
@@ -150,14 +151,14 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     ) -> usize {
         let reason = Reason::BreaksTheRecorder;
         if let Err(error) = self.set_aside(group, message, &reason, deadline).await {
-            come_back_from(message, &error);
+            report_return(message, &error);
             return 0;
         }
-        tell(message, None, &Decision::Dead(reason), metrics);
+        report(message, None, &Decision::Dead(reason), metrics);
         1
     }
 
-    /// Records some messages of one buyer; tells how many, from the first on, are settled.
+    /// Records some messages of one buyer. Returns the number of settled messages, counted from the first.
     async fn record(
         &self,
         group: &Group,
@@ -173,30 +174,34 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             Some(first) => match self.append(&first.buyer, &events, is_again, deadline).await {
                 Ok(decisions) => decisions,
                 Err(error) => {
-                    tracing::warn!(buyer = %first.buyer, error = chain(&error), "this buyer's messages come back");
+                    tracing::warn!(buyer = %first.buyer, error = chain(&error), "this buyer's messages are returned");
                     return 0;
                 }
             },
             None => Vec::new(),
         };
-        let becomes = in_turn(&read, decided);
-        for (index, ((message, read), decision)) in messages.iter().zip(&read).zip(becomes).enumerate() {
+        let decisions = for_each_message(&read, decided);
+        for (index, ((message, read), decision)) in messages.iter().zip(&read).zip(decisions).enumerate() {
             let Some(decision) = decision else {
-                tracing::error!(messageId = message.id, "not decided: this and what follows it come back");
+                tracing::error!(
+                    messageId = message.id,
+                    "no decision: this message and later ones are returned"
+                );
                 return index;
             };
             if let Decision::Dead(reason) = &decision
                 && let Err(error) = self.set_aside(group, message, reason, deadline).await
             {
-                come_back_from(message, &error);
+                report_return(message, &error);
                 return index;
             }
-            tell(message, read.as_ref().ok(), &decision, metrics);
+            report(message, read.as_ref().ok(), &decision, metrics);
         }
         messages.len()
     }
 
-    /// Decides events and appends what is new, until nothing stands in between. `is_again`: one of them was received before.
+    /// Decides on events and appends the new ones, again after every conflict until the append succeeds. `is_again`
+    /// states whether one of the messages was received before.
     async fn append(
         &self,
         buyer: &BuyerId,
@@ -204,7 +209,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
-        let streams = &InTime { store: &self.streams, deadline, clock: &self.clock };
+        let streams = &WithinDeadline { store: &self.streams, deadline, clock: &self.clock };
         let mut known = self.heads.take(buyer);
         let mut is_fresh = false;
         loop {
@@ -217,7 +222,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             let standing = self.standing(buyer, &head, is_again, deadline).await?;
             let Decided { decisions, appending } =
                 match decide(head.clone(), &standing, events.iter().copied()) {
-                    // Never on a remembered head: it may be stale.
+                    // A refusal is never decided on a remembered head, which may be stale: read the stream.
                     decided if decided.has_dead() && !is_fresh => continue,
                     decided => decided,
                 };
@@ -231,10 +236,11 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
                     self.heads.remember(buyer, after);
                     return Ok(decisions);
                 }
-                // Another writer, or our own put whose answer was lost: adopt what lies there, ask and decide again.
+                // The place was taken by another writer, or by our own put whose answer was lost: adopt the stored
+                // commit, then ask the former system and decide again.
                 Appended::Conflict(stored) => {
                     is_fresh = false;
-                    // What lies at the next sequence number directly follows our head, unless it was emptied since.
+                    // The stored commit directly follows our head, unless its facts were removed since.
                     let followed = head.followed_by(&stored);
                     known = followed.map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?;
                 }
@@ -242,8 +248,8 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         }
     }
 
-    /// What is to become of a buyer beside the former system, which is asked where that depends on it. The setting matters for
-    /// buyers only who are not live.
+    /// How a buyer's standing changes. The former system is asked if the result depends on it. The share of live buyers
+    /// matters only for buyers that are not live yet.
     async fn standing(
         &self,
         buyer: &BuyerId,
@@ -263,9 +269,9 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
                 (true, false) => Ok(Standing::HandedOver(Known::default())),
             };
         };
-        deadline.leaves(legacy::NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
+        deadline.leaves(legacy::QUESTION_TIME, &self.clock).map_err(GiveBack::OutOfTime)?;
         if !goes_live {
-            // A message comes again also because whoever took it before had the buyer handed over, and ended there.
+            // A redelivered message may mean that an earlier invocation requested the handover and then failed.
             if is_asked && !is_again {
                 return Ok(Standing::Same);
             }
@@ -273,7 +279,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             if !answer.is_handed_over {
                 return Ok(if is_asked { Standing::Same } else { Standing::Migrated(answer.known) });
             }
-            deadline.leaves(legacy::NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
+            deadline.leaves(legacy::QUESTION_TIME, &self.clock).map_err(GiveBack::OutOfTime)?;
         }
         Ok(Standing::HandedOver(legacy.hand_over(buyer).await.map_err(GiveBack::Legacy)?))
     }
@@ -286,7 +292,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         deadline: Deadline,
     ) -> Result<(), GiveBack> {
         let letter = DeadLetter::of(group, message, reason);
-        deadline.leaves(NEEDED, &self.clock).map_err(GiveBack::OutOfTime)?;
+        deadline.leaves(CALL_TIME, &self.clock).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
     }
 }
@@ -296,15 +302,20 @@ fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Reason> {
     if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Reason::WrongGroup) }
 }
 
-/// One line for a message that cannot be set aside now.
-fn come_back_from(message: &Message, error: &GiveBack) {
+/// Logs that a message is returned because its dead letter cannot be sent now.
+fn report_return(message: &Message, error: &GiveBack) {
     let (event_id, error) = (message.event_id(), chain(error));
-    tracing::warn!(messageId = message.id, eventId = event_id, error, "this and what follows it come back");
+    tracing::warn!(
+        messageId = message.id,
+        eventId = event_id,
+        error,
+        "this message and later ones are returned"
+    );
 }
 
-/// One line for each record, and its metric. Of a message that is no event, nothing is repeated but the id that its sender
-/// would search for.
-fn tell(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
+/// Logs and counts the decision on a message. If the message is not an event, the line repeats only its id, for which
+/// the sender may search.
+fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
     let refused = if read.is_none() { message.event_id() } else { None };
     let event_id = read.map(|incoming| incoming.event.id.as_str()).or(refused.as_deref());

@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use domain::{BuyerId, Event, Offer, State};
 use event_store::Head;
 
-/// How many bytes of heads are remembered. Beyond that all are forgotten: simpler than keeping their age, and it costs one read for
-/// each buyer that comes again. A head of a few offers takes about a kilobyte, so these are thousands; the largest take two
-/// megabytes, beside which a function of 256 MB must still have room to work.
+/// The number of bytes of heads that are remembered. When it is exceeded, all heads are forgotten, which is simpler
+/// than tracking their age and costs one read for each buyer that is seen again. A head with a few offers takes about a
+/// kilobyte, so the limit is some thousands of heads. The largest heads take two megabytes each, and a function with
+/// 256 MB must still have enough memory to work.
 const REMEMBERED: usize = 24 * 1024 * 1024;
 
-/// Heads remembered from one invocation to the next. A stale one only makes a put fail.
+/// Heads remembered from one invocation to the next. A stale head only causes a failed put.
 #[derive(Debug, Default)]
 pub(crate) struct Heads {
     remembered: Mutex<Remembered>,
@@ -18,13 +19,13 @@ pub(crate) struct Heads {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    /// Each with its bytes.
+    /// The heads with their sizes in bytes.
     heads: BTreeMap<BuyerId, (Head, usize)>,
     bytes: usize,
 }
 
 impl Heads {
-    /// Takes a head out: should the work on it fail or panic, it is forgotten.
+    /// Removes and returns a head. If the work on it then fails or panics, it stays forgotten.
     pub(crate) fn take(&self, buyer: &BuyerId) -> Option<Head> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
         let (head, bytes) = remembered.heads.remove(buyer)?;
@@ -45,8 +46,8 @@ impl Heads {
     }
 }
 
-/// About how much memory a head takes. A node of a B-tree has room for eleven entries and is half full at worst, so an entry
-/// counts twice; an allocation costs some bytes beside what it holds.
+/// An estimate of a head's memory in bytes. A B-tree node has room for eleven entries and may be only half full, so
+/// entries count twice. Each allocation has some overhead.
 fn bytes_of(buyer: &BuyerId, head: &Head) -> usize {
     const ALLOCATION: usize = 16;
     let text = |text: &str| ALLOCATION + text.len();
@@ -61,8 +62,8 @@ fn bytes_of(buyer: &BuyerId, head: &Head) -> usize {
             + if offer.digests.is_empty() { 0 } else { 11 * 10 + ALLOCATION }
             + if offer.voided.is_empty() { 0 } else { 11 * 8 + ALLOCATION }
     };
-    // An event has at most some kilobytes of text; so few are held that a round figure does.
-    let waiting = held.values().flatten().count() * (2 * size_of::<Event>() + 1024);
+    // An event has at most a few kilobytes of text, and so few events are held that a rough figure suffices.
+    let held_events = held.values().flatten().count() * (2 * size_of::<Event>() + 1024);
     let offers: usize = offers.iter().map(|(id, known)| text(id.as_str()) + offer(known)).sum();
-    2 * (size_of::<Head>() + size_of::<BuyerId>()) + text(buyer.as_str()) + offers + waiting
+    2 * (size_of::<Head>() + size_of::<BuyerId>()) + text(buyer.as_str()) + offers + held_events
 }

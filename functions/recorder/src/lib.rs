@@ -1,5 +1,5 @@
-//! Records offer events: takes a batch off the queue, appends one commit for each buyer in it, sets aside what can never
-//! be recorded with its reason.
+//! The recorder: takes batches of offer events from the queue, appends one commit for each buyer in a batch, and turns
+//! messages that can never be recorded into dead letters with a reason.
 
 mod batch;
 mod config;

@@ -1,25 +1,25 @@
 use domain::BuyerId;
 
-/// Which buyers go live with their next event, of those who are not live yet: a share of all, by a stable hash of their ids. Who is
-/// live stays so, whatever this says.
+/// The share of buyers that go live with their next event, selected by a stable hash of their ids. A buyer that is live
+/// stays live, whatever the share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LiveShare {
     percent: u8,
 }
 
 impl LiveShare {
-    /// All of them.
+    /// All buyers go live.
     pub const EVERYBODY: Self = Self { percent: 100 };
-    /// None: all are recorded in shadow.
+    /// No buyer goes live; new buyers are recorded in shadow.
     pub const NOBODY: Self = Self { percent: 0 };
 
-    /// So many of a hundred; `None` above 100. A larger share contains every smaller one.
+    /// A share of `percent` percent; `None` above 100. A larger share contains every smaller one.
     #[must_use]
     pub const fn percent(percent: u8) -> Option<Self> {
         if percent <= 100 { Some(Self { percent }) } else { None }
     }
 
-    /// Whether this buyer is among them.
+    /// Whether the share includes this buyer.
     #[must_use]
     pub fn includes(self, buyer: &BuyerId) -> bool {
         buyer.hundredth() < u64::from(self.percent)
@@ -41,7 +41,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_the_buyers_is_as_large_as_it_says() {
+    fn a_share_includes_about_its_percentage_of_buyers() {
         assert_eq!((count(0), count(100)), (0, 10_000));
         for percent in [1, 5, 50, 95] {
             let expected = usize::from(percent) * 100;
@@ -51,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_in_a_share_is_in_every_larger_one_and_stays_there() {
+    fn larger_shares_contain_smaller_ones_and_shares_never_change() {
         let buyers = (0..1000).filter_map(|number| BuyerId::parse(&format!("buyer-{number}")).ok());
         for buyer in buyers {
             let first =
@@ -62,6 +62,6 @@ mod tests {
         }
         let ada = BuyerId::parse("ada").expect("an id");
         let first = (0..=100).find(|p| LiveShare::percent(*p).is_some_and(|share| share.includes(&ada)));
-        assert_eq!(first, Some(47), "what it was when it was first deployed");
+        assert_eq!(first, Some(47), "the value of the first deployment");
     }
 }

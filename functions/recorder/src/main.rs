@@ -1,4 +1,4 @@
-//! Wires the recorder.
+//! The Lambda function `recorder`: wires its parts and runs.
 
 use std::process::ExitCode;
 

@@ -3,20 +3,20 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::batch::Message;
 
-/// After this many panics over a message, of which the last was over it alone, it is set aside.
+/// The number of panics over a message, the last of them over it alone, after which it becomes a dead letter.
 pub(crate) const GIVE_UP_AT: u32 = 10;
 
-/// From this receive on one panic is enough. At its 100th, by the queue's `maxReceiveCount`, SQS would set the message aside
-/// without a reason, and what came with it each time along with it. Execution environments that are replaced before they
-/// saw [`GIVE_UP_AT`] panics do not get further than this.
+/// The receive from which on one panic is enough. After 100 receives, the queue's `maxReceiveCount`, SQS would
+/// dead-letter the message without a reason, together with its batch neighbours. This limit applies when execution
+/// environments are replaced before they have seen [`GIVE_UP_AT`] panics.
 pub(crate) const LAST_RECEIVES: u32 = 90;
 
-/// How many messages are remembered; beyond that the oldest is forgotten. So many at once are the fault of the recorder and
-/// not of the messages: better that they come back than that all are set aside.
+/// The number of messages whose panics are remembered; beyond that the oldest is forgotten. If so many messages cause
+/// panics, the fault is in the recorder, and it is better that they return than that all become dead letters.
 const REMEMBERED: usize = 1000;
 
-/// How often this execution environment panicked over which message. Receives do not say: after an outage a message has
-/// many and has broken nothing.
+/// The number of panics in this execution environment by message. The number of receives is no substitute, because
+/// after an outage it is high for harmless messages too.
 #[derive(Debug, Default)]
 pub(crate) struct Panics {
     seen: Mutex<VecDeque<(String, u32)>>,
@@ -38,14 +38,14 @@ impl Panics {
         }
     }
 
-    /// Whether this message is to be set aside, after a panic over it alone.
-    pub(crate) fn is_hopeless(&self, message: &Message) -> bool {
+    /// Whether a message must become a dead letter, after a panic over it alone.
+    pub(crate) fn must_give_up(&self, message: &Message) -> bool {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let panics = seen.iter().find(|(id, _)| *id == message.id).map_or(0, |(_, panics)| *panics);
         panics >= GIVE_UP_AT || message.receives >= LAST_RECEIVES
     }
 
-    /// Forgets messages that are settled.
+    /// Forgets settled messages.
     pub(crate) fn forget(&self, messages: &[Message]) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if !seen.is_empty() {
@@ -64,21 +64,21 @@ mod tests {
     }
 
     #[test]
-    fn panics_are_counted_by_message_until_it_is_settled() {
+    fn panics_are_counted_per_message_until_it_is_settled() {
         let (panics, one, other) = (Panics::default(), message("1", 50), message("2", 50));
         for _ in 1..GIVE_UP_AT {
             panics.count(&[one.clone(), other.clone()]);
         }
-        assert!(!panics.is_hopeless(&one));
+        assert!(!panics.must_give_up(&one));
         panics.forget(std::slice::from_ref(&other));
         panics.count(&[one.clone(), other.clone()]);
-        assert!(panics.is_hopeless(&one) && !panics.is_hopeless(&other));
-        assert!(panics.is_hopeless(&message("3", LAST_RECEIVES)), "SQS is about to do so");
-        assert!(!panics.is_hopeless(&message("3", LAST_RECEIVES - 1)));
+        assert!(panics.must_give_up(&one) && !panics.must_give_up(&other));
+        assert!(panics.must_give_up(&message("3", LAST_RECEIVES)), "SQS would soon dead-letter it");
+        assert!(!panics.must_give_up(&message("3", LAST_RECEIVES - 1)));
     }
 
     #[test]
-    fn of_too_many_messages_the_oldest_is_forgotten() {
+    fn beyond_the_limit_the_oldest_message_is_forgotten() {
         let panics = Panics::default();
         let name = |index: usize| message(&index.to_string(), 1);
         for index in 0..=REMEMBERED {
@@ -86,7 +86,7 @@ mod tests {
                 panics.count(&[name(index)]);
             }
         }
-        assert!(!panics.is_hopeless(&name(0)) && panics.is_hopeless(&name(1)));
-        assert!(panics.is_hopeless(&name(REMEMBERED)));
+        assert!(!panics.must_give_up(&name(0)) && panics.must_give_up(&name(1)));
+        assert!(panics.must_give_up(&name(REMEMBERED)));
     }
 }

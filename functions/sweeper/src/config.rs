@@ -1,28 +1,29 @@
 use effects::MailPace;
-use effects::worker::Worker;
+use effects::adapters::Adapters;
 use platform::telemetry::LevelFilter;
 use platform::{BadSetting, Settings};
 
-/// The least, the default and the most of each number.
+/// The minimum, default and maximum of `EMAILS_PER_SECOND`.
 const PER_SECOND: [u32; 3] = [1, 10, 1000];
+/// The minimum, default and maximum of `EMAILS_TRIED_FOR_HOURS`.
 const HOURS: [u32; 3] = [1, 24, 336];
 
 /// The sweeper's settings, read from environment variables.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What it performs effects with.
-    pub worker: Worker,
-    /// How it sends e-mails that were not sent at once: `EMAILS_PER_SECOND` and `EMAILS_TRIED_FOR_HOURS`.
+    /// The adapters with which it performs effects.
+    pub adapters: Adapters,
+    /// How fast and how long it tries to send e-mails: `EMAILS_PER_SECOND` and `EMAILS_TRIED_FOR_HOURS`.
     pub pace: MailPace,
-    /// How much is logged.
+    /// The log level.
     pub log_level: LevelFilter,
 }
 
 impl Config {
-    /// Reads the process's environment, once.
+    /// Reads the settings from the process environment.
     ///
     /// # Errors
-    /// [`BadSetting`]: the function must not take any work.
+    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
     pub fn from_env() -> Result<Self, BadSetting> {
         let lookup = |name: &str| std::env::var(name).ok();
         let settings = Settings::from_lookup(&lookup);
@@ -34,7 +35,7 @@ impl Config {
             settings.number("EMAILS_PER_SECOND", PER_SECOND, "from 1 to 1000, or absent for 10")?;
         let hours = settings.number("EMAILS_TRIED_FOR_HOURS", HOURS, "from 1 to 336, or absent for 24")?;
         Ok(Self {
-            worker: Worker::from_settings(settings)?,
+            adapters: Adapters::from_settings(settings)?,
             pace: MailPace::new(per_second, hours),
             log_level: settings.log_level()?,
         })
@@ -47,7 +48,7 @@ mod tests {
 
     use super::Config;
 
-    /// Each number by its variable; all else is good.
+    /// Both numbers as read with this value of a variable; all other variables are valid.
     fn pace(variable: &str, value: &str) -> Result<(u32, i64), String> {
         let lookup = |name: &str| {
             let value = match name {
@@ -69,14 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn mail_is_paced_at_ten_a_second_and_tried_for_a_day_by_default() {
+    fn emails_are_sent_at_ten_per_second_and_tried_for_a_day_by_default() {
         assert_eq!(pace("", ""), Ok((10, 24)));
         assert_eq!(pace("EMAILS_PER_SECOND", "1000"), Ok((1000, 24)));
         assert_eq!(pace("EMAILS_TRIED_FOR_HOURS", "336"), Ok((10, 336)));
     }
 
     #[test]
-    fn a_number_out_of_range_is_refused_and_its_variable_is_named() {
+    fn a_number_out_of_range_is_refused_with_the_variables_name() {
         for name in ["EMAILS_PER_SECOND", "EMAILS_TRIED_FOR_HOURS"] {
             for value in ["0", "1001", "-1", "1.5", "many"] {
                 let refused = pace(name, value).expect_err(value);

@@ -6,7 +6,7 @@ use leads_store::{Cursors, Ledger, Status, Sweeps, Work, WorkPlace};
 use platform::clock::{Clock, Deadline, Sleep};
 use platform::telemetry::{Metrics, chain};
 
-/// Works off what the doorbell missed.
+/// Runs sweeps and reports them.
 #[derive(Debug)]
 pub struct Sweeper<S, L, O, W> {
     streams: S,
@@ -24,7 +24,7 @@ where
     O: Outside,
     W: Clock + Sleep,
 {
-    /// A sweeper. It remembers nothing from one run to the next: its place is in the leads table.
+    /// A sweeper. It keeps nothing from one run to the next; the place it has walked to is in the leads table.
     #[must_use]
     pub const fn new(
         streams: S,
@@ -37,10 +37,10 @@ where
         Self { streams, leads, outside, clock, letterhead, pace }
     }
 
-    /// One run: until all that is due is worked off, or the time is up.
+    /// Runs one sweep, until all due work is done or the time is up.
     ///
     /// # Errors
-    /// [`CannotMark`]: that buyer's commit is found again by the next run.
+    /// [`CannotMark`] if a buyer cannot be marked behind. The next run finds its commit again.
     pub async fn handle(&self, deadline: Deadline) -> Result<(), CannotMark> {
         let advance = Advance {
             streams: &self.streams,
@@ -52,22 +52,22 @@ where
         let mut swept = Swept::default();
         let ended = advance.sweep(self.pace, deadline, &mut swept).await;
         if let Err(error) = &ended {
-            tracing::error!(buyer = %error.buyer, error = chain(error), "cannot be marked behind");
+            tracing::error!(buyer = %error.buyer, error = chain(error), "cannot mark the buyer behind");
         }
-        // Report even on failure: a give-up is reported once.
-        self.tell(&swept);
+        // Report even on failure, because an abandoned e-mail is reported only once.
+        self.report(&swept);
         ended
     }
 
-    /// One line and one count for each thing that was done.
-    fn tell(&self, swept: &Swept) {
+    /// Logs and counts what a sweep did.
+    fn report(&self, swept: &Swept) {
         let mut metrics = Metrics::default();
         let now = self.clock.now();
         if swept.is_under_way {
             return tracing::info!("another sweep is under way");
         }
         for (buyer, advanced) in &swept.advanced {
-            advanced.tell(buyer, now, &mut metrics);
+            advanced.report(buyer, now, &mut metrics);
         }
         for (buyer, key, status) in &swept.emails {
             metrics.count("EmailsSwept", vec![("status", status.name().to_owned())], 1);
@@ -94,7 +94,7 @@ where
             metrics.count("OpenWork", vec![("kind", kind.name().to_owned())], *count);
         }
         for (share, reason) in &swept.left {
-            tracing::warn!(share, reason, "work that is due is left for the next run");
+            tracing::warn!(share, reason, "due work is left for the next run");
         }
         metrics.count("SweepsUnfinished", vec![], u64::from(!swept.left.is_empty()));
         tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept");

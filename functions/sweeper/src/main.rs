@@ -1,8 +1,8 @@
-//! Wires the sweeper.
+//! The Lambda function `sweeper`: wires its parts and runs.
 
 use std::process::ExitCode;
 
-use effects::worker::Worker;
+use effects::adapters::Adapters;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::deadline_of;
@@ -24,10 +24,10 @@ async fn run() -> Result<(), Error> {
     );
     let config = config?;
 
-    let Worker { streams, leads, outside, letterhead } = config.worker;
+    let Adapters { streams, leads, outside, letterhead } = config.adapters;
     let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, config.pace);
 
-    // What the schedule says in its event does not matter: the time has come.
+    // The content of the schedule's event does not matter.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {
         sweeper.handle(deadline_of(event.context.deadline)).await.map_err(|error| Error::from(chain(&error)))
     }))

@@ -1,9 +1,11 @@
-//! E-mail addresses, as SES takes them.
+//! E-mail addresses in the form that SES accepts.
 
-/// The address as SES takes it, or `None` if it never will: an ASCII local part of dot-separated atoms, an IDNA-encoded
-/// domain of at least two labels. Quoted local parts and address literals are not taken, nor is what a mail program may
-/// take for an encoded word (RFC 2047) and read as another address. White space and characters without width at the ends,
-/// which come with what is pasted into a form, are taken off; within the address they are refused.
+/// The address in the form that SES accepts, or `None` if SES would never accept it.
+///
+/// A valid address has an ASCII local part of dot-separated atoms and an IDNA-encoded domain of at least two labels.
+/// Quoted local parts and address literals are refused, as are local parts that a mail program may decode as an encoded
+/// word (RFC 2047) into another address. White space and zero-width characters, which come with text pasted into a
+/// form, are trimmed at both ends and refused within the address.
 ///
 /// Sources: Amazon SES Developer Guide, "Email format and character encoding" (no SMTPUTF8); RFC 5321, section 4.5.3.1.
 #[must_use]
@@ -13,7 +15,7 @@ pub fn checked(address: &str) -> Option<String> {
         !atom.is_empty()
             && atom.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&byte))
     };
-    // `idna` would drop some of these, and the mail would go to a domain other than the one typed.
+    // `idna` would drop some of these characters, and the e-mail would go to another domain than the one typed.
     if domain.contains(|character| is_blank(character) && !matches!(character, '\u{200c}' | '\u{200d}')) {
         return None;
     }
@@ -27,8 +29,9 @@ pub fn checked(address: &str) -> Option<String> {
     (is_name && address.len() <= 254).then_some(address)
 }
 
-/// White space of any kind, and what has no width: zero-width space, non-joiner and joiner, word joiner, byte order mark. The
-/// joiners belong into some domains, where `idna` knows the rules (RFC 5892, appendix A).
+/// Whether a character is white space of any kind or has no width: zero-width space, non-joiner and joiner, word
+/// joiner, byte order mark. The joiners are valid in some domains; `idna` implements those rules (RFC 5892, appendix
+/// A).
 fn is_blank(character: char) -> bool {
     character.is_whitespace()
         || matches!(character, '\u{200b}' | '\u{200c}' | '\u{200d}' | '\u{2060}' | '\u{feff}')
@@ -39,7 +42,7 @@ mod tests {
     use super::checked;
 
     #[test]
-    fn blanks_of_any_kind_are_taken_off_the_ends_and_refused_within() {
+    fn blank_characters_are_trimmed_at_the_ends_and_refused_within() {
         let blanks = (0..=0x10_ffff).filter_map(char::from_u32).filter(|character| character.is_whitespace());
         let blanks: Vec<char> =
             blanks.chain(['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}']).collect();
@@ -67,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_taken_as_ses_wants_it() {
+    fn valid_addresses_are_normalized_for_ses() {
         for (given, taken) in [
             ("ada@example.com", "ada@example.com"),
             (" ada@example.com ", "ada@example.com"),
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_never_be_sent_or_could_leave_its_field_is_refused() {
+    fn undeliverable_and_header_injecting_addresses_are_refused() {
         for given in [
             "",
             "ada",

@@ -1,4 +1,4 @@
-//! JSON as senders really write it, read without losing a message over what no rule reads.
+//! Lenient JSON reading: malformed values in fields that no rule reads do not cause a message to be refused.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,14 +7,14 @@ use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use serde_json::{Error, Value};
 
-/// The fields of an object, each still as text: what no rule reads is never interpreted, so a number out of range or deep
-/// nesting in it harms nothing. Of a name given twice the last one counts.
+/// The fields of an object, each still as raw text. Fields that no rule reads are never interpreted, so a number out of
+/// range or deep nesting inside them does no harm. The last of several fields with the same name wins.
 pub(crate) type Object<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The fields of a document; none if it is JSON but no object.
+/// Reads the fields of a document. JSON other than an object has no fields.
 ///
 /// # Errors
-/// Where the document stops being JSON.
+/// The error names the place at which the document stops being JSON.
 pub(crate) fn object(text: &str) -> Result<Object<'_>, Error> {
     match serde_json::from_str(text) {
         Ok(fields) => Ok(fields),
@@ -22,17 +22,18 @@ pub(crate) fn object(text: &str) -> Result<Object<'_>, Error> {
     }
 }
 
-/// One field's value. A number out of range, or nesting beyond what `serde_json` reads, becomes an empty array: no field that
-/// is read may be an array.
+/// The value of one field. A number out of range, or nesting deeper than `serde_json` accepts, becomes an empty array,
+/// which no rule accepts in any field.
 pub(crate) fn value(raw: &RawValue) -> Value {
     serde_json::from_str(raw.get()).unwrap_or(Value::Array(Vec::new()))
 }
 
-/// The text with every escape of an unpaired surrogate replaced by `\ufffd`, the same number of bytes, so that places in it
-/// stay where they are.
+/// Replaces every escape of an unpaired surrogate by `\ufffd`. The replacement has the same number of bytes, so line
+/// and column numbers of errors remain correct.
 ///
-/// JavaScript writes such escapes where it cuts a text within an emoji; RFC 8259, section 8.2, permits them, and `serde_json`
-/// refuses them (serde-rs/json#495). To be applied to JSON: outside its strings nothing may begin with a backslash.
+/// JavaScript writes such escapes when it cuts a string within an emoji; RFC 8259, section 8.2, permits them, and
+/// `serde_json` refuses them (serde-rs/json#495). The input must be JSON, in which backslashes occur only inside
+/// strings.
 pub(crate) fn paired(text: &str) -> Cow<'_, str> {
     if !text.contains("\\ud") && !text.contains("\\uD") {
         return Cow::Borrowed(text);
@@ -50,7 +51,8 @@ pub(crate) fn paired(text: &str) -> Cow<'_, str> {
                 continue;
             }
             (Some(_), _) => 6,
-            // An escape of one character, which may be a backslash; or the text ends within it.
+            // This is an escape of one character, which may be a backslash, or an escape cut off by the end of the
+            // text.
             (None, _) => 1 + escape.chars().nth(1).map_or(0, char::len_utf8),
         };
         let (whole, after) = escape.split_at(length);
@@ -61,7 +63,7 @@ pub(crate) fn paired(text: &str) -> Cow<'_, str> {
     Cow::Owned(paired)
 }
 
-/// The UTF-16 code unit whose escape the text begins with.
+/// The UTF-16 code unit of the `\uXXXX` escape at the start of the text, if there is one.
 fn unit(text: &str) -> Option<u16> {
     let digits = text.strip_prefix("\\u")?.get(..4)?;
     let are_digits = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
@@ -78,7 +80,7 @@ mod tests {
     use super::{object, paired, value};
 
     #[test]
-    fn unpaired_surrogates_become_u_fffd_and_nothing_else_changes() {
+    fn only_unpaired_surrogates_become_u_fffd() {
         for (given, expected) in [
             (r"\ud83d", r"\ufffd"),
             (r"\uDC00", r"\ufffd"),
@@ -103,7 +105,8 @@ mod tests {
         assert!(matches!(paired(r"no \u00e9 surrogate"), Cow::Borrowed(_)));
     }
 
-    /// What `serde_json` reads into bytes: unpaired surrogates in the form of UTF-8, which UTF-8 does not have.
+    /// Reads a string into bytes. `serde_json` then encodes unpaired surrogates in the three-byte form that UTF-8
+    /// forbids.
     struct Bytes;
 
     impl Visitor<'_> for Bytes {
@@ -122,7 +125,7 @@ mod tests {
         }
     }
 
-    /// A string's content by `serde_json`'s reader of bytes, or `None` if it is no JSON.
+    /// The content of a JSON string according to `serde_json`'s byte reader, or `None` if the text is not JSON.
     fn by_bytes(json: &str) -> Option<String> {
         let mut reader = serde_json::Deserializer::from_str(json);
         let mut bytes = reader.deserialize_bytes(Bytes).ok().filter(|_| reader.end().is_ok())?;
@@ -141,7 +144,7 @@ mod tests {
             1 => any::<u16>().prop_map(|unit| format!("\\u{unit:04x}")),
             2 => prop::sample::select(vec!["\\", "\\\\", "\\\"", "\\n", "\\u", "\\ud8", "u", "d83d", "é", "😀", "\\/"])
                 .prop_map(str::to_owned),
-            1 => any::<char>().prop_filter("serde_json checks no controls there", |it| *it >= ' ').prop_map(String::from),
+            1 => any::<char>().prop_filter("the byte reader accepts control characters", |it| *it >= ' ').prop_map(String::from),
         ]
     }
 
@@ -149,12 +152,12 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn strings_are_read_as_by_serde_jsons_reader_of_bytes(pieces in prop::collection::vec(piece(), 0..8)) {
+        fn strings_are_read_as_by_the_byte_reader_of_serde_json(pieces in prop::collection::vec(piece(), 0..8)) {
             let json = format!("\"{}\"", pieces.concat());
             let paired = paired(&json);
             prop_assert_eq!(paired.len(), json.len());
             prop_assert_eq!(serde_json::from_str::<String>(&paired).ok(), by_bytes(&json));
-            // Once is enough, and what can be read anyway stays as it is.
+            // Pairing is idempotent, and text that serde_json reads without it is unchanged.
             prop_assert_eq!(&super::paired(&paired), &paired);
             if serde_json::from_str::<String>(&json).is_ok() {
                 prop_assert_eq!(&*paired, &json);
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_read_may_be_out_of_range_or_nested_deeply() {
+    fn unread_fields_may_be_out_of_range_or_deeply_nested() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         let json = format!(r#"{{"large":1e999,"deep":{deep},"a":1,"a":2}}"#);
         let fields = object(&json).unwrap();

@@ -1,4 +1,4 @@
-//! What a former system answers about a buyer, JSON: to `GET …/buyers/<buyerId>` and to `POST …/buyers/<buyerId>/handover`.
+//! The former system's JSON answers about a buyer, to `GET …/buyers/<buyerId>` and `POST …/buyers/<buyerId>/handover`.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use serde::Deserialize;
 
 use crate::json;
 
-/// The largest answer in bytes that is looked into. It becomes part of one commit, beside a batch of events and all that
-/// is to be told of its offers.
+/// The largest accepted answer in bytes. The answer is stored in one commit, together with a batch of events and the
+/// effects on all of its offers.
 pub const LARGEST_ANSWER: usize = 128 * 1024;
 
-/// How many offers an answer may have, for the same reason.
+/// The largest accepted number of offers in an answer, for the same reason.
 pub const MOST_OFFERS: usize = 500;
 
 #[derive(Deserialize)]
@@ -44,41 +44,41 @@ struct KnownContact {
     phone: Option<String>,
 }
 
-/// What a former system answers about a buyer.
+/// The former system's answer about a buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
-    /// What it knows; nothing of a buyer whom it never heard of.
+    /// What the former system knows about the buyer; empty for a buyer unknown to it.
     pub known: Known,
-    /// Whether it handed the buyer over before: it announces nothing any more.
+    /// Whether the former system has handed the buyer over, and therefore announces nothing more about it.
     pub is_handed_over: bool,
 }
 
-/// Why an answer cannot be used. Names places, never values: those may be personal.
+/// The reason why an answer cannot be used. It names places, never values, because values may be personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unusable {
-    /// More than [`LARGEST_ANSWER`] bytes.
+    /// The answer has more than [`LARGEST_ANSWER`] bytes.
     TooLarge {
-        /// Its size in bytes.
+        /// The size of the answer in bytes.
         bytes: usize,
     },
-    /// Not JSON, or a field is missing or of another type.
+    /// The answer is not JSON, or a field is missing or has the wrong type.
     NotAnAnswer {
-        /// Where that shows.
+        /// The line of the error.
         line: usize,
-        /// Where that shows.
+        /// The column of the error.
         column: usize,
     },
-    /// It is about somebody else.
+    /// The answer is about a different buyer.
     AnotherBuyer,
-    /// More than [`MOST_OFFERS`] offers.
+    /// The answer has more than [`MOST_OFFERS`] offers.
     TooManyOffers,
-    /// The name of the low lead is none.
+    /// The name of the low lead is invalid.
     LowLead,
-    /// Something is wrong with an offer.
+    /// An offer is invalid.
     Offer {
-        /// Its place in the list, from 0.
+        /// The offer's place in the list, from 0.
         index: usize,
-        /// The field, and what it must be.
+        /// The field and its rule.
         rule: &'static str,
     },
 }
@@ -86,12 +86,14 @@ pub enum Unusable {
 impl fmt::Display for Unusable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes } => write!(f, "{bytes} bytes, at most {LARGEST_ANSWER} are taken"),
-            Self::NotAnAnswer { line, column } => {
-                write!(f, "not an answer of this contract at line {line}, column {column}")
+            Self::TooLarge { bytes } => {
+                write!(f, "the answer has {bytes} bytes, the limit is {LARGEST_ANSWER}")
             }
-            Self::AnotherBuyer => f.write_str("buyerId: must be the buyer that was asked about"),
-            Self::TooManyOffers => write!(f, "offers: at most {MOST_OFFERS} are taken"),
+            Self::NotAnAnswer { line, column } => {
+                write!(f, "the answer does not match its schema at line {line}, column {column}")
+            }
+            Self::AnotherBuyer => f.write_str("buyerId: must be the requested buyer"),
+            Self::TooManyOffers => write!(f, "offers: must have at most {MOST_OFFERS} entries"),
             Self::LowLead => write!(f, "lowLeadId: {NAME}"),
             Self::Offer { index, rule } => write!(f, "offers[{index}].{rule}"),
         }
@@ -100,20 +102,20 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// Of whatever has a name.
+/// The rule for names.
 const NAME: &str = "must be 1 to 128 visible ASCII characters without '/'";
 
-/// Reads an answer. Unknown extra fields are ignored.
+/// Parses an answer about this buyer. Unknown extra fields are ignored.
 ///
 /// # Errors
-/// [`Unusable`].
+/// [`Unusable`], with the first rule that the answer breaks.
 pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<Answer, Unusable> {
     if body.len() > LARGEST_ANSWER {
         return Err(Unusable::TooLarge { bytes: body.len() });
     }
     let answer = match std::str::from_utf8(body) {
         Ok(body) => serde_json::from_str(&json::paired(body)),
-        // Fails as well, and names the place.
+        // The bytes are not UTF-8. This call fails too, and its error names the place.
         Err(_) => serde_json::from_slice(body),
     };
     let answer: Written =
@@ -133,7 +135,7 @@ pub fn decode(buyer: &BuyerId, body: &[u8]) -> Result<Answer, Unusable> {
     for (index, written) in answer.offers.into_iter().enumerate() {
         let (id, offer) = offer(written).map_err(|rule| Unusable::Offer { index, rule })?;
         if known.offers.insert(id, offer).is_some() {
-            return Err(Unusable::Offer { index, rule: "offerId: must be there once" });
+            return Err(Unusable::Offer { index, rule: "offerId: must be unique" });
         }
     }
     Ok(Answer { known, is_handed_over: answer.handed_over })

@@ -1,5 +1,6 @@
-//! What crosses a border as text, and nothing else: the events that come in, the messages that go out, what SES
-//! tells of e-mails, what a former system knows of a buyer, the commits and snapshots that are stored. The only crate that derives `Serialize` and `Deserialize`.
+//! The serialized formats of Leadstream: incoming events, outgoing sales messages, SES's delivery events, the former
+//! system's answers, and stored commits and snapshots. This is the only crate that derives `Serialize` and
+//! `Deserialize`.
 //!
 //! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
 
@@ -13,13 +14,13 @@ pub mod stored;
 
 #[expect(
     clippy::expect_used,
-    reason = "only maps with keys that are no text, or a failing writer, can fail; there are none"
+    reason = "encoding fails only for maps with non-string keys or a failing writer, and neither is used"
 )]
 fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).expect("plain structs and text always encode")
+    serde_json::to_string(value).expect("plain structs and strings always encode")
 }
 
-/// The SHA-256 of a text in hexadecimal, 64 characters.
+/// The SHA-256 of a text as 64 hexadecimal characters.
 #[must_use]
 pub fn sha256_hex(text: &str) -> String {
     use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! Messages to the sales team's queue: CloudEvents 1.0 whose `id` is the effect's id.
+//! Messages to the sales team's queue: CloudEvents 1.0 whose `id` is the id of the effect.
 
 use domain::{BuyerId, CarId, Contact, Effect, EffectKind, LeadId, Offer, OfferId, State};
 use jiff::Timestamp;
@@ -63,10 +63,11 @@ impl<'a> From<&'a Contact> for ContactData<'a> {
     }
 }
 
-/// The message that tells the sales team of an effect, as JSON.
+/// The JSON message that announces an effect to the sales team.
 ///
-/// `head` is the buyer's state: it knows whom to contact. `time` is when the commit was recorded, so that a repeat is
-/// the same to the byte. `None` for e-mails, and for an offer of whom nobody is known any more.
+/// `head` is the buyer's current state, which contains the contact. `time` is when the commit was recorded, so that a
+/// repeated message is identical to the byte. Returns `None` for e-mails, for offers without a contact, and for
+/// requests to quote for an unknown car.
 #[must_use]
 pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Timestamp) -> Option<String> {
     let sequence = effect.sequence.get();
@@ -109,7 +110,7 @@ pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Times
         }
         EffectKind::AcceptedEmail { .. } | EffectKind::QuoteInvitation { .. } => return None,
     };
-    Some(as_sqs_takes_it(&crate::json(&CloudEvent {
+    Some(escaped_for_sqs(&crate::json(&CloudEvent {
         specversion: "1.0",
         id: effect.id(buyer),
         source: "/leadstream",
@@ -121,8 +122,8 @@ pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Times
     })))
 }
 
-/// SQS refuses a body with U+FFFE or U+FFFF (`InvalidMessageContents`), JSON does not: both are escaped.
-fn as_sqs_takes_it(json: &str) -> String {
+/// Escapes U+FFFE and U+FFFF, which JSON permits but SQS refuses in a body (`InvalidMessageContents`).
+fn escaped_for_sqs(json: &str) -> String {
     json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
 }
 

@@ -1,4 +1,4 @@
-//! What SES tells of e-mails: events of the configuration set, as SNS delivers them raw into our queue.
+//! Receipts: SES's delivery events of the configuration set, as SNS delivers them raw into our queue.
 //!
 //! Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS".
 
@@ -12,53 +12,53 @@ use serde_json::Value;
 
 use crate::json;
 
-/// What SES tells of one attempt to send one e-mail.
+/// An SES delivery event about one attempt to send one e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// Whose e-mail.
+    /// The buyer to whom the e-mail was addressed.
     pub buyer: BuyerId,
-    /// The effect's key.
+    /// The effect key of the e-mail.
     pub effect: String,
-    /// The attempt that it belongs to, and no other.
+    /// The nonce of the attempt. The receipt concerns this attempt only.
     pub nonce: String,
-    /// What became of the mail.
+    /// What happened to the e-mail.
     pub kind: Kind,
     /// SES's message id.
     pub message_id: String,
 }
 
-/// What became of an e-mail.
+/// What happened to an e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// SES took it and will try to deliver it.
+    /// SES accepted the e-mail and will try to deliver it.
     Sent,
-    /// The recipient's mail server took it.
+    /// The recipient's mail server accepted the e-mail.
     Delivered,
-    /// The recipient's mail server refused it, or SES gave up trying.
+    /// The recipient's mail server refused the e-mail, or SES stopped trying to deliver it.
     Bounced {
-        /// When.
+        /// When it bounced.
         at: Timestamp,
-        /// Whether no later mail to this address would fare better.
+        /// Whether any later e-mail to this address would bounce too.
         is_permanent: bool,
     },
-    /// The recipient called it spam, or complained of it in another way, known or not.
+    /// The recipient marked the e-mail as spam or complained in another way; unknown types of complaints count too.
     Complained {
-        /// When.
+        /// When the recipient complained.
         at: Timestamp,
     },
-    /// The recipient took it out of the spam folder. SES reports it as a complaint of the type `not-spam`; it is the
-    /// opposite of one.
+    /// The recipient moved the e-mail out of the spam folder. SES reports this as a complaint of the type `not-spam`,
+    /// although it is the opposite of a complaint.
     NotSpam,
-    /// SES took it, found a virus in it, and threw it away.
+    /// SES accepted the e-mail, found a virus in it and discarded it.
     Rejected,
-    /// SES took it and could not put it together.
+    /// SES accepted the e-mail and could not render it.
     NotRendered,
-    /// It is on its way and late.
+    /// The delivery is delayed.
     Delayed,
 }
 
 impl Kind {
-    /// The word for it in metrics, logs and the ledger.
+    /// The name of this kind in metrics, logs and the ledger.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,25 +75,25 @@ impl Kind {
     }
 }
 
-/// A message of the queue, read.
+/// A parsed message of the queue of SES events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// It tells of an attempt of ours.
+    /// A receipt of one of our attempts.
     Receipt(Receipt),
-    /// It tells of a mail without our tags: somebody tried out the configuration set.
+    /// An event about an e-mail without our tags, as when an operator tests the configuration set.
     NotOurs,
-    /// An event type that says nothing about an attempt: opened, clicked, or of a later year.
+    /// An event type that does not concern the delivery: opened, clicked, or a type that SES added later.
     OtherType,
-    /// What SES says once when it is shown the topic.
+    /// The message that SES sends once when the topic is configured.
     Greeting,
 }
 
-/// Why a message cannot be read. Names places, never values: those are personal.
+/// The reason why a message cannot be read. It names places, never values, because values are personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unreadable {
-    /// Not JSON, or nested too deeply.
+    /// The message is not JSON, or is nested too deeply.
     NotJson,
-    /// A field is missing, or not what SES writes.
+    /// A field is missing or not in SES's format.
     Field(&'static str),
 }
 
@@ -101,18 +101,18 @@ impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotJson => f.write_str("not JSON"),
-            Self::Field(path) => write!(f, "{path}: missing, or not as SES writes it"),
+            Self::Field(path) => write!(f, "{path}: is missing or not in SES's format"),
         }
     }
 }
 
-/// How the greeting begins. Source: Amazon SES Developer Guide, "Set up an Amazon SNS event destination".
+/// The beginning of the greeting. Source: Amazon SES Developer Guide, "Set up an Amazon SNS event destination".
 const GREETING: &str = "Successfully validated SNS topic";
 
-/// Reads one message. What SES may add in later years is passed over.
+/// Parses one message. Fields and event types that SES adds later are ignored.
 ///
 /// # Errors
-/// [`Unreadable`]; the same body is unreadable for ever.
+/// [`Unreadable`]. Parsing the same body again always fails in the same way.
 pub fn decode(body: &str) -> Result<Notice, Unreadable> {
     if body.starts_with(GREETING) {
         return Ok(Notice::Greeting);
@@ -136,7 +136,7 @@ pub fn decode(body: &str) -> Result<Notice, Unreadable> {
     }))
 }
 
-/// `None` for an event type that says nothing about an attempt.
+/// The kind of an event, or `None` for an event type that does not concern the delivery.
 fn kind(json: &Value) -> Result<Option<Kind>, Unreadable> {
     let name = text(&json["eventType"]).ok_or(Unreadable::Field("eventType"))?;
     let time = |value: &Value| text(value).and_then(|time| time.parse::<Timestamp>().ok());
@@ -149,9 +149,9 @@ fn kind(json: &Value) -> Result<Option<Kind>, Unreadable> {
                 .ok_or(Unreadable::Field("bounce.bounceType"))?
                 == "Permanent",
         },
-        // Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS", Complaint
-        // object; the types are those of the IANA registry of feedback report types. Mail clients compare them without
-        // regard to case (RFC 5965, section 3.1).
+        // Source: Amazon SES Developer Guide, "Contents of event data that Amazon SES publishes to Amazon SNS",
+        // Complaint object. The types are those of the IANA registry of feedback report types, which are compared
+        // without regard to case (RFC 5965, section 3.1).
         "Complaint"
             if text(&json["complaint"]["complaintFeedbackType"])
                 .is_some_and(|kind| kind.eq_ignore_ascii_case("not-spam")) =>
@@ -168,8 +168,8 @@ fn kind(json: &Value) -> Result<Option<Kind>, Unreadable> {
     }))
 }
 
-/// The document, of which only the two objects that are read are interpreted: whatever else SES copies from a mail harms
-/// nothing.
+/// Reads the document. Only the fields that are used are interpreted, so other content that SES copies from the e-mail
+/// cannot make it unreadable.
 fn read(body: &str) -> Result<Value, Unreadable> {
     let body = json::paired(body);
     let fields = json::object(&body).map_err(|_| Unreadable::NotJson)?;
@@ -182,16 +182,17 @@ fn text(value: &Value) -> Option<&str> {
     value.as_str()
 }
 
-/// A text as the value of a message tag, which takes only ASCII letters, digits, `_` and `-`; [`decode`] undoes it.
+/// Encodes a text as the value of a message tag, which permits only ASCII letters, digits, `_` and `-`. [`decode`]
+/// reverses it.
 #[must_use]
 pub fn tag_value(text: &str) -> String {
     BASE64_URL_SAFE_NO_PAD.encode(text)
 }
 
-/// The longest tag and message id that are looked at; SES takes tags of 256 characters.
+/// The longest accepted tag or message id in bytes. SES limits tags to 256 characters.
 const LONGEST: usize = 512;
 
-/// The value of a tag as it was before it was encoded: SES gives each tag as a list of one.
+/// The decoded value of a tag. SES writes each tag as a list of one value.
 fn tag(value: &Value) -> Option<String> {
     let [value] = value.as_array()?.as_slice() else { return None };
     let encoded = text(value).filter(|encoded| !encoded.is_empty() && encoded.len() <= LONGEST)?;

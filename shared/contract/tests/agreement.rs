@@ -1,4 +1,5 @@
-//! Schema and decoder agree: every field of every type, with whatever a sender may put there, judged by both.
+//! The published schemas and the decoder accept the same events. Every field of every type is tried with many values,
+//! and each event is judged by both.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::collections::BTreeMap;
@@ -9,10 +10,11 @@ use contract::incoming::{self, IncomingEvent, TYPES};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
 
-/// How many events are made at random, beside each value in each field.
+/// The number of random events, in addition to every value in every field.
 const AT_RANDOM: usize = 100_000;
 
-/// A value as it is written, and as a schema validator sees it: the two differ where `serde_json` cannot hold what is written.
+/// A value as it is written, and as the schema validator sees it. The two differ if `serde_json` cannot represent the
+/// written value.
 #[derive(Debug, Clone)]
 struct Written {
     json: String,
@@ -27,7 +29,7 @@ fn plain(value: Value) -> Written {
     written(value.to_string(), value)
 }
 
-/// Every value that is tried in every field.
+/// All values that are tried in every field.
 fn values() -> Vec<Written> {
     let mut values: Vec<Written> = [
         "null",
@@ -82,7 +84,7 @@ fn values() -> Vec<Written> {
     ]
     .map(|json| written(json, serde_json::from_str(json).unwrap()))
     .to_vec();
-    // Beyond what a double holds, and beyond the depth that serde_json reads.
+    // Numbers beyond the range of a double, and nesting deeper than serde_json accepts.
     for json in ["1e999", "123456789e999", "1.5E+400"] {
         values.push(written(json, json!(f64::MAX)));
         values.push(written(format!("-{json}"), json!(f64::MIN)));
@@ -92,7 +94,7 @@ fn values() -> Vec<Written> {
     for (open, close) in [("[", "]"), ("{\"a\":", "}")] {
         values.push(written(format!("{}0{}", open.repeat(1000), close.repeat(1000)), json!([])));
     }
-    // Lengths, in characters of one to four bytes, of one code unit and two.
+    // Strings around the length limits, of characters of one to four bytes and of one or two UTF-16 code units.
     for length in [1, 63, 64, 65, 127, 128, 129, 255, 256, 257, 319, 320, 321, 1023, 1024, 1025] {
         for character in ["a", "é", "€", "😀"] {
             values.push(plain(json!(character.repeat(length))));
@@ -113,7 +115,7 @@ fn values() -> Vec<Written> {
     ] {
         values.push(written(format!("\"{json}\""), json!(seen)));
     }
-    // Each ASCII character, alone and at either end.
+    // Each ASCII character, alone and at either end of a text.
     for byte in 0..=0x7f_u8 {
         let character = char::from(byte);
         values.extend(
@@ -128,7 +130,7 @@ fn values() -> Vec<Written> {
     values
 }
 
-/// Moments, and what only looks like one.
+/// Valid timestamps, and texts that only resemble one.
 fn moments() -> impl Iterator<Item = String> {
     let dates = [
         "2026-11-23",
@@ -198,7 +200,7 @@ fn moments() -> impl Iterator<Item = String> {
     ];
     let separators = ["T", "t", " ", "", "_", "TT"];
     dates.into_iter().flat_map(move |date| {
-        // All with all would be 48,000: every date, then every time with every offset, then every separator.
+        // All combinations would be 48,000. Instead: every date, every time with every offset, and every separator.
         let with_offsets = times.into_iter().flat_map(move |time| {
             offsets
                 .into_iter()
@@ -211,10 +213,10 @@ fn moments() -> impl Iterator<Item = String> {
     })
 }
 
-/// An event in the making: each field by its path, in any order, some twice.
+/// The fields of an event by path, in any order, possibly with repeated fields.
 type Draft = Vec<Field>;
 
-/// A field's path, and its value.
+/// The path and the value of a field.
 type Field = (&'static str, Written);
 
 const PATHS: [&str; 17] = [
@@ -259,7 +261,7 @@ fn draft(kind: &str) -> Draft {
     .to_vec()
 }
 
-/// The fields that lie directly in `object`, as they are written and as they are seen.
+/// The object at the path `object`, assembled from its fields, as it is written and as the validator sees it.
 fn object(draft: &[Field], object: &str) -> Written {
     let (mut json, mut seen) = (Vec::new(), Map::new());
     let mut take = |name: &str, value: Written| {
@@ -285,12 +287,12 @@ fn object(draft: &[Field], object: &str) -> Written {
     written(format!("{{{}}}", json.join(",")), Value::Object(seen))
 }
 
-/// Both judges.
+/// The schemas and the decoder, which judge every event, and the counts of events judged and accepted.
 struct Judges {
     schemas: BTreeMap<&'static str, Validator>,
     moment: Validator,
     judged: usize,
-    taken: usize,
+    accepted: usize,
 }
 
 impl Judges {
@@ -303,7 +305,7 @@ impl Judges {
             (kind, validator(&serde_json::from_str(&text).unwrap()))
         });
         let moment = validator(&json!({ "type": "string", "format": "date-time", "maxLength": 64 }));
-        Self { schemas: schemas.into(), moment, judged: 0, taken: 0 }
+        Self { schemas: schemas.into(), moment, judged: 0, accepted: 0 }
     }
 
     #[track_caller]
@@ -317,13 +319,13 @@ impl Judges {
         assert_eq!(decoded.is_ok(), by_schema, "{decoded:?}\n{}", event.json);
         self.judged += 1;
         if let Ok(incoming) = decoded {
-            self.taken += 1;
-            self.is_as_written(&incoming, &event.seen);
+            self.accepted += 1;
+            self.assert_as_written(&incoming, &event.seen);
         }
     }
 
     #[track_caller]
-    fn is_as_written(&self, incoming: &IncomingEvent, seen: &Value) {
+    fn assert_as_written(&self, incoming: &IncomingEvent, seen: &Value) {
         let IncomingEvent { buyer, event, dropped } = incoming;
         assert_eq!(buyer.as_str(), seen["data"]["buyerId"]);
         assert_eq!(Some(f64::from(event.version.get())), seen["data"]["offerVersion"].as_f64());
@@ -339,7 +341,7 @@ impl Judges {
 }
 
 #[test]
-fn what_the_schema_takes_the_decoder_takes_and_no_more() {
+fn schemas_and_decoder_accept_the_same_events() {
     let (values, mut judges, mut dice) = (values(), Judges::new(), Dice(11));
     for kind in TYPES {
         for path in PATHS {
@@ -358,7 +360,7 @@ fn what_the_schema_takes_the_decoder_takes_and_no_more() {
         for _ in 0..dice.below(4) {
             match dice.below(6) {
                 0 => drop(draft.remove(dice.below(draft.len()))),
-                // Given twice, before what is there or after it.
+                // The field is repeated, before or after the existing one.
                 1 => draft.insert(dice.below(draft.len()), (dice.one_of(&PATHS), dice.one_of(&values))),
                 2 => draft.push(("data.buyer", dice.one_of(&values))),
                 _ => draft.push((dice.one_of(&PATHS), dice.one_of(&values))),
@@ -366,11 +368,11 @@ fn what_the_schema_takes_the_decoder_takes_and_no_more() {
         }
         judges.judge(&draft);
     }
-    let Judges { judged, taken, .. } = judges;
-    assert!(judged > 100_000 && taken > judged / 5 && taken < judged, "{taken} of {judged}");
+    let Judges { judged, accepted, .. } = judges;
+    assert!(judged > 100_000 && accepted > judged / 5 && accepted < judged, "{accepted} of {judged}");
 }
 
-/// Chance from a seed: Sebastiano Vigna's splitmix64.
+/// A seeded random number generator: Sebastiano Vigna's splitmix64.
 struct Dice(u64);
 
 impl Dice {

@@ -1,4 +1,4 @@
-//! Bodies that senders really sent, and what is right for each.
+//! Bodies that occurred in practice, with the expected result for each.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
@@ -20,7 +20,7 @@ fn decoded(name: &str) -> Vec<IncomingEvent> {
 }
 
 #[test]
-fn a_complaint_of_the_type_not_spam_is_none() {
+fn a_complaint_of_type_not_spam_is_not_a_complaint() {
     let Ok(Notice::Receipt(receipt)) = receipt::decode(&case("03-complaint-not-spam.json")) else {
         panic!("a receipt")
     };
@@ -29,14 +29,14 @@ fn a_complaint_of_the_type_not_spam_is_none() {
 }
 
 #[test]
-fn a_truncated_emoji_becomes_u_fffd() {
+fn a_truncated_emoji_becomes_u_fffd_in_the_name() {
     let [incoming] = &decoded("04-lone-surrogate.jsonl")[..] else { panic!("one event") };
     let OfferChange::Made { contact: Some(contact), .. } = &incoming.event.change else { panic!("made") };
     assert_eq!(contact.name, "Ada \u{fffd}");
 }
 
 #[test]
-fn an_address_is_recorded_as_it_was_typed() {
+fn an_e_mail_address_is_recorded_as_typed() {
     let events = decoded("05-address-whitespace.jsonl");
     let addresses = events.iter().map(|incoming| {
         let OfferChange::Made { contact: Some(contact), .. } = &incoming.event.change else { panic!("made") };
@@ -48,7 +48,7 @@ fn an_address_is_recorded_as_it_was_typed() {
 }
 
 #[test]
-fn a_moment_is_kept_if_it_is_rfc_3339() {
+fn only_a_time_in_rfc_3339_is_kept() {
     for incoming in decoded("07-time-schema-takes-code-refuses.jsonl") {
         assert!(incoming.event.time.is_some() && incoming.dropped.is_empty(), "{incoming:?}");
     }
@@ -60,7 +60,7 @@ fn a_moment_is_kept_if_it_is_rfc_3339() {
 }
 
 #[test]
-fn a_version_may_be_written_with_a_fraction_of_zero() {
+fn an_offer_version_may_be_written_as_1_0() {
     let [incoming] = &decoded("09-version-as-float.jsonl")[..] else { panic!("one event") };
     assert_eq!(incoming.event.version.get(), 1);
 }

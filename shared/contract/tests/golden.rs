@@ -1,5 +1,5 @@
-//! Every version ever written stays readable: from the first release on, these files are never edited.
-//! To add one for a new format, write it with the code that first writes that format.
+//! Every version ever written stays readable: from the first release on, the golden files are never edited.
+//! Create the file for a new format with the code that first writes that format.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use contract::stored::{self, Emptied, StoredCommit, Undecodable};
@@ -40,7 +40,7 @@ fn every_kind() -> Vec<Fact> {
     .collect()
 }
 
-/// What format 3 adds: what stands beside a former system, and what is taken out of the stream of an erased buyer.
+/// The facts that format 3 adds: those that concern the former system, and those of an erased buyer.
 fn every_other_kind() -> Vec<Fact> {
     let lead = |name: &str| FormerLeadId::parse(name).unwrap();
     let mut state = State::default();
@@ -91,12 +91,12 @@ fn golden(text: &str) -> StoredCommit {
 }
 
 #[test]
-fn format_1_reads_as_it_was_meant() {
+fn format_1_is_read_correctly() {
     let (_, state, effects) = commit(&every_kind());
     let read = stored::decode(&golden(COMMIT_V1)).unwrap();
     assert_eq!(read.facts, every_kind());
     assert_eq!(read.effects, effects);
-    assert_eq!(read.snapshot, None, "of another fold: the facts are folded again");
+    assert_eq!(read.snapshot, None, "the snapshot is of another fold, so the facts are folded again");
     assert_eq!(read.recorded_at, moment());
     assert_eq!((read.first, read.last()), (Sequence::new(1), Sequence::new(8)));
     assert_eq!(folded(&read.facts), state);
@@ -110,9 +110,9 @@ fn folded(facts: &[Fact]) -> State {
     state
 }
 
-/// `reset` and `erased` carried a state then.
+/// In format 2, `reset` and `erased` carried a state.
 #[test]
-fn format_2_reads_as_it_was_meant() {
+fn format_2_is_read_correctly() {
     let read = stored::decode(&golden(COMMIT_V2)).unwrap();
     let names: Vec<&str> = read.facts.iter().map(Fact::name).collect();
     assert_eq!(names, ["migrated", "rejected", "voided", "reset", "erased", "made"]);
@@ -131,7 +131,7 @@ fn format_2_reads_as_it_was_meant() {
 }
 
 #[test]
-fn format_3_reads_as_it_was_meant() {
+fn format_3_is_read_correctly() {
     let (_, state, effects) = commit(&every_other_kind());
     let read = stored::decode(&golden(COMMIT_V3)).unwrap();
     assert_eq!(read.facts, every_other_kind());
@@ -140,13 +140,13 @@ fn format_3_reads_as_it_was_meant() {
 }
 
 #[test]
-fn what_is_written_today_is_the_oldest_format_that_can_hold_it() {
-    is_written_as(&every_kind(), COMMIT_V1);
-    is_written_as(&every_other_kind(), COMMIT_V3);
+fn a_commit_is_written_in_the_oldest_format_that_can_hold_it() {
+    assert_written_as(&every_kind(), COMMIT_V1);
+    assert_written_as(&every_other_kind(), COMMIT_V3);
 }
 
 #[test]
-fn an_older_version_reads_only_what_it_would_do_right_by() {
+fn facts_that_older_versions_would_mishandle_have_a_newer_format() {
     let format = |fact: Fact, is_shadow| {
         stored::encode(&buyer("b"), Sequence::new(1), &[fact], &[], is_shadow, moment()).format
     };
@@ -156,7 +156,7 @@ fn an_older_version_reads_only_what_it_would_do_right_by() {
 }
 
 #[test]
-fn an_open_lead_of_a_former_system_is_in_the_snapshot_by_its_name() {
+fn a_snapshot_keeps_the_names_of_former_leads() {
     let until = |facts: usize| folded(&every_other_kind()[..facts]);
     for state in [until(5), until(6), until(9)] {
         let mut stored = golden(COMMIT_V3);
@@ -180,7 +180,7 @@ fn an_open_lead_of_a_former_system_is_in_the_snapshot_by_its_name() {
 }
 
 #[test]
-fn what_is_personal_is_taken_out_and_all_else_stays() {
+fn removing_personal_data_keeps_everything_else() {
     for facts in [every_kind(), every_other_kind()] {
         let (mut stored, ..) = commit(&facts);
         stored.shadow = true;
@@ -196,15 +196,15 @@ fn what_is_personal_is_taken_out_and_all_else_stays() {
             (cleared.effects.clone(), cleared.last, cleared.shadow),
             (stored.effects, stored.last, true)
         );
-        assert_eq!(cleared.without_personal_data().unwrap(), cleared, "once is enough");
+        assert_eq!(cleared.without_personal_data().unwrap(), cleared, "removal is idempotent");
     }
     let corrupt = StoredCommit { facts: "[]".to_owned(), ..golden(COMMIT_V1) };
     assert!(corrupt.without_personal_data().is_err());
 }
 
-/// As an older version of the software left it.
+/// An older version of the software emptied commits in this form.
 #[test]
-fn an_emptied_commit_keeps_its_key_its_effects_and_a_pointer() {
+fn an_emptied_commit_keeps_its_key_and_effects() {
     let (stored, _, effects) = commit(&every_kind());
     let stored = StoredCommit { facts: String::new(), snapshot: None, emptied_by: Some(9), ..stored };
     let read = stored::decode(&stored).unwrap();
@@ -218,7 +218,7 @@ fn an_emptied_commit_keeps_its_key_its_effects_and_a_pointer() {
 }
 
 #[track_caller]
-fn is_written_as(facts: &[Fact], golden_text: &str) {
+fn assert_written_as(facts: &[Fact], golden_text: &str) {
     let (stored, ..) = commit(facts);
     let golden = golden(golden_text);
     let same = |one: &str, other: &str| {
@@ -226,7 +226,7 @@ fn is_written_as(facts: &[Fact], golden_text: &str) {
         assert_eq!(one, other);
     };
     same(&stored.facts, &golden.facts);
-    // A snapshot is a cache: that of an older fold is written no more.
+    // A snapshot is a cache; snapshots of an older fold are no longer written.
     if golden.format == stored::FORMAT {
         same(&stored.snapshot.unwrap(), &golden.snapshot.unwrap());
     }
@@ -243,14 +243,14 @@ fn fields_of_later_versions_are_ignored() {
 }
 
 #[test]
-fn an_effect_holds_nothing_personal() {
+fn stored_effects_contain_no_personal_data() {
     let (stored, ..) = commit(&every_kind());
     let effects = stored.effects.unwrap().to_lowercase();
     assert!(!effects.contains("canary") && !effects.contains("+61"));
 }
 
 #[test]
-fn a_snapshot_that_cannot_be_used_is_left_out_and_the_facts_stay() {
+fn an_unusable_snapshot_is_ignored_and_the_facts_are_read() {
     let (good, ..) = commit(&every_kind());
     let with = |snapshot: &str| StoredCommit { snapshot: Some(snapshot.to_owned()), ..good.clone() };
     let text = good.snapshot.clone().unwrap();
@@ -268,7 +268,7 @@ fn a_snapshot_that_cannot_be_used_is_left_out_and_the_facts_stay() {
 }
 
 #[test]
-fn facts_that_cannot_be_read_are_an_error_and_never_guessed() {
+fn unreadable_facts_are_an_error() {
     let (good, ..) = commit(&every_kind());
     let newer = StoredCommit { format: 4, ..good.clone() };
     assert!(matches!(stored::decode(&newer), Err(Undecodable::NewerFormat { format: 4, .. })));
@@ -287,7 +287,7 @@ fn facts_that_cannot_be_read_are_an_error_and_never_guessed() {
 }
 
 #[test]
-fn the_largest_batch_of_the_largest_events_fits_an_item_many_times() {
+fn the_largest_batch_takes_less_than_a_quarter_of_an_item() {
     let mut largest = made("car-1");
     let id = "x".repeat(128);
     largest.offer = domain::OfferId::parse(&id).unwrap();

@@ -1,5 +1,5 @@
-//! What SES tells of e-mails, as its developer guide shows it ("Examples of event data that Amazon SES publishes to Amazon
-//! SNS"), with our tags.
+//! SES's delivery events, taken from its developer guide ("Examples of event data that Amazon SES publishes to Amazon
+//! SNS") with our tags added.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
@@ -13,7 +13,7 @@ fn sample(name: &str) -> String {
     fs::read_to_string(path).unwrap()
 }
 
-/// A sample with one place changed; `null` takes it out.
+/// A sample with one field changed, or removed if `value` is `null`.
 fn changed(name: &str, place: &str, value: Value) -> String {
     let mut json: Value = serde_json::from_str(&sample(name)).unwrap();
     let (parent, field) = place.rsplit_once('/').unwrap();
@@ -37,7 +37,7 @@ fn receipt(kind: Kind) -> Notice {
 }
 
 #[test]
-fn every_event_type_says_what_became_of_which_attempt() {
+fn every_event_type_decodes_to_its_kind_and_attempt() {
     let time = |time: &str| time.parse().unwrap();
     for (name, kind) in [
         ("send", Kind::Sent),
@@ -55,7 +55,7 @@ fn every_event_type_says_what_became_of_which_attempt() {
 }
 
 #[test]
-fn every_complaint_but_not_spam_is_one() {
+fn every_complaint_except_not_spam_is_a_complaint() {
     let at = "2026-11-24T08:41:02.669Z".parse().unwrap();
     let of_type = |kind: Value| decode(&changed("complaint", "/complaint/complaintFeedbackType", kind));
     for kind in ["not-spam", "Not-Spam"] {
@@ -68,7 +68,7 @@ fn every_complaint_but_not_spam_is_one() {
 }
 
 #[test]
-fn what_else_a_receipt_holds_harms_nothing() {
+fn other_content_of_an_event_is_ignored() {
     let at = "2026-11-24T08:41:02.669Z".parse().unwrap();
     let recipients: Vec<Value> =
         (0..500).map(|index| json!({ "emailAddress": format!("buyer-{index}@example.com") })).collect();
@@ -85,7 +85,7 @@ fn what_else_a_receipt_holds_harms_nothing() {
 }
 
 #[test]
-fn what_concerns_no_attempt_of_ours_is_told_apart_from_what_cannot_be_read() {
+fn foreign_events_are_distinguished_from_unreadable_ones() {
     assert_eq!(decode(&sample("open")), Ok(Notice::OtherType));
     assert_eq!(decode(&changed("send", "/eventType", json!("Forwarded"))), Ok(Notice::OtherType));
     for tag in ["buyer", "effect", "nonce"] {
@@ -97,7 +97,7 @@ fn what_concerns_no_attempt_of_ours_is_told_apart_from_what_cannot_be_read() {
 }
 
 #[test]
-fn what_cannot_be_read_names_the_place_and_never_the_value() {
+fn errors_name_the_place_and_never_the_value() {
     let ours = |text: &str| json!([text]);
     for (body, place) in [
         (changed("send", "/eventType", Value::Null), "eventType"),
@@ -125,13 +125,13 @@ fn what_cannot_be_read_names_the_place_and_never_the_value() {
     for body in ["null", "[]", "\"Send\"", "{}"] {
         assert_eq!(decode(body), Err(Unreadable::Field("eventType")), "{body}");
     }
-    let said = Unreadable::Field("mail.tags.buyer").to_string();
-    assert_eq!(said, "mail.tags.buyer: missing, or not as SES writes it");
+    let text = Unreadable::Field("mail.tags.buyer").to_string();
+    assert_eq!(text, "mail.tags.buyer: is missing or not in SES's format");
 }
 
 #[test]
-fn the_tags_that_are_sent_are_the_tags_that_are_read() {
-    // The longest ids there are, in characters of four bytes where they may be.
+fn tags_round_trip_and_fit_the_limit_of_ses() {
+    // The buyer id has the maximum length, and the effect key a character of two bytes.
     let buyer = "b".repeat(128);
     let mut body: Value = serde_json::from_str(&sample("send")).unwrap();
     for (name, value) in [("buyer", buyer.as_str()), ("effect", "accepted-email/ö/1"), ("nonce", "n")] {

@@ -1,4 +1,4 @@
-//! The published JSON Schemas, the published examples and this code say the same.
+//! The published JSON Schemas, the published examples and this code agree.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ fn json_files(folder: &str) -> Vec<(String, Value)> {
     files
 }
 
-/// Validators by event type, `offer.made.v1` and so on.
+/// The validators in a folder by event type, such as `offer.made.v1`.
 fn schemas(folder: &str) -> BTreeMap<String, Validator> {
     json_files(folder)
         .into_iter()
@@ -44,7 +44,7 @@ fn schemas(folder: &str) -> BTreeMap<String, Validator> {
 }
 
 #[test]
-fn there_is_a_schema_for_every_type_and_no_other() {
+fn every_event_type_has_a_schema() {
     let mut types = TYPES.map(str::to_owned).to_vec();
     types.sort();
     assert_eq!(schemas("incoming").into_keys().collect::<Vec<_>>(), types);
@@ -55,7 +55,7 @@ fn there_is_a_schema_for_every_type_and_no_other() {
 }
 
 #[test]
-fn every_valid_incoming_example_validates_and_decodes_to_what_it_says() {
+fn valid_incoming_examples_match_their_schema_and_decode() {
     let schemas = schemas("incoming");
     for (name, example) in json_files("examples/valid/incoming") {
         let schema = &schemas[example["type"].as_str().unwrap()];
@@ -71,14 +71,17 @@ fn every_valid_incoming_example_validates_and_decodes_to_what_it_says() {
 }
 
 #[test]
-fn every_invalid_incoming_example_is_refused_by_both_and_no_value_is_repeated() {
+fn invalid_incoming_examples_are_refused_by_schema_and_decoder() {
     let schemas = schemas("incoming");
     for (name, example) in json_files("examples/invalid/incoming") {
         let event = &example["event"];
         let refusal = incoming::decode(&event.to_string()).expect_err(&name);
         match event["type"].as_str().and_then(|kind| schemas.get(kind)) {
             Some(schema) => {
-                assert!(!schema.is_valid(event), "{name}: the schema takes it, the code says {refusal}");
+                assert!(
+                    !schema.is_valid(event),
+                    "{name}: the schema accepts it, the code refuses: {refusal}"
+                );
                 assert_eq!(refusal.reason(), "not-an-offer-event", "{name}");
             }
             None => assert!(matches!(refusal.reason(), "unknown-type" | "not-an-offer-event"), "{name}"),
@@ -92,7 +95,7 @@ fn every_invalid_incoming_example_is_refused_by_both_and_no_value_is_repeated() 
 }
 
 #[test]
-fn a_refusal_tells_all_that_is_wrong_at_once() {
+fn a_refusal_lists_every_violation() {
     let body =
         r#"{"specversion":"0.3","id":"a/b","type":"offer.made.v1","data":{"buyerId":"b","offerVersion":2}}"#;
     let refusal = incoming::decode(body).unwrap_err();
@@ -115,12 +118,12 @@ fn a_refusal_tells_all_that_is_wrong_at_once() {
 }
 
 #[test]
-fn what_is_no_event_at_all_is_refused_with_its_own_reason() {
+fn bodies_that_are_not_events_are_refused_with_their_own_reason() {
     let reason = |body: &str| incoming::decode(body).unwrap_err().reason();
     assert_eq!(reason(""), "not-json");
     assert_eq!(reason("\u{0}"), "not-json");
-    assert_eq!(reason(&"[".repeat(50_000)), "not-json", "a list without end");
-    assert_eq!(reason(r#"{"id":"\ud83d"#), "not-json", "cut within a text");
+    assert_eq!(reason(&"[".repeat(50_000)), "not-json", "an unterminated array");
+    assert_eq!(reason(r#"{"id":"\ud83d"#), "not-json", "cut within a string");
     assert_eq!(reason(&format!("\"{}\"", "x".repeat(incoming::LARGEST_BODY))), "too-large");
     assert_eq!(reason("[]"), "not-an-offer-event");
     assert_eq!(reason("7"), "not-an-offer-event");
@@ -135,7 +138,7 @@ fn what_is_no_event_at_all_is_refused_with_its_own_reason() {
 }
 
 #[test]
-fn every_sales_message_validates_against_its_schema() {
+fn every_sales_message_matches_its_schema() {
     let schemas = schemas("outgoing");
     for (name, example) in json_files("examples/valid/outgoing") {
         let schema = &schemas[example["type"].as_str().unwrap()];
@@ -169,7 +172,7 @@ fn every_sales_message_validates_against_its_schema() {
 }
 
 #[test]
-fn a_lead_of_an_offer_whose_car_the_former_system_did_not_know_names_none_and_no_quote_is_asked_for() {
+fn an_unknown_car_is_left_out_of_leads_and_never_quoted() {
     let schemas = schemas("outgoing");
     let mut state = State::default();
     let made = state.fold(&made("car-1"));
@@ -191,22 +194,23 @@ fn message(effect: &Effect, head: &State) -> Option<Value> {
 }
 
 #[test]
-fn a_sales_message_holds_only_characters_that_sqs_takes() {
+fn sales_messages_contain_only_characters_that_sqs_accepts() {
     let mut person = testkit::contact();
     person.name = "A\u{fffe}d\u{ffff}a\u{0}".to_owned();
     let mut state = State::default();
     let effects = state.fold(&testkit::made_by("car-1", person.clone()));
     let text = sales_message(&buyer("b"), &effects[0], &state, Timestamp::UNIX_EPOCH).unwrap();
-    let is_taken = |character: char| matches!(character, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-    assert!(text.chars().all(is_taken), "{text:?}");
+    let is_accepted = |character: char| matches!(character, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+    assert!(text.chars().all(is_accepted), "{text:?}");
     let message: Value = serde_json::from_str(&text).unwrap();
-    assert_eq!(message["data"]["contact"]["name"], person.name, "and says the same");
+    assert_eq!(message["data"]["contact"]["name"], person.name, "escaping keeps the content");
 }
 
-/// What the published schema takes of a former system's answers, the decoder takes, and the other way round; but for three rules
-/// that a schema has no words for.
+/// The published schema and the decoder accept the same answers of the former system, except for rules that a JSON
+/// Schema cannot express: the decoder also refuses an answer about another buyer and an acceptance later than the
+/// offer's version.
 #[test]
-fn answers_of_a_former_system_are_taken_as_the_schema_says() {
+fn answer_schema_and_decoder_accept_the_same_answers() {
     let schema = &json_files("former")[0].1;
     let validator = jsonschema::options().should_validate_formats(true).build(schema).unwrap();
     let good: Value = serde_json::from_str(
@@ -270,13 +274,13 @@ fn answers_of_a_former_system_are_taken_as_the_schema_says() {
         }
     }
     for variant in variants {
-        let taken = contract::legacy::decode(&buyer("buyer-7"), variant.to_string().as_bytes());
+        let decoded = contract::legacy::decode(&buyer("buyer-7"), variant.to_string().as_bytes());
         let is_beyond_schemas = variant["buyerId"] != "buyer-7"
             || variant["offers"][0]["acceptedVersion"].as_u64()
                 > variant["offers"][0]["offerVersion"].as_u64();
         assert!(
-            taken.is_ok() == validator.is_valid(&variant) || is_beyond_schemas && taken.is_err(),
-            "{variant}: {taken:?}"
+            decoded.is_ok() == validator.is_valid(&variant) || is_beyond_schemas && decoded.is_err(),
+            "{variant}: {decoded:?}"
         );
     }
 }

@@ -1,31 +1,32 @@
 use crate::{Event, State};
 
-/// How many early events one buyer may have. Beyond that a sender is broken, and the event is a dead letter.
+/// The largest number of events held for one buyer. With more, the sender is broken and the event becomes a dead
+/// letter.
 pub const HELD_LIMIT: usize = 50;
 
-/// What an incoming event is to a buyer's state.
+/// How an incoming event relates to a buyer's state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrival {
-    /// The offer's next version: record and apply it.
+    /// The event has the offer's next version: record and apply it.
     Next,
-    /// A later version: record and hold it.
+    /// The event has a later version: record and hold it.
     Early,
-    /// Already applied or held, with the same content, or so long ago that its content is not remembered: nothing to do.
+    /// The event is already applied or held with the same content, or its digest is no longer remembered: ignore it.
     Duplicate,
-    /// Already applied or held with other content: the sender contradicts itself.
+    /// The event's version is already applied or held with different content: the sender contradicts itself.
     Contradiction,
-    /// It was declared void: somebody decided that it would never come.
+    /// An operator declared the event's version void.
     Voided,
-    /// A later version while [`HELD_LIMIT`] events wait.
+    /// The event has a later version, but [`HELD_LIMIT`] events are already held.
     TooManyHeld,
 }
 
 impl State {
-    /// Tells what an event is to this state, without changing it.
+    /// Classifies an event against this state without changing the state.
     #[must_use]
     pub fn arrival_of(&self, event: &Event) -> Arrival {
         let next = self.next_version_of(&event.offer);
-        // By the version that was reached, not by the next one: at the last number there is, those are the same.
+        // Compare with the version reached, not with the next one: at the highest number the two are equal.
         let remembered = if self.version_of(&event.offer) >= Some(event.version) {
             let offer = self.offers.get(&event.offer);
             if offer.is_some_and(|offer| offer.is_void(event.version)) {

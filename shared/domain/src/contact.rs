@@ -1,15 +1,16 @@
 use std::fmt;
 
-/// How a buyer can be reached, as given with an offer. The one place where personal data lives.
+/// A buyer's contact details, as given with an offer. Apart from the reasons of rejections, they are the only personal
+/// data in the domain.
 ///
-/// `Debug` shows nothing of it, so that no log line or error text can.
+/// `Debug` prints none of it, so that log lines and error texts cannot leak it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Contact {
-    /// As the buyer typed it: any text.
+    /// The name as the buyer typed it: any text.
     pub name: String,
-    /// As the buyer typed it: validated only when a mail is to be sent.
+    /// The e-mail address as the buyer typed it. It is validated only before an e-mail is sent.
     pub email: String,
-    /// As the buyer typed it.
+    /// The phone number as the buyer typed it.
     pub phone: Option<String>,
 }
 

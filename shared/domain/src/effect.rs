@@ -1,56 +1,56 @@
 use crate::fold::Before;
 use crate::{BuyerId, CloseReason, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, State};
 
-/// Something to do outside, as a value.
+/// Something to do in an outside system, as a value.
 ///
-/// It names the offer concerned, not the person: who is reached is looked up in the buyer's state when the effect
-/// is performed, so that a stored effect holds no personal data.
+/// An effect names the offer, not the person. The contact is looked up in the buyer's state when the effect is
+/// performed, so a stored effect holds no personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Effect {
-    /// The sequence number of the arrival that called for it.
+    /// The sequence of the fact that called for the effect.
     pub sequence: Sequence,
     /// What to do.
     pub kind: EffectKind,
 }
 
-/// What there is to do outside.
+/// The kinds of effects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EffectKind {
-    /// Sales message `quote.requested.v1`: a quote per offer.
+    /// The sales message `quote.requested.v1`, once per offer.
     QuoteRequest {
-        /// The offer to quote for.
+        /// The offer that needs a quote.
         offer: OfferId,
     },
-    /// Sales message `lead.opened.v1`.
+    /// The sales message `lead.opened.v1`.
     LeadOpened {
-        /// The lead.
+        /// The lead that opened.
         lead: LeadId,
-        /// The offer whose contact is the lead's.
+        /// The offer whose contact becomes the lead's contact.
         offer: OfferId,
     },
-    /// Sales message `lead.closed.v1`.
+    /// The sales message `lead.closed.v1`.
     LeadClosed {
-        /// The lead.
+        /// The lead that closed.
         lead: LeadId,
-        /// Why.
+        /// Why it closed.
         reason: CloseReason,
     },
-    /// E-mail to the buyer: an offer was accepted.
+    /// The e-mail that informs the buyer of an accepted offer.
     AcceptedEmail {
         /// The accepted offer.
         offer: OfferId,
         /// The version of the acceptance.
         accepted_at: OfferVersion,
     },
-    /// E-mail to the buyer: ask for a quote. One per buyer for all offers, ever.
+    /// The e-mail that invites the buyer to ask for a quote. Each buyer gets at most one, over all offers and all time.
     QuoteInvitation {
-        /// The offer whose contact is written to.
+        /// The offer whose contact receives it.
         offer: OfferId,
     },
 }
 
 impl EffectKind {
-    /// Whether it is an e-mail; all others are messages to the sales team.
+    /// Whether the effect is an e-mail. All others are messages to the sales team.
     #[must_use]
     pub const fn is_email(&self) -> bool {
         match self {
@@ -59,7 +59,7 @@ impl EffectKind {
         }
     }
 
-    /// The word for this kind in metrics and logs.
+    /// The name of this kind in metrics and logs.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -73,7 +73,7 @@ impl EffectKind {
 }
 
 impl Effect {
-    /// The name under which it happens once, within its buyer.
+    /// The effect key: among all effects of one buyer, each key happens at most once.
     #[must_use]
     pub fn key(&self) -> String {
         match &self.kind {
@@ -87,7 +87,7 @@ impl Effect {
         }
     }
 
-    /// `<buyer>/<key>`: the name under which it happens once, everywhere.
+    /// `<buyer>/<key>`: the effect's globally unique id.
     #[must_use]
     pub fn id(&self, buyer: &BuyerId) -> String {
         format!("{buyer}/{}", self.key())
@@ -95,9 +95,10 @@ impl Effect {
 }
 
 impl State {
-    /// Whether the reason for an effect still holds in this state.
+    /// Whether this state still calls for an effect.
     ///
-    /// A closing always does: an earlier attempt may have announced the opening and crashed before it could record that.
+    /// A closing is always called for: an earlier attempt may have announced the opening and crashed before recording
+    /// it.
     #[must_use]
     pub fn still_calls_for(&self, effect: &EffectKind) -> bool {
         match effect {
@@ -111,10 +112,11 @@ impl State {
         }
     }
 
-    /// The effect as this state calls for it under the same key; `None` if its reason no longer holds.
+    /// The effect that this state calls for under the same key, or `None` if it no longer calls for one.
     ///
-    /// The invitation belongs to the low lead that is open in this state: to its offer and to the sequence number of its
-    /// opening, whichever opening the effect comes from. All other effects are called for as they are.
+    /// An invitation is rewritten to the low lead that is open in this state: it takes that lead's offer and the
+    /// sequence of that lead's opening, even if an earlier opening caused the effect. All other effects are returned
+    /// unchanged.
     #[must_use]
     pub fn calls_for(&self, effect: &Effect) -> Option<Effect> {
         if !self.still_calls_for(&effect.kind) {
@@ -129,11 +131,11 @@ impl State {
     }
 }
 
-/// The effects of one arrival: the difference between the leads that were open before it and those that are open after its
-/// whole chain, and quotes for offers that are open for the first time.
+/// The effects of one fact: the difference between the leads that were open before it and those that are open after the
+/// whole chain it releases, plus quotes for offers that are open for the first time.
 ///
-/// Closings come before openings, so that whoever reads in order never sees a low lead beside a high one. `reason` tells why
-/// the high lead of an offer closed, or the low lead.
+/// Closings precede openings, so a consumer that reads in order never sees a low lead beside a high one. `reason`
+/// returns why the high lead of the given offer closed, or, without an offer, why the low lead closed.
 pub(crate) fn effects_of(
     before: &Before,
     after: &mut State,

@@ -1,22 +1,22 @@
 use crate::{CarId, Contact, EventId, OfferId, OfferVersion};
 
-/// A fact of the offer system about one offer, past tense.
+/// An event of the offer system: something that happened to one offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// The offer it is about.
+    /// The offer that changed.
     pub offer: OfferId,
-    /// The offer's count of changes: says where this event belongs, whenever it arrives.
+    /// The offer's version after the change. It determines the event's place in the order, whenever the event arrives.
     pub version: OfferVersion,
     /// What happened.
     pub change: OfferChange,
-    /// The sender's name for it; no rule reads it.
+    /// The sender's id of the event. No rule reads it.
     pub id: EventId,
-    /// When it happened by the sender's clock, RFC 3339; no rule reads it, for order never comes from clocks.
+    /// When it happened by the sender's clock, in RFC 3339. No rule reads it: order never comes from clocks.
     pub time: Option<String>,
 }
 
 impl Event {
-    /// The same event as it may be recorded of a buyer who is to be forgotten: without contact and free text.
+    /// The event without contact and free text, as it may be recorded for an erased buyer.
     #[must_use]
     pub fn without_personal_data(&self) -> Self {
         let change = match &self.change {
@@ -37,24 +37,24 @@ pub enum OfferChange {
     Made {
         /// The car.
         car: CarId,
-        /// How to reach the buyer about this offer. An event of an erased buyer is recorded without it.
+        /// The buyer's contact details for this offer. Events of an erased buyer are recorded without them.
         contact: Option<Contact>,
     },
-    /// The seller accepted it.
+    /// The seller accepted the offer.
     Accepted,
-    /// The seller took the acceptance back.
+    /// The seller withdrew the acceptance.
     AcceptanceWithdrawn,
-    /// The seller rejected it.
+    /// The seller rejected the offer.
     Rejected {
-        /// The seller's words, if any.
+        /// The seller's own words, if any.
         reason: Option<String>,
     },
-    /// The buyer took it back.
+    /// The buyer withdrew the offer.
     Withdrawn,
 }
 
 impl OfferChange {
-    /// The word for this kind of change, as it is stored and digested.
+    /// The name of this kind of change, as it is stored and hashed into the digest.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -66,7 +66,8 @@ impl OfferChange {
         }
     }
 
-    /// A fingerprint of the type and its data: two events of one offer version with other digests contradict each other.
+    /// A fingerprint of the type and its data. Two events of the same offer version contradict each other if their
+    /// digests differ.
     #[must_use]
     pub fn digest(&self) -> Digest {
         let hash = Hash::EMPTY.and(self.name());
@@ -84,7 +85,8 @@ impl OfferChange {
     }
 }
 
-/// 48 bits of FNV-1a over length-prefixed fields. It is stored, so it must never change; std's hasher may.
+/// 48 bits of FNV-1a over length-prefixed fields. Digests are stored, so the algorithm must never change; the standard
+/// library's hasher gives no such guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digest(pub [u8; 6]);
 
@@ -92,7 +94,7 @@ pub struct Digest(pub [u8; 6]);
 struct Hash(u64);
 
 impl Hash {
-    /// All 64 bits, folded.
+    /// Folds all 64 bits into 48.
     const fn digest(self) -> Digest {
         let [_, _, bytes @ ..] = (self.0 ^ (self.0 >> 48)).to_be_bytes();
         Digest(bytes)
@@ -116,10 +118,10 @@ impl Hash {
     }
 }
 
-/// Where FNV-1a begins.
+/// The offset basis of FNV-1a for 64 bits.
 pub(crate) const FNV_1A_START: u64 = 0xcbf2_9ce4_8422_2325;
 
-/// FNV-1a, gone on with from a hash before. What comes of it is stored or chosen by, so it must never change.
+/// Continues an FNV-1a hash over more bytes. Its results are stored or select buyers, so it must never change.
 pub(crate) fn fnv_1a(hash: u64, bytes: &[u8]) -> u64 {
     const PRIME: u64 = 0x0000_0100_0000_01b3;
     bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))

@@ -1,33 +1,34 @@
 use crate::{Event, Known, OfferId, OfferVersion, Stage, State};
 
-/// An entry of a stream; each takes one sequence number.
+/// An entry of a stream. Each fact takes one sequence number.
 ///
-/// Some carry what a former system answered. That is part of history, not a cache: a later fold reads it as it was written.
+/// Some facts carry an answer of the former system. That answer is part of history, not a cache: a later fold reads it
+/// as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fact {
-    /// What the offer system told.
+    /// An event of the offer system.
     Event(Event),
-    /// What a former system knows of the buyer, who stays with it: recorded in shadow.
+    /// The former system's answer about a buyer that it keeps. Recorded in shadow.
     Migrated(Box<Known>),
-    /// What a former system answered when it handed the buyer over: its last word. The buyer is ours from here on.
+    /// The former system's final answer, with which it handed the buyer over. The buyer is live from here on.
     HandedOver(Box<Known>),
-    /// Versions of an offer, up to this one, that will never come.
+    /// All missing versions of an offer up to `through` will never come.
     Voided {
-        /// Which offer.
+        /// The offer with the gap.
         offer: OfferId,
         /// The last version that is given up.
         through: OfferVersion,
     },
-    /// What was recorded in shadow does not count any more: the former system is asked again. Written by an older version of
-    /// the software it carries a state with which the buyer goes on, live.
+    /// Everything recorded in shadow stops counting, and the former system is asked again. If an older version of the
+    /// software wrote it, it carries the state from which the buyer continues, live.
     Reset(Option<Box<State>>),
-    /// The buyer is to be forgotten: no contact and no free text is kept. Written by an older version of the software it carries
-    /// all that was known but who it was, for what came before it was emptied.
+    /// The buyer is erased: no contact and no free text is kept. If an older version of the software wrote it, it
+    /// carries the state without contact details, because that version emptied the earlier commits.
     Erased(Option<Box<State>>),
 }
 
 impl Fact {
-    /// The word for this kind of fact, as it is stored and shown.
+    /// The name of this kind of fact, as it is stored and displayed.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -40,7 +41,7 @@ impl Fact {
         }
     }
 
-    /// The event, if it is one.
+    /// The event, if the fact is one.
     #[must_use]
     pub const fn event(&self) -> Option<&Event> {
         match self {
@@ -53,7 +54,7 @@ impl Fact {
         }
     }
 
-    /// Whether the state after it needs nothing of what was recorded before, but the sequence number.
+    /// Whether the state after this fact is independent of all earlier facts, apart from the sequence.
     #[must_use]
     pub const fn is_fresh_start(&self) -> bool {
         match self {
@@ -66,8 +67,8 @@ impl Fact {
         }
     }
 
-    /// The same without contacts and free text, as it stays in the stream of a buyer who is to be forgotten. Followed by
-    /// [`Fact::Erased`] it leads to the same state.
+    /// The fact without contacts and free text, as it remains in the stream of an erased buyer. Followed by
+    /// [`Fact::Erased`], it folds to the same state as the original.
     #[must_use]
     pub fn without_personal_data(&self) -> Self {
         let forgotten = |state: &Option<Box<State>>| {
@@ -94,9 +95,10 @@ impl From<Event> for Fact {
 }
 
 impl State {
-    /// Leaves out who the buyer is. Offers keep stage, version and car; nobody can be reached about them, so no lead is open.
+    /// Removes the buyer's personal data. Offers keep stage, version and car. Without contacts, no lead remains open.
     ///
-    /// What depends on contacts becomes the same for all: so it does not matter whether they were taken out before.
+    /// Every field that may depend on a contact gets a fixed value, so the result is the same whether or not contacts
+    /// were removed from the facts beforehand.
     pub(crate) fn forget_who(&mut self) {
         self.is_erased = true;
         self.low_lead = None;

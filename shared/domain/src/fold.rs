@@ -8,7 +8,7 @@ use crate::{
 };
 
 impl State {
-    /// The state after one more recorded fact, with the effects that it calls for. See [`State::fold`].
+    /// Folds one recorded fact into the state and returns the effects it calls for. See [`State::fold`].
     pub fn fold_fact(&mut self, fact: &Fact) -> Vec<Effect> {
         match fact {
             Fact::Event(event) => self.fold(event),
@@ -36,14 +36,15 @@ impl State {
         }
     }
 
-    /// The state after one more recorded event, with the effects that its arrival calls for.
+    /// Folds one recorded event into the state and returns the effects that its arrival calls for.
     ///
-    /// The event takes the next sequence number. If it is its offer's next version it is applied, then every
-    /// held successor that now fits (the chain); if it is a later one it is held. Effects are the difference
-    /// between before the arrival and after its whole chain, so what a held successor undoes is never decided.
+    /// The event takes the next sequence number. If it has its offer's next version, it is applied, followed by every
+    /// held successor that it releases (the chain). If it has a later version, it is held. Effects are the difference
+    /// between the state before the arrival and the state after the whole chain, so a change that a held successor
+    /// reverts has no effects.
     ///
-    /// Total and silent: history is not argued with. An event that is already contained only takes its number.
-    /// Nothing is performed here; whoever folds again simply drops the effects.
+    /// The fold is total: history is not questioned. An event that the state already contains only takes its sequence
+    /// number. Nothing is performed here; a replay discards the returned effects.
     pub fn fold(&mut self, event: &Event) -> Vec<Effect> {
         self.begin_fact();
         let next = self.next_version_of(&event.offer);
@@ -65,7 +66,7 @@ impl State {
         effects_of(&before, self, |_, _| CloseReason::of(&last))
     }
 
-    /// What a former system knows is known here too. It announces all of that, so it calls for nothing.
+    /// Merges the former system's answer. The former system announces everything in it, so it has no effects here.
     fn fold_migrated(&mut self, known: &Known) {
         self.begin_fact();
         let before = Before::of(self, self.offers.keys().chain(known.offers.keys()));
@@ -75,10 +76,10 @@ impl State {
         self.name_leads(&before, None);
     }
 
-    /// The buyer is ours from here on. What the former system announced stands, under its names; the difference between that and
-    /// what this state calls for is what there is to do.
+    /// Takes the buyer over. Leads that the former system announced keep its names; the effects are the difference
+    /// between those leads and the leads that this state calls for.
     ///
-    /// Source of the rules: `docs/adr/0021-beside-the-former-system.md`, a model that was searched exhaustively.
+    /// Source of the rules: `docs/adr/0021-beside-the-former-system.md`, whose model was searched exhaustively.
     fn fold_handed_over(&mut self, known: &Known) -> Vec<Effect> {
         self.begin_fact();
         self.merge(known, OnSameVersion::Ours);
@@ -94,11 +95,12 @@ impl State {
         let before = Before { offers: announced.collect(), low_lead };
         for id in before.offers.keys() {
             let theirs = known.offers.get(id);
-            let stands = theirs.filter(|theirs| self.keeps_former_lead(id, theirs));
+            let kept = theirs.filter(|theirs| self.keeps_former_lead(id, theirs));
             self.offers.change(id, |offer| {
                 offer.is_quoted = theirs.is_some();
-                offer.former_lead = stands.and_then(|theirs| theirs.former_lead.clone());
-                // A lead of ours is named by the acceptance that holds; the former system may have had one for an earlier one.
+                offer.former_lead = kept.and_then(|theirs| theirs.former_lead.clone());
+                // Our lead is named by the current acceptance; the former system may have opened one for an earlier
+                // acceptance.
                 if let Stage::Accepted { at, since } = &mut offer.stage {
                     *at = *since;
                 }
@@ -109,7 +111,7 @@ impl State {
         effects_of(&before, self, CloseReason::at_handover)
     }
 
-    /// A gap is closed: held events in it are applied, what is missing is void, and the chain goes on behind it.
+    /// Closes a gap: held events inside it are applied, missing versions become void, and the chain behind it follows.
     fn fold_voided(&mut self, offer: &OfferId, through: OfferVersion) -> Vec<Effect> {
         self.begin_fact();
         let before = Before::of(self, [offer]);
@@ -139,7 +141,7 @@ impl State {
         self.offers.begin_and_change(&event.offer, begin, |offer| offer.apply(event));
     }
 
-    /// Applies the held events that follow the offer's version without a gap; tells the last one's change.
+    /// Applies the held events that follow the offer's version without a gap, and returns the change of the last one.
     pub(crate) fn apply_chain(&mut self, offer: &OfferId) -> Option<OfferChange> {
         let mut last = None;
         let mut next = self.next_version_of(offer);
@@ -154,7 +156,8 @@ impl State {
         last
     }
 
-    /// A lead open before and after an arrival keeps its name, whatever the chain did in between; a new one gets its own.
+    /// Names the open leads. A lead open both before the fact and after its chain keeps its name; a new lead gets a new
+    /// one.
     fn name_leads(&mut self, before: &Before, cause: Option<&OfferId>) {
         for (id, was) in &before.offers {
             let Some(named) = was.accepted_at else { continue };
@@ -170,7 +173,8 @@ impl State {
         self.name_low_lead(None, cause);
     }
 
-    /// Names the low lead if one is called for: as it was called, or as the former system calls the one that is open there.
+    /// Opens, keeps or closes the low lead. An open one keeps its name, or takes the name `there` that the former
+    /// system gave to its own open low lead.
     fn name_low_lead(&mut self, there: Option<&FormerLeadId>, cause: Option<&OfferId>) {
         let named = self.low_lead.take();
         let former = named.as_ref().and_then(|low| low.former.as_ref()).or(there).cloned();
@@ -191,7 +195,7 @@ impl State {
     }
 }
 
-/// What effects need to know of the state before an arrival: the offers that it may change, and the low lead.
+/// The part of the state before a fact that effects are computed from: the offers that may change, and the low lead.
 pub(crate) struct Before {
     pub(crate) offers: BTreeMap<OfferId, OfferBefore>,
     pub(crate) low_lead: Option<LeadId>,

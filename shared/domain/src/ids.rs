@@ -1,13 +1,13 @@
-//! Names and numbers. An id is parsed once, at the border, and is valid from then on.
+//! Ids and numbers. An id is parsed once, where it enters the system, and is valid from then on.
 
 use std::fmt;
 
 use crate::event::{FNV_1A_START, fnv_1a};
 
-/// The longest id in characters: what SQS takes as a message group.
+/// The maximum length of an id in characters: the limit of an SQS message group id.
 const LONGEST: usize = 128;
 
-/// Why a text is no id.
+/// The error for a text that is not a valid id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 128 visible ASCII characters without '/'")]
 pub struct InvalidId;
@@ -21,7 +21,7 @@ fn checked(text: &str) -> Result<String, InvalidId> {
     }
 }
 
-/// Names of one kind: the same text as another kind of name is another type.
+/// Defines one type per kind of id, so that ids of different kinds cannot be confused.
 macro_rules! ids {
     ($($(#[$what:meta])* $id:ident;)*) => {$(
         $(#[$what])*
@@ -29,7 +29,7 @@ macro_rules! ids {
         pub struct $id(String);
 
         impl $id {
-            /// Takes 1 to 128 visible ASCII characters without `/`.
+            /// Parses an id of 1 to 128 visible ASCII characters without `/`.
             ///
             /// # Errors
             /// [`InvalidId`] for any other text.
@@ -37,7 +37,7 @@ macro_rules! ids {
                 checked(text).map(Self)
             }
 
-            /// The id as it was given.
+            /// The id exactly as it was parsed.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -53,40 +53,43 @@ macro_rules! ids {
 }
 
 ids! {
-    /// Who makes offers; the name of a stream and of a message group.
+    /// The id of a buyer, who makes offers. It also names the buyer's stream and message group.
     BuyerId;
-    /// One offer for one car.
+    /// The id of one offer for one car.
     OfferId;
-    /// What a former system calls a lead of its own. Without `/`, so it is never the name of a lead of ours.
+    /// The former system's name for one of its leads. It contains no `/`, so it never equals the name of a lead of
+    /// ours.
     FormerLeadId;
-    /// A listed car.
+    /// The id of a listed car.
     CarId;
-    /// The sender's own name for one event. Kept for people who trace; no rule reads it.
+    /// The sender's id of one event. It is kept for tracing; no rule reads it.
     EventId;
 }
 
 impl BuyerId {
-    /// Which hundredth of all buyers this one belongs to, 0 to 99, by a stable hash: the same for ever.
+    /// The hundredth of all buyers that this buyer belongs to, 0 to 99. The hash is stable, so the answer never
+    /// changes.
     #[must_use]
     pub fn hundredth(&self) -> u64 {
         let hash = fnv_1a(FNV_1A_START, self.0.as_bytes());
-        // Folded, so that ids that differ in their last letter only are spread as well.
+        // Fold the upper half in, so that ids which differ only in their last letter are spread as well.
         (hash ^ (hash >> 32)) % 100
     }
 }
 
-/// The offer's own count of changes, given by the sender: 1, 2, 3 … without gaps.
+/// The sender's count of an offer's changes: 1, 2, 3 … without gaps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OfferVersion(u32);
 
 impl OfferVersion {
-    /// The version of every `made`, and of nothing else.
+    /// The version of every `made` event, and of no other event.
     pub const FIRST: Self = Self(1);
 
-    /// The last version that an incoming event may have: signed 32-bit integers end here. A stored one may be higher.
+    /// The highest version that an incoming event may have: the largest signed 32-bit integer. A stored one may be
+    /// higher.
     pub const LAST: Self = Self(2_147_483_647);
 
-    /// `None` for 0: versions count from 1.
+    /// The version with this number, or `None` for 0: versions count from 1.
     #[must_use]
     pub const fn new(number: u32) -> Option<Self> {
         if number == 0 { None } else { Some(Self(number)) }
@@ -98,20 +101,20 @@ impl OfferVersion {
         self.0
     }
 
-    /// The version after this one; the last one is its own successor, so that nothing ever wraps round.
+    /// The version after this one. The highest number is its own successor, so the count never wraps around.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
-    /// The version before this one, if there is one.
+    /// The version before this one, or `None` for the first.
     #[must_use]
     pub const fn previous(self) -> Option<Self> {
         Self::new(self.0.saturating_sub(1))
     }
 }
 
-/// A position in a buyer's stream, from 1 without gaps. 0 is the position before the first fact.
+/// The position of a fact in a buyer's stream, counted from 1 without gaps. 0 is the position before the first fact.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Sequence(u64);
 

@@ -2,18 +2,18 @@ use std::collections::BTreeMap;
 
 use crate::{FormerLeadId, Offer, OfferId, Stage, State};
 
-/// What a former system says of a buyer.
+/// The former system's answer about a buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Known {
-    /// Its offers. An accepted one has the name of its high lead if that is open there.
+    /// The buyer's offers. An accepted offer names its high lead if that lead is open in the former system.
     pub offers: BTreeMap<OfferId, Offer>,
-    /// The name of the low lead that is open there.
+    /// The name of the low lead, if it is open in the former system.
     pub low_lead: Option<FormerLeadId>,
-    /// Whether it has invited the buyer to a quote.
+    /// Whether the former system has invited the buyer to ask for a quote.
     pub was_invited: bool,
 }
 
-/// Which side is right about an offer that both know at the same version.
+/// Which side wins when both know an offer at the same version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OnSameVersion {
     Theirs,
@@ -21,7 +21,7 @@ pub(crate) enum OnSameVersion {
 }
 
 impl Known {
-    /// The same as it may be recorded of a buyer who is to be forgotten: without contacts.
+    /// The answer without contacts, as it may be recorded for an erased buyer.
     #[must_use]
     pub fn without_personal_data(&self) -> Self {
         let mut known = self.clone();
@@ -33,8 +33,8 @@ impl Known {
 }
 
 impl State {
-    /// Takes over what a former system knows better: of each offer the newer version. What is held goes on top, and a known
-    /// contact or car stays known. Leads get no names here.
+    /// Merges the former system's offers: the newer version of each offer wins, and held events that follow it are
+    /// applied. A known contact or car is never lost. Leads are not named here.
     pub(crate) fn merge(&mut self, known: &Known, on_same_version: OnSameVersion) {
         for (id, theirs) in &known.offers {
             let begin = || Offer { former_lead: None, is_quoted: true, ..theirs.clone() };
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// Whether the high lead that a former system opened for this offer stays open: no newer acceptance took its place.
+    /// Whether the high lead that the former system opened for this offer stays open. A newer acceptance replaces it.
     pub(crate) fn keeps_former_lead(&self, id: &OfferId, theirs: &Offer) -> bool {
         let stage = self.offers.get(id).map(|offer| offer.stage);
         !self.is_erased && matches!(stage, Some(Stage::Accepted { since, .. }) if since <= theirs.version)

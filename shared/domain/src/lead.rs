@@ -2,15 +2,15 @@ use std::fmt;
 
 use crate::{FormerLeadId, OfferChange, OfferId, OfferVersion, Sequence, Stage, State};
 
-/// What a sales lead is called, unique within its buyer: `low/<sequence>`, `high/<offer>/<version>`, or as a former system
-/// called it that opened it.
+/// The name of a sales lead, unique within its buyer: `low/<sequence>`, `high/<offer>/<version>`, or the name that the
+/// former system gave to a lead it opened.
 ///
-/// A lead once closed never reopens: the next one has another name.
+/// A closed lead never reopens: the next lead has another name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LeadId {
-    /// The one low lead of the buyer.
+    /// The buyer's low lead, of which at most one is open.
     Low {
-        /// The sequence number at which it opened.
+        /// The sequence at which it opened.
         opened_at: Sequence,
     },
     /// The high lead of an accepted offer.
@@ -20,17 +20,18 @@ pub enum LeadId {
         /// The version of the acceptance.
         accepted_at: OfferVersion,
     },
-    /// A lead that a former system opened, and that was open when the buyer was handed over. Only ever closed by us.
+    /// A lead that the former system opened and that was open when the buyer was handed over. Leadstream only closes
+    /// it.
     Former {
-        /// Its name there.
+        /// Its name in the former system.
         id: FormerLeadId,
-        /// How urgent it is, which the name does not say.
+        /// Its urgency, which the name does not contain.
         priority: Priority,
     },
 }
 
 impl LeadId {
-    /// How urgent a lead of this name is.
+    /// The urgency of the lead.
     #[must_use]
     pub const fn priority(&self) -> Priority {
         match self {
@@ -40,7 +41,8 @@ impl LeadId {
         }
     }
 
-    /// Reads what `Display` writes of our own leads; `None` for a former system's, whose name has no `/`.
+    /// Parses the name that `Display` writes for our own leads. Returns `None` for a former lead, whose name has no
+    /// `/`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once('/')? {
@@ -67,10 +69,10 @@ impl fmt::Display for LeadId {
     }
 }
 
-/// How urgent a lead is.
+/// The urgency of a lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Priority {
-    /// A quote is offered by mail.
+    /// The buyer is invited by e-mail to ask for a quote.
     Low,
     /// The sales team phones the buyer.
     High,
@@ -86,7 +88,7 @@ impl Priority {
         }
     }
 
-    /// Reads what [`Priority::name`] writes.
+    /// Parses the output of [`Priority::name`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Low, Self::High].into_iter().find(|priority| priority.name() == name)
@@ -96,16 +98,16 @@ impl Priority {
 /// The open low lead of a buyer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LowLead {
-    /// The sequence number at which it opened, or at which the buyer was handed over with it.
+    /// The sequence at which it opened, or at which the buyer was handed over with it.
     pub opened_at: Sequence,
-    /// The offer whose event opened it; its contact is the lead's.
+    /// The offer whose event opened it. The lead's contact is that offer's contact.
     pub offer: OfferId,
-    /// Its name, if a former system opened it.
+    /// Its name in the former system, if that system opened it.
     pub former: Option<FormerLeadId>,
 }
 
 impl LowLead {
-    /// Its name.
+    /// The name of the lead.
     #[must_use]
     pub fn id(&self) -> LeadId {
         match &self.former {
@@ -118,24 +120,24 @@ impl LowLead {
 /// Why a lead closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseReason {
-    /// An offer was accepted, so the low lead gave way.
+    /// An offer was accepted, which replaces the low lead by a high one.
     OfferAccepted,
-    /// The acceptance behind the lead was taken back.
+    /// The acceptance that opened the lead was withdrawn.
     AcceptanceWithdrawn,
     /// The seller rejected the offer.
     OfferRejected,
     /// The buyer withdrew the offer.
     OfferWithdrawn,
-    /// The buyer is to be forgotten.
+    /// The buyer was erased.
     Erased,
-    /// A former system opened the lead, and its offer was over when the buyer was handed over.
+    /// The former system opened the lead, and its offer was already closed when the buyer was handed over.
     HandedOver,
-    /// The buyer was handed over anew by a former system. No longer written.
+    /// The former system handed the buyer over again. No longer written.
     Reset,
 }
 
 impl CloseReason {
-    /// The reason that a change gives. A `made` closes nothing; it is told as a withdrawal so that the function is total.
+    /// The reason that a change gives. A `made` closes no lead; mapping it to a withdrawal keeps the function total.
     pub(crate) const fn of(change: &OfferChange) -> Self {
         match change {
             OfferChange::Accepted => Self::OfferAccepted,
@@ -145,9 +147,9 @@ impl CloseReason {
         }
     }
 
-    /// Why a lead that a former system opened is over when its buyer is handed over: the high one of this offer, or the low one.
+    /// Why a former lead closes when its buyer is handed over: the high lead of `offer`, or the low lead without one.
     ///
-    /// Whether the seller rejected an offer or the buyer took it back is not known of one that closed.
+    /// A closed offer does not record whether the seller rejected it or the buyer withdrew it, hence `HandedOver`.
     pub(crate) fn at_handover(state: &State, offer: Option<&OfferId>) -> Self {
         if state.is_erased {
             return Self::Erased;
@@ -159,7 +161,7 @@ impl CloseReason {
         }
     }
 
-    /// The word for it in messages.
+    /// The name of the reason in messages.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -173,7 +175,7 @@ impl CloseReason {
         }
     }
 
-    /// Reads what [`CloseReason::name`] writes.
+    /// Parses the output of [`CloseReason::name`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [

@@ -1,7 +1,7 @@
-//! The rules of Leadstream: what a buyer's offers are, which leads are open, what must be told to the world.
+//! The rules of Leadstream: the state of a buyer's offers, the leads that are open, and the effects they call for.
 //!
 //! Everything here is a pure function of its arguments: no AWS, no JSON, no clock, no randomness, no async.
-//! The rules come from the design (`ARCHITECTURE.md`, "The rules"); each is a test under `tests/`.
+//! The rules come from the design (`ARCHITECTURE.md`, "The rules"); each has a test under `tests/`.
 
 mod arrival;
 mod contact;

@@ -4,51 +4,52 @@ use crate::{
     CarId, Contact, Digest, Event, FormerLeadId, LeadId, OfferChange, OfferId, OfferVersion, Priority,
 };
 
-/// How many of an offer's latest versions keep their digest in the state: as many as a batch has events, so that a batch that
-/// comes again is compared without a read. Of a closed offer only the last one does. What is older counts as a repeat whatever
-/// it says: what was recorded first stays in either case.
+/// How many of an offer's latest versions keep their digest in the state: as many as a batch has events, so that a
+/// redelivered batch is compared without a read. A closed offer keeps only its last digest. Older versions count as
+/// duplicates regardless of content: the first recorded version stays in either case.
 pub const REMEMBERED_DIGESTS: usize = 10;
 
-/// Where an offer stands.
+/// The stage of an offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
-    /// Made, and neither accepted nor closed.
+    /// Made, and neither accepted nor closed; also after its acceptance was withdrawn.
     Pending,
     /// Accepted by the seller.
     Accepted {
-        /// The version that names its high lead and its e-mail.
+        /// The version in the name of the offer's high lead, `high/<offer>/<version>`, and in the key of its e-mail.
         at: OfferVersion,
-        /// The acceptance that holds. It is later than `at` where an acceptance was taken back and given again within one
-        /// chain: the lead was open before and after it, and keeps its name.
+        /// The version of the current acceptance. It is later than `at` if an acceptance was withdrawn and repeated
+        /// within one chain: the lead was open before and after the chain, and keeps its name.
         since: OfferVersion,
     },
     /// Rejected or withdrawn.
     Closed,
 }
 
-/// One offer as its events up to `version` leave it.
+/// The state of one offer after its events up to `version`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
-    /// Where it stands.
+    /// The offer's stage.
     pub stage: Stage,
     /// The last version applied.
     pub version: OfferVersion,
     /// The car, unless the event that named it was declared void.
     pub car: Option<CarId>,
-    /// Whom to reach. An offer without a contact opens no lead and has no effects.
+    /// The buyer's contact for this offer. An offer without a contact opens no lead and has no effects.
     pub contact: Option<Contact>,
-    /// The name of its high lead, if a former system opened it.
+    /// The name of its high lead, if the former system opened it.
     pub former_lead: Option<FormerLeadId>,
-    /// Whether a quote was requested for it: by us when it was first open, or by a former system that knew it.
+    /// Whether a quote was requested: by us when the offer was first open, or by the former system if it knew the
+    /// offer.
     pub is_quoted: bool,
-    /// Digests of the latest [`REMEMBERED_DIGESTS`] versions; of the last one only, once it is closed.
+    /// Digests of the latest [`REMEMBERED_DIGESTS`] versions; only of the last one, once the offer is closed.
     pub digests: BTreeMap<OfferVersion, Digest>,
-    /// Versions that were declared void: first and last of each gap.
+    /// Versions that were declared void: the first and last version of each gap.
     pub voided: BTreeMap<OfferVersion, OfferVersion>,
 }
 
 impl Offer {
-    /// An offer of which this is the last version so far, and no more is known: as when its first versions are void.
+    /// An offer at this version with nothing else known, as when its first versions are void.
     #[must_use]
     pub const fn unknown(version: OfferVersion) -> Self {
         Self {
@@ -69,10 +70,10 @@ impl Offer {
         self.voided.range(..=version).next_back().is_some_and(|(_, last)| version <= *last)
     }
 
-    /// The offer after one more of its events.
+    /// Applies one more event to the offer.
     ///
-    /// Total on purpose: the sender is the authority on offers, and order was settled by the offer
-    /// version before this is called.
+    /// The function is total on purpose: the sender is the authority on offers, and the offer version has settled the
+    /// order before this call.
     pub(crate) fn apply(&mut self, event: &Event) {
         self.stage = match (&event.change, self.stage) {
             (OfferChange::Made { .. } | OfferChange::AcceptanceWithdrawn, _) => Stage::Pending,
@@ -97,14 +98,14 @@ impl Offer {
         }
     }
 
-    /// Whether this offer, being pending, calls for the buyer's low lead.
+    /// Whether the offer is pending and has a contact, and so calls for the buyer's low lead.
     #[must_use]
     pub fn is_pending(&self) -> bool {
         self.stage == Stage::Pending && self.contact.is_some()
     }
 
-    /// The version that names its high lead and its e-mail, while that lead is open: while it is accepted and can be phoned
-    /// about, or a former system opened the lead.
+    /// The version that names the offer's high lead and its e-mail, while that lead is open: while the offer is
+    /// accepted and either has a contact or the former system opened its lead.
     #[must_use]
     pub const fn accepted_at(&self) -> Option<OfferVersion> {
         match self.stage {
@@ -113,7 +114,7 @@ impl Offer {
         }
     }
 
-    /// Its high lead, while that is open. `id` is the offer's own.
+    /// The offer's high lead, while it is open. `id` is the id of this offer.
     #[must_use]
     pub fn high_lead(&self, id: &OfferId) -> Option<LeadId> {
         let accepted_at = self.accepted_at()?;
@@ -123,7 +124,7 @@ impl Offer {
         })
     }
 
-    /// Whether a quote may be requested: it is open, and it is known who asks.
+    /// Whether a quote may be requested: the offer is pending or accepted, and has a contact.
     #[must_use]
     pub(crate) const fn wants_quote(&self) -> bool {
         self.contact.is_some() && matches!(self.stage, Stage::Pending | Stage::Accepted { .. })

@@ -3,22 +3,22 @@ use std::ops::Deref;
 
 use crate::{Offer, OfferId, Stage};
 
-/// A buyer's offers by id. They are read like a map, and changed here only: how many of them call for a lead is counted along, so
-/// that one more event of a buyer with thousands of offers asks none of the others.
+/// A buyer's offers by id. They can be read like a map, but only the methods here change them: these keep a count of
+/// the offers that call for a lead, so that an event of a buyer with thousands of offers examines only one of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Offers {
     by_id: BTreeMap<OfferId, Offer>,
     calling: Calling,
 }
 
-/// How many offers call for a lead.
+/// How many offers call for a lead, by kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Calling {
     /// Pending offers with a contact.
     pending: usize,
-    /// Pending offers without one.
+    /// Pending offers without a contact.
     unreachable: usize,
-    /// Offers with a high lead.
+    /// Accepted offers with a high lead.
     accepted: usize,
 }
 
@@ -42,7 +42,7 @@ impl Calling {
 }
 
 impl Offers {
-    /// Changes one offer, if it is known.
+    /// Changes one offer. Returns `None` if the offer is unknown.
     pub fn change<T>(&mut self, id: &OfferId, change: impl FnOnce(&mut Offer) -> T) -> Option<T> {
         let offer = self.by_id.get_mut(id)?;
         let before = Calling::of(offer);
@@ -51,7 +51,7 @@ impl Offers {
         Some(changed)
     }
 
-    /// Changes one offer, which begins as this one if it is not known.
+    /// Changes one offer, which is created by `begin` first if it is unknown.
     pub fn begin_and_change<T>(
         &mut self,
         id: &OfferId,
@@ -79,12 +79,12 @@ impl Offers {
         }
     }
 
-    /// Whether some offer is pending that calls for the low lead; with `without_contact`, one without a contact does too.
+    /// Whether some pending offer calls for the low lead. With `without_contact`, offers without a contact count too.
     pub(crate) const fn has_pending(&self, without_contact: bool) -> bool {
         self.calling.pending > 0 || without_contact && self.calling.unreachable > 0
     }
 
-    /// Whether some offer has a high lead.
+    /// Whether some accepted offer has a high lead.
     pub(crate) const fn has_accepted(&self) -> bool {
         self.calling.accepted > 0
     }

@@ -2,28 +2,28 @@ use std::collections::BTreeMap;
 
 use crate::{Event, LeadId, LowLead, OfferId, OfferVersion, Offers, Sequence};
 
-/// What a buyer's stream folds to. `State::default()` is a buyer of whom nothing is known.
+/// The state of a buyer: the fold of its stream. `State::default()` is the state of an unknown buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct State {
-    /// The last fact's sequence number.
+    /// The sequence of the last fact.
     pub sequence: Sequence,
-    /// Every offer ever known, closed ones too: their versions recognise what is repeated.
+    /// Every offer ever known, including closed ones: their versions identify duplicates.
     pub offers: Offers,
-    /// Early events, waiting for their predecessors.
+    /// Early events that wait for their predecessors.
     pub held: BTreeMap<OfferId, BTreeMap<OfferVersion, Event>>,
-    /// The name of the low lead while it is open; whether it is open is asked of the offers.
+    /// The low lead while it is open. The offers determine whether it is open; this field keeps its name.
     pub low_lead: Option<LowLead>,
-    /// Whether a former system has invited this buyer to a quote already.
+    /// Whether the former system has already invited this buyer to ask for a quote.
     pub was_invited: bool,
-    /// Whether this buyer is to be forgotten: nothing personal is recorded any more.
+    /// Whether this buyer is erased: no personal data is recorded any more.
     pub is_erased: bool,
-    /// Whether the answer of a former system about this buyer is recorded.
+    /// Whether the former system's answer about this buyer is recorded.
     pub is_asked: bool,
 }
 
 impl State {
-    /// The buyer's low lead is open while some offer is pending and none is accepted. One that a former system opened needs no
-    /// contact to stay open.
+    /// Whether the offers call for a low lead: some offer is pending and none is accepted. A low lead that the former
+    /// system opened needs no contact to stay open.
     #[must_use]
     pub fn has_low_lead(&self) -> bool {
         self.calls_for_low_lead(self.low_lead.as_ref().is_some_and(|low| low.former.is_some()))
@@ -33,19 +33,19 @@ impl State {
         self.offers.has_pending(is_open_there) && !self.has_high_lead()
     }
 
-    /// A high lead is open for each accepted offer.
+    /// Whether some high lead is open. Each accepted offer has one.
     #[must_use]
     pub const fn has_high_lead(&self) -> bool {
         self.offers.has_accepted()
     }
 
-    /// All open leads: the low one first, then the high ones by offer.
+    /// All open leads: first the low one, then the high ones ordered by offer.
     pub fn open_leads(&self) -> impl Iterator<Item = LeadId> + '_ {
         let high = self.offers.iter().filter_map(|(id, offer)| offer.high_lead(id));
         self.low_lead.iter().map(LowLead::id).chain(high)
     }
 
-    /// Whether this very lead is open.
+    /// Whether the lead with exactly this name is open.
     #[must_use]
     pub fn is_open(&self, lead: &LeadId) -> bool {
         match lead {
@@ -57,7 +57,7 @@ impl State {
         }
     }
 
-    /// The last version applied of this offer, if it is known.
+    /// The last applied version of this offer, if the offer is known.
     #[must_use]
     pub fn version_of(&self, offer: &OfferId) -> Option<OfferVersion> {
         self.offers.get(offer).map(|offer| offer.version)
@@ -69,13 +69,13 @@ impl State {
         self.version_of(offer).map_or(OfferVersion::FIRST, OfferVersion::next)
     }
 
-    /// Whether nothing is known of the buyer but the sequence number: nothing was recorded, or nothing since a reset.
+    /// Whether the state holds nothing but the sequence: no fact was recorded, or none since a reset.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         *self == Self { sequence: self.sequence, ..Self::default() }
     }
 
-    /// How many early events wait.
+    /// The number of held events.
     #[must_use]
     pub fn held_count(&self) -> usize {
         self.held.values().map(BTreeMap::len).sum()

@@ -1,11 +1,12 @@
-//! Names of effects: two effects have one name only if they are the same, whatever buyers and offers are called.
+//! Effect ids are unique: two effects have equal ids only if they are the same effect, for any ids of buyers and
+//! offers.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{BuyerId, CloseReason, Effect, EffectKind, LeadId, OfferId, OfferVersion, Sequence};
 use proptest::prelude::*;
 
-/// Any id, and those that look like a piece of a name.
+/// Arbitrary ids, including ids that look like a part of an effect id.
 fn id() -> impl Strategy<Value = String> {
     prop_oneof![
         "[!-.0-~]{1,2}",
@@ -15,7 +16,7 @@ fn id() -> impl Strategy<Value = String> {
     ]
 }
 
-/// An effect, and all that its name must tell apart.
+/// An effect, and everything that its id must distinguish.
 fn effect() -> impl Strategy<Value = (Effect, (u8, String, u64))> {
     (0u8..7, id(), 1u32..4).prop_map(|(kind, offer, number)| {
         let id = OfferId::parse(&offer).unwrap();
@@ -23,7 +24,7 @@ fn effect() -> impl Strategy<Value = (Effect, (u8, String, u64))> {
         let low = LeadId::Low { opened_at: Sequence::new(u64::from(number)) };
         let high = LeadId::High { offer: id.clone(), accepted_at: version };
         let reason = CloseReason::OfferWithdrawn;
-        let (kind, told) = match kind {
+        let (kind, identity) = match kind {
             0 => (EffectKind::QuoteRequest { offer: id }, (0, offer, 0)),
             1 => (EffectKind::LeadOpened { lead: low, offer: id }, (1, String::new(), u64::from(number))),
             2 => (EffectKind::LeadOpened { lead: high, offer: id }, (2, offer, u64::from(number))),
@@ -34,23 +35,24 @@ fn effect() -> impl Strategy<Value = (Effect, (u8, String, u64))> {
             }
             _ => (EffectKind::QuoteInvitation { offer: id }, (6, String::new(), 0)),
         };
-        (Effect { sequence: Sequence::new(u64::from(number)), kind }, told)
+        (Effect { sequence: Sequence::new(u64::from(number)), kind }, identity)
     })
 }
 
 proptest! {
     #[test]
-    fn two_effects_have_one_name_only_if_they_are_the_same(
+    fn effect_ids_are_equal_only_for_the_same_effect(
         (buyer, other_buyer) in (id(), id()).prop_flat_map(|(one, other)| {
             (Just(one.clone()), prop_oneof![Just(one), Just(other)])
         }),
-        (one, told) in effect(),
-        (other, other_told) in effect(),
+        (one, identity) in effect(),
+        (other, other_identity) in effect(),
     ) {
-        let name = one.id(&BuyerId::parse(&buyer).unwrap());
-        let other_name = other.id(&BuyerId::parse(&other_buyer).unwrap());
-        prop_assert_eq!(name == other_name, buyer == other_buyer && told == other_told);
-        // The longest id twice, words, a version: far from what any queue takes.
-        prop_assert!(name.len() <= 128 + "/accepted-email/".len() + 128 + "/4294967295".len());
+        let effect_id = one.id(&BuyerId::parse(&buyer).unwrap());
+        let other_effect_id = other.id(&BuyerId::parse(&other_buyer).unwrap());
+        prop_assert_eq!(effect_id == other_effect_id, buyer == other_buyer && identity == other_identity);
+        // The longest effect id has two ids of 128 characters, fixed words and a version; no system limits it so
+        // tightly.
+        prop_assert!(effect_id.len() <= 128 + "/accepted-email/".len() + 128 + "/4294967295".len());
     }
 }

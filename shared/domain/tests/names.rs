@@ -1,4 +1,5 @@
-//! Names and numbers: what they may be, and how they are written. They are stored and told, so they never change.
+//! Ids, numbers and names: which values are valid, and how they are written. They are stored and sent, so they never
+//! change.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use domain::{
@@ -20,7 +21,7 @@ fn high(name: &str, accepted_at: u32) -> LeadId {
 }
 
 #[test]
-fn an_id_is_kept_and_shown_as_it_was_given() {
+fn ids_are_kept_and_displayed_unchanged() {
     for text in ["a", "0", "!#$%&'()*+,-.:;<=>?@[\\]^_`{|}~\"", &"x".repeat(128)] {
         let read = [
             BuyerId::parse(text).map(|id| (id.as_str().to_owned(), id.to_string())),
@@ -36,7 +37,7 @@ fn an_id_is_kept_and_shown_as_it_was_given() {
 }
 
 #[test]
-fn a_text_that_is_empty_too_long_or_not_visible_ascii_or_has_a_slash_is_no_id() {
+fn ids_reject_empty_long_invisible_non_ascii_and_slashed_texts() {
     for text in ["", "/", "a/b", "a b", "a\n", "\u{7f}", "ä", "\0", &"x".repeat(129)] {
         assert_eq!(BuyerId::parse(text), Err(InvalidId), "{text:?}");
         assert_eq!(OfferId::parse(text), Err(InvalidId), "{text:?}");
@@ -47,7 +48,7 @@ fn a_text_that_is_empty_too_long_or_not_visible_ascii_or_has_a_slash_is_no_id() 
 }
 
 #[test]
-fn sequences_count_from_one_and_versions_too_and_neither_wraps_round() {
+fn sequences_and_versions_count_from_one_and_never_wrap_around() {
     assert_eq!((Sequence::START.get(), Sequence::START.next().get()), (0, 1));
     assert_eq!(Sequence::new(7).get(), 7);
     assert_eq!(Sequence::new(7).next().to_string(), "8");
@@ -58,7 +59,7 @@ fn sequences_count_from_one_and_versions_too_and_neither_wraps_round() {
 }
 
 #[test]
-fn a_lead_is_named_by_what_opened_it_and_read_back_from_its_name() {
+fn lead_names_identify_what_opened_them_and_parse_back() {
     for (lead, name, priority) in
         [(low(3), "low/3", Priority::Low), (high("car-1", 2), "high/car-1/2", Priority::High)]
     {
@@ -72,7 +73,7 @@ fn a_lead_is_named_by_what_opened_it_and_read_back_from_its_name() {
 }
 
 #[test]
-fn words_for_changes_reasons_and_priorities_are_those_of_the_stored_format_and_the_contract() {
+fn stored_names_of_changes_reasons_and_priorities_are_fixed() {
     let changes = [made("c"), accepted("c").v(2), acceptance_withdrawn("c").v(3), rejected("c").v(4)];
     let names = changes.map(|event| event.change.name());
     assert_eq!(names, ["made", "accepted", "acceptance-withdrawn", "rejected"]);
@@ -90,7 +91,7 @@ fn words_for_changes_reasons_and_priorities_are_those_of_the_stored_format_and_t
 }
 
 #[test]
-fn an_effect_is_known_by_its_buyer_and_key_and_told_by_its_kind() {
+fn an_effect_id_is_its_buyer_and_key() {
     let id = || offer("car-1");
     for (kind, id, name, is_email) in [
         (EffectKind::QuoteRequest { offer: id() }, "ada/quote/car-1", "quote-request", false),
@@ -115,9 +116,10 @@ fn an_effect_is_known_by_its_buyer_and_key_and_told_by_its_kind() {
     }
 }
 
-/// FNV-1a over length-prefixed fields, folded to 48 bits, worked out by hand and by another program.
+/// The expected values are FNV-1a over length-prefixed fields, folded to 48 bits, computed by hand and by another
+/// program.
 #[test]
-fn a_digest_is_what_it_was_when_it_was_stored() {
+fn digests_never_change() {
     let digests = [
         made("car-1").change.digest(),
         accepted("car-1").v(2).change.digest(),
@@ -130,7 +132,7 @@ fn a_digest_is_what_it_was_when_it_was_stored() {
 }
 
 #[test]
-fn only_the_lead_of_that_very_name_is_open() {
+fn a_lead_is_open_only_under_its_exact_name() {
     let mut state = State::default();
     state.fold(&made("car-1"));
     assert!(state.is_open(&low(1)) && !state.is_open(&low(2)));
@@ -142,18 +144,18 @@ fn only_the_lead_of_that_very_name_is_open() {
 }
 
 #[test]
-fn an_offer_with_nobody_to_reach_is_no_lead() {
+fn an_offer_without_a_contact_calls_for_no_lead() {
     let mut state = State::default();
     state.fold(&made("car-1"));
     state.offers.change(&offer("car-1"), |offer| offer.contact = None);
     assert!(!state.offers[&offer("car-1")].is_pending() && !state.has_low_lead());
-    let stage = Stage::Accepted { at: version(2), since: version(2) };
-    state.offers.change(&offer("car-1"), |offer| offer.stage = stage);
+    let accepted = Stage::Accepted { at: version(2), since: version(2) };
+    state.offers.change(&offer("car-1"), |offer| offer.stage = accepted);
     assert!(state.offers[&offer("car-1")].accepted_at().is_none() && !state.has_high_lead());
 }
 
 #[test]
-fn a_lead_of_a_former_system_keeps_its_name_and_is_none_of_ours() {
+fn former_leads_keep_their_names_and_do_not_parse_as_ours() {
     for priority in [Priority::Low, Priority::High] {
         let lead = LeadId::Former { id: FormerLeadId::parse("low:7").unwrap(), priority };
         assert_eq!((lead.to_string().as_str(), lead.priority()), ("low:7", priority));
@@ -164,7 +166,7 @@ fn a_lead_of_a_former_system_keeps_its_name_and_is_none_of_ours() {
 }
 
 #[test]
-fn a_fact_is_known_by_its_kind_and_only_an_event_has_one() {
+fn every_fact_has_a_name_and_only_events_contain_an_event() {
     let state = || Some(Box::new(State::default()));
     let known = || Box::new(Known::default());
     let event = made("car-1");

@@ -1,7 +1,8 @@
 //! "We will always result in the same state regardless of a glitch in order of delivery": every permutation of a
 //! history, with repeats, ends in the same offers and open leads.
 //!
-//! What is expected is worked out here a second time, from the *set* of events alone, sharing no code with the fold.
+//! A second implementation computes the expected result here from the *set* of events alone; it shares no code with the
+//! fold.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -11,7 +12,7 @@ use domain::{Arrival, EffectKind, Event, LeadId, OfferChange, OfferId, OfferVers
 use proptest::prelude::*;
 use testkit::{acceptance_withdrawn, accepted, made, rejected, withdrawn};
 
-/// Offers with their version and stage; high leads by offer; whether the low lead is open.
+/// The offers with their version and stage, the offers with a high lead, and whether the low lead is open.
 type Ending = (BTreeMap<OfferId, (u32, &'static str)>, BTreeSet<OfferId>, bool);
 
 fn expected(events: &[Event]) -> Ending {
@@ -60,7 +61,8 @@ fn end_of(head: &State) -> Ending {
     (offers, high, low)
 }
 
-/// Folds in this order, repeating every third event at once and all of them at the end, as a recorder would.
+/// Folds the events in this order. Every third event is offered again at once and all of them at the end, as an SQS
+/// redelivery would do; each must be a duplicate.
 fn check(order: &[&Event], expected: &Ending) {
     let mut state = State::default();
     let mut decided = BTreeSet::new();
@@ -70,9 +72,9 @@ fn check(order: &[&Event], expected: &Ending) {
         assert!(matches!(state.arrival_of(event), Arrival::Next | Arrival::Early));
         let effects = state.fold(event);
         for effect in &effects {
-            // The quote invitation is decided whenever the low lead opens; its one key makes it one mail.
-            let once = !matches!(effect.kind, EffectKind::QuoteInvitation { .. });
-            assert!(decided.insert(effect.key()) || !once, "decided twice: {}", effect.key());
+            // Each opening of the low lead calls for the invitation; its single key makes it a single e-mail.
+            let is_unique = !matches!(effect.kind, EffectKind::QuoteInvitation { .. });
+            assert!(decided.insert(effect.key()) || !is_unique, "decided twice: {}", effect.key());
             match &effect.kind {
                 EffectKind::LeadOpened { lead, .. } => assert!(open.insert(lead.to_string())),
                 EffectKind::LeadClosed { lead, .. } => assert!(open.remove(&lead.to_string())),
@@ -81,13 +83,16 @@ fn check(order: &[&Event], expected: &Ending) {
                 | EffectKind::QuoteInvitation { .. } => {}
             }
         }
-        let told: BTreeSet<String> = state.open_leads().map(|lead| lead.to_string()).collect();
-        assert_eq!(open, told, "openings and closings add up to the open leads");
+        let listed: BTreeSet<String> = state.open_leads().map(|lead| lead.to_string()).collect();
+        assert_eq!(open, listed, "openings and closings add up to the open leads");
         if end_of(&before).1 == end_of(&state).1 && end_of(&before).2 == end_of(&state).2 {
             let changed = effects.iter().any(|effect| {
                 matches!(effect.kind, EffectKind::LeadOpened { .. } | EffectKind::AcceptedEmail { .. })
             });
-            assert!(!changed, "an arrival after which the same leads are open opens none and mails nobody");
+            assert!(
+                !changed,
+                "an arrival that leaves the same leads open opens none and sends no acceptance e-mail"
+            );
         }
         if position % 3 == 0 {
             assert_is_repeat(&state, event);
@@ -107,7 +112,7 @@ fn assert_is_repeat(state: &State, event: &Event) {
     assert_eq!(state.arrival_of(event), Arrival::Duplicate);
 }
 
-/// Heap's algorithm.
+/// Checks every permutation of the events, by Heap's algorithm, and returns their number.
 fn for_every_permutation(events: &[Event]) -> usize {
     fn permute(order: &mut Vec<&Event>, size: usize, expected: &Ending, count: &mut usize) {
         if size <= 1 {
@@ -127,7 +132,7 @@ fn for_every_permutation(events: &[Event]) -> usize {
 }
 
 #[test]
-fn all_40320_orders_of_eight_events_over_three_offers_end_alike() {
+fn all_40320_orders_of_eight_events_end_in_the_same_state() {
     let history = [
         made("car-1"),
         accepted("car-1").v(2),
@@ -142,7 +147,7 @@ fn all_40320_orders_of_eight_events_over_three_offers_end_alike() {
 }
 
 #[test]
-fn all_40320_orders_of_eight_events_with_a_gap_end_alike() {
+fn all_40320_orders_with_a_gap_end_in_the_same_state() {
     let history = [
         made("car-1"),
         accepted("car-1").v(2),
@@ -156,7 +161,7 @@ fn all_40320_orders_of_eight_events_with_a_gap_end_alike() {
     assert_eq!(for_every_permutation(&history), 40_320);
 }
 
-/// Up to 8 events over up to 3 offers: each offer a run of versions, with perhaps one missing.
+/// Up to 8 events of up to 3 offers. Each offer has consecutive versions, of which one may be missing.
 fn history() -> impl Strategy<Value = Vec<Event>> {
     let change = prop_oneof![4 => Just(0), 2 => Just(1), 1 => Just(2), 1 => Just(3)];
     let offer = (proptest::collection::vec(change, 0..4), proptest::option::weighted(0.2, 0..4_usize));
@@ -187,12 +192,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_order_of_a_short_history_ends_alike(history in history().prop_filter("short", |events| events.len() <= 6)) {
+    fn every_order_of_a_short_history_ends_in_the_same_state(
+        history in history().prop_filter("short", |events| events.len() <= 6)
+    ) {
         for_every_permutation(&history);
     }
 
     #[test]
-    fn many_orders_of_any_history_end_alike(
+    fn shuffled_histories_end_in_the_same_state(
         (history, order) in history().prop_flat_map(|events| {
             let places: Vec<usize> = (0..events.len()).collect();
             (Just(events), Just(places).prop_shuffle())
@@ -207,7 +214,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn all_40320_orders_of_any_eight_events_end_alike(
+    fn all_40320_orders_of_any_eight_events_end_in_the_same_state(
         history in history().prop_filter("eight events", |events| events.len() == 8)
     ) {
         prop_assert_eq!(for_every_permutation(&history), 40_320);
@@ -215,13 +222,13 @@ proptest! {
 }
 
 #[test]
-fn offer_versions_never_wrap_round() {
+fn offer_versions_never_wrap_around() {
     let last = OfferVersion::new(u32::MAX).unwrap();
     assert_eq!(last.next(), last);
 }
 
 #[test]
-fn no_version_is_next_once_it_is_reached() {
+fn a_version_once_reached_is_never_next_again() {
     for number in [1, OfferVersion::LAST.get(), u32::MAX] {
         let event = testkit::accepted("car-1").v(number);
         let mut state = State::default();

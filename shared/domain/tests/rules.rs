@@ -1,4 +1,4 @@
-//! The rules of the design, section 2, one test each.
+//! The rules in `ARCHITECTURE.md`, "The rules", one test each.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -103,7 +103,7 @@ fn every_accepted_offer_has_a_high_lead_of_its_own() {
 }
 
 #[test]
-fn taking_an_acceptance_back_returns_the_buyer_to_low_with_a_new_lead() {
+fn withdrawing_an_acceptance_opens_a_new_low_lead() {
     let when = given(&[made("car-1"), accepted("car-1").v(2)]).when(&acceptance_withdrawn("car-1").v(3));
     assert_eq!(reason_of(&when), [CloseReason::AcceptanceWithdrawn]);
     when.then_effects(&["closed/high/car-1/2", "opened/low/3", "quote-email"]).then_open(&["low/3"]);
@@ -125,7 +125,7 @@ fn the_last_offer_closing_closes_the_low_lead() {
 }
 
 #[test]
-fn a_pending_offer_brings_the_buyer_back_to_low_when_the_accepted_one_goes() {
+fn a_pending_offer_opens_a_low_lead_when_the_accepted_one_closes() {
     given(&[made("car-1"), made("car-2"), accepted("car-1").v(2)])
         .when(&rejected("car-1").v(3))
         .then_effects(&["closed/high/car-1/2", "opened/low/4", "quote-email"])
@@ -133,7 +133,7 @@ fn a_pending_offer_brings_the_buyer_back_to_low_when_the_accepted_one_goes() {
 }
 
 #[test]
-fn an_early_event_is_held_and_decides_nothing() {
+fn an_early_event_is_held_and_has_no_effects() {
     given(&[made("car-1")])
         .when(&acceptance_withdrawn("car-1").v(3))
         .then_effects(&[])
@@ -142,7 +142,7 @@ fn an_early_event_is_held_and_decides_nothing() {
 }
 
 #[test]
-fn a_late_event_whose_held_successors_undo_it_decides_nothing() {
+fn a_late_event_reverted_by_held_successors_has_no_effects() {
     given(&[made("car-1"), acceptance_withdrawn("car-1").v(3)])
         .when(&accepted("car-1").v(2))
         .then_effects(&[])
@@ -151,13 +151,14 @@ fn a_late_event_whose_held_successors_undo_it_decides_nothing() {
 }
 
 #[test]
-fn an_offer_that_is_over_before_it_is_known_decides_nothing() {
+fn an_offer_already_withdrawn_when_it_arrives_has_no_effects() {
     given(&[withdrawn("car-1").v(2)]).when(&made("car-1")).then_effects(&[]).then_open(&[]).then_held(0);
 }
 
 #[test]
 fn a_lead_open_before_and_after_an_arrival_keeps_its_name() {
-    // Accepted at 2; the withdrawal (3) arrives after the second acceptance (4): open all along, as far as we ever told.
+    // Accepted at version 2. The withdrawal (3) arrives after the second acceptance (4), so the lead was never
+    // announced as closed.
     given(&[made("car-1"), accepted("car-1").v(2), accepted("car-1").v(4)])
         .when(&acceptance_withdrawn("car-1").v(3))
         .then_effects(&[])
@@ -165,14 +166,14 @@ fn a_lead_open_before_and_after_an_arrival_keeps_its_name() {
 }
 
 #[test]
-fn an_acceptance_after_a_withdrawn_one_is_another_lead_and_another_mail() {
+fn a_second_acceptance_has_its_own_lead_and_e_mail() {
     given(&[made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)])
         .when(&accepted("car-1").v(4))
         .then_effects(&["closed/low/3", "opened/high/car-1/4", "accepted-email/car-1/4"]);
 }
 
 #[test]
-fn a_repeat_is_a_duplicate_and_other_content_a_contradiction() {
+fn same_content_is_a_duplicate_and_other_content_a_contradiction() {
     let Given(state) = given(&[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(4)]);
     let mut stranger = contact();
     stranger.email = "other.canary@example.com".to_owned();
@@ -186,28 +187,28 @@ fn a_repeat_is_a_duplicate_and_other_content_a_contradiction() {
 }
 
 #[test]
-fn what_is_older_than_the_remembered_digests_is_a_repeat_whatever_it_says() {
+fn versions_older_than_the_remembered_digests_are_duplicates() {
     let mut history = vec![made("car-1")];
     for version in (2..u32::try_from(REMEMBERED_DIGESTS).unwrap() + 2).step_by(2) {
         history.extend([accepted("car-1").v(version), acceptance_withdrawn("car-1").v(version + 1)]);
     }
     let Given(state) = given(&history);
-    let as_many_as_a_batch_has = |event: &Event| state.arrival_of(event) == Arrival::Duplicate;
-    assert!(history[history.len() - 10..].iter().all(as_many_as_a_batch_has));
+    let is_duplicate = |event: &Event| state.arrival_of(event) == Arrival::Duplicate;
+    assert!(history[history.len() - 10..].iter().all(is_duplicate));
     let Event { change: OfferChange::Made { car, .. }, .. } = made("car-2") else { unreachable!() };
     let other = Event { change: OfferChange::Made { car, contact: None }, ..made("car-1") };
     assert_eq!(state.arrival_of(&other), Arrival::Duplicate);
 }
 
 #[test]
-fn of_a_closed_offer_only_the_last_version_is_remembered() {
+fn a_closed_offer_remembers_only_its_last_digest() {
     let Given(state) = given(&[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3)]);
     assert_eq!(state.arrival_of(&rejected("car-1").v(2)), Arrival::Duplicate);
     assert_eq!(state.arrival_of(&rejected("car-1").v(3)), Arrival::Contradiction);
 }
 
 #[test]
-fn at_most_fifty_events_are_held_but_the_missing_one_is_always_taken() {
+fn at_most_fifty_events_are_held_but_the_next_one_is_always_taken() {
     let mut state = State::default();
     state.fold(&made("car-1"));
     for version in 3..3 + u32::try_from(HELD_LIMIT).unwrap() {
@@ -221,7 +222,7 @@ fn at_most_fifty_events_are_held_but_the_missing_one_is_always_taken() {
 }
 
 #[test]
-fn a_repeat_that_is_in_the_history_all_the_same_takes_its_number_and_changes_nothing() {
+fn a_recorded_duplicate_takes_a_sequence_and_changes_nothing_else() {
     let Given(mut state) = given(&[made("car-1"), accepted("car-1").v(2)]);
     let before = state.clone();
     assert_eq!(state.fold(&accepted("car-1").v(2)), []);
@@ -231,7 +232,7 @@ fn a_repeat_that_is_in_the_history_all_the_same_takes_its_number_and_changes_not
 }
 
 #[test]
-fn an_effect_is_dropped_once_a_later_fact_has_overtaken_it_but_a_closing_never() {
+fn overtaken_effects_are_dropped_except_closings() {
     let calls = |state: &State, kind: &EffectKind| state.still_calls_for(kind);
     let Given(pending) = given(&[made("car-1")]);
     let Given(accepted_once) = given(&[made("car-1"), accepted("car-1").v(2)]);
@@ -257,7 +258,7 @@ fn an_effect_is_dropped_once_a_later_fact_has_overtaken_it_but_a_closing_never()
 }
 
 #[test]
-fn a_lead_s_name_reads_back_as_itself() {
+fn lead_names_parse_back_to_themselves() {
     for name in ["low/7", "high/car-1/2"] {
         assert_eq!(LeadId::parse(name).map(|lead| lead.to_string()).as_deref(), Some(name));
     }
@@ -267,7 +268,7 @@ fn a_lead_s_name_reads_back_as_itself() {
 }
 
 #[test]
-fn nothing_personal_shows_in_debug_output() {
+fn debug_output_contains_no_personal_data() {
     let shown = format!("{:?}", given(&[made("car-1")]).0);
     assert!(shown.contains("car-1") && !shown.to_lowercase().contains("canary") && !shown.contains("+61"));
 }

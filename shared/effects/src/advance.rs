@@ -1,4 +1,4 @@
-//! All pending effects of one buyer, in order, from the cursor on.
+//! Performs all pending effects of one buyer in order, starting after the cursor.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -6,10 +6,10 @@ use std::panic::AssertUnwindSafe;
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
-use event_store::{Commits, Head, InTime, NEEDED, StoreError, tail_after};
+use event_store::{Commits, Head, StoreError, WithinDeadline, tail_after};
 use futures::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, Deadline, OutOfTime};
+use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime};
 use platform::telemetry::{Metrics, chain};
 
 use crate::deliver::{How, later};
@@ -17,60 +17,60 @@ use crate::held::held_at_head;
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage, SalesUnavailable};
 use leads_store::{
-    AddressDigest, Behind, Closing, Cursors, LeadTold, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
+    AddressDigest, Behind, Closing, Cursors, LeadChange, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
 };
 
-/// How often a buyer is looked at anew because a fact was recorded between reading and claiming. Then it is behind:
-/// somebody else's doorbell is ringing anyway.
+/// How many times an advance reads a buyer if facts are recorded between reading and claiming. After that the buyer is
+/// marked behind; the doorbell of the newer fact causes another advance anyway.
 const LOOKS: usize = 4;
 
-/// How many lead and outcome items may wait for one transaction, which takes 100.
+/// The number of lead and outcome items after which the cursor is moved; a transaction takes at most 100 items.
 const LARGEST_TRANSACTION: usize = 50;
 
-/// What is needed to advance buyers.
+/// The stores and adapters with which buyers are advanced.
 #[derive(Debug)]
 pub struct Advance<'a, S, L, O, W> {
-    /// Where the commits are. Only read.
+    /// The streams, which are only read.
     pub streams: &'a S,
-    /// What the world was told.
+    /// The leads table.
     pub leads: &'a L,
-    /// The world.
+    /// SES and the sales team's queue.
     pub outside: &'a O,
-    /// Time and chance.
+    /// Time and nonces.
     pub clock: &'a W,
-    /// What every e-mail needs.
+    /// The site's name and URL, which every e-mail shows.
     pub letterhead: &'a Letterhead,
 }
 
 /// How an advance ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Advanced {
-    /// Everything of this buyer is settled up to here.
+    /// The sequence number through which all effects are settled.
     pub through: Sequence,
-    /// Why there is more that must be tried later; `None` if all is settled.
+    /// Why some effects must be tried again later; `None` if all are settled.
     pub behind: Option<String>,
-    /// What was done, in order; a message that was sent again, under the same id, is in it again.
+    /// The settled effects in order. A message that was sent twice, under the same id, appears twice.
     pub performed: Vec<Performed>,
 }
 
-/// One effect that was settled.
+/// An effect that was settled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Performed {
     /// The effect.
     pub effect: Effect,
-    /// The id of the event that called for it, as its sender gave it; `None` if it was no event.
+    /// The sender's id of the event that called for the effect; `None` if another fact called for it.
     pub event_id: Option<String>,
     /// How it ended.
     pub outcome: Outcome,
-    /// Whether it ended so here and now: else another worker, a receipt or an earlier look settled it so, and counted it.
+    /// Whether this look settled it. Otherwise another worker, a receipt or an earlier look has settled and counted it.
     pub is_ours: bool,
     /// When its commit was recorded.
     pub recorded_at: Timestamp,
 }
 
 impl Advanced {
-    /// One line and one count for each effect, and how it ended for the buyer.
-    pub fn tell(&self, buyer: &BuyerId, now: Timestamp, metrics: &mut Metrics) {
+    /// Logs and counts each effect, and logs whether the buyer is settled or behind.
+    pub fn report(&self, buyer: &BuyerId, now: Timestamp, metrics: &mut Metrics) {
         for performed in &self.performed {
             let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
             metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
@@ -95,11 +95,11 @@ impl Advanced {
     }
 }
 
-/// The one thing that makes an invocation fail: a buyer could be neither advanced nor marked behind.
+/// A buyer could be neither advanced nor marked behind. This is the only error that fails an invocation.
 #[derive(Debug, thiserror::Error)]
-#[error("{buyer} is behind ({reason}) and cannot be marked so")]
+#[error("cannot mark {buyer} behind ({reason})")]
 pub struct CannotMark {
-    /// Who.
+    /// The buyer.
     pub buyer: BuyerId,
     /// Why it is behind.
     pub reason: String,
@@ -108,22 +108,22 @@ pub struct CannotMark {
     pub source: LeadsUnavailable,
 }
 
-/// What one look at a buyer found.
+/// One reading of a buyer's state, and the limits for the work on it.
 pub(crate) struct Look<'a> {
     pub(crate) buyer: &'a BuyerId,
     pub(crate) head: Head,
     pub(crate) deadline: Deadline,
-    /// Addresses that no mail goes to any more.
+    /// Digests of addresses that get no more e-mail.
     pub(crate) stopped: &'a BTreeSet<AddressDigest>,
     /// Whether e-mails are left to the sweeper, which paces them.
     pub(crate) parks_mail: bool,
 }
 
-/// Why the work on a buyer stops here for now.
+/// Why the work on a buyer stops for now.
 pub(crate) enum Stop {
-    /// A fact was recorded after the last one read: look again.
+    /// A fact was recorded after the head that was read; read the buyer again.
     HeadMoved,
-    /// Something passing: try again later.
+    /// A temporary failure; try again later.
     Later { reason: String, not_before: Option<Timestamp> },
 }
 
@@ -133,9 +133,9 @@ impl Stop {
     }
 }
 
-/// A panic is one buyer's trouble like any other: it is tried again later, and nobody waits for it. Nothing is left half
-/// done behind it that is not left so by a crash.
-pub(crate) fn unless_it_panics<T>(
+/// Turns a panic into a temporary failure of the buyer, so that other buyers go on. A panic leaves nothing half done
+/// that a crash would not leave as well.
+pub(crate) fn catch_panic<T>(
     work: impl Future<Output = Result<T, Stop>>,
 ) -> impl Future<Output = Result<T, Stop>> {
     let ended = AssertUnwindSafe(work).catch_unwind();
@@ -149,11 +149,12 @@ where
     O: Outside,
     W: Clock,
 {
-    /// Does all pending effects of a buyer, in order, and moves its cursor; whatever must be tried later marks the buyer
-    /// behind. No e-mail does: from its claim on the ledger is responsible for it.
+    /// Performs all pending effects of a buyer in order and moves its cursor. If something must be tried again later,
+    /// the buyer is marked behind. An unsent e-mail is no reason for that: once claimed, its ledger entry is
+    /// responsible for it.
     ///
     /// # Errors
-    /// [`CannotMark`].
+    /// [`CannotMark`] if the buyer is behind and cannot be marked.
     pub async fn advance(&self, buyer: &BuyerId, deadline: Deadline) -> Result<Advanced, CannotMark> {
         self.advance_with(buyer, deadline, false).await
     }
@@ -168,9 +169,7 @@ where
         let mut attempts = 0;
         let mut behind = ("facts were recorded faster than effects could be claimed".to_owned(), None);
         for _ in 0..LOOKS {
-            match unless_it_panics(self.look(buyer, (deadline, parks_mail), &mut attempts, &mut advanced))
-                .await
-            {
+            match catch_panic(self.look(buyer, (deadline, parks_mail), &mut attempts, &mut advanced)).await {
                 Ok(()) => return Ok(advanced),
                 Err(Stop::HeadMoved) => {}
                 Err(Stop::Later { reason, not_before }) => {
@@ -185,10 +184,11 @@ where
         Ok(advanced)
     }
 
-    /// Marks a buyer behind that could not be advanced at all.
+    /// Marks a buyer behind. It is due at `not_before`; without that, after a wait that doubles with each attempt, from
+    /// 1 to 16 minutes.
     ///
     /// # Errors
-    /// [`CannotMark`].
+    /// [`CannotMark`] if the mark cannot be written.
     pub async fn mark_behind(
         &self,
         buyer: &BuyerId,
@@ -208,8 +208,8 @@ where
         marked.map_err(|source| CannotMark { buyer: buyer.clone(), reason, source })
     }
 
-    /// One look: what is pending is performed, and the cursor moves to where all is settled. Tells how often this buyer
-    /// was tried in vain before.
+    /// Reads the buyer once, performs its pending effects, and moves the cursor as far as all are settled. Sets
+    /// `attempts` to the number of failed attempts in the buyer's mark.
     async fn look(
         &self,
         buyer: &BuyerId,
@@ -217,17 +217,17 @@ where
         attempts: &mut u32,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
-        deadline.leaves(NEEDED, self.clock)?;
+        deadline.leaves(CALL_TIME, self.clock)?;
         let cursor = self.leads.cursor(buyer).await?;
         *attempts = cursor.behind.as_ref().map_or(0, |behind| behind.attempts);
         advanced.through = advanced.through.max(cursor.through);
-        let streams = InTime { store: self.streams, deadline, clock: self.clock };
+        let streams = WithinDeadline { store: self.streams, deadline, clock: self.clock };
         let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
         let look = Look { buyer, head, deadline, stopped: &cursor.stopped, parks_mail };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
         for commit in &pending {
-            // The former system performs these.
+            // The former system performs the effects of shadow commits.
             if commit.is_shadow {
                 progress.through = commit.last();
                 continue;
@@ -247,7 +247,8 @@ where
             let now = self.clock.now();
             progress.held = Some(held_at_head(&look.head.state, &pending, cursor.holds, now));
         }
-        // A mark is cleared only by who settled all: if this worker ends here, the next one must still be called.
+        // Only a worker that settled everything may clear the mark; otherwise nothing would retry the rest if it
+        // crashed.
         let mark = cursor.behind.as_ref().filter(|_| stopped.is_ok()).map(|behind| behind.mark.as_str());
         self.move_cursor(buyer, &mut progress, mark, advanced).await?;
         stopped
@@ -260,14 +261,14 @@ where
         mark_to_clear: Option<&str>,
         advanced: &mut Advanced,
     ) -> Result<(), Stop> {
-        // Overtaken or not: it is at least there.
+        // Another worker may have moved it further; never move it back.
         self.leads.move_cursor(buyer, progress, mark_to_clear).await?;
         advanced.through = advanced.through.max(progress.through);
         *progress = Progress { from: progress.through, through: progress.through, ..Progress::default() };
         Ok(())
     }
 
-    /// Sales messages before e-mails: they wait for no answer of SES.
+    /// Performs the pending effects of one commit: sales messages first, so that they do not wait for SES.
     async fn perform_all(
         &self,
         look: &Look<'_>,
@@ -281,9 +282,9 @@ where
         for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
             let (outcome, is_ours) = self.perform(look, effect, commit).await?;
             if outcome == Outcome::Sent
-                && let Some((lead, told)) = told_by(effect, look, commit.recorded_at)
+                && let Some((lead, change)) = lead_change_of(effect, look, commit.recorded_at)
             {
-                progress.leads.entry(lead).or_default().merge(told);
+                progress.leads.entry(lead).or_default().merge(change);
             }
             if outcome.is_written() {
                 progress.settled.entry(effect.sequence).or_default().insert(effect.key(), outcome);
@@ -299,7 +300,8 @@ where
         Ok(progress)
     }
 
-    /// Performs one effect if a later fact has not overtaken it. Tells how it ended, and whether it ended so here.
+    /// Performs one effect unless a later fact has overtaken it. Returns how it ended, and whether this call settled
+    /// it.
     async fn perform(
         &self,
         look: &Look<'_>,
@@ -314,35 +316,35 @@ where
             let delivered = self.deliver(look, &called_for, how).await?;
             return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
-        look.deadline.leaves(NEEDED, self.clock)?;
+        look.deadline.leaves(CALL_TIME, self.clock)?;
         let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {
             return Ok((Outcome::Superseded, true));
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
-        self.outside.tell_sales(&message).await?;
+        self.outside.notify_sales(&message).await?;
         Ok((Outcome::Sent, true))
     }
 }
 
-/// The id of the event that called for an effect, as its sender gave it; `None` if it was no event.
+/// The sender's id of the event that called for an effect; `None` if another fact called for it.
 fn event_id(effect: &Effect, commit: &Commit) -> Option<String> {
     let place = effect.sequence.get().checked_sub(commit.first.get())?;
     let fact = commit.facts.get(usize::try_from(place).ok()?)?;
     fact.event().map(|event| event.id.to_string())
 }
 
-/// What the leads table keeps of a message that was sent.
-fn told_by(effect: &Effect, look: &Look<'_>, at: Timestamp) -> Option<(domain::LeadId, LeadTold)> {
+/// The change of the leads table after a sales message was sent.
+fn lead_change_of(effect: &Effect, look: &Look<'_>, at: Timestamp) -> Option<(domain::LeadId, LeadChange)> {
     match &effect.kind {
         EffectKind::LeadOpened { lead, offer } => {
             let known = look.head.state.offers.get(offer)?;
             let contact = known.contact.clone()?;
             let opening = Opening { offer: offer.clone(), car: known.car.clone(), contact, at };
-            Some((lead.clone(), LeadTold { opened: Some(opening), closed: None }))
+            Some((lead.clone(), LeadChange { opened: Some(opening), closed: None }))
         }
         EffectKind::LeadClosed { lead, reason } => {
             let closing = Closing { reason: *reason, at };
-            Some((lead.clone(), LeadTold { opened: None, closed: Some(closing) }))
+            Some((lead.clone(), LeadChange { opened: None, closed: Some(closing) }))
         }
         EffectKind::QuoteRequest { .. }
         | EffectKind::AcceptedEmail { .. }

@@ -1,5 +1,5 @@
-//! One e-mail: claim under the check that nothing was recorded since, exactly one attempt; `settle` writes down how it
-//! ended.
+//! Delivers one e-mail: a claim, conditional on no fact having been recorded after the head, then exactly one attempt.
+//! `settle` records how it ended.
 
 use std::time::Duration;
 
@@ -14,41 +14,43 @@ use crate::mail::{self, Email};
 use crate::outside::{Delivery, Outside, SES_TIME_OUT};
 use leads_store::{AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Status, Taking};
 
-/// How long a claim is presumed live: longer than its own answer may take and the attempt after it.
+/// How long a claim is presumed live; longer than the claim's own answer and the attempt can take.
 const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(30);
 
-/// What must be left of the invocation before a claim: the claim and its repetition.
-const TO_CLAIM: Duration = Duration::from_secs(11);
+/// The time that must be left of the invocation before a claim: for the claim and its repetition.
+const CLAIM_TIME: Duration = Duration::from_secs(11);
 
-/// What must be left of the invocation before an attempt: the claim and its repetition, the attempt, the settling.
-pub(crate) const NEEDED: Duration = SES_TIME_OUT.saturating_add(Duration::from_secs(17));
+/// The time that must be left of the invocation before an attempt: for the claim and its repetition, the attempt and
+/// the settling.
+pub(crate) const SEND_TIME: Duration = SES_TIME_OUT.saturating_add(Duration::from_secs(17));
 
 /// How an e-mail is delivered.
 pub(crate) enum How<'a> {
-    /// By one attempt now; if there is no time for it, it is parked.
+    /// One attempt is made now; without enough time the e-mail is parked.
     Try,
-    /// By the sweeper: it is only claimed.
+    /// The e-mail is only claimed; the sweeper sends it.
     Park,
-    /// By another attempt of the sweeper, at a `retry` that was found due; the last one, if it was first tried so long ago.
+    /// The sweeper makes another attempt for the due entry `found`. It is the last one if the first attempt was longer
+    /// ago than `tried_for`.
     Again { found: &'a LedgerEntry, tried_for: SignedDuration },
 }
 
-/// What became of it.
+/// The result of a delivery.
 pub(crate) enum Delivered {
-    /// Nobody is left to write to.
+    /// The state no longer has a contact for the e-mail.
     Superseded,
-    /// The entry stands as our claim, or the attempt after it, left it.
+    /// The entry has the status that our claim or the attempt after it led to.
     Ours {
-        /// Where it stands.
+        /// The entry's status.
         status: Status,
-        /// Whether we wrote so: else somebody else did, and counts it.
+        /// Whether we wrote it. Otherwise another writer did, and counts it.
         is_ours: bool,
-        /// Why SES takes no other mail now either.
+        /// Why SES accepts no other e-mail now either.
         paused: Option<String>,
     },
-    /// Another entry is responsible for it.
+    /// This existing entry is responsible for the e-mail.
     Passed(Box<LedgerEntry>),
-    /// So is an entry that cannot be read: it says nothing of how the mail ended.
+    /// An existing entry is responsible, but this version cannot read it, so the e-mail's outcome is not known here.
     Unreadable,
 }
 
@@ -57,7 +59,7 @@ impl Delivered {
         Self::Ours { status, is_ours: true, paused: None }
     }
 
-    /// Whether this call wrote how it ended.
+    /// Whether this call wrote the status.
     pub(crate) const fn is_ours(&self) -> bool {
         match self {
             Self::Ours { is_ours, .. } => *is_ours,
@@ -65,7 +67,7 @@ impl Delivered {
         }
     }
 
-    /// What that means for the effect that was come to.
+    /// The outcome for the effect that was to be performed.
     pub(crate) fn outcome(&self, effect: &Effect) -> Outcome {
         match self {
             Self::Superseded => Outcome::Superseded,
@@ -103,8 +105,8 @@ where
     O: Outside,
     W: Clock,
 {
-    /// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` is as the head calls for it: address and
-    /// sequence number of the claim come from there.
+    /// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` must be the effect as the head
+    /// calls for it, because the claim takes its address and sequence number from there.
     pub(crate) async fn deliver(
         &self,
         look: &Look<'_>,
@@ -118,9 +120,9 @@ where
             Ok(None) => return Ok(Delivered::Superseded),
             Err(unsendable) => (AddressDigest::of(&addressee.email), Err(unsendable)),
         };
-        look.deadline.leaves(TO_CLAIM, self.clock)?;
+        look.deadline.leaves(CLAIM_TIME, self.clock)?;
         let now = self.clock.now();
-        let has_time = look.deadline.leaves(NEEDED, self.clock).is_ok();
+        let has_time = look.deadline.leaves(SEND_TIME, self.clock).is_ok();
         let taking = match (&how, &email) {
             (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
             _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
@@ -145,21 +147,22 @@ where
             Ok(claimed) => claimed,
             Err(error) => {
                 let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
-                tracing::warn!(%buyer, effect, error, "a claim was not answered: once more");
-                // It may have taken effect. Then asking again under the same nonce finds it ours; else the mail would be lost.
+                tracing::warn!(%buyer, effect, error, "claim unanswered: repeating it");
+                // The claim may have taken effect. Repeated under the same nonce, it is recognised as ours; without the
+                // repetition nothing would send the e-mail.
                 self.leads.claim(&claim).await?
             }
         };
         match claimed {
             Claimed::Ours => {}
             Claimed::HeadMoved => return Err(Stop::HeadMoved),
-            Claimed::Held(entry) => return Ok(Delivered::Passed(entry)),
+            Claimed::Taken(entry) => return Ok(Delivered::Passed(entry)),
             Claimed::Unreadable => {
                 let (buyer, effect) = (look.buyer, &claim.key);
                 tracing::error!(
                     %buyer,
                     effect,
-                    "the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it"
+                    "cannot read the ledger entry, its e-mail is left alone: deploy the version that wrote it"
                 );
                 return Ok(Delivered::Unreadable);
             }
@@ -174,7 +177,7 @@ where
         }
     }
 
-    /// The one attempt that a claim allows; `None` if there is no time left for it.
+    /// Makes the one attempt that a claim allows; `None` if there is no time left for it.
     async fn attempt(
         &self,
         look: &Look<'_>,
@@ -182,7 +185,7 @@ where
         deadline: Timestamp,
         mut email: Email,
     ) -> Option<Delivery> {
-        // All three are needed: a receipt settles only the attempt that it belongs to.
+        // SES returns the tags in its receipts. All three are needed, so that a receipt settles only its own attempt.
         email.tags = vec![
             ("buyer", look.buyer.to_string()),
             ("effect", claim.key.clone()),
@@ -197,7 +200,7 @@ where
     }
 }
 
-/// When the first attempt was claimed, as the claim writes it: now, unless a found entry was tried before for the same
+/// The time of the first attempt that a claim records: now, unless the found entry already has one for the same
 /// opening.
 fn first_tried_at(
     taking: &Taking,
@@ -213,7 +216,7 @@ fn first_tried_at(
     }
 }
 
-/// A moment later; the last moment there is, if there is none.
+/// The moment `by` after `moment`, or the last representable moment.
 pub(crate) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
     moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

@@ -1,10 +1,10 @@
-//! Gaps: events that wait for earlier ones, and since when.
+//! Finds held events, which wait for missing earlier ones, and since when.
 
 use contract::stored::Commit;
 use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
-use event_store::{Commits, InTime, NEEDED, StoreError, tail_after};
+use event_store::{Commits, StoreError, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, Deadline};
+use platform::clock::{CALL_TIME, Clock, Deadline};
 use platform::telemetry::chain;
 
 use crate::advance::{Advance, Stop};
@@ -12,10 +12,10 @@ use crate::deliver::later;
 use crate::outside::Outside;
 use leads_store::{Cursors, Held, HeldAtHead, Ledger, Progress};
 
-/// How long after a look at what is held it is looked at again.
+/// How long after a look at a buyer's held events the next look is due.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 
-/// Where the oldest of the events that are held at this head stands, and when it was recorded; `None` if it is in none of
+/// The sequence number of the oldest event held at this head, and when it was recorded; `None` if no held event is in
 /// these commits.
 #[must_use]
 pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timestamp)> {
@@ -24,7 +24,7 @@ pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timest
     };
     let is_held = |fact: &Fact| match fact {
         Fact::Event(event) => waits(&event.offer, event.version),
-        // Of an older version: what was held before it lies in commits that are emptied.
+        // Written by older versions; the events held before it are in commits whose facts were removed.
         Fact::Reset(Some(kept)) | Fact::Erased(Some(kept)) => {
             kept.held.iter().any(|(offer, held)| held.keys().any(|version| waits(offer, *version)))
         }
@@ -42,15 +42,16 @@ pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timest
     })
 }
 
-/// What is held at this head, of which these commits are the end, for the cursor that was read before. Looked at again at
-/// once: a gap that is soon filled is gone by then.
-pub(crate) fn held_at_head(head: &State, commits: &[Commit], is_said: bool, now: Timestamp) -> HeldAtHead {
+/// The oldest held event at this head, for the next move of the cursor. `commits` are the newest ones up to the head,
+/// and `holds` is what the cursor said when it was read. The next look is due at once, because a short gap is filled by
+/// then.
+pub(crate) fn held_at_head(head: &State, commits: &[Commit], holds: bool, now: Timestamp) -> HeldAtHead {
     let oldest = (!head.held.is_empty()).then(|| {
-        // Not in these commits: recorded before cursors told of it. The next look reads further back.
+        // Recorded before cursors stated held events, so it is in older commits. The next look reads further back.
         let (sequence, since) = oldest_held(head, commits).unwrap_or((Sequence::START.next(), now));
         Held { sequence, since, due: now }
     });
-    HeldAtHead { is_known: oldest.is_some() == is_said, oldest }
+    HeldAtHead { is_known: oldest.is_some() == holds, oldest }
 }
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
@@ -60,24 +61,24 @@ where
     O: Outside,
     W: Clock,
 {
-    /// Looks again at what is held, and tells the oldest of it; `None` if nothing is any more. A stream that cannot be read
-    /// holds, as far as is known, what it held before.
+    /// Looks again at a buyer's held events and returns the oldest; `None` if none is held any more. If the stream
+    /// cannot be read, the result is what the table said before.
     pub(crate) async fn look_at_held(
         &self,
         buyer: &BuyerId,
         found: &Held,
         deadline: Deadline,
     ) -> Result<Option<Held>, Stop> {
-        deadline.leaves(NEEDED, self.clock)?;
-        // Before the stream: whoever moves it from here on has seen at least as much.
+        deadline.leaves(CALL_TIME, self.clock)?;
+        // The cursor is read before the stream, so that a worker that moves it from now on has seen at least as much.
         let cursor = self.leads.cursor(buyer).await?;
         let through = cursor.through;
         let oldest = match self.read_oldest_held(buyer, found.sequence, deadline).await {
             Ok(oldest) => oldest,
             Err(error) => {
                 let (sequence, error) = (found.sequence.get(), chain(&error));
-                tracing::warn!(%buyer, sequence, error, "what is held cannot be read: as known before");
-                // Unless somebody who could read it has said otherwise meanwhile.
+                tracing::warn!(%buyer, sequence, error, "cannot read held events: keeping the known ones");
+                // A worker that could read the stream has found the gap filled in the meantime.
                 if !cursor.holds {
                     return Ok(None);
                 }
@@ -92,14 +93,14 @@ where
         Ok(oldest)
     }
 
-    /// The oldest of what is held, read from this sequence number on; if it is older, from the beginning.
+    /// The oldest held event, read from sequence number `from` on, or from the beginning if it is older.
     async fn read_oldest_held(
         &self,
         buyer: &BuyerId,
         from: Sequence,
         deadline: Deadline,
     ) -> Result<Option<(Sequence, Timestamp)>, StoreError> {
-        let streams = InTime { store: self.streams, deadline, clock: self.clock };
+        let streams = WithinDeadline { store: self.streams, deadline, clock: self.clock };
         let before = Sequence::new(from.get().saturating_sub(1));
         let (head, commits) = tail_after(&streams, buyer, Some(before)).await?;
         let oldest = oldest_held(&head.state, &commits);

@@ -1,9 +1,10 @@
-//! Does what commits call for, once. A stream record is only a doorbell; [`Advance`] looks at the buyer: from the cursor
-//! on, every pending effect in order, then the cursor moves.
+//! Performs the effects that commits call for. A change-feed record is only a doorbell: [`Advance`] reads the buyer's
+//! cursor, performs every pending effect after it in order, and moves the cursor.
 //!
-//! An e-mail is claimed in the ledger before its one attempt and settled after it; a sales message may go out twice,
-//! always under the same id. What the world was told lies in the leads table.
+//! An e-mail is claimed in the ledger before its single attempt and settled afterwards. A sales message may be sent
+//! twice, always under the same id. The leads table records what was sent.
 
+pub mod adapters;
 mod advance;
 mod deliver;
 mod held;
@@ -11,7 +12,6 @@ pub mod mail;
 pub mod outside;
 mod settle;
 mod sweep;
-pub mod worker;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
 pub use held::oldest_held;

@@ -1,9 +1,9 @@
-//! How an attempt to send an e-mail ended, written under its claim's nonce.
+//! Records how an attempt to send an e-mail ended, under the nonce of its claim.
 
 use domain::BuyerId;
-use event_store::{Commits, NEEDED};
+use event_store::Commits;
 use jiff::SignedDuration;
-use platform::clock::{Clock, Deadline};
+use platform::clock::{CALL_TIME, Clock, Deadline};
 use platform::telemetry::chain;
 
 use crate::advance::{Advance, Look, Stop};
@@ -11,10 +11,10 @@ use crate::deliver::{Delivered, later};
 use crate::outside::{Delivery, Outside};
 use leads_store::{Claim, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Verdict};
 
-/// How long a mail that was definitely not sent waits for its next attempt, at least; at most twice as long.
+/// The shortest wait before the next attempt for an e-mail that was definitely not sent; the longest is twice as long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
 
-/// How long a doubtful mail waits for a receipt.
+/// How long a doubtful e-mail waits for a receipt.
 const UNKNOWN_LASTS: SignedDuration = SignedDuration::from_mins(60);
 
 impl<S, L, O, W> Advance<'_, S, L, O, W>
@@ -24,8 +24,8 @@ where
     O: Outside,
     W: Clock,
 {
-    /// Writes down what became of an attempt. A settling that cannot be written stops nothing: its claim runs out, and the
-    /// mail is doubtful then.
+    /// Records the result of an attempt. A failure to record it stops nothing: the claim expires, and the e-mail
+    /// becomes doubtful.
     pub(crate) async fn settle(
         &self,
         look: &Look<'_>,
@@ -60,7 +60,8 @@ where
                 (Verdict { status, reason, due, ..verdict }, None)
             }
             Some(Delivery::NotSent { reason }) => (not_sent(claim, is_last, reason, verdict), None),
-            // A pause says nothing about this mail, and without an attempt there was no try: neither is the last one.
+            // Neither counts as the last attempt: a pause says nothing about this e-mail, and without time left none
+            // was made.
             Some(Delivery::Paused { reason }) => {
                 (not_sent(claim, false, reason.clone(), verdict), Some(reason))
             }
@@ -70,8 +71,7 @@ where
         Delivered::Ours { status, is_ours, paused }
     }
 
-    /// Where the entry stands once a verdict of its claimant is written, or cannot be; and whether it was this verdict that
-    /// was written.
+    /// Writes the claimant's verdict. Returns the status of the entry afterwards, and whether this call wrote it.
     async fn write(&self, look: &Look<'_>, claim: &Claim, verdict: Verdict) -> (Status, bool) {
         let settle = async |verdict: &Verdict| {
             self.settle_until_answered(&claim.buyer, &claim.key, verdict, look.deadline).await
@@ -79,7 +79,8 @@ where
         let mut settled = settle(&verdict).await;
         let mut status = verdict.status;
         if matches!(settled, Ok(Settled::HeadMoved)) {
-            // It ended without a mail at a head that is not the last: let it be judged at the newer one.
+            // The e-mail ended unsent at a head that is no longer the newest, so it must be judged again at the newer
+            // one.
             let (head, due) = (None, Some(verdict.now));
             status = Status::Retry;
             let from = Verdict::BY_CLAIMANT;
@@ -87,18 +88,19 @@ where
         }
         match settled {
             Ok(settled @ (Settled::Done | Settled::Already { .. })) => (status, settled.is_ours()),
-            // The entry was judged meanwhile, and says more than we know; the attempt was made all the same.
+            // Another writer judged the entry in the meantime and knows more; the attempt was made all the same.
             Ok(Settled::Changed | Settled::HeadMoved) => (Status::Unknown, false),
             Err(error) => {
                 let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
-                tracing::warn!(%buyer, effect, error, "e-mail not settled: its claim runs out");
+                tracing::warn!(%buyer, effect, error, "cannot settle the e-mail: its claim will expire");
                 (Status::Unknown, false)
             }
         }
     }
 
-    /// Writes a verdict; if no answer came, once more where time allows it: the second answer reports whether the first
-    /// write took effect. An ending is counted by whoever wrote it, and by nobody if that is never known.
+    /// Writes a verdict, and repeats the write once if it was not answered and time allows. The second answer reports
+    /// whether the first write took effect. An outcome is counted by its writer, and not at all if the writer never
+    /// learns that it was written.
     pub(crate) async fn settle_until_answered(
         &self,
         buyer: &BuyerId,
@@ -108,14 +110,14 @@ where
     ) -> Result<Settled, LeadsUnavailable> {
         let settled = self.leads.settle(buyer, key, verdict).await;
         let Err(error) = settled else { return settled };
-        if deadline.leaves(NEEDED, self.clock).is_err() {
+        if deadline.leaves(CALL_TIME, self.clock).is_err() {
             return Err(error);
         }
-        tracing::warn!(%buyer, effect = key, error = chain(&error), "settling was not answered: once more");
+        tracing::warn!(%buyer, effect = key, error = chain(&error), "settling unanswered: repeating it");
         self.leads.settle(buyer, key, verdict).await
     }
 
-    /// Declares a claim doubtful that is past its deadline: perhaps it was sent.
+    /// Declares the e-mail of an expired claim doubtful, because it may have been sent.
     pub(crate) async fn declare_unknown(
         &self,
         buyer: &BuyerId,
@@ -137,7 +139,7 @@ where
     }
 }
 
-/// The verdict on an attempt that was definitely not sent: tried again, or given up after the last try.
+/// The verdict on an attempt that definitely sent nothing: a retry, or abandoned after the last attempt.
 fn not_sent(claim: &Claim, is_last: bool, reason: String, verdict: Verdict) -> Verdict {
     let reason = Some(reason);
     if is_last {
@@ -148,7 +150,8 @@ fn not_sent(claim: &Claim, is_last: bool, reason: String, verdict: Verdict) -> V
     Verdict { status: Status::Retry, reason, due, ..verdict }
 }
 
-/// Between once and twice as long, by a name: so that what failed together is not tried again together.
+/// A duration between `time` and twice that, derived from `name`, so that e-mails that failed together are not retried
+/// together.
 fn jittered(time: SignedDuration, name: &str) -> SignedDuration {
     let byte = name.bytes().fold(0_u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
     time + time * i32::from(byte) / 256

@@ -1,4 +1,4 @@
-//! What an append writes, and when a snapshot goes with it.
+//! The commit that an append writes, and the policy for snapshots.
 
 use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Effect, Fact, Sequence, State};
@@ -7,16 +7,16 @@ use jiff::Timestamp;
 use crate::load::FIRST_PAGE;
 use crate::{FeedPartition, Head, Tail};
 
-/// The largest item in bytes that is written; DynamoDB's own limit is 400 KB.
+/// The largest item in bytes that is ever written. DynamoDB's own limit is 400 KB.
 pub const LARGEST_ITEM: usize = 380_000;
 
-/// A write unit is a step of 1 KB, a read unit one of 4 KB.
+/// The bytes that one write unit covers: 1 KB. A read unit covers 4 KB.
 ///
 /// Source: Amazon DynamoDB Developer Guide, "Read/write capacity mode".
 const WRITE_UNIT: usize = 1024;
 const READ_UNIT: usize = 4096;
 
-/// Facts that are to be recorded in one commit, with the head that they lead to.
+/// A commit in preparation: the facts that it will record, their effects, and the head that they lead to.
 #[derive(Debug, Clone)]
 pub struct Appending {
     first: Sequence,
@@ -27,15 +27,15 @@ pub struct Appending {
 }
 
 impl Appending {
-    /// Nothing yet, on top of this head.
+    /// An empty commit on top of this head.
     #[must_use]
     pub fn onto(head: Head) -> Self {
         let first = head.state.sequence.next();
         Self { first, tail: head.tail, after: head, facts: Vec::new(), effects: Vec::new() }
     }
 
-    /// Takes one fact more: folds it, and keeps the effects that it calls for. A handover makes the buyer live, and what it calls
-    /// for covers all that came before it.
+    /// Adds a fact: folds it and keeps the effects that it calls for. A handover makes the buyer live, and its effects
+    /// replace those of the facts before it, which they cover.
     pub fn take(&mut self, fact: Fact) {
         let effects = self.after.state.fold_fact(&fact);
         if matches!(fact, Fact::HandedOver(_)) {
@@ -46,26 +46,26 @@ impl Appending {
         self.facts.push(fact);
     }
 
-    /// The same, of a buyer who is live or becomes so because there is no former system.
+    /// Makes the buyer live, as when there is no former system.
     #[must_use]
     pub fn live(mut self) -> Self {
         self.after.is_live = true;
         self
     }
 
-    /// The state with all that was taken.
+    /// The state including all facts added so far.
     #[must_use]
     pub const fn state(&self) -> &State {
         &self.after.state
     }
 
-    /// What was taken, in order.
+    /// The facts added so far, in order.
     #[must_use]
     pub fn facts(&self) -> &[Fact] {
         &self.facts
     }
 
-    /// The commit to put, and the head once it is there. `None` if nothing was taken: then there is nothing to write.
+    /// The commit to append, and the head after it. Returns `None` if no fact was added.
     #[must_use]
     pub fn commit(&self, buyer: &BuyerId, recorded_at: Timestamp) -> Option<(StoredCommit, Head)> {
         if self.facts.is_empty() {
@@ -74,13 +74,13 @@ impl Appending {
         let is_shadow = !self.after.is_live;
         let mut commit =
             stored::encode(buyer, self.first, &self.facts, &self.effects, is_shadow, recorded_at);
-        // What is held calls for nothing, but somebody must learn that it waits, even if the doorbell is lost.
+        // Held events call for no effects, but the sweeper must find them even if the doorbell is lost.
         if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);
         }
         let mut head = self.after.clone();
         let tail = self.tail.and(commit.bytes());
-        let snapshot = may_need_one(tail).then(|| stored::encode_snapshot(&self.after.state));
+        let snapshot = may_need_snapshot(tail).then(|| stored::encode_snapshot(&self.after.state));
         let is_worth_it =
             |snapshot: &String| is_snapshot_worth_it(commit.bytes(), "snapshot".len() + snapshot.len(), tail);
         commit.snapshot = snapshot.filter(is_worth_it);
@@ -89,17 +89,20 @@ impl Appending {
     }
 }
 
-/// A snapshot is written once the tail since the last one, this commit in it, takes a load more than a page or a unit; if
-/// it fits into the write unit that is paid anyway, or costs fewer units more than reading the tail does. Not before: what
-/// is stored is paid for every month. Never when the item would grow too large.
+/// Whether a snapshot pays for itself.
+///
+/// The tail since the last snapshot, including this commit, must need a second page or read unit to load, because
+/// storage is paid for every month. In addition, the snapshot must either fit into the write unit that the commit pays
+/// for anyway, or cost fewer extra write units than reading the tail costs read units. The item must not exceed
+/// [`LARGEST_ITEM`].
 const fn is_snapshot_worth_it(commit: usize, snapshot: usize, tail: Tail) -> bool {
     let extra = (commit + snapshot).div_ceil(WRITE_UNIT) - commit.div_ceil(WRITE_UNIT);
-    let is_dear_to_read = tail.bytes.div_ceil(READ_UNIT) > extra;
-    commit + snapshot <= LARGEST_ITEM && may_need_one(tail) && (is_dear_to_read || extra == 0)
+    let is_expensive_to_read = tail.bytes.div_ceil(READ_UNIT) > extra;
+    commit + snapshot <= LARGEST_ITEM && may_need_snapshot(tail) && (is_expensive_to_read || extra == 0)
 }
 
-/// Whether a tail is worth a snapshot that costs no write unit: it takes a load a second page, or a second read unit.
-const fn may_need_one(tail: Tail) -> bool {
+/// Whether loading this tail takes a second page or a second read unit.
+const fn may_need_snapshot(tail: Tail) -> bool {
     tail.commits >= FIRST_PAGE || tail.bytes > READ_UNIT
 }
 
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_fits_into_the_paid_unit_goes_along_before_a_load_would_need_a_second_page_or_unit() {
+    fn a_free_snapshot_is_written_once_a_load_takes_a_second_page_or_unit() {
         assert!(!is_snapshot_worth_it(600, 424, tail(7, 4096)));
         assert!(is_snapshot_worth_it(600, 424, tail(8, 4096)), "a second page");
         assert!(is_snapshot_worth_it(600, 424, tail(7, 4097)), "a second unit");
@@ -120,14 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn a_larger_one_goes_along_when_reading_the_tail_costs_more_units_than_writing_it() {
-        assert!(is_snapshot_worth_it(600, 425, tail(7, 4097)), "2 read units against 1 write unit");
+    fn a_costly_snapshot_is_written_once_reading_the_tail_costs_more() {
+        assert!(
+            is_snapshot_worth_it(600, 425, tail(7, 4097)),
+            "reading the tail costs 2 read units, the snapshot 1 write unit"
+        );
         assert!(!is_snapshot_worth_it(600, 10_000, tail(8, 40_960)), "10 read units against 10 write units");
         assert!(is_snapshot_worth_it(600, 10_000, tail(8, 40_961)), "11 read units");
     }
 
     #[test]
-    fn one_that_would_not_fit_the_item_never_does() {
+    fn a_snapshot_too_large_for_the_item_is_never_written() {
         let endless = tail(8, usize::MAX / 2);
         assert!(is_snapshot_worth_it(600, LARGEST_ITEM - 600, endless));
         assert!(!is_snapshot_worth_it(600, LARGEST_ITEM, endless));

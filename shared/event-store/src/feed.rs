@@ -1,5 +1,5 @@
-//! The index of commits that call for effects or after which events are held, by the time of recording: finds what the
-//! doorbell missed.
+//! The index `feed`: commits that call for effects or leave events held, ordered by the time of recording. The sweeper
+//! uses it to find work whose doorbell was lost.
 
 use contract::stored;
 use domain::{BuyerId, Sequence};
@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::StoreError;
 
-/// How many partitions an hour has: it must never be the place that throttles an append.
+/// The number of partitions per hour, chosen so that the index never throttles an append.
 const SHARDS: u8 = 8;
 
 /// One partition of the index: an hour of recording and a shard of buyers.
@@ -15,7 +15,7 @@ const SHARDS: u8 = 8;
 pub struct FeedPartition(pub(crate) String);
 
 impl FeedPartition {
-    /// Where a commit of this buyer, recorded then, is found.
+    /// The partition of a commit of this buyer that was recorded at this time.
     #[must_use]
     pub fn of(buyer: &BuyerId, recorded_at: Timestamp) -> Self {
         Self::numbered(recorded_at, stored::shard_of(buyer, SHARDS))
@@ -27,13 +27,13 @@ impl FeedPartition {
         Self(format!("{hour}#{shard}"))
     }
 
-    /// All partitions of the hour that this moment lies in.
+    /// All partitions of the hour that contains this moment.
     #[must_use]
     pub fn of_hour(moment: Timestamp) -> Vec<Self> {
         (0..SHARDS).map(|shard| Self::numbered(moment, shard)).collect()
     }
 
-    /// The first moment of the hour after the one that this moment lies in.
+    /// The start of the hour after the one that contains this moment.
     #[must_use]
     pub fn next_hour(moment: Timestamp) -> Timestamp {
         const HOUR: i64 = 3600;
@@ -41,26 +41,26 @@ impl FeedPartition {
         Timestamp::from_second(next).unwrap_or(Timestamp::MAX)
     }
 
-    /// Its key in the table.
+    /// The partition's key in the index.
     #[must_use]
     pub fn key(&self) -> &str {
         &self.0
     }
 }
 
-/// A commit, as the index knows it.
+/// An entry of the index: the key of a commit and the time of its recording.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedEntry {
-    /// Whose.
+    /// The buyer to whose stream the commit belongs.
     pub buyer: BuyerId,
-    /// The sequence number of its first fact.
+    /// The sequence of its first fact.
     pub sequence: Sequence,
-    /// When it was recorded, by the recorder's clock.
+    /// When the commit was recorded, by the recorder's clock.
     pub recorded_at: Timestamp,
 }
 
 impl FeedEntry {
-    /// The entry that a commit makes, if it is in the index.
+    /// The index entry of a commit, or `None` if the commit is not in the index.
     #[must_use]
     pub fn of(commit: &stored::StoredCommit) -> Option<Self> {
         commit.feed.as_ref()?;
@@ -72,11 +72,11 @@ impl FeedEntry {
     }
 }
 
-/// The index of commits that somebody must look at.
+/// The index of commits that call for effects or leave events held.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Feed {
-    /// Up to `limit` commits of a partition recorded after one moment and until another, oldest first. Not consistent: an
-    /// index is late by a moment.
+    /// Up to `limit` commits of a partition that were recorded after `after` and up to `until`, oldest first. The read
+    /// is eventually consistent, because an index lags slightly behind its table.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -89,17 +89,17 @@ pub trait Feed {
     ) -> Result<Vec<FeedEntry>, StoreError>;
 }
 
-/// A slice of what was recorded: everything of one hour, in the order of recording, up to a moment.
+/// A contiguous part of the index within one hour.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slice {
-    /// Oldest first.
+    /// The entries, oldest first.
     pub entries: Vec<FeedEntry>,
-    /// Nothing recorded after `after` and until here is missing.
+    /// The end of the slice: every entry recorded after `after` and up to this moment is included.
     pub through: Timestamp,
 }
 
-/// Reads on from a moment, no further than `until`, no further than the end of the hour, and about `limit` commits of each
-/// partition.
+/// Reads the slice that follows `after`. It ends at `until`, at the end of the hour, or after about `limit` commits of
+/// each partition, whichever comes first.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -110,7 +110,7 @@ pub async fn slice(
     limit: usize,
 ) -> Result<Slice, StoreError> {
     const TICK: SignedDuration = SignedDuration::from_millis(1);
-    // `after` itself is done: what is next begins a tick later, perhaps in the next hour.
+    // `after` itself was read before. The slice begins a tick later, which may be in the next hour.
     let first = after.saturating_add(TICK).unwrap_or(Timestamp::MAX);
     let end = FeedPartition::next_hour(first).saturating_sub(TICK).unwrap_or(Timestamp::MAX).min(until);
     let mut limit = limit;
@@ -122,7 +122,7 @@ pub async fn slice(
             if page.len() >= limit
                 && let Some(last) = page.last()
             {
-                // More of its last millisecond may follow: that one is left for the next slice.
+                // More entries of the last millisecond may follow, so that millisecond is left for the next slice.
                 through = through.min(last.recorded_at.saturating_sub(TICK).unwrap_or(Timestamp::MIN));
             }
             entries.extend(page);

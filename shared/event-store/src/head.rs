@@ -1,29 +1,29 @@
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
 use domain::{Sequence, State};
 
-/// Where a stream ends, as far as one knows: what an append builds on.
+/// The known end of a stream, on which an append builds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// The folded state.
     pub state: State,
-    /// The commits since the newest snapshot: what a load has to read.
+    /// The commits since the newest snapshot, which a load has to read.
     pub tail: Tail,
-    /// Whether the buyer is live: effects are performed by us. Who is not is in shadow. Live by its newest commit, and then for
-    /// ever: a property of the stream, never of a setting.
+    /// Whether the buyer is live, so that Leadstream performs its effects; otherwise it is in shadow. The newest commit
+    /// determines this, and live is permanent: it is a property of the stream, never of a setting.
     pub is_live: bool,
 }
 
-/// Some commits at the end of a stream.
+/// The number and size of the commits at the end of a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tail {
-    /// How many.
+    /// The number of commits.
     pub commits: usize,
-    /// Their size, as DynamoDB counts it.
+    /// Their total size in bytes, as DynamoDB counts it.
     pub bytes: usize,
 }
 
 impl Tail {
-    /// With one more of this size.
+    /// The tail with one more commit of this size.
     #[must_use]
     pub const fn and(self, bytes: usize) -> Self {
         Self { commits: self.commits + 1, bytes: self.bytes + bytes }
@@ -31,7 +31,8 @@ impl Tail {
 }
 
 impl Head {
-    /// The head after one more commit of its stream; `None` if an older version of the software has emptied that: then load.
+    /// The head after one more commit of its stream. Returns `None` if an older version of the software has emptied
+    /// that commit; the stream must then be loaded.
     ///
     /// # Errors
     /// [`Undecodable`].
@@ -51,10 +52,10 @@ impl Head {
             self.tail = Tail::default();
             return;
         }
-        // What comes before a fresh start is not read.
+        // Commits before a fresh start are not read, so the sequence is taken from the commit.
         self.state.sequence = Sequence::new(commit.first.get().saturating_sub(1));
         for fact in &commit.facts {
-            // A fold performs nothing: the effects were decided when the commit was written, and are stored with it.
+            // A replay performs nothing: the effects were decided when the commit was written and are stored with it.
             drop(self.state.fold_fact(fact));
         }
         self.tail = self.tail.and(bytes);

@@ -1,21 +1,22 @@
-//! Reading a stream: newest first, in pages that grow, no further back than needed.
+//! Loading a stream: newest first, in growing pages, and no further back than needed.
 
 use contract::stored::{self, Commit};
 use domain::{BuyerId, Sequence};
 
 use crate::{Commits, Head, StoreError};
 
-/// How many commits the first page asks for: as many as there are between two snapshots, as long as these are small. Eight
-/// commits of one event fit into a read unit, or little more.
+/// The number of commits that the first page requests. It matches the distance between two snapshots while these are
+/// small. Eight commits of one event each take about one read unit.
 pub(crate) const FIRST_PAGE: usize = 8;
 
-/// How much larger each further page is: a long tail is read in few requests, a short one is not overread.
+/// The factor by which each further page grows, so that a long tail takes few requests and a short one is not overread.
 const GROWTH: usize = 4;
 
-/// The largest page; DynamoDB ends one at 1 MB anyway.
+/// The largest page in commits. DynamoDB ends a page at 1 MB in any case.
 const LARGEST_PAGE: usize = 2048;
 
-/// The head of a stream: reads back to the newest usable snapshot, or to a fact before which nothing counts.
+/// Loads the head of a stream. Reads back to the newest usable snapshot, or to a fact that makes all earlier facts
+/// irrelevant.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -23,8 +24,8 @@ pub async fn load(store: &impl Commits, buyer: &BuyerId) -> Result<Head, StoreEr
     Ok(tail_after(store, buyer, None).await?.0)
 }
 
-/// The head, and every commit with a fact after `after`, oldest first: what is still to be settled. With `None`, no
-/// commit is asked for.
+/// Loads the head and every commit with a fact after `after`, oldest first: the commits whose effects may be pending.
+/// With `None`, no commits are returned.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -44,12 +45,12 @@ pub async fn tail_after(
     for (commit, bytes) in commits.get(start..).unwrap_or_default() {
         head.adopt(commit, *bytes);
     }
-    let is_asked_for = |commit: &Commit| after.is_some_and(|after| commit.last() > after);
-    let tail = commits.into_iter().map(|(commit, _)| commit).filter(is_asked_for).collect();
+    let is_requested = |commit: &Commit| after.is_some_and(|after| commit.last() > after);
+    let tail = commits.into_iter().map(|(commit, _)| commit).filter(is_requested).collect();
     Ok((head, tail))
 }
 
-/// The whole stream, oldest first. One query and every page of it; for questions about the past only.
+/// Loads the whole stream, oldest first, page by page. Only operators' tools need it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -57,7 +58,7 @@ pub async fn history(store: &impl Commits, buyer: &BuyerId) -> Result<Vec<Commit
     Ok(read_back(store, buyer, |_| false).await?.into_iter().map(|(commit, _)| commit).collect())
 }
 
-/// Commits with their sizes, oldest first, read newest first until `is_enough` says so of one.
+/// Reads commits newest first until `is_enough` accepts one. Returns them oldest first, with their sizes in bytes.
 async fn read_back(
     store: &impl Commits,
     buyer: &BuyerId,

@@ -8,14 +8,14 @@ use jiff::Timestamp;
 
 use crate::{Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
 
-/// Streams in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
+/// An event store in memory, for tests. It gives the same guarantees as DynamoDB and never fails.
 #[derive(Debug, Default)]
 pub struct MemoryStreams {
     commits: Mutex<BTreeMap<(String, u64), StoredCommit>>,
 }
 
 impl MemoryStreams {
-    /// Everything stored, by buyer and sequence.
+    /// All stored commits, ordered by buyer and sequence.
     #[must_use]
     pub fn commits(&self) -> Vec<StoredCommit> {
         self.commits.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

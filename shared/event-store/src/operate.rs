@@ -1,4 +1,5 @@
-//! What operators append: a gap declared void, a buyer reset, made live, erased. None but going live makes a buyer live.
+//! The operators' appends: voiding a gap, and resetting, taking live or erasing a buyer. Only going live makes a buyer
+//! live.
 
 use contract::legacy::Answer;
 use contract::stored::{self, Commit};
@@ -7,71 +8,71 @@ use domain::{BuyerId, Fact, Known, OfferId, OfferVersion, Sequence, State};
 use crate::{Appended, Appending, Clearing, Commits, EventStore, Head, LARGEST_ITEM, StoreError, load};
 use platform::clock::Clock;
 
-/// How many commits are read at once to be cleared.
+/// The number of commits per page when personal data is removed.
 const CLEARED_AT_ONCE: usize = 200;
 
-/// Why a gap is not declared void.
+/// The reason why a gap is not voided.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotVoided {
-    /// Nothing of this offer waits, so nothing is known to be missing.
-    #[error("nothing of this offer is held: no version is known to be missing")]
+    /// No event of this offer is held, so no version is known to be missing.
+    #[error("no event of this offer is held, so no version is known to be missing")]
     NothingHeld,
-    /// These versions are there already.
-    #[error("version {version} of this offer is recorded already")]
+    /// The versions are already recorded.
+    #[error("version {version} of this offer is already recorded")]
     NoGap {
         /// The offer's version.
         version: OfferVersion,
     },
-    /// The gap ends before that.
-    #[error("version {held} of this offer is held: the gap ends before it")]
+    /// The gap ends before the requested version.
+    #[error("version {held} of this offer is held, and the gap ends before it")]
     BeyondTheGap {
-        /// The first version that waits.
+        /// The first held version.
         held: OfferVersion,
     },
 }
 
-/// Why what is recorded of a buyer is not forgotten.
+/// The reason why a buyer is not reset.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotReset {
-    /// There is no such stream.
-    #[error("nothing is recorded of this buyer")]
+    /// The buyer has no stream.
+    #[error("nothing is recorded about this buyer")]
     UnknownBuyer,
-    /// The buyer is ours.
-    #[error("this buyer is live: a reset is for buyers in shadow")]
+    /// The buyer is live.
+    #[error("this buyer is live, and only buyers in shadow can be reset")]
     Live,
-    /// Nothing personal may be recorded again.
+    /// The buyer is erased, and a reset would let personal data be recorded again.
     #[error("this buyer is erased")]
     Erased,
-    /// The former system announces nothing of this buyer any more, though it is in shadow here.
-    #[error("the former system has handed this buyer over: `leads go-live` takes it up")]
+    /// The former system has handed the buyer over and announces nothing more about it, although it is in shadow here.
+    #[error("the former system has handed this buyer over: take it live with `leads go-live`")]
     HandedOver,
-    /// What is recorded here would be lost.
+    /// The former system does not know every recorded event, so a reset would lose some.
     #[error(
-        "the former system knows offer {offer} up to version {theirs}, and we up to {ours}, held events included"
+        "the former system knows offer {offer} up to version {theirs}, Leadstream up to {ours} including held events"
     )]
     FormerBehind {
-        /// Which offer.
+        /// The offer of which the former system knows less.
         offer: OfferId,
-        /// The last version known here, held ones included.
+        /// The last version known here, including held events.
         ours: OfferVersion,
-        /// The last version known there; 0 for none.
+        /// The last version known to the former system, or 0 if it does not know the offer.
         theirs: u32,
     },
 }
 
-/// Why a buyer is not erased.
+/// The reason why a buyer is not erased.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotErased {
-    /// There is no such stream.
-    #[error("nothing is recorded of this buyer")]
+    /// The buyer has no stream.
+    #[error("nothing is recorded about this buyer")]
     UnknownBuyer,
 }
 
-/// Declares versions of an offer void, up to `through`, which must lie in the gap before the first one held. Tells where
-/// that is recorded.
+/// Voids the missing versions of an offer up to `through`, which must lie in the gap before the first held version.
+/// Returns the sequence of the `voided` fact, or of the head if the gap was void already. Idempotent.
 ///
 /// # Errors
-/// [`StoreError`]; asked again, it finds out whether it was recorded.
+/// [`StoreError`]; the fact may have been recorded, and a repeated call finds out.
 pub async fn void(
     store: &impl EventStore,
     clock: &impl Clock,
@@ -81,12 +82,12 @@ pub async fn void(
 ) -> Result<Result<Sequence, NotVoided>, StoreError> {
     loop {
         let head = load(store, buyer).await?;
-        // Done before, as when the answer to it was lost.
+        // The gap is already void, for example because the answer to an earlier append was lost.
         if head.state.offers.get(offer).is_some_and(|offer| offer.is_void(through)) {
             return Ok(Ok(head.state.sequence));
         }
-        let waits = head.state.held.get(offer).and_then(|held| held.keys().next().copied());
-        let refusal = match (head.state.version_of(offer), waits) {
+        let first_held = head.state.held.get(offer).and_then(|held| held.keys().next().copied());
+        let refusal = match (head.state.version_of(offer), first_held) {
             (Some(version), _) if through <= version => Some(NotVoided::NoGap { version }),
             (_, None) => Some(NotVoided::NothingHeld),
             (_, Some(first)) if through >= first => Some(NotVoided::BeyondTheGap { held: first }),
@@ -102,13 +103,13 @@ pub async fn void(
     }
 }
 
-/// Lets what was recorded of a buyer in shadow not count any more, so that its next event asks the former system and begins anew.
-/// `former` is its answer now.
+/// Resets a buyer in shadow: the recorded facts stop counting, and the buyer's next event asks the former system again.
+/// `former` is the former system's current answer. Idempotent.
 ///
-/// The one reason against it: that the former system does not know all that we know.
+/// A reset is refused if the former system does not know every event that is recorded here.
 ///
 /// # Errors
-/// [`StoreError`]; do it again.
+/// [`StoreError`]; repeat the call.
 pub async fn reset(
     store: &impl EventStore,
     clock: &impl Clock,
@@ -120,7 +121,7 @@ pub async fn reset(
         if let Some(refusal) = not_reset(&head, former) {
             return Ok(Err(refusal));
         }
-        // Done before, as when the answer to it was lost.
+        // The buyer is already reset, for example because the answer to an earlier append was lost.
         if head.state.is_blank() {
             return Ok(Ok(head.state.sequence));
         }
@@ -130,7 +131,7 @@ pub async fn reset(
     }
 }
 
-/// Why this buyer cannot be reset, if so.
+/// The reason why this buyer cannot be reset, or `None` if it can.
 #[must_use]
 pub fn not_reset(head: &Head, former: &Answer) -> Option<NotReset> {
     if head.state.sequence == Sequence::START {
@@ -157,10 +158,11 @@ pub fn not_reset(head: &Head, former: &Answer) -> Option<NotReset> {
     })
 }
 
-/// Makes a buyer live that is not: takes up what the former system answered to the handover.
+/// Takes a buyer live with the answer that the former system gave to the handover. A buyer that is already live does
+/// not change. Returns the sequence of the `handed-over` fact, or of the head.
 ///
 /// # Errors
-/// [`StoreError`]; do it again, with a new answer.
+/// [`StoreError`]; repeat the call with a new answer.
 pub async fn go_live(
     store: &impl EventStore,
     clock: &impl Clock,
@@ -179,13 +181,13 @@ pub async fn go_live(
     }
 }
 
-/// The fact that makes a buyer live, as it may be recorded of this one.
+/// The `handed-over` fact as it may be recorded for this buyer: without contacts if the buyer is erased.
 #[must_use]
 pub fn handed_over(state: &State, known: &Known) -> Fact {
     Fact::HandedOver(Box::new(as_recordable(state, known)))
 }
 
-/// The fact that what a former system knows is known here, as it may be recorded of this buyer.
+/// The `migrated` fact as it may be recorded for this buyer: without contacts if the buyer is erased.
 #[must_use]
 pub fn migrated(state: &State, known: &Known) -> Fact {
     Fact::Migrated(Box::new(as_recordable(state, known)))
@@ -195,11 +197,11 @@ fn as_recordable(state: &State, known: &Known) -> Known {
     if state.is_erased { known.without_personal_data() } else { known.clone() }
 }
 
-/// Forgets who a buyer is: every lead closes, nothing personal is recorded any more, and what is personal is taken out of older
-/// commits. Goes on where an earlier attempt was cut off. What the leads table keeps is not touched here.
+/// Erases a buyer: every lead closes, no personal data is recorded any more, and personal data is removed from older
+/// commits. A repeated call continues where an earlier one was interrupted. The leads table is not changed here.
 ///
 /// # Errors
-/// [`StoreError`]; do it again.
+/// [`StoreError`]; repeat the call.
 pub async fn erase(
     store: &(impl EventStore + Clearing),
     clock: &impl Clock,
@@ -216,7 +218,8 @@ pub async fn erase(
     }
 }
 
-/// Takes out of every commit what is personal, page by page; tells where the buyer was erased.
+/// Removes personal data from every commit before the erasure, page by page. Returns the sequence of the erasing
+/// commit.
 async fn clear(store: &(impl Commits + Clearing), buyer: &BuyerId) -> Result<Sequence, StoreError> {
     let mut before = None;
     let mut erased_at = Sequence::START;
@@ -225,7 +228,7 @@ async fn clear(store: &(impl Commits + Clearing), buyer: &BuyerId) -> Result<Seq
         for stored in &page.commits {
             let sequence = Sequence::new(stored.sequence);
             before = Some(sequence);
-            // What was recorded since the erasing has nothing personal in it, nor have its snapshots.
+            // Commits since the erasure, including their snapshots, contain no personal data.
             if erased_at == Sequence::START {
                 let commit = stored::decode(stored).map_err(StoreError::Undecodable)?;
                 if has_erased(&commit) {
@@ -248,7 +251,7 @@ fn has_erased(commit: &Commit) -> bool {
     commit.facts.iter().any(|fact| matches!(fact, Fact::Erased(_)))
 }
 
-/// A commit of one fact; `None` if another writer was faster.
+/// Appends a commit of one fact and returns its sequence, or `None` if another writer took the place.
 async fn append(
     store: &impl EventStore,
     clock: &impl Clock,

@@ -3,10 +3,11 @@ use std::error::Error;
 use contract::stored::{StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
 
-/// What is recorded, for those who only read.
+/// Read access to the recorded commits.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Commits {
-    /// Up to `limit` commits, newest first, whose first sequence number is before `before`. Consistent.
+    /// Up to `limit` commits, newest first, whose first sequence is less than `before`. The read is strongly
+    /// consistent.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
@@ -14,68 +15,69 @@ pub trait Commits {
     -> Result<Page, StoreError>;
 }
 
-/// Where streams lie, for those who append. Two operations; everything else is made of them.
+/// A store that can also append. All other operations are built from `page` and `append`.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait EventStore: Commits {
-    /// Puts a commit at its key if nothing is there: the one write of an append.
+    /// Writes a commit if its key is free. This is the only write of an append.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not have been written. Load, and find out.
+    /// [`StoreError::Unavailable`]: the commit may or may not have been written. Load the stream to find out.
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError>;
 }
 
-/// Taking out of commits what is personal.
+/// Removal of personal data from commits.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Clearing {
-    /// Writes the facts of a commit that is there as they are in this one, and takes its snapshot out. All else stays. Nothing
-    /// happens where there is no such commit.
+    /// Replaces the facts of the stored commit by those of `cleared`, and removes its snapshot. Nothing else changes.
+    /// If the commit does not exist, nothing happens.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it may or may not be written. Do it again.
+    /// [`StoreError::Unavailable`]: the change may or may not have been written. Repeat the call.
     async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError>;
 }
 
-/// How an append ended.
+/// The outcome of an append.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Appended {
-    /// It is recorded.
+    /// The commit is recorded.
     Written,
-    /// Another writer was there first; this is what it wrote. It may be our own put, whose answer was lost.
+    /// The place was taken by the enclosed commit. It may be our own earlier put, whose answer was lost.
     Conflict(Box<StoredCommit>),
 }
 
-/// Some commits of a stream, newest first.
+/// A page of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
     /// The commits, newest first.
     pub commits: Vec<StoredCommit>,
-    /// Whether older ones may follow.
+    /// Whether older commits may follow.
     pub has_more: bool,
 }
 
-/// Why a stream could not be read or written, by what the caller does about it.
+/// The reason why a stream could not be read or written. The variants differ in what the caller does.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Throttled, timed out, unreachable: try again later. A write may have happened.
+    /// The table throttled the request, timed out, could not be reached, or too little time was left to ask. Retry
+    /// later. A write may have happened.
     #[error("the streams table did not answer {operation} for {buyer}")]
     Unavailable {
-        /// What was asked.
+        /// The operation that failed.
         operation: &'static str,
-        /// Of which stream.
+        /// The buyer to whose stream the operation belongs.
         buyer: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// It does not fit one item of the table.
-    #[error("what is to be recorded of {buyer} takes {bytes} bytes, which one item cannot hold")]
+    /// The commit does not fit into one item of the table.
+    #[error("the commit for {buyer} has {bytes} bytes and does not fit into one item")]
     TooLarge {
-        /// Of which stream.
+        /// The buyer to whose stream the commit belongs.
         buyer: String,
-        /// Its size.
+        /// The size of the commit in bytes.
         bytes: usize,
     },
-    /// What is stored cannot be read by this version. Nothing of this buyer goes on until a person looks.
+    /// This version of the software cannot read a stored commit. The buyer's work stops until an operator intervenes.
     #[error("the stream cannot be read")]
     Undecodable(#[source] Undecodable),
 }

@@ -1,127 +1,129 @@
-//! How far each buyer's effects are settled.
+//! Cursors: how far each buyer's effects are settled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
-use super::{AddressDigest, LeadTold, LeadsUnavailable, Outcome};
+use super::{AddressDigest, LeadChange, LeadsUnavailable, Outcome};
 
-/// How far a buyer's effects are settled.
+/// A buyer's cursor: how far its effects are settled.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The last sequence number whose effects are settled.
+    /// The last sequence whose effects are settled.
     pub through: Sequence,
-    /// Set while pending effects must be tried again later.
+    /// The mark of a buyer that is behind; `None` if no retry is scheduled.
     pub behind: Option<Behind>,
-    /// Addresses that no mail goes to any more: it bounced for good, or the buyer complained.
+    /// Addresses that get no more e-mail, because one bounced permanently or the recipient complained.
     pub stopped: BTreeSet<AddressDigest>,
-    /// Whether the table says that events are held: beside the cursor lies [`Held`].
+    /// Whether the table records that events are held, in an item [`Held`] beside the cursor.
     pub holds: bool,
 }
 
-/// Events of a buyer wait for earlier ones that have not come.
+/// The oldest held event of a buyer, which waits for an earlier event that has not arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// Where the oldest of them stands in the stream.
+    /// The sequence at which the oldest held event is recorded.
     pub sequence: Sequence,
-    /// When that was recorded.
+    /// When that event was recorded.
     pub since: Timestamp,
-    /// When to look whether it still waits.
+    /// When the sweeper should check again whether it still waits.
     pub due: Timestamp,
 }
 
-/// What was found held at the head.
+/// What an advance found held at the head.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeldAtHead {
-    /// The oldest of it; `None` if nothing is held.
+    /// The oldest held event, or `None` if nothing is held.
     pub oldest: Option<Held>,
-    /// Whether the cursor said so when it was read. Then nothing is written, if it still does.
+    /// Whether the cursor already agreed when it was read. In that case nothing is written, provided it still agrees.
     pub is_known: bool,
 }
 
-/// The mark of a buyer whose pending effects must be tried again later.
+/// The mark of a buyer that is behind: its pending effects must be retried later.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Behind {
-    /// Names this mark: only who read it clears it, so a newer mark survives.
+    /// The name of this mark. A worker clears only the mark that it read, so a newer mark survives.
     pub mark: String,
-    /// Why, without anything personal.
+    /// Why the buyer is behind, without personal data.
     pub reason: String,
-    /// How often it was tried in vain.
+    /// The number of failed attempts.
     pub attempts: u32,
-    /// When to try again.
+    /// The earliest time of the next attempt.
     pub not_before: Timestamp,
 }
 
-/// How far an advance came: written all at once or not at all.
+/// The progress of an advance. A cursor moves together with all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
-    /// Where the cursor was read.
+    /// Where the cursor was when it was read.
     pub from: Sequence,
-    /// The cursor moves here.
+    /// Where the cursor moves to.
     pub through: Sequence,
-    /// What was told of each lead on the way.
-    pub leads: BTreeMap<LeadId, LeadTold>,
-    /// How effects were settled, where it was not plainly *sent*.
+    /// The changes of leads that were announced on the way.
+    pub leads: BTreeMap<LeadId, LeadChange>,
+    /// The outcomes of effects by sequence and effect key, for outcomes that are written ([`Outcome::is_written`]).
     pub settled: BTreeMap<Sequence, BTreeMap<String, Outcome>>,
-    /// What is held at the head; `None` where this does not come from a look at the head.
+    /// What is held at the head; `None` if the progress does not come from reading the head.
     pub held: Option<HeldAtHead>,
 }
 
 impl Progress {
-    /// How many items it touches besides the cursor.
+    /// The number of items that it writes besides the cursor.
     #[must_use]
     pub fn items(&self) -> usize {
-        self.leads.len() + self.settled.len() + usize::from(self.tells_of_held())
+        self.leads.len() + self.settled.len() + usize::from(self.reports_held())
     }
 
-    /// Whether it says something new of what is held.
+    /// Whether it reports a change in what is held.
     #[must_use]
-    pub fn tells_of_held(&self) -> bool {
+    pub fn reports_held(&self) -> bool {
         self.held.as_ref().is_some_and(|held| !held.is_known)
     }
 
-    /// Adds what came after.
+    /// Appends the progress that followed.
     pub fn extend(&mut self, later: Self) {
         self.through = later.through;
-        for (lead, told) in later.leads {
-            self.leads.entry(lead).or_default().merge(told);
+        for (lead, change) in later.leads {
+            self.leads.entry(lead).or_default().merge(change);
         }
         self.settled.extend(later.settled);
     }
 }
 
-/// How moving the cursor ended.
+/// The outcome of moving a cursor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
-    /// It is where it should be.
+    /// The cursor is where it should be.
     Done,
-    /// Another worker had moved it at least as far; nothing was written.
+    /// Another worker had already moved the cursor at least as far. Nothing was written.
     Overtaken,
 }
 
-/// "A single operation can retrieve up to 16 MB of data, which can contain as many as 100 items." Source: Amazon DynamoDB
-/// API Reference, `BatchGetItem`.
+/// "A single operation can retrieve up to 16 MB of data, which can contain as many as 100 items." Source: Amazon
+/// DynamoDB API Reference, `BatchGetItem`.
 pub const CURSORS_AT_ONCE: usize = 100;
 
-/// How far each buyer's effects are settled.
+/// Access to the cursors.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Cursors {
-    /// The buyer's cursor, read consistently. A buyer never heard of has one at the start.
+    /// The buyer's cursor, in a strongly consistent read. An unknown buyer has a cursor at the start.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable>;
 
-    /// The cursors of up to [`CURSORS_AT_ONCE`] different buyers, read consistently in one request, in no order.
+    /// The cursors of up to [`CURSORS_AT_ONCE`] different buyers, in one strongly consistent request.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable>;
 
-    /// Moves the cursor forward and writes what was told on the way, in one transaction: so no late worker can revive a
-    /// closed lead. Clears the mark of this name, and no other. Where `progress` does not move, only the mark is cleared, and
-    /// what is held is written if the cursor is still there: whoever moved it has seen more.
+    /// Moves the cursor forward and writes the rest of the progress on the same condition, so that a late worker cannot
+    /// reopen a closed lead. Clears the mark with the given name, and no other.
+    ///
+    /// If `progress` does not move the cursor, only the mark is cleared, and what is held is written if the cursor is
+    /// still at the same place: a worker that moved it has seen a later head.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -132,7 +134,7 @@ pub trait Cursors {
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable>;
 
-    /// Marks the buyer as behind, over any older mark.
+    /// Marks the buyer as behind, replacing any older mark.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].

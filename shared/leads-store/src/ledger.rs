@@ -1,66 +1,66 @@
-//! The e-mail ledger: at most one attempt at a time, at most one mail per effect id. From its claim on, an entry is
-//! responsible for its mail, and nothing else waits for it.
+//! The e-mail ledger: at most one attempt at a time, and at most one e-mail per effect id. Once claimed, an entry is
+//! responsible for its e-mail, and nothing else waits for it.
 //!
-//! Why it is so: `docs/adr/0019-an-email-holds-up-nothing.md`.
+//! The reasons are in `docs/adr/0019-an-email-holds-up-nothing.md`.
 
 use contract::stored::written;
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 
-use super::{Heard, LeadsUnavailable};
+use super::{LeadsUnavailable, ReceiptRecord};
 use contract::sha256_hex;
 
-/// An e-mail's entry in the ledger.
+/// The ledger entry of an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
-    /// Where it stands.
+    /// The status of the e-mail.
     pub status: Status,
-    /// Names the last claim: only its claimant settles it.
+    /// The nonce of the last claim. Only its claimant settles the entry.
     pub nonce: String,
-    /// The sequence number at which the effect was called for, as the head said when it was claimed last.
+    /// The sequence at which the head called for the e-mail when it was last claimed.
     pub sequence: Sequence,
-    /// Fingerprint of the address it was claimed for.
+    /// The digest of the address for which it was claimed.
     pub address: AddressDigest,
-    /// While `sending`: until then the claim is presumed live. While `retry`: not before then. While `unknown`: a receipt
-    /// is awaited until then.
+    /// In status `sending`, the claim is presumed live until then. In status `retry`, no attempt begins before then. In
+    /// status `unknown`, a receipt is awaited until then.
     pub due: Option<Timestamp>,
-    /// When the first attempt was claimed; `None` if there was none yet.
+    /// When the first attempt was claimed; `None` if there was no attempt yet.
     pub first_tried_at: Option<Timestamp>,
-    /// Whether it is certain that no attempt so far was sent.
+    /// Whether no attempt so far can have been sent.
     pub is_unsent: bool,
-    /// When the status was last changed.
+    /// When the status last changed.
     pub since: Timestamp,
     /// SES's message id, once sent.
     pub message_id: Option<String>,
-    /// Why it was rejected, is doubtful or must be tried again: an error code, nothing personal.
+    /// Why the e-mail was rejected, is in doubt or must be retried: an error code, never personal data.
     pub reason: Option<String>,
-    /// What SES reported after it was sent.
-    pub heard: Heard,
+    /// Bounces and complaints that SES reported after the e-mail was sent.
+    pub receipts: ReceiptRecord,
 }
 
-/// Where an e-mail stands.
+/// The status of an e-mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
-    /// Claimed: presumed to be under way until the deadline.
+    /// Claimed, and presumed to be in progress until the deadline.
     Sending,
-    /// SES took it.
+    /// SES accepted the e-mail.
     Sent,
-    /// It can never be sent to that address.
+    /// The e-mail can never be sent to this address.
     Rejected,
-    /// Definitely not sent: the sweeper tries it again.
+    /// Certainly not sent; the sweeper retries it.
     Retry,
-    /// Tried once, without an answer that can be trusted.
+    /// Attempted, without a reliable answer.
     Unknown,
-    /// Given up; counted.
+    /// Given up. A metric counts these.
     Abandoned,
-    /// Overtaken before it was sent; a later effect of the key may claim it anew.
+    /// Overtaken before it was sent. A later effect of the same key may claim it again.
     Superseded,
-    /// Recorded in shadow by an older version of the software: never sent by us. No longer written.
+    /// Recorded in shadow by an older version of the software, and never sent by Leadstream. No longer written.
     Suppressed,
 }
 
 impl Status {
-    /// The word for it in the table.
+    /// The name of the status in the table.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -75,19 +75,19 @@ impl Status {
         }
     }
 
-    /// Whether a person may decide to have it sent again: nothing else will try it, and it is not known to have gone out.
+    /// Whether an operator may have the e-mail sent again: nothing else will retry it, and it is not known to be sent.
     #[must_use]
     pub const fn is_resendable(self) -> bool {
         matches!(self, Self::Unknown | Self::Abandoned | Self::Rejected)
     }
 
-    /// Whether the sweeper still has work with it: such entries are in the index of open work.
+    /// Whether the sweeper still has work to do: such entries are in the index `open-work`.
     #[must_use]
     pub const fn is_open(self) -> bool {
         matches!(self, Self::Sending | Self::Unknown | Self::Retry)
     }
 
-    /// Reads what [`Status::name`] writes.
+    /// Parses the output of [`Status::name`].
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [
@@ -105,12 +105,13 @@ impl Status {
     }
 }
 
-/// The first 16 bytes of the SHA-256 of an e-mail address, in hexadecimal: shows whether two are the same, and no more.
+/// The first 16 bytes of the SHA-256 of an e-mail address, in hexadecimal. It shows whether two addresses are equal
+/// without storing them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AddressDigest(pub String);
 
 impl AddressDigest {
-    /// The fingerprint of this address.
+    /// The digest of this address.
     #[must_use]
     pub fn of(address: &str) -> Self {
         let mut digest = sha256_hex(address);
@@ -119,44 +120,44 @@ impl AddressDigest {
     }
 }
 
-/// A claim on an e-mail, with what the head says of it: its address and the sequence number it is called for at.
+/// A claim on an e-mail, with the address and the sequence for which the head calls for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
-    /// Whose e-mail.
+    /// The buyer to whom the e-mail is addressed.
     pub buyer: BuyerId,
-    /// The effect's key.
+    /// The effect key of the e-mail.
     pub key: String,
-    /// The sequence number at which the head calls for it.
+    /// The sequence at which the head calls for the e-mail.
     pub sequence: Sequence,
-    /// Names this claim.
+    /// The nonce of this claim.
     pub nonce: String,
-    /// The address that the head names.
+    /// The digest of the address in the head.
     pub address: AddressDigest,
-    /// The last sequence number that was read: nothing may be recorded after it.
+    /// The last sequence that was read. The claim fails if anything is recorded after it.
     pub head: Sequence,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
-    /// What is claimed.
+    /// The purpose of the claim.
     pub taking: Taking,
-    /// The nonce of the `retry` that the sweeper found due. Without it, `retry` is not claimable.
+    /// The nonce of the `retry` entry that the sweeper found due. Without it, a `retry` entry cannot be claimed.
     pub found: Option<String>,
-    /// When the first attempt was claimed, to be written down; `None` before there is one.
+    /// When the first attempt was claimed, to be stored; `None` if there was no attempt yet.
     pub first_tried_at: Option<Timestamp>,
 }
 
-/// What a claim takes an e-mail for.
+/// The purpose of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taking {
-    /// One attempt, over by this deadline: until then the claim is presumed live.
+    /// Make one attempt, which ends by this deadline. Until then the claim is presumed live.
     Attempt(Timestamp),
-    /// No attempt now: the sweeper makes one, not before this moment.
+    /// Make no attempt now. The sweeper makes one, not before this moment.
     Park(Timestamp),
-    /// None to this address, ever, for this reason.
+    /// Never send to this address, for this reason.
     Reject(&'static str),
 }
 
 impl Taking {
-    /// Where the entry stands once it is claimed.
+    /// The status of the entry once it is claimed.
     #[must_use]
     pub const fn status(&self) -> Status {
         match self {
@@ -166,7 +167,7 @@ impl Taking {
         }
     }
 
-    /// When the sweeper must look at it.
+    /// When the sweeper must examine the entry.
     #[must_use]
     pub const fn due(&self) -> Option<Timestamp> {
         match self {
@@ -175,7 +176,7 @@ impl Taking {
         }
     }
 
-    /// Why it was rejected.
+    /// The reason of a rejection.
     #[must_use]
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
@@ -185,48 +186,50 @@ impl Taking {
     }
 }
 
-/// How a claim ended.
+/// The outcome of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Claimed {
-    /// Ours.
+    /// The claim succeeded.
     Ours,
-    /// A fact was recorded after the last one read: read again.
+    /// A fact was recorded after the last one that was read: read the stream again.
     HeadMoved,
-    /// It is not to be claimed; this entry is responsible for the mail.
-    Held(Box<LedgerEntry>),
-    /// It is not to be claimed: an entry lies there that this version cannot read. It is responsible for the mail.
+    /// The claim was refused: the enclosed entry is responsible for the e-mail.
+    Taken(Box<LedgerEntry>),
+    /// The claim was refused: an entry that this version of the software cannot read is responsible for the e-mail.
     Unreadable,
 }
 
 /// A change of an entry's status, by its claimant or by the sweeper. See [`Ledger::settle`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The claim that is judged: the entry must still have its nonce.
+    /// The nonce of the claim that is judged. The entry must still have it.
     pub nonce: String,
-    /// The entry must be in one of these.
+    /// The statuses that the entry may have before the change.
     pub from: &'static [Status],
-    /// Where it stands now.
+    /// The new status.
     pub status: Status,
     /// SES's message id, if sent.
     pub message_id: Option<String>,
-    /// Why it was not sent: an error code, nothing personal. `None` keeps the reason that is there, unless it was sent.
+    /// Why the e-mail was not sent: an error code, never personal data. `None` keeps the stored reason, unless the
+    /// e-mail was sent.
     pub reason: Option<String>,
-    /// When the sweeper must look at it again; `None` if it is closed.
+    /// When the sweeper must examine the entry again; `None` if the entry is closed.
     pub due: Option<Timestamp>,
-    /// The head that was judged, for an ending without a mail: nothing may be recorded after it.
+    /// The head that was judged, for an ending without an e-mail. The change fails if anything is recorded after it.
     pub head: Option<Sequence>,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
 impl Verdict {
-    /// What the claimant of an attempt may settle: also an attempt that was declared doubtful meanwhile.
+    /// The statuses that the claimant of an attempt may settle. They include `unknown`, because the sweeper may have
+    /// declared the attempt doubtful in the meantime.
     pub const BY_CLAIMANT: &'static [Status] = &[Status::Sending, Status::Unknown];
 
-    /// The same for what certainly became of the mail, which is news even of one that was given up.
+    /// The statuses that the claimant may settle with a certain outcome, which is news even for an e-mail given up.
     pub const BY_CLAIMANT_FINALLY: &'static [Status] = &[Status::Sending, Status::Unknown, Status::Abandoned];
 
-    /// What becomes of [`LedgerEntry::is_unsent`]: only an attempt that was certainly not sent leaves it.
+    /// Whether [`LedgerEntry::is_unsent`] stays true: it does unless the attempt was or may have been sent.
     pub(super) const fn keeps_unsent(&self) -> bool {
         match self.status {
             Status::Retry
@@ -239,11 +242,11 @@ impl Verdict {
         }
     }
 
-    /// What the condition's failure means, where the entry is as it was found.
+    /// The outcome if the condition of the write failed and `entry` was found.
     pub(super) fn refused(&self, entry: Option<&LedgerEntry>) -> Settled {
         match entry {
             Some(entry) if entry.nonce == self.nonce && entry.status == self.status => {
-                // The table keeps milliseconds.
+                // The table stores milliseconds.
                 Settled::Already { by_us: written(entry.since) == written(self.now) }
             }
             Some(_) | None => Settled::Changed,
@@ -251,43 +254,45 @@ impl Verdict {
     }
 }
 
-/// How settling ended.
+/// The outcome of settling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// It was written.
+    /// The change was written.
     Done,
-    /// It had been settled just so before: by us, if the SDK sent the write twice.
+    /// The entry already had the new status, as when the SDK sent the write twice.
     Already {
-        /// Whether it was this very write.
+        /// Whether this same write was the earlier one.
         by_us: bool,
     },
-    /// The entry had been claimed anew or settled in another way meanwhile; nothing was written.
+    /// The entry was claimed again or settled otherwise in the meantime. Nothing was written.
     Changed,
-    /// A fact was recorded after the head that was judged; nothing was written.
+    /// A fact was recorded after the head that was judged. Nothing was written.
     HeadMoved,
 }
 
 impl Settled {
-    /// Whether this very write stands in the ledger.
+    /// Whether the ledger contains this write.
     #[must_use]
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Done | Self::Already { by_us: true })
     }
 }
 
-/// The e-mail ledger: at most one attempt at a time, at most one mail per effect id.
+/// The e-mail ledger: at most one attempt at a time, and at most one e-mail per effect id.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Ledger {
-    /// Claims an e-mail in one transaction with the check that nothing was recorded after the head. Claimable are: no entry;
-    /// `superseded`; `rejected` for another address; `abandoned` if certainly never sent and called for at an earlier sequence
-    /// number; and the `retry` that was found. A claim whose answer was lost is ours if the nonce is.
+    /// Claims an e-mail, in one transaction with the check that nothing was recorded after the head.
+    ///
+    /// An e-mail can be claimed if it has no entry; if its entry is `superseded`, `rejected` for another address, or
+    /// `abandoned`, certainly never sent and called for at an earlier sequence; or if its entry is the `retry` that the
+    /// sweeper found. A repeated claim with the same nonce succeeds, as after a lost answer.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable>;
 
-    /// Changes an entry's status, if nonce and status are as the verdict says; where it judges a head, in one transaction
-    /// with the check that nothing was recorded after that.
+    /// Changes the status of an entry whose nonce and status match the verdict. If the verdict judges a head, the
+    /// change is one transaction with the check that nothing was recorded after the head.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -299,7 +304,8 @@ pub trait Ledger {
     ) -> Result<Settled, LeadsUnavailable>;
 }
 
-/// Whether a claim may take what lies in the ledger. The DynamoDB condition says the same; one suite tests both.
+/// Whether a claim may take this entry, or the place of a missing one. The condition in DynamoDB is equivalent; one
+/// suite tests both.
 pub(super) fn is_claimable(entry: Option<&LedgerEntry>, claim: &Claim) -> bool {
     let Some(entry) = entry else { return claim.found.is_none() };
     if let Some(found) = &claim.found {

@@ -9,48 +9,48 @@ use jiff::Timestamp;
 
 use super::work::WORK_SHARDS;
 use super::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Heard, Held, HeldAtHead, LeadTold,
-    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Held, HeldAtHead, LeadChange, LeadsUnavailable,
+    Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, ReceiptOutcome, ReceiptRecord,
     Receipts, Settled, Status, Sweeps, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace,
     WorkShard, is_claimable, receipts,
 };
 
-/// A question to the streams table: whether a commit exists at this sequence number of this buyer.
+/// A query to the streams table: whether the buyer has a commit at this sequence.
 type CommitExists = Box<dyn Fn(&BuyerId, Sequence) -> bool>;
 
-/// The leads table in memory, for tests: the same promises as DynamoDB's, and nothing that can fail.
+/// A leads table in memory, for tests. It gives the same guarantees as DynamoDB and never fails.
 pub struct MemoryLeads {
     commit_exists: CommitExists,
     tables: RefCell<Tables>,
 }
 
-/// Everything in it.
+/// The contents of a leads table in memory.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tables {
-    /// By buyer.
+    /// The cursors by buyer.
     pub cursors: BTreeMap<BuyerId, Cursor>,
-    /// By buyer and lead.
-    pub leads: BTreeMap<(BuyerId, LeadId), LeadTold>,
-    /// By buyer and effect key.
+    /// The announced changes of leads by buyer and lead.
+    pub leads: BTreeMap<(BuyerId, LeadId), LeadChange>,
+    /// The e-mail ledger by buyer and effect key.
     pub ledger: BTreeMap<(BuyerId, String), LedgerEntry>,
-    /// By buyer, sequence and effect key.
+    /// The outcomes of effects by buyer, sequence and effect key.
     pub settled: BTreeMap<(BuyerId, Sequence, String), Outcome>,
-    /// By buyer.
+    /// The oldest held events by buyer.
     pub held: BTreeMap<BuyerId, Held>,
     /// How far the sweeper has walked.
     pub walked: Option<Walked>,
-    /// Which sweep is under way.
+    /// The current lease of the sweeper.
     pub lease: Option<Lease>,
 }
 
 impl MemoryLeads {
-    /// An empty table beside these streams.
+    /// An empty table. `commit_exists` answers whether the streams beside it have a commit at a sequence.
     #[must_use]
     pub fn beside(commit_exists: impl Fn(&BuyerId, Sequence) -> bool + 'static) -> Self {
         Self { commit_exists: Box::new(commit_exists), tables: RefCell::default() }
     }
 
-    /// A copy of everything in it.
+    /// A copy of the contents.
     #[must_use]
     pub fn tables(&self) -> Tables {
         self.tables.borrow().clone()
@@ -58,7 +58,7 @@ impl MemoryLeads {
 }
 
 impl MemoryLeads {
-    /// What `DynamoLeads::resend` does.
+    /// The equivalent of `DynamoLeads::resend`.
     #[must_use]
     pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
         let mut tables = self.tables.borrow_mut();
@@ -75,7 +75,7 @@ impl MemoryLeads {
         true
     }
 
-    /// What `DynamoLeads::allow` does.
+    /// The equivalent of `DynamoLeads::allow`.
     #[must_use]
     pub fn allow(&self, buyer: &BuyerId, found: &BTreeSet<AddressDigest>) -> bool {
         let mut tables = self.tables.borrow_mut();
@@ -107,7 +107,7 @@ impl Cursors for MemoryLeads {
         let is_overtaken = if moves {
             cursor.through >= progress.through
         } else {
-            progress.tells_of_held() && cursor.through > progress.through
+            progress.reports_held() && cursor.through > progress.through
         };
         if is_overtaken {
             return Ok(Moved::Overtaken);
@@ -126,8 +126,8 @@ impl Cursors for MemoryLeads {
             return Ok(Moved::Done);
         }
         cursor.through = progress.through;
-        for (lead, told) in &progress.leads {
-            tables.leads.entry((buyer.clone(), lead.clone())).or_default().merge(told.clone());
+        for (lead, change) in &progress.leads {
+            tables.leads.entry((buyer.clone(), lead.clone())).or_default().merge(change.clone());
         }
         for (sequence, outcomes) in &progress.settled {
             tables.settled.retain(|(of, at, _), _| (of, at) != (buyer, sequence));
@@ -158,7 +158,7 @@ impl Ledger for MemoryLeads {
         if !is_claimable(known, claim) {
             return Ok(match known {
                 Some(entry) if entry.nonce == claim.nonce => Claimed::Ours,
-                Some(entry) => Claimed::Held(Box::new(entry.clone())),
+                Some(entry) => Claimed::Taken(Box::new(entry.clone())),
                 None => Claimed::HeadMoved,
             });
         }
@@ -167,7 +167,7 @@ impl Ledger for MemoryLeads {
         }
         let reason = claim.taking.reason().map(str::to_owned);
         let known = known.filter(|_| claim.found.is_some()).cloned();
-        let anew = LedgerEntry {
+        let fresh = LedgerEntry {
             status: claim.taking.status(),
             nonce: claim.nonce.clone(),
             sequence: claim.sequence,
@@ -178,12 +178,12 @@ impl Ledger for MemoryLeads {
             since: claim.now,
             message_id: None,
             reason: reason.clone(),
-            heard: Heard::default(),
+            receipts: ReceiptRecord::default(),
         };
         let entry = match known {
-            None => anew,
-            Some(LedgerEntry { is_unsent, message_id, reason: before, heard, .. }) => {
-                LedgerEntry { is_unsent, message_id, reason: reason.or(before), heard, ..anew }
+            None => fresh,
+            Some(LedgerEntry { is_unsent, message_id, reason: before, receipts, .. }) => {
+                LedgerEntry { is_unsent, message_id, reason: reason.or(before), receipts, ..fresh }
             }
         };
         tables.ledger.insert(place, entry);
@@ -222,20 +222,24 @@ impl Ledger for MemoryLeads {
 }
 
 impl Receipts for MemoryLeads {
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let place = (receipt.buyer.clone(), receipt.effect.clone());
-        let Some(entry) = tables.ledger.get(&place) else { return Ok(Learned::NoSuchEmail) };
+        let Some(entry) = tables.ledger.get(&place) else { return Ok(ReceiptOutcome::NoSuchEmail) };
         if entry.nonce != receipt.nonce {
-            return Ok(Learned::OtherAttempt);
+            return Ok(ReceiptOutcome::OtherAttempt);
         }
-        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(Learned::Known) };
+        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(ReceiptOutcome::Known) };
         if receipts::stops(receipt.kind) {
             let cursor = tables.cursors.entry(receipt.buyer.clone()).or_default();
             cursor.stopped.insert(after.address.clone());
         }
         tables.ledger.insert(place, after);
-        Ok(Learned::Settled)
+        Ok(ReceiptOutcome::Settled)
     }
 }
 
@@ -267,7 +271,7 @@ impl Work for MemoryLeads {
         Ok(WorkCount { count, next: None })
     }
 
-    /// Only mails: nothing else in memory is unreadable.
+    /// Postpones only e-mails. No item in memory is unreadable, so a test postpones a readable one.
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
         let found = self.open(WorkKind::Email).into_iter().find(|work| work.place() == *place);
         if let Some(OpenWork { buyer, what: Open::Email { key, .. }, .. }) = found
@@ -282,7 +286,7 @@ impl Work for MemoryLeads {
 impl Sweeps for MemoryLeads {
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
-        let is_free = |held: &Lease| held.nonce == lease.nonce || held.until < lease.now;
+        let is_free = |current: &Lease| current.nonce == lease.nonce || current.until < lease.now;
         if !tables.lease.as_ref().is_none_or(is_free) {
             return Ok(None);
         }
@@ -297,13 +301,13 @@ impl Sweeps for MemoryLeads {
     }
 
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
-        self.tables.borrow_mut().lease.take_if(|held| held.nonce == lease.nonce);
+        self.tables.borrow_mut().lease.take_if(|current| current.nonce == lease.nonce);
         Ok(())
     }
 }
 
 impl MemoryLeads {
-    /// Everything that is open of a kind, due or not.
+    /// All open work of a kind, due or not.
     fn open(&self, kind: WorkKind) -> Vec<OpenWork> {
         let tables = self.tables.borrow();
         match kind {

@@ -1,37 +1,37 @@
-//! What SES tells of e-mails, taken into the ledger. Statuses only move forward, so that receipts may come late, twice and in
-//! any order.
+//! Application of SES receipts to the ledger. Statuses only move forward, so receipts may arrive late, repeatedly and
+//! in any order.
 
 use contract::receipt::{Kind, Receipt};
 use jiff::Timestamp;
 
 use super::{LeadsUnavailable, LedgerEntry, Status};
 
-/// What was heard of a mail after it was sent, each the first time it happened.
+/// The bounces and complaints that SES reported for an e-mail, each with its first occurrence.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Heard {
-    /// It bounced for good: no mail goes to its address any more.
+pub struct ReceiptRecord {
+    /// When the e-mail bounced permanently. Its address gets no more e-mail.
     pub bounced_at: Option<Timestamp>,
-    /// It bounced, but another one may not.
+    /// When the e-mail bounced temporarily. Later e-mails to the address may be delivered.
     pub passing_bounce_at: Option<Timestamp>,
-    /// Somebody called it spam: no mail goes to its address any more.
+    /// When the recipient complained, for example marked it as spam. Its address gets no more e-mail.
     pub complained_at: Option<Timestamp>,
 }
 
-/// What a receipt did to the ledger.
+/// The effect of a receipt on the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Learned {
+pub enum ReceiptOutcome {
     /// The entry changed.
     Settled,
-    /// It said nothing that was not known.
+    /// The entry already contained the information.
     Known,
-    /// The entry is of another attempt by now, which this receipt does not concern.
+    /// The entry now belongs to another attempt, which this receipt does not concern.
     OtherAttempt,
-    /// There is no such entry.
+    /// The ledger has no entry for the e-mail.
     NoSuchEmail,
 }
 
-impl Learned {
-    /// The word for it in metrics and logs.
+impl ReceiptOutcome {
+    /// The name of the outcome in metrics and logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,32 +43,37 @@ impl Learned {
     }
 }
 
-/// The ledger, as far as receipts concern it.
+/// The part of the ledger that receipts need.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Receipts {
-    /// Takes a receipt into the entry of its attempt. A mail that bounced for good or was complained about first stops all
-    /// mail to its address, for this buyer.
+    /// Applies a receipt to the entry of its attempt. A permanent bounce or a complaint first stops all e-mail to the
+    /// address for this buyer. Idempotent.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`]: the same receipt may come again.
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable>;
+    /// [`LeadsUnavailable`]: the receipt can safely be applied again.
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable>;
 }
 
-/// The entry after a receipt about its attempt; `None` if that says nothing new.
+/// The entry after a receipt about its attempt, or `None` if the receipt contains nothing new.
 ///
-/// The same for every order of the same receipts: statuses have a rank, not settled < `sent` < `rejected`, of which the
-/// highest stays, and of times the earliest. SES rejects only what it has taken, so `rejected` is the later knowledge.
+/// The result does not depend on the order of receipts. Statuses are ranked: not settled, then `sent`, then `rejected`;
+/// the highest rank wins, and of two times the earlier. SES rejects only e-mails that it has accepted, so `rejected` is
+/// always the later information.
 pub(super) fn after(entry: &LedgerEntry, receipt: &Receipt, now: Timestamp) -> Option<LedgerEntry> {
     let mut after = entry.clone();
-    let heard = &mut after.heard;
+    let known = &mut after.receipts;
     let status = match receipt.kind {
         Kind::Delayed => return None,
         Kind::Rejected | Kind::NotRendered => Status::Rejected,
-        // Who takes a mail out of the spam folder has it. It is no complaint, and must not show as one.
+        // A recipient who moves an e-mail out of the spam folder has received it. This must not count as a complaint.
         Kind::Sent | Kind::Delivered | Kind::NotSpam => Status::Sent,
-        Kind::Bounced { at, is_permanent: true } => first(&mut heard.bounced_at, at),
-        Kind::Bounced { at, is_permanent: false } => first(&mut heard.passing_bounce_at, at),
-        Kind::Complained { at } => first(&mut heard.complained_at, at),
+        Kind::Bounced { at, is_permanent: true } => first(&mut known.bounced_at, at),
+        Kind::Bounced { at, is_permanent: false } => first(&mut known.passing_bounce_at, at),
+        Kind::Complained { at } => first(&mut known.complained_at, at),
     };
     if rank(status) > rank(entry.status) {
         after.status = status;
@@ -77,11 +82,11 @@ pub(super) fn after(entry: &LedgerEntry, receipt: &Receipt, now: Timestamp) -> O
         after.reason = (status == Status::Rejected).then(|| receipt.kind.name().to_owned());
     }
     after.message_id.get_or_insert_with(|| receipt.message_id.clone());
-    // Of what SES had, nothing says any more that it was never sent.
+    // SES accepted the e-mail, so it no longer counts as never sent.
     (after != *entry).then_some(LedgerEntry { is_unsent: false, ..after })
 }
 
-/// Keeps the earliest. A mail of which that is heard was sent.
+/// Keeps the earliest time. An e-mail with a bounce or a complaint was sent.
 fn first(known: &mut Option<Timestamp>, at: Timestamp) -> Status {
     *known = Some(known.map_or(at, |known| known.min(at)));
     Status::Sent
@@ -89,7 +94,7 @@ fn first(known: &mut Option<Timestamp>, at: Timestamp) -> Status {
 
 const fn rank(status: Status) -> u8 {
     match status {
-        // `retry` and `superseded` too: if SES has a mail that we hold for not sent, SES knows better.
+        // This includes `retry` and `superseded`: if SES reports on an e-mail that we consider unsent, SES is right.
         Status::Sending
         | Status::Unknown
         | Status::Abandoned
@@ -101,7 +106,8 @@ const fn rank(status: Status) -> u8 {
     }
 }
 
-/// Whether no mail may go to this address any more. Of one that was heard of before, the stop was written before.
+/// Whether a receipt of this kind stops all e-mail to the address. A repeated receipt needs no second stop, because the
+/// stop is written before the entry.
 pub(super) const fn stops(kind: Kind) -> bool {
     matches!(kind, Kind::Bounced { is_permanent: true, .. } | Kind::Complained { .. })
 }

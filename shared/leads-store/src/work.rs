@@ -1,4 +1,4 @@
-//! Open work: what the sweeper must look at again, and how far it has walked.
+//! Open work for the sweeper, and how far the sweeper has walked the index `feed`.
 
 use contract::stored::written;
 use domain::BuyerId;
@@ -6,25 +6,26 @@ use jiff::Timestamp;
 
 use super::{Held, LeadsUnavailable, LedgerEntry};
 
-/// How many shards the index of open work has for each kind.
+/// The number of shards per kind in the index `open-work`.
 pub(super) const WORK_SHARDS: u8 = 4;
 
-/// A kind of open work. Each has partitions of its own in the index, so that none hides behind another.
+/// A kind of open work. Each kind has its own partitions in the index, so that one kind's backlog does not delay
+/// another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WorkKind {
-    /// An e-mail that is not closed.
+    /// An e-mail whose ledger entry is open.
     Email,
     /// A buyer that is behind.
     Behind,
-    /// Events that wait for earlier ones.
+    /// Held events.
     Held,
 }
 
 impl WorkKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Email, Self::Behind, Self::Held];
 
-    /// The word for it in the index, in metrics and in logs.
+    /// The name of the kind in the index, in metrics and in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,34 +35,34 @@ impl WorkKind {
         }
     }
 
-    /// All of its shards.
+    /// All shards of this kind.
     pub fn shards(self) -> impl Iterator<Item = WorkShard> {
         (0..WORK_SHARDS).map(move |shard| WorkShard { kind: self, shard })
     }
 }
 
-/// One partition of the index of open work.
+/// One partition of the index `open-work`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkShard {
-    /// What is in it.
+    /// The kind of work in it.
     pub kind: WorkKind,
-    /// Which of the kind's partitions, from 0.
+    /// The number of the partition within the kind, from 0.
     pub shard: u8,
 }
 
-/// Something that must be looked at again, and when.
+/// An item of open work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenWork {
-    /// Whose.
+    /// The buyer concerned.
     pub buyer: BuyerId,
-    /// Since when it is due.
+    /// When the item is due.
     pub due: Timestamp,
-    /// What.
+    /// What is open.
     pub what: Open,
 }
 
 impl OpenWork {
-    /// Where it stands in the index.
+    /// The item's place in the index.
     #[must_use]
     pub fn place(&self) -> WorkPlace {
         let kind = match &self.what {
@@ -73,79 +74,82 @@ impl OpenWork {
     }
 }
 
-/// What can be open.
+/// The kinds of open work with their details.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Open {
     /// The buyer is behind.
     Behind,
-    /// An e-mail is not closed.
+    /// The ledger entry of an e-mail is open.
     Email {
-        /// The effect's key.
+        /// The effect key of the e-mail.
         key: String,
-        /// Its entry as it was found.
+        /// The entry as it was found.
         entry: Box<LedgerEntry>,
     },
-    /// Events wait for earlier ones.
+    /// Events are held.
     Held(Held),
 }
 
-/// Where an item stands in the index of open work, as its attributes say, readable or not.
+/// The place of an item in the index `open-work`. It is taken from the item's raw attributes, so that an unreadable
+/// item has one too.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WorkPlace {
-    /// Its `due`.
+    /// The attribute `due`.
     pub due: String,
-    /// Its `buyer`.
+    /// The attribute `buyer`.
     pub buyer: String,
-    /// Its `kind`: the sort key.
+    /// The attribute `kind`, which is the sort key of the table.
     pub kind: String,
 }
 
-/// Some of the work that is due, longest due first.
+/// A page of due work, longest due first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkPage {
-    /// An item that cannot be read is given by its place.
+    /// The items. An unreadable item is represented by its place.
     pub items: Vec<Result<OpenWork, WorkPlace>>,
-    /// Where the next page begins; `None` after the last one.
+    /// The start of the next page, or `None` after the last one.
     pub next: Option<WorkPlace>,
 }
 
-/// Some of the work that is open, counted.
+/// A partial count of open work.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WorkCount {
-    /// How many items.
+    /// The number of items counted.
     pub count: u64,
-    /// Where the rest begins; `None` if this is all.
+    /// Where counting continues, or `None` if everything is counted.
     pub next: Option<WorkPlace>,
 }
 
-/// How far the sweeper has walked the index of effectful commits.
+/// How far the sweeper has walked the index `feed`. The first walk follows the newest commits. Once an hour, a second
+/// walk covers the preceding hours again, to find commits that reached the index late or that a slow clock wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Walked {
-    /// Every commit recorded up to here, by its recorder's clock, is settled or its buyer marked behind.
+    /// The end of the first walk: the effects of every commit recorded up to here, by the recorder's clock, are
+    /// settled, or the buyer is marked behind.
     pub through: Timestamp,
-    /// When the last whole second walk began, which looks further back for what came late.
+    /// When the last complete second walk began.
     pub again_at: Timestamp,
-    /// The second walk that is under way if it began after that.
+    /// The second walk that is in progress, if it began after `again_at`.
     pub again: Again,
 }
 
-/// A second walk: a later one is further, however far it has come.
+/// The progress of a second walk. A walk that began later counts as further, however far it has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Again {
-    /// When it began.
+    /// When the walk began.
     pub began: Timestamp,
-    /// How far it has come.
+    /// How far the walk has come.
     pub through: Timestamp,
 }
 
 impl Walked {
-    /// Walked so far, both times.
+    /// Both walks completed up to this moment.
     #[must_use]
     pub const fn to(moment: Timestamp) -> Self {
         Self { through: moment, again_at: moment, again: Again { began: moment, through: moment } }
     }
 
-    /// Both of what is known, each as far as it goes: none goes back.
+    /// The further of two positions, for each field separately. No position ever moves back.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self {
@@ -156,22 +160,22 @@ impl Walked {
     }
 }
 
-/// Who sweeps: one sweep at a time, so that e-mails are paced in one place.
+/// The sweeper's lease. It allows one sweep at a time, so that e-mails are paced in one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// Names the sweep.
+    /// The nonce of the sweep.
     pub nonce: String,
-    /// It is over by then, whatever becomes of it.
+    /// When the lease expires. The sweep has certainly ended by then.
     pub until: Timestamp,
-    /// Now.
+    /// The current time.
     pub now: Timestamp,
 }
 
-/// Open work.
+/// Access to open work.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Work {
-    /// Up to `limit` items of a shard that are due by `until`, longest due first, from after a place on. Not consistent: a
-    /// late one is found next time.
+    /// Up to `limit` items of a shard that are due by `until`, longest due first, starting after the place `after`. The
+    /// read is eventually consistent: an item that it misses is found by the next sweep.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -183,39 +187,40 @@ pub trait Work {
         limit: usize,
     ) -> Result<WorkPage, LeadsUnavailable>;
 
-    /// How much is open in a shard, due or not, from after a place on: as far as one request counts. Not consistent.
+    /// Counts the items in a shard, due or not, starting after the place `after`, as far as one request reaches. The
+    /// read is eventually consistent.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn count(&self, shard: WorkShard, after: Option<&WorkPlace>)
     -> Result<WorkCount, LeadsUnavailable>;
 
-    /// Makes an item due later that cannot be read, if it is still due as it was found: others must not wait behind it.
+    /// Postpones an unreadable item, so that it does not delay others. The item must still be due at the found time.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable>;
 }
 
-/// The sweeper's own place in the table.
+/// Access to the sweeper's own item: its lease and how far it has walked.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Sweeps {
-    /// Takes the lease, if no other sweep has it: `None` if one has. Else how far the sweeper has walked; `None` in it before
-    /// the first walk.
+    /// Takes the lease. Returns `None` if another sweep has it, otherwise how far the sweeper has walked, which is
+    /// `Some(None)` before the first walk.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable>;
 
-    /// Writes down how far the sweeper has walked; never back.
+    /// Records how far the sweeper has walked. No position moves back.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable>;
 
-    /// Gives the lease back, if it is still this one.
+    /// Releases the lease, unless another sweep has taken it since.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`]: it runs out by itself.
+    /// [`LeadsUnavailable`]: the lease expires by itself.
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable>;
 }

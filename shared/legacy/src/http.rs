@@ -13,13 +13,14 @@ use tokio::time::timeout;
 
 use crate::{Answer, Legacy, LegacyUnavailable, TIME_OUT};
 
-/// What is percent-encoded in a buyer's id: all but unreserved characters.
+/// The characters of a buyer's id that are percent-encoded: all except unreserved ones.
 ///
-/// Source: RFC 3986, 2.3: encoded and not, these are equivalent, but not every server knows that.
+/// Source: RFC 3986, section 2.3. It calls encoded and plain unreserved characters equivalent, but not every server
+/// treats them so.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A former system that is asked by HTTP, and answers 200 with what it knows, or 404 for nobody: `GET <url>/buyers/<buyerId>`
-/// only looks, `POST <url>/buyers/<buyerId>/handover` hands over.
+/// A former system with an HTTP API: `GET <url>/buyers/<buyerId>` only reads, `POST <url>/buyers/<buyerId>/handover`
+/// hands the buyer over. Both answer 200 with what the system knows, or 404 for an unknown buyer.
 #[derive(Clone)]
 pub struct HttpLegacy {
     https: Https,
@@ -27,22 +28,22 @@ pub struct HttpLegacy {
     authorization: Option<String>,
 }
 
-/// It answered with something that is neither.
+/// The status is neither 200 nor 404.
 #[derive(Debug, thiserror::Error)]
 #[error("it answered with status {0}")]
 struct UnexpectedStatus(u16);
 
-/// It took too long.
+/// The answer was not complete within the time limit.
 #[derive(Debug, thiserror::Error)]
-#[error("there is no whole answer after {TIME_OUT:?}")]
+#[error("no complete answer within {TIME_OUT:?}")]
 struct TooSlow;
 
 impl HttpLegacy {
-    /// The system at `LEGACY_URL`, asked with `LEGACY_AUTHORIZATION` as header `Authorization` if that is given; `None`
-    /// without a URL.
+    /// A client of the system at `LEGACY_URL`; `None` if that variable is absent. The Authorization header comes from
+    /// `LEGACY_AUTHORIZATION`, if it is set.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if the URL is invalid or neither HTTPS nor loopback.
     pub fn from_settings(settings: &Settings<'_>, https: &Https) -> Result<Option<Self>, BadSetting> {
         if settings.optional("LEGACY_URL").is_none() {
             return Ok(None);
@@ -51,28 +52,28 @@ impl HttpLegacy {
         Self::at(url, settings.optional("LEGACY_AUTHORIZATION"), https.clone()).map(Some)
     }
 
-    /// The system at this URL, without a slash at its end.
+    /// A client of the system at `url`, which must not end in a slash.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if the URL is neither HTTPS nor loopback.
     pub fn at(url: String, authorization: Option<String>, https: Https) -> Result<Self, BadSetting> {
-        // Plain HTTP would show the header and the answer to whoever listens; on the machine itself nobody does.
+        // Plain HTTP would expose the Authorization header and personal data on the network; loopback does not.
         let is_safe = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
-        let rule = "an https URL under which buyers/<buyerId> is answered";
+        let rule = "an https URL under which the former system serves buyers/<buyerId>";
         if !is_safe {
             return Err(BadSetting::Invalid { name: "LEGACY_URL", rule });
         }
         Ok(Self { https, url, authorization })
     }
 
-    async fn ask(&self, buyer: &BuyerId, method: &str, what: &str) -> Result<Answer, LegacyUnavailable> {
+    async fn ask(&self, buyer: &BuyerId, method: &str, suffix: &str) -> Result<Answer, LegacyUnavailable> {
         let answer = async {
             let mut request = HttpRequest::empty();
             request.set_method(method)?;
             let name = utf8_percent_encode(buyer.as_str(), ENCODED);
-            request.set_uri(format!("{}/buyers/{name}{what}", self.url))?;
+            request.set_uri(format!("{}/buyers/{name}{suffix}", self.url))?;
             if method == "POST" {
-                // RFC 9110, 8.6: a server may answer 411 to a request that may have a body and does not say how long it is.
+                // A server may answer 411 to a POST without a stated length. Source: RFC 9110, section 8.6.
                 request.headers_mut().try_insert("content-length", "0")?;
             }
             if let Some(authorization) = &self.authorization {

@@ -1,4 +1,4 @@
-//! The former system, which announces of a buyer what there is to announce until it has handed the buyer over to us.
+//! Client of the former system. That system makes all announcements about a buyer until it has handed the buyer over.
 
 mod http;
 
@@ -10,43 +10,45 @@ use domain::{BuyerId, Known};
 pub use http::HttpLegacy;
 pub use platform::BadSetting;
 
-/// How long one question may take.
+/// The time limit of one request.
 pub const TIME_OUT: Duration = Duration::from_secs(3);
 
-/// What must be left of an invocation before the former system is asked: the question, and the append after it.
-pub const NEEDED: Duration = TIME_OUT.saturating_add(event_store::NEEDED);
+/// The time that must be left of the invocation before a request: for the request and the append after it.
+pub const QUESTION_TIME: Duration = TIME_OUT.saturating_add(platform::clock::CALL_TIME);
 
-/// The former system did not answer, or not as agreed. It may think that it has handed the buyer over: it answers the same
-/// when it is asked again.
+/// The former system did not answer, or its answer breaks the contract. It may already consider the buyer handed over;
+/// a repeated request then gets the same answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the former system did not tell what it knows of {buyer}")]
+#[error("no usable answer from the former system about {buyer}")]
 pub struct LegacyUnavailable {
-    /// Whom it was asked about.
+    /// The buyer in question.
     pub buyer: BuyerId,
-    /// Why.
+    /// What went wrong.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// A system that recorded buyers before.
+/// A system that was in charge of buyers before Leadstream.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Legacy {
-    /// What it knows of a buyer now, and whether it has handed the buyer over. Without consequences. Nothing of a buyer whom it
-    /// never heard of.
+    /// Reads what the former system knows about a buyer now, and whether it has handed the buyer over. Changes nothing.
+    /// For a buyer that it does not know, the answer is empty.
     ///
     /// # Errors
-    /// [`LegacyUnavailable`].
+    /// [`LegacyUnavailable`] if there is no usable answer.
     async fn look_up(&self, buyer: &BuyerId) -> Result<Answer, LegacyUnavailable>;
 
-    /// Has a buyer handed over. Its first answer is its last word: it has announced exactly what that says, announces nothing
-    /// from then on, and answers the same when it is asked again; also that it never heard of the buyer.
+    /// Requests the handover of a buyer. The first answer is final: the former system has announced exactly what the
+    /// answer states, announces nothing more, and repeats the answer on every later request. This also holds for the
+    /// answer that it does not know the buyer.
     ///
     /// # Errors
-    /// [`LegacyUnavailable`], also while it has something left to announce.
+    /// [`LegacyUnavailable`] if there is no usable answer, which includes the time in which the former system still has
+    /// announcements to make.
     async fn hand_over(&self, buyer: &BuyerId) -> Result<Known, LegacyUnavailable>;
 }
 
-/// There was no system before this one.
+/// The type for "no former system"; it has no values.
 #[derive(Debug, Clone, Copy)]
 pub enum NoLegacy {}
 

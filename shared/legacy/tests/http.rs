@@ -1,4 +1,4 @@
-//! What is asked of a former system, and what its answers mean; on the wire.
+//! Requests to the former system and the meaning of its answers, over loopback.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
@@ -11,7 +11,7 @@ use testkit::buyer;
 use testkit::wire::message::header;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 
-fn asking(url: &str) -> HttpLegacy {
+fn legacy_at(url: &str) -> HttpLegacy {
     let lookup = |name: &str| match name {
         "LEGACY_URL" => Some(format!("{url}/old/")),
         "LEGACY_AUTHORIZATION" => Some("Bearer secret".to_owned()),
@@ -21,9 +21,10 @@ fn asking(url: &str) -> HttpLegacy {
     HttpLegacy::from_settings(&Settings::from_lookup(&lookup), &https).unwrap().unwrap()
 }
 
-async fn answered(answer: Answer) -> Result<Known, String> {
+/// The result of a handover that the former system answers like this; an error as the text of its chain.
+async fn hand_over_with(answer: Answer) -> Result<Known, String> {
     let wire = Wire::start(in_turn([answer])).await;
-    let answer = asking(wire.url()).hand_over(&buyer("buyer-7")).await;
+    let answer = legacy_at(wire.url()).hand_over(&buyer("buyer-7")).await;
     answer.map_err(|error| {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(&error);
@@ -36,8 +37,8 @@ async fn answered(answer: Answer) -> Result<Known, String> {
     })
 }
 
-async fn told(json: &Value) -> Result<Known, String> {
-    answered(Answer::Reply(Reply::json(200, json))).await
+async fn hand_over_with_json(json: &Value) -> Result<Known, String> {
+    hand_over_with(Answer::Reply(Reply::json(200, json))).await
 }
 
 fn an_offer() -> Value {
@@ -49,12 +50,12 @@ fn an_offer() -> Value {
 }
 
 #[tokio::test]
-async fn a_buyer_is_asked_about_by_name_and_with_what_lets_us_in() {
+async fn requests_carry_the_encoded_buyer_id_and_the_authorization_header() {
     let wire = Wire::start(in_turn([Answer::Reply(Reply::json(404, &json!({})))])).await;
-    let (legacy, name) = (asking(wire.url()), buyer("b?u#y%er-7._~"));
+    let (legacy, name) = (legacy_at(wire.url()), buyer("b?u#y%er-7._~"));
     assert_eq!(legacy.look_up(&name).await.unwrap(), legacy::Answer::default());
     assert_eq!(legacy.hand_over(&name).await.unwrap(), Known::default());
-    let asked: Vec<(String, String, Option<String>)> = wire
+    let requests: Vec<(String, String, Option<String>)> = wire
         .exchanges()
         .into_iter()
         .map(|exchange| {
@@ -63,16 +64,16 @@ async fn a_buyer_is_asked_about_by_name_and_with_what_lets_us_in() {
             (exchange.request.method, exchange.request.path, length)
         })
         .collect();
-    // What may have a body says how long it is: a server may answer 411 otherwise. Unreserved characters stay as they are.
+    // The POST states its length, because a server may otherwise answer 411. Unreserved characters are not encoded.
     let path = "/old/buyers/b%3Fu%23y%25er-7._~";
     let look = ("GET".to_owned(), path.to_owned(), None);
     let handover = ("POST".to_owned(), format!("{path}/handover"), Some("0".to_owned()));
-    assert_eq!(asked, [look, handover]);
-    assert!(!format!("{:?}", asking("http://127.0.0.1:1")).contains("secret"));
+    assert_eq!(requests, [look, handover]);
+    assert!(!format!("{:?}", legacy_at("http://127.0.0.1:1")).contains("secret"));
 }
 
 #[tokio::test]
-async fn what_it_knows_is_offers_with_the_names_of_their_leads() {
+async fn an_answer_lists_offers_and_the_ids_of_their_leads() {
     let offers = json!([
         an_offer(),
         { "offerId": "offer-2", "offerVersion": 1, "stage": "pending" },
@@ -80,7 +81,7 @@ async fn what_it_knows_is_offers_with_the_names_of_their_leads() {
         { "offerId": "offer-4", "offerVersion": 5, "stage": "accepted" },
     ]);
     let answer = json!({ "buyerId": "buyer-7", "wasInvited": true, "lowLeadId": "L:1", "offers": offers });
-    let known = told(&answer).await.unwrap();
+    let known = hand_over_with_json(&answer).await.unwrap();
     let lead = |name: &str| FormerLeadId::parse(name).ok();
     assert_eq!((known.was_invited, known.low_lead), (true, lead("L:1")));
     let version = |number| OfferVersion::new(number).unwrap();
@@ -102,20 +103,20 @@ async fn what_it_knows_is_offers_with_the_names_of_their_leads() {
 }
 
 #[tokio::test]
-async fn a_look_tells_whether_the_buyer_is_handed_over() {
-    for (said, is_handed_over) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
+async fn a_lookup_reports_whether_the_buyer_is_handed_over() {
+    for (handed_over, expected) in [(json!(true), true), (json!(false), false), (Value::Null, false)] {
         let mut json = json!({ "buyerId": "buyer-7", "wasInvited": false, "offers": [an_offer()] });
-        if !said.is_null() {
-            json["handedOver"] = said;
+        if !handed_over.is_null() {
+            json["handedOver"] = handed_over;
         }
         let wire = Wire::start(in_turn([Answer::Reply(Reply::json(200, &json))])).await;
-        let answer = asking(wire.url()).look_up(&buyer("buyer-7")).await.unwrap();
-        assert_eq!((answer.is_handed_over, answer.known.offers.len()), (is_handed_over, 1));
+        let answer = legacy_at(wire.url()).look_up(&buyer("buyer-7")).await.unwrap();
+        assert_eq!((answer.is_handed_over, answer.known.offers.len()), (expected, 1));
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_as_agreed_is_none_and_says_where() {
+async fn an_answer_that_breaks_the_contract_is_an_error_with_the_place() {
     let with = |field: &str, value: Value| {
         let mut offer = an_offer();
         offer[field] = value;
@@ -139,15 +140,15 @@ async fn an_answer_that_is_not_as_agreed_is_none_and_says_where() {
         (with("leadId", json!("high/offer-1/2")), "offers[1].leadId"),
         (with("leadId", json!(7)), "line 1"),
         (json!({ "buyerId": "buyer-7", "wasInvited": false, "lowLeadId": "", "offers": [] }), "lowLeadId"),
-        (too_many, "offers: at most"),
+        (too_many, "offers: must have at most"),
     ] {
-        let error = told(&answer).await.unwrap_err();
+        let error = hand_over_with_json(&answer).await.unwrap_err();
         assert!(error.contains(place), "{error}");
     }
 }
 
 #[tokio::test]
-async fn whatever_else_it_answers_is_no_answer() {
+async fn any_other_response_is_an_error() {
     let huge = Reply { status: 200, headers: Vec::new(), body: vec![b' '; LARGEST_ANSWER + 1] };
     let moved = Reply {
         status: 302,
@@ -165,10 +166,10 @@ async fn whatever_else_it_answers_is_no_answer() {
             Answer::Reply(Reply { status: 200, headers: Vec::new(), body: b"not JSON, Ada Canary".to_vec() }),
             "line 1",
         ),
-        (Answer::ResetAfterReading, "did not tell"),
-        (Answer::Never, "did not tell"),
+        (Answer::ResetAfterReading, "no usable answer"),
+        (Answer::Never, "no usable answer"),
     ] {
-        let error = answered(answer).await.unwrap_err();
+        let error = hand_over_with(answer).await.unwrap_err();
         assert!(error.contains(word), "{error}");
     }
 }

@@ -12,16 +12,17 @@ use crate::clock::Deadline;
 use crate::https::{Https, Trust};
 use crate::{BadSetting, RetryConflicts, Settings};
 
-/// How often a call is tried, with the SDK's back-off and jitter in between.
+/// The number of attempts per call, with the SDK's back-off and jitter between them.
 const ATTEMPTS: u32 = 4;
 
-/// How long one attempt may take.
+/// The time limit of one attempt.
 const ATTEMPT: Duration = Duration::from_millis(1500);
 
-/// How long a call may take with all its attempts. Workers begin nothing unless a little more than this is left.
+/// The time limit of a call with all its attempts. No call is started unless slightly more than this is left of the
+/// invocation.
 const CALL: Duration = Duration::from_secs(5);
 
-/// Where AWS is and who we are.
+/// Region, credentials and endpoint of AWS, and the HTTPS client that all AWS clients share.
 #[derive(Debug, Clone)]
 pub struct Access {
     config: SdkConfig,
@@ -29,10 +30,10 @@ pub struct Access {
 }
 
 impl Access {
-    /// From the variables that Lambda sets; `AWS_ENDPOINT_URL` and `SSL_CERT_FILE` are for local stacks.
+    /// Reads the variables that Lambda sets, and `AWS_ENDPOINT_URL` and `SSL_CERT_FILE`, which are for local stacks.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if a variable is missing or invalid.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, BadSetting> {
         let credentials = Credentials::new(
             settings.required("AWS_ACCESS_KEY_ID", "set by Lambda")?,
@@ -47,7 +48,7 @@ impl Access {
         };
         let https = Https::trusting(trust).map_err(|_| BadSetting::Invalid {
             name: "SSL_CERT_FILE",
-            rule: "a file of certificates in PEM, or absent",
+            rule: "the path of a PEM file with certificates, or absent",
         })?;
         let mut config = SdkConfig::builder()
             .http_client(https.clone())
@@ -68,19 +69,19 @@ impl Access {
         Ok(Self { config: config.build(), https })
     }
 
-    /// What every client is made of.
+    /// The configuration from which AWS clients are built.
     #[must_use]
     pub const fn config(&self) -> &SdkConfig {
         &self.config
     }
 
-    /// What everything else outside is asked with.
+    /// HTTPS client for everything except AWS.
     #[must_use]
     pub const fn https(&self) -> &Https {
         &self.https
     }
 
-    /// DynamoDB, with meetings of transactions tried again.
+    /// A DynamoDB client that also retries `TransactionConflict`.
     #[must_use]
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         let config =
@@ -89,7 +90,7 @@ impl Access {
     }
 }
 
-/// Lambda's deadline, in milliseconds since 1970, as ours.
+/// Converts Lambda's deadline, in milliseconds since 1970, to a [`Deadline`].
 #[must_use]
 pub fn deadline_of(milliseconds: u64) -> Deadline {
     let moment = i64::try_from(milliseconds).ok().and_then(|value| Timestamp::from_millisecond(value).ok());

@@ -1,26 +1,26 @@
-//! Time and chance, as the rest of the program sees them, so that tests can set both.
+//! Time and nonces behind a trait, so that tests can control both.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What a worker finds around it that is no data.
+/// Time and nonces.
 pub trait Clock {
-    /// This machine's idea of now. Never used for order: clocks are wrong.
+    /// The current time by this machine's clock. Never used to order events, because clocks are wrong.
     fn now(&self) -> Timestamp;
 
-    /// A name that nobody has ever used, to recognise one's own writes by.
+    /// A name that was never used before, by which a writer recognises its own writes.
     fn nonce(&self) -> String;
 }
 
-/// Clock in which time can be let pass.
+/// A clock that can also wait.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Sleep: Clock {
-    /// Returns once this much time has passed.
+    /// Returns after this much time.
     async fn sleep(&self, time: Duration);
 }
 
-/// The machine's own clock and randomness.
+/// The machine's clock, with random nonces.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -40,32 +40,32 @@ impl Sleep for SystemClock {
     }
 }
 
-/// What must be left of an invocation before a call is begun: one call to AWS with its retries.
-pub const NEEDED: Duration = Duration::from_secs(6);
+/// The time that an invocation must have left before a call to AWS begins. It covers one call with its retries.
+pub const CALL_TIME: Duration = Duration::from_secs(6);
 
-/// When an invocation ends. Nothing is begun that cannot end before it.
+/// The end of an invocation. Work that could outlive it is not started.
 #[derive(Debug, Clone, Copy)]
 pub struct Deadline(Timestamp);
 
-/// There is not enough time left to begin anything.
+/// The invocation has too little time left for the requested work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the invocation's time is up")]
 pub struct OutOfTime;
 
 impl Deadline {
-    /// The deadline at this moment.
+    /// A deadline at `moment`.
     #[must_use]
     pub const fn at(moment: Timestamp) -> Self {
         Self(moment)
     }
 
-    /// The moment itself.
+    /// When the deadline is.
     #[must_use]
     pub const fn moment(&self) -> Timestamp {
         self.0
     }
 
-    /// Whether something that takes this long can still end in time.
+    /// Checks that work of this duration can finish before the deadline.
     ///
     /// # Errors
     /// [`OutOfTime`] if it cannot.

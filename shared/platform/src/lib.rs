@@ -1,8 +1,8 @@
-//! What every function needs and no business rule does: AWS clients, settings, one HTTPS client, logs and metrics, clock
-//! and deadlines. Knows nothing of buyers.
+//! The technical base of every function: AWS clients, settings, one HTTPS client, logs, metrics, clock and deadlines.
+//! It contains no business rules and knows nothing of buyers.
 //!
-//! Lambda gives region and credentials in the environment, so no credential chain is built in: it would be a quarter of
-//! the binary and is never used.
+//! Lambda passes region and credentials in the environment, so the SDK's credential chain is left out: it would make up
+//! a quarter of the binary and never be used.
 
 mod clients;
 pub mod clock;

@@ -1,10 +1,11 @@
 use aws_sdk_dynamodb::config::interceptors::InterceptorContext;
 use aws_sdk_dynamodb::config::retry::{ClassifyRetry, RetryAction};
 
-/// Retries what the SDK does not: a put or a transaction that met another transaction on the same key.
+/// A retry classifier for `TransactionConflict`: a put, update or transaction that collided with a transaction on the
+/// same key. The SDK does not retry it.
 ///
-/// The recorder's put meets the reactor's claim, which checks the key of the next commit. Such a meeting is over in
-/// milliseconds; it is retried in place with the SDK's own back-off and jitter, like throttling.
+/// The recorder's put collides with the reactor's claim, which checks the key of the next commit. Such a conflict lasts
+/// milliseconds, so it is retried in place with the SDK's own back-off and jitter, like throttling.
 /// Source: Amazon DynamoDB Developer Guide, "Transaction conflict handling in DynamoDB".
 #[derive(Debug, Clone, Copy, Default)]
 pub struct RetryConflicts;
@@ -37,15 +38,15 @@ fn is_conflict(error: &aws_smithy_runtime_api::client::interceptors::context::Er
         return error.is_transaction_conflict_exception();
     }
     if let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.downcast_ref() {
-        // A failed condition is a decision, not a meeting: retry only if nothing else stood in the way.
+        // A failed condition is an answer, not a conflict: retry only if every reason is temporary.
         let codes: Vec<&str> =
             canceled.cancellation_reasons().iter().filter_map(|reason| reason.code()).collect();
-        return codes.iter().any(|code| is_passing(code))
-            && codes.iter().all(|code| is_passing(code) || *code == "None");
+        return codes.iter().any(|code| is_temporary(code))
+            && codes.iter().all(|code| is_temporary(code) || *code == "None");
     }
     false
 }
 
-fn is_passing(code: &str) -> bool {
+fn is_temporary(code: &str) -> bool {
     matches!(code, "TransactionConflict" | "ThrottlingError" | "ProvisionedThroughputExceeded")
 }

@@ -2,15 +2,15 @@ use std::num::NonZeroU32;
 
 use crate::telemetry::LevelFilter;
 
-/// Looks up environment variables, so that tests never touch the process's own.
+/// Reads and checks environment variables through a lookup function, so that tests never touch the process environment.
 pub struct Settings<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
 }
 
-/// A variable that keeps a function from starting. Its value is not repeated: it may be a secret.
+/// An environment variable that prevents a function from starting. The message omits its value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadSetting {
-    /// It is not there, or empty.
+    /// The variable is absent or empty.
     #[error("the environment variable {name} is missing: it must be {rule}")]
     Missing {
         /// The variable.
@@ -18,8 +18,8 @@ pub enum BadSetting {
         /// What it must be.
         rule: &'static str,
     },
-    /// It is there and wrong.
-    #[error("the environment variable {name} is wrong: it must be {rule}")]
+    /// The variable has an unacceptable value.
+    #[error("the environment variable {name} is invalid: it must be {rule}")]
     Invalid {
         /// The variable.
         name: &'static str,
@@ -29,44 +29,44 @@ pub enum BadSetting {
 }
 
 impl<'a> Settings<'a> {
-    /// Settings out of this lookup.
+    /// Settings that read variables through this lookup.
     #[must_use]
     pub const fn from_lookup(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
         Self { lookup }
     }
 
-    /// A variable that may be absent; empty counts as absent.
+    /// An optional variable; empty counts as absent.
     #[must_use]
     pub fn optional(&self, name: &str) -> Option<String> {
         (self.lookup)(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that must be there.
+    /// A required variable.
     ///
     /// # Errors
-    /// [`BadSetting::Missing`], saying by `rule` what it must be.
+    /// [`BadSetting::Missing`] if it is absent or empty; the message states `rule`.
     pub fn required(&self, name: &'static str, rule: &'static str) -> Result<String, BadSetting> {
         self.optional(name).ok_or(BadSetting::Missing { name, rule })
     }
 
-    /// A variable that must be there and pass a check.
+    /// A required variable whose value must pass a check.
     ///
     /// # Errors
-    /// [`BadSetting`], saying by `rule` what it must be.
+    /// [`BadSetting`] if it is absent or fails the check; the message states `rule`.
     pub fn checked(
         &self,
         name: &'static str,
         rule: &'static str,
-        is_good: impl Fn(&str) -> bool,
+        is_valid: impl Fn(&str) -> bool,
     ) -> Result<String, BadSetting> {
         let value = self.required(name, rule)?;
-        if is_good(&value) { Ok(value) } else { Err(BadSetting::Invalid { name, rule }) }
+        if is_valid(&value) { Ok(value) } else { Err(BadSetting::Invalid { name, rule }) }
     }
 
-    /// How much is logged, by `LOG_LEVEL`; `info` if it is absent.
+    /// The log level of `LOG_LEVEL`; `info` if it is absent.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting::Invalid`] if it is not a level.
     pub fn log_level(&self) -> Result<LevelFilter, BadSetting> {
         const RULE: &str = "error, warn, info, debug or trace, or absent";
         match self.optional("LOG_LEVEL") {
@@ -75,10 +75,10 @@ impl<'a> Settings<'a> {
         }
     }
 
-    /// A whole number, at least 1, from the first of these three to the last; the middle one if it is absent.
+    /// A positive whole number between `least` and `most`; `default` if the variable is absent.
     ///
     /// # Errors
-    /// [`BadSetting`], saying by `rule` what it must be.
+    /// [`BadSetting::Invalid`] if it is not in that range; the message states `rule`.
     pub fn number(
         &self,
         name: &'static str,
@@ -95,7 +95,7 @@ impl<'a> Settings<'a> {
     /// The name of a DynamoDB table.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if the variable is absent or cannot be a table name.
     pub fn table(&self, name: &'static str) -> Result<String, BadSetting> {
         self.checked(name, "the name of a DynamoDB table", |value| {
             (3..=255).contains(&value.len())
@@ -106,17 +106,17 @@ impl<'a> Settings<'a> {
     /// The URL of an SQS FIFO queue.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if the variable is absent or is not such a URL.
     pub fn fifo_queue(&self, name: &'static str) -> Result<String, BadSetting> {
         self.checked(name, "the URL of an SQS FIFO queue", |value| {
             is_url(value) && value.strip_suffix(".fifo").is_some()
         })
     }
 
-    /// An `http` or `https` URL; a slash at its end is taken off.
+    /// An `http` or `https` URL, without the slashes at its end.
     ///
     /// # Errors
-    /// [`BadSetting`].
+    /// [`BadSetting`] if the variable is absent or is not such a URL.
     pub fn url(&self, name: &'static str) -> Result<String, BadSetting> {
         let url = self.checked(name, "a URL such as https://cars.example.com", is_url)?;
         Ok(url.trim_end_matches('/').to_owned())
@@ -134,12 +134,12 @@ fn is_url(value: &str) -> bool {
 mod tests {
     use super::{BadSetting, Settings};
 
-    fn with<T>(value: Option<&str>, ask: impl Fn(&Settings<'_>) -> T) -> T {
-        ask(&Settings::from_lookup(&|_| value.map(str::to_owned)))
+    fn with<T>(value: Option<&str>, read: impl Fn(&Settings<'_>) -> T) -> T {
+        read(&Settings::from_lookup(&|_| value.map(str::to_owned)))
     }
 
     #[test]
-    fn a_missing_or_empty_variable_is_named_with_what_it_must_be() {
+    fn the_error_for_a_missing_variable_states_its_name_and_rule() {
         for value in [None, Some("")] {
             let error = with(value, |settings| settings.table("STREAMS_TABLE")).expect_err("missing");
             assert_eq!(
@@ -150,15 +150,15 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_not_repeated() {
+    fn the_error_for_an_invalid_variable_omits_its_value() {
         let error =
-            with(Some("secret secret"), |settings| settings.table("STREAMS_TABLE")).expect_err("wrong");
+            with(Some("secret secret"), |settings| settings.table("STREAMS_TABLE")).expect_err("invalid");
         assert!(matches!(error, BadSetting::Invalid { name: "STREAMS_TABLE", .. }));
         assert!(!error.to_string().contains("secret"));
     }
 
     #[test]
-    fn a_log_level_is_a_level_or_absent() {
+    fn the_log_level_is_a_level_or_absent() {
         use crate::telemetry::LevelFilter;
         fn log_level(settings: &Settings<'_>) -> Result<LevelFilter, BadSetting> {
             settings.log_level()
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn queues_are_fifo_and_urls_are_urls() {
+    fn queue_urls_and_other_urls_are_checked() {
         let queue = |value| with(Some(value), |settings| settings.fifo_queue("QUEUE")).is_ok();
         assert!(queue("https://sqs.eu-central-1.amazonaws.com/1/a.fifo"));
         assert!(queue("http://127.0.0.1:4566/1/a.fifo"));
@@ -177,8 +177,9 @@ mod tests {
         assert!(!queue("a.fifo"));
         let url = |value| with(Some(value), |settings| settings.url("SITE_URL"));
         assert_eq!(url("https://cars.example.com/").as_deref(), Ok("https://cars.example.com"));
-        for wrong in ["cars.example.com", "https://", "ftp://cars.example.com", "https://cars example.com"] {
-            assert!(url(wrong).is_err(), "{wrong}");
+        for invalid in ["cars.example.com", "https://", "ftp://cars.example.com", "https://cars example.com"]
+        {
+            assert!(url(invalid).is_err(), "{invalid}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who is believed, and why there is no answer; on the wire.
+//! Tests on loopback connections: which servers are trusted, and how failed requests are classified.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::path::Path;
@@ -18,19 +18,20 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-const A_MOMENT: Duration = Duration::from_millis(200);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(200);
 
-async fn asked(https: &Https, url: &str) -> Result<u16, ConnectorError> {
+async fn status_of(https: &Https, url: &str) -> Result<u16, ConnectorError> {
     let request = HttpRequest::get(url).unwrap();
-    https.ask(request, A_MOMENT).await.map(|answer| answer.status().as_u16())
+    https.ask(request, CONNECT_TIMEOUT).await.map(|answer| answer.status().as_u16())
 }
 
 async fn failure(url: &str) -> ConnectorError {
-    asked(&Https::trusting(Trust::BuiltIn).unwrap(), url).await.unwrap_err()
+    status_of(&Https::trusting(Trust::BuiltIn).unwrap(), url).await.unwrap_err()
 }
 
-/// Serves one answer to each connection over TLS, under a certificate that nobody has heard of; its PEM, and its URL.
-async fn stranger() -> (String, String) {
+/// Starts a TLS server with a self-signed certificate that answers each connection once. Returns the certificate in PEM
+/// and the server's URL.
+async fn self_signed_server() -> (String, String) {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
     let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -44,7 +45,7 @@ async fn stranger() -> (String, String) {
     let url = format!("https://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            // A client that does not believe us ends the hand-shake.
+            // A client that does not trust the certificate aborts the handshake.
             let Ok(mut stream) = acceptor.accept(stream).await else { continue };
             let _ = stream.read(&mut [0; 1024]).await;
             let _ = stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
@@ -54,25 +55,25 @@ async fn stranger() -> (String, String) {
 }
 
 #[tokio::test]
-async fn only_who_is_trusted_is_asked() {
-    let (pem, url) = stranger().await;
-    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stranger.pem");
+async fn only_trusted_servers_get_requests() {
+    let (pem, url) = self_signed_server().await;
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("self-signed.pem");
     std::fs::write(&file, pem).unwrap();
-    assert_eq!(asked(&Https::trusting(Trust::File(file)).unwrap(), &url).await.unwrap(), 204);
+    assert_eq!(status_of(&Https::trusting(Trust::File(file)).unwrap(), &url).await.unwrap(), 204);
 
     let error = failure(&url).await;
     assert!(error.is_io(), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_hand_shake_that_takes_too_long_is_a_time_out() {
+async fn a_slow_handshake_is_a_timeout() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let error = failure(&format!("https://{}", listener.local_addr().unwrap())).await;
     assert!(error.is_timeout(), "{error:?}");
 }
 
 #[tokio::test]
-async fn a_connection_that_is_refused_or_breaks_is_told_apart_from_an_answer_cut_off() {
+async fn connection_errors_and_truncated_responses_are_different_errors() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let nowhere = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
@@ -92,10 +93,10 @@ async fn a_connection_that_is_refused_or_breaks_is_told_apart_from_an_answer_cut
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_not_sent() {
+async fn an_invalid_request_is_not_sent() {
     let https = Https::trusting(Trust::BuiltIn).unwrap();
     let wire = Wire::start(in_turn([Answer::Reply(Reply::json(200, &json!({})))])).await;
-    assert_eq!(asked(&https, wire.url()).await.unwrap(), 200);
-    assert!(asked(&https, "ftp://127.0.0.1/").await.is_err());
+    assert_eq!(status_of(&https, wire.url()).await.unwrap(), 200);
+    assert!(status_of(&https, "ftp://127.0.0.1/").await.is_err());
     assert_eq!(wire.exchanges().len(), 1);
 }

@@ -1,19 +1,19 @@
 use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
 use serde_json::{Value, json};
 
-/// A buyer by name.
+/// A buyer id.
 #[must_use]
 pub fn buyer(name: &str) -> BuyerId {
     BuyerId::parse(name).unwrap()
 }
 
-/// An offer by name.
+/// An offer id.
 #[must_use]
 pub fn offer(name: &str) -> OfferId {
     OfferId::parse(name).unwrap()
 }
 
-/// The one person of most tests. Her data are canaries: no log line may contain them.
+/// The contact that most tests use. Its values are canaries: no log line may contain them.
 #[must_use]
 pub fn contact() -> Contact {
     Contact {
@@ -23,7 +23,7 @@ pub fn contact() -> Contact {
     }
 }
 
-/// An event that still lacks its version, as in `accepted("car-1").v(2)`.
+/// An event without its offer version, which [`v`](Self::v) adds, as in `accepted("car-1").v(2)`.
 #[derive(Debug, Clone)]
 pub struct EventBuilder {
     offer: OfferId,
@@ -45,13 +45,13 @@ impl EventBuilder {
     }
 }
 
-/// `offer.made.v1`, version 1, for a car of the same name as the offer.
+/// `offer.made.v1` at version 1, for a car whose id equals the offer's.
 #[must_use]
 pub fn made(name: &str) -> Event {
     made_by(name, contact())
 }
 
-/// `offer.made.v1` with another contact.
+/// `offer.made.v1` with this contact.
 #[must_use]
 pub fn made_by(name: &str, contact: Contact) -> Event {
     let change = OfferChange::Made { car: CarId::parse(name).unwrap(), contact: Some(contact) };
@@ -82,7 +82,7 @@ pub fn withdrawn(name: &str) -> EventBuilder {
     EventBuilder { offer: offer(name), change: OfferChange::Withdrawn }
 }
 
-/// The message body that the offer system would send for this event.
+/// The message body that the offer system sends for this event.
 #[must_use]
 pub fn body(buyer: &BuyerId, event: &Event) -> String {
     let mut data = json!({

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 
-/// A record of the change feed as Lambda hands it over: the insert of a commit.
+/// A change-feed record as Lambda delivers it: the insert of a commit.
 #[must_use]
 pub fn doorbell(buyer: &str, sequence: &str) -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! Builders and doubles for tests. A dev-dependency only: nothing that is shipped may depend on it.
+//! Builders and doubles for tests. It is a dev-dependency only; nothing that is shipped may depend on it.
 #![expect(
     clippy::unwrap_used,
     clippy::missing_panics_doc,

@@ -1,12 +1,12 @@
-/// `SplitMix64`; written out here, because a library's generator may change with its version: the same state gives the same
-/// numbers on every machine, for ever.
+/// The random number generator `SplitMix64`: the same state always gives the same numbers, on every machine. It is
+/// implemented here because a library's generator may change with its version.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators".
 #[derive(Debug, Clone)]
 pub struct SplitMix64(pub u64);
 
 impl SplitMix64 {
-    /// The next number of all.
+    /// The next number; any `u64` is possible.
     #[inline]
     pub const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -16,9 +16,9 @@ impl SplitMix64 {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`; 0 if there is none.
+    /// A number below `end`; 0 if `end` is 0.
     #[inline]
-    #[expect(clippy::cast_possible_truncation, reason = "what is kept is below `end`, a usize")]
+    #[expect(clippy::cast_possible_truncation, reason = "the result is below `end`, a usize")]
     pub const fn below(&mut self, end: usize) -> usize {
         ((self.next() as u128 * end as u128) >> 64) as usize
     }

@@ -1,6 +1,6 @@
-//! A wire one can see and cut: a loopback HTTP/1.1 endpoint that stands where AWS would, records every request that
-//! arrives, retries of the SDK among them, and answers each as a script says. A request that AWS would refuse
-//! ([`strict`](crate::strict)) is refused before the script sees it, and fails the test.
+//! A scripted HTTP/1.1 endpoint on loopback that stands in for AWS. It records every request, the SDK's retries
+//! included, and answers each as a script decides. A request that AWS would refuse ([`strict`](crate::strict)) is
+//! refused before it reaches the script, and fails the test.
 
 pub mod message;
 
@@ -17,13 +17,14 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::strict::{Refused, check, dummy_secret};
 
-/// Marks what a wire has passed on: it was checked there as it came, and may have been changed since.
+/// Marks a request that another wire forwarded. That wire already checked it as it arrived, and its script may have
+/// changed it since, so it is not checked again.
 const CHECKED: &str = "x-checked-on-the-wire";
 
 type Script = dyn FnMut(&mut Request) -> Answer + Send;
 type Log = Arc<Mutex<Vec<Exchange>>>;
 
-/// An endpoint on a free port of this machine. Whatever still hangs on it is cut when it is dropped.
+/// An endpoint on a free loopback port. Dropping it closes all its connections.
 #[derive(Debug)]
 pub struct Wire {
     url: String,
@@ -33,55 +34,55 @@ pub struct Wire {
     serving: JoinHandle<()>,
 }
 
-/// One request, in the order of arrival, with what was answered.
+/// One request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Exchange {
-    /// As it arrived, before the script changed anything.
+    /// The request as it arrived, before the script changed it.
     pub request: Request,
-    /// The answer, also one that was then swallowed; `None` where there was none.
+    /// The answer, even if it was then discarded; `None` if there was none.
     pub reply: Option<Reply>,
 }
 
 /// A request. The script may change it before it is forwarded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// `POST`.
+    /// The method, for example `POST`.
     pub method: String,
-    /// With the query, as in `/v2/email/outbound-emails`.
+    /// The path with its query, for example `/v2/email/outbound-emails`.
     pub path: String,
-    /// Names in lower case.
+    /// Names, in lower case, and values.
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// What is done about a request.
+/// What a wire does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// Passed on to this URL, and its answer back. If nobody is there: a 502.
+    /// Forwards it to this URL and returns the response, or a 502 if there is none.
     Forward(String),
-    /// Passed on to this URL, where it takes effect; the answer is lost, the connection reset.
+    /// Forwards it to this URL, where it takes effect, then discards the response and resets the connection.
     ForwardThenReset(String),
-    /// Answered here.
+    /// Returns this response.
     Reply(Reply),
-    /// Read to its end; then the connection is reset.
+    /// Resets the connection after reading the whole request.
     ResetAfterReading,
-    /// Read to its end; then silence, until the wire is dropped.
+    /// Reads the whole request and stays silent until the wire is dropped.
     Never,
 }
 
-/// An answer.
+/// A response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,
-    /// Without `content-length`, which the wire adds.
+    /// The headers without `content-length`, which the wire adds.
     pub headers: Vec<(String, String)>,
     /// The whole body.
     pub body: Vec<u8>,
 }
 
-/// A script: these answers one after the other, the last one for ever.
+/// A script that gives these answers in order and then repeats the last one.
 pub fn in_turn(answers: impl IntoIterator<Item = Answer>) -> impl FnMut(&mut Request) -> Answer + Send {
     let mut answers: Vec<Answer> = answers.into_iter().collect();
     answers.reverse();
@@ -89,7 +90,8 @@ pub fn in_turn(answers: impl IntoIterator<Item = Answer>) -> impl FnMut(&mut Req
 }
 
 impl Wire {
-    /// Listens, and asks the script about each request. Needs a Tokio runtime with I/O, and lives on it.
+    /// Starts listening; the script decides on each request. Must be called within a Tokio runtime with I/O, on which
+    /// the wire then runs.
     pub async fn start(script: impl FnMut(&mut Request) -> Answer + Send + 'static) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -103,38 +105,38 @@ impl Wire {
                 while let Ok((stream, _)) = listener.accept().await {
                     accepted.fetch_add(1, Ordering::SeqCst);
                     let script = Arc::clone(&script);
-                    connections.spawn(converse(stream, script, Arc::clone(&log), Arc::clone(&refused)));
+                    connections.spawn(serve(stream, script, Arc::clone(&log), Arc::clone(&refused)));
                 }
             }
         });
         Self { url, log, refused, connections, serving }
     }
 
-    /// `http://127.0.0.1:<port>`, without a slash at the end.
+    /// The URL, `http://127.0.0.1:<port>`, without a slash at the end.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Everything so far, in the order of arrival.
+    /// All exchanges so far, in the order in which the requests arrived.
     #[must_use]
     pub fn exchanges(&self) -> Vec<Exchange> {
         locked(&self.log).clone()
     }
 
-    /// How many connections were opened so far.
+    /// The number of connections opened so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
 
-    /// The requests refused since the last call. Taken here, they no longer fail the test.
+    /// The requests refused since the last call. Requests returned here no longer fail the test.
     #[must_use]
     pub fn take_refused(&self) -> Vec<Refused> {
         mem::take(&mut locked(&self.refused))
     }
 
-    /// The operations so far, as in `["Query", "PutItem"]`; the path where a request names none.
+    /// The operations requested so far, for example `["Query", "PutItem"]`; the path for a request that names none.
     #[must_use]
     pub fn operations(&self) -> Vec<String> {
         locked(&self.log).iter().map(|exchange| exchange.request.operation().to_owned()).collect()
@@ -143,7 +145,7 @@ impl Wire {
 
 impl Drop for Wire {
     /// # Panics
-    /// A request was refused that no call of [`Wire::take_refused`] has taken.
+    /// If a request was refused and [`Wire::take_refused`] did not return it.
     fn drop(&mut self) {
         self.serving.abort();
         let refused = self.take_refused();
@@ -163,14 +165,14 @@ impl From<Message> for Request {
 }
 
 impl Request {
-    /// What `X-Amz-Target` asks for, without its prefix, as in `PutItem`; the path where there is no such header.
+    /// The operation in the header `X-Amz-Target`, for example `PutItem`; the path if there is no such header.
     #[must_use]
     pub fn operation(&self) -> &str {
         let target = header(&self.headers, "x-amz-target");
         target.map_or(&self.path, |target| target.rsplit('.').next().unwrap_or(target))
     }
 
-    /// The body as JSON; `null` if it is none.
+    /// The body as JSON; `null` if it is not JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
@@ -178,20 +180,20 @@ impl Request {
 }
 
 impl Reply {
-    /// An answer with a JSON body.
+    /// A response with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &Value) -> Self {
         let headers = vec![("content-type".to_owned(), "application/x-amz-json-1.0".to_owned())];
         Self { status, headers, body: body.to_string().into_bytes() }
     }
 
-    /// An error as AWS tells it, in the header and in the body, so that every one of its JSON protocols reads it.
+    /// An AWS error with its code in both header and body, so that every JSON protocol of AWS finds it.
     #[must_use]
     pub fn error(status: u16, code: &str) -> Self {
         Self::refusal(status, code, "as the script says")
     }
 
-    /// The same, with AWS's words.
+    /// An AWS error like [`error`](Self::error), with this message.
     #[must_use]
     pub fn refusal(status: u16, code: &str, message: &str) -> Self {
         let mut reply = Self::json(status, &json!({ "__type": code, "message": message }));
@@ -199,14 +201,15 @@ impl Reply {
         reply
     }
 
-    /// The body as JSON; `null` if it is none.
+    /// The body as JSON; `null` if it is not JSON.
     #[must_use]
     pub fn body_json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-async fn converse(
+/// Serves one connection until the peer closes it or an answer ends it.
+async fn serve(
     stream: TcpStream,
     script: Arc<Mutex<Script>>,
     log: Log,
@@ -252,10 +255,10 @@ async fn converse(
     Ok(())
 }
 
-/// Passes a request on to this URL, over a connection of its own, so that nothing is shared between requests. A 502 if nobody
-/// is there.
+/// Forwards a request to this URL over a new connection, so that requests share nothing. Returns a 502 if there is no
+/// response.
 pub async fn forward(url: &str, request: Request) -> Reply {
-    let passed_on = async {
+    let forwarded = async {
         let mut upstream = BufReader::new(
             TcpStream::connect(url.trim_start_matches("http://").trim_end_matches('/')).await?,
         );
@@ -266,7 +269,7 @@ pub async fn forward(url: &str, request: Request) -> Reply {
         send(upstream.get_mut(), format!("{method} {path} HTTP/1.1\r\n"), headers, &body).await?;
         receive(&mut upstream).await?.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
     };
-    let answer: io::Result<Message> = passed_on.await;
+    let answer: io::Result<Message> = forwarded.await;
     match answer {
         Ok(Message { start, mut headers, body }) => {
             headers.retain(|(name, _)| name != "connection");

@@ -1,5 +1,5 @@
-//! What the strict wire takes and what it refuses, and the answer that AWS would give. The requests are the SDK's own, spoiled
-//! before they are signed or after they were caught.
+//! What the strict wire accepts, what it refuses, and with which response. The requests are the SDK's own, changed
+//! before signing or after they were captured.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
@@ -40,12 +40,13 @@ fn mail(wire: &Wire, credentials: Credentials) -> SendEmailFluentBuilder {
         .content(EmailContent::builder().simple(message).build())
 }
 
-fn test() -> Credentials {
+fn test_credentials() -> Credentials {
     Credentials::new("test", "test", None, None, "test")
 }
 
-/// As a function on the local AWS has them. `printf ASIA0123456789ABCDEF | sha256sum`, 40 characters of it.
-fn role() -> Credentials {
+/// Credentials as a function on the local AWS has them. The secret is the first 40 characters of
+/// `printf ASIA0123456789ABCDEF | sha256sum`.
+fn role_credentials() -> Credentials {
     Credentials::new(
         "ASIA0123456789ABCDEF",
         "995250ca1125e59a7462971887788dc4c9cba482",
@@ -55,17 +56,18 @@ fn role() -> Credentials {
     )
 }
 
-/// A mail as the SDK sends it, which the wire took.
-async fn caught() -> Request {
+/// An accepted request of the SDK that sends an e-mail.
+async fn captured() -> Request {
     let wire = wire().await;
-    mail(&wire, test()).send().await.unwrap();
+    mail(&wire, test_credentials()).send().await.unwrap();
     wire.exchanges().pop().unwrap().request
 }
 
-/// Sends a mail that is changed before it is signed; what the wire noted and what the SDK made of the answer.
+/// Sends an e-mail whose request body is changed before signing. Returns the wire's refusal, and the status and code
+/// that the SDK read from the response.
 async fn refused(change: impl Fn(&mut Value) + Send + Sync + 'static) -> (Refused, u16, String) {
     let wire = wire().await;
-    let error = mail(&wire, test())
+    let error = mail(&wire, test_credentials())
         .customize()
         .mutate_request(move |request| {
             let mut body: Value = serde_json::from_slice(request.body().bytes().unwrap()).unwrap();
@@ -90,13 +92,13 @@ fn refusal_of(request: &Request) -> (u16, &'static str, String) {
 }
 
 #[tokio::test]
-async fn requests_of_the_sdk_to_each_service_are_taken() {
+async fn the_sdks_requests_to_each_service_are_accepted() {
     let wire = wire().await;
-    mail(&wire, test()).send().await.unwrap();
+    mail(&wire, test_credentials()).send().await.unwrap();
     let dynamodb = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(role())
+        .credentials_provider(role_credentials())
         .endpoint_url(wire.url())
         .http_client(https())
         .build();
@@ -113,7 +115,7 @@ async fn requests_of_the_sdk_to_each_service_are_taken() {
     let sqs = aws_sdk_sqs::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::from_static("us-east-1"))
-        .credentials_provider(test())
+        .credentials_provider(test_credentials())
         .endpoint_url(wire.url())
         .http_client(https())
         .build();
@@ -134,7 +136,7 @@ async fn requests_of_the_sdk_to_each_service_are_taken() {
 async fn a_hop_by_hop_header_must_not_be_signed() {
     for name in ["connection", "expect", "keep-alive", "te", "trailer", "upgrade", "proxy-authorization"] {
         let wire = wire().await;
-        let error = mail(&wire, test())
+        let error = mail(&wire, test_credentials())
             .customize()
             .mutate_request(move |request| {
                 request.headers_mut().insert(name, "close");
@@ -156,36 +158,36 @@ async fn a_refused_request_fails_the_test_that_does_not_expect_it() {
     let connection = |request: &mut aws_sdk_sesv2::config::http::HttpRequest| {
         request.headers_mut().insert("connection", "close");
     };
-    assert!(mail(&wire, test()).customize().mutate_request(connection).send().await.is_err());
+    assert!(mail(&wire, test_credentials()).customize().mutate_request(connection).send().await.is_err());
 }
 
 #[tokio::test]
-async fn a_signature_is_of_every_byte_that_was_signed() {
-    let whole = caught().await;
-    assert_eq!(check(&whole, dummy_secret), Ok(Some(Service::Ses)));
+async fn a_signature_covers_body_path_and_headers() {
+    let original = captured().await;
+    assert_eq!(check(&original, dummy_secret), Ok(Some(Service::Ses)));
 
-    let mut body = whole.clone();
+    let mut body = original.clone();
     *body.body.last_mut().unwrap() = b' ';
-    let mut target = whole.clone();
+    let mut target = original.clone();
     target.path.push_str("?a=1");
-    let mut signed = whole.clone();
-    for (name, value) in &mut signed.headers {
+    let mut date = original.clone();
+    for (name, value) in &mut date.headers {
         if name == "x-amz-date" {
             value.replace_range(13..15, "61");
         }
     }
-    let mut unsigned_token = whole.clone();
+    let mut unsigned_token = original.clone();
     unsigned_token.headers.push(("x-amz-security-token".to_owned(), "stolen".to_owned()));
     for request in [body, target, unsigned_token] {
         let (status, code, message) = refusal_of(&request);
         assert_eq!((status, code), (403, "InvalidSignatureException"), "{message}");
     }
-    assert_eq!(refusal_of(&signed).0, 403);
+    assert_eq!(refusal_of(&date).0, 403);
 }
 
 #[tokio::test]
-async fn a_request_without_a_signature_or_of_an_unknown_key_is_refused() {
-    let mut request = caught().await;
+async fn requests_without_a_signature_or_with_an_unknown_key_are_refused() {
+    let mut request = captured().await;
     assert_eq!(check(&request, |_| None).unwrap_err().code, "UnrecognizedClientException");
     let wrong = |_: &str| Some("wrong".to_owned());
     assert_eq!(check(&request, wrong).unwrap_err().code, "InvalidSignatureException");
@@ -194,7 +196,7 @@ async fn a_request_without_a_signature_or_of_an_unknown_key_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_of_any_length_that_is_given_out_verifies() {
+async fn signatures_with_secrets_of_1_to_40_characters_verify() {
     for length in [1, 4, 39, 40] {
         let secret = "s".repeat(length);
         let wire = wire().await;
@@ -206,8 +208,8 @@ async fn a_secret_of_any_length_that_is_given_out_verifies() {
 }
 
 #[tokio::test]
-async fn a_request_states_the_length_of_its_body() {
-    let mut request = caught().await;
+async fn a_request_must_state_the_length_of_its_body() {
+    let mut request = captured().await;
     assert!(header(&request.headers, "content-length").is_some());
     request.headers.retain(|(name, _)| name != "content-length");
     request.headers.push(("transfer-encoding".to_owned(), "chunked".to_owned()));
@@ -215,11 +217,11 @@ async fn a_request_states_the_length_of_its_body() {
     assert_eq!((status, code), (411, "MissingContentLength"));
 }
 
-/// The operation, what is changed in its request, and what is wrong with it then.
+/// The expected error code, the change of the request body, and a part of the expected message.
 type Change = (&'static str, fn(&mut Value), &'static str);
 
 #[tokio::test]
-async fn parameters_are_valid_by_the_model() {
+async fn parameters_must_be_valid_by_the_model() {
     let changes: [Change; 8] = [
         ("BadRequestException", |body| body["Priority"] = json!(1), "unknown parameter: Priority"),
         (
@@ -243,14 +245,14 @@ async fn parameters_are_valid_by_the_model() {
         ("BadRequestException", |body| body["TenantName"] = json!(""), "length 0, where 1 to"),
     ];
     for (code, change, message) in changes {
-        let (refused, status, told) = refused(change).await;
+        let (refused, status, code_read) = refused(change).await;
         assert_eq!((refused.status, refused.code), (400, code), "{refused}");
-        assert_eq!((status, told.as_str()), (400, code), "as the SDK reads it");
+        assert_eq!((status, code_read.as_str()), (400, code), "as the SDK reads the response");
         assert!(refused.message.contains(message), "{refused}");
     }
 }
 
-/// A request of the JSON protocols, with nothing but a body that is wrong.
+/// An unsigned request of a JSON protocol.
 fn unsigned(target: &str, body: &Value) -> Request {
     let headers = vec![("x-amz-target".to_owned(), target.to_owned())];
     Request { method: "POST".to_owned(), path: "/".to_owned(), headers, body: body.to_string().into_bytes() }

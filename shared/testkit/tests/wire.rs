@@ -1,5 +1,4 @@
-//! What the wire promises to the tests that count on it. The client here is a bare socket: nothing retries, nothing
-//! pools.
+//! The guarantees of [`Wire`] that other tests rely on. The client here is a plain socket without retries or pooling.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::io::ErrorKind;
@@ -23,21 +22,21 @@ async fn connect(wire: &Wire) -> TcpStream {
     TcpStream::connect(wire.url().trim_start_matches("http://")).await.unwrap()
 }
 
-/// Sends, and reads an answer of a length that is known.
+/// Sends a request and reads a response whose body ends in `}`.
 async fn exchange(stream: &mut TcpStream, request: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     while !answer.ends_with('}') {
         let mut part = [0; 1024];
         let length = stream.read(&mut part).await.unwrap();
-        assert_ne!(length, 0, "ended after {answer:?}");
+        assert_ne!(length, 0, "the connection ended after {answer:?}");
         answer.push_str(std::str::from_utf8(part.get(..length).unwrap()).unwrap());
     }
     answer
 }
 
 #[tokio::test]
-async fn every_request_of_a_connection_is_recorded_whatever_says_where_its_body_ends() {
+async fn every_request_on_a_connection_is_recorded_chunked_or_not() {
     let wire = Wire::start(in_turn([Answer::Reply(ok())])).await;
     let mut stream = connect(&wire).await;
     for request in [PUT, CHUNKED, PUT] {
@@ -55,7 +54,7 @@ async fn every_request_of_a_connection_is_recorded_whatever_says_where_its_body_
 }
 
 #[tokio::test]
-async fn answers_come_in_the_order_of_the_script_and_the_last_one_stays() {
+async fn answers_follow_the_script_and_the_last_one_repeats() {
     let error = || Answer::Reply(Reply::error(400, "ThrottlingException"));
     let wire = Wire::start(in_turn([error(), error(), Answer::Reply(ok())])).await;
     let mut stream = connect(&wire).await;
@@ -65,7 +64,7 @@ async fn answers_come_in_the_order_of_the_script_and_the_last_one_stays() {
 }
 
 #[tokio::test]
-async fn what_is_forwarded_is_what_the_script_made_of_it_and_what_is_recorded_is_what_came() {
+async fn the_script_changes_what_is_forwarded_but_not_what_is_recorded() {
     let upstream = Wire::start(in_turn([Answer::Reply(ok())])).await;
     let url = upstream.url().to_owned();
     let wire = Wire::start(move |request| {
@@ -74,14 +73,14 @@ async fn what_is_forwarded_is_what_the_script_made_of_it_and_what_is_recorded_is
     })
     .await;
     assert!(exchange(&mut connect(&wire).await, PUT).await.ends_with("{\"is\":\"ok\"}"));
-    let (came, went) = (wire.exchanges().remove(0), upstream.exchanges().remove(0));
-    assert_eq!((came.request.json(), came.request.operation()), (json!({ "a": 1 }), "PutItem"));
-    assert_eq!((went.request.json(), went.request.operation()), (json!({ "b": 2 }), "PutItem"));
-    assert_eq!(came.reply.unwrap().body, ok().body);
+    let (recorded, forwarded) = (wire.exchanges().remove(0), upstream.exchanges().remove(0));
+    assert_eq!((recorded.request.json(), recorded.request.operation()), (json!({ "a": 1 }), "PutItem"));
+    assert_eq!((forwarded.request.json(), forwarded.request.operation()), (json!({ "b": 2 }), "PutItem"));
+    assert_eq!(recorded.reply.unwrap().body, ok().body);
 }
 
 #[tokio::test]
-async fn a_lost_answer_has_reached_the_other_side_and_ends_in_a_reset() {
+async fn forward_then_reset_reaches_the_upstream_and_resets_the_connection() {
     let upstream = Wire::start(in_turn([Answer::Reply(ok())])).await;
     let wire = Wire::start(in_turn([Answer::ForwardThenReset(upstream.url().to_owned())])).await;
     let mut stream = connect(&wire).await;
@@ -92,7 +91,7 @@ async fn a_lost_answer_has_reached_the_other_side_and_ends_in_a_reset() {
 }
 
 #[tokio::test]
-async fn a_reset_after_reading_reaches_nobody_else() {
+async fn reset_after_reading_resets_without_an_answer() {
     let wire = Wire::start(in_turn([Answer::ResetAfterReading])).await;
     let mut stream = connect(&wire).await;
     stream.write_all(CHUNKED.as_bytes()).await.unwrap();
@@ -102,7 +101,7 @@ async fn a_reset_after_reading_reaches_nobody_else() {
 }
 
 #[tokio::test]
-async fn silence_lasts_until_the_wire_is_dropped() {
+async fn never_stays_silent_until_the_wire_is_dropped() {
     let wire = Wire::start(in_turn([Answer::Never])).await;
     let mut stream = connect(&wire).await;
     stream.write_all(PUT.as_bytes()).await.unwrap();
@@ -114,7 +113,7 @@ async fn silence_lasts_until_the_wire_is_dropped() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_is_not_there_is_a_502() {
+async fn an_unreachable_upstream_is_a_502() {
     let gone = Wire::start(in_turn([Answer::Never])).await.url().to_owned();
     let wire = Wire::start(in_turn([Answer::Forward(gone)])).await;
     assert!(exchange(&mut connect(&wire).await, PUT).await.starts_with("HTTP/1.1 502 "));

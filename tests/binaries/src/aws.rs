@@ -1,4 +1,5 @@
-//! AWS as far as the functions see it: both tables in a real engine, two queues and SES that note what they are told.
+//! AWS as far as the functions use it: both tables in a DynamoDB engine, and two queues and SES, which record the
+//! requests that they receive.
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,20 +15,20 @@ use tokio::task::JoinHandle;
 
 use crate::tables;
 
-/// What a request asks for.
+/// The operation that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// Of DynamoDB, by name.
+    /// A DynamoDB operation, by name.
     Table(String),
     /// A message to the sales team.
     Sales(Value),
-    /// A message set aside.
+    /// A message to the dead-letter queue.
     DeadLetter(Value),
-    /// A mail.
+    /// An e-mail.
     Mail(Mail),
 }
 
-/// A mail by its tags.
+/// An e-mail, identified by its tags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Mail {
     pub(crate) buyer: String,
@@ -35,16 +36,16 @@ pub(crate) struct Mail {
     pub(crate) nonce: String,
 }
 
-/// What was told, in the order of arrival.
+/// The requests that queues and SES received, in the order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct Received {
     pub(crate) sales: Vec<Value>,
     pub(crate) dead_letters: Vec<Value>,
-    /// Mails that were on the wire, whatever became of them.
-    pub(crate) asked_mails: Vec<Mail>,
+    /// Mails for which a request arrived, whether or not SES took them.
+    pub(crate) requested_mails: Vec<Mail>,
     /// Mails that SES took.
     pub(crate) taken_mails: Vec<Mail>,
-    /// Requests that AWS itself would have refused.
+    /// Requests that AWS would have refused.
     pub(crate) refused: Vec<Refused>,
 }
 
@@ -52,7 +53,7 @@ pub(crate) struct Aws {
     pub(crate) database: Database,
     engine: String,
     client: reqwest::Client,
-    told: Mutex<Told>,
+    received: Mutex<Received>,
     serving: JoinHandle<()>,
 }
 
@@ -71,7 +72,7 @@ impl Operation {
         }
     }
 
-    /// The word for it in reports.
+    /// The operation's name in reports.
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Table(name) => name,
@@ -100,35 +101,35 @@ impl Aws {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let engine = format!("http://{}", listener.local_addr()?);
         let serving = tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let (client, told) = (reqwest::Client::new(), Mutex::default());
-        Ok(Arc::new(Self { database, engine, client, told, serving }))
+        let (client, received) = (reqwest::Client::new(), Mutex::default());
+        Ok(Arc::new(Self { database, engine, client, received, serving }))
     }
 
-    pub(crate) fn told(&self) -> MutexGuard<'_, Told> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn received(&self) -> MutexGuard<'_, Received> {
+        self.received.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A request is on the wire.
+    /// Records the arrival of a request, before any fault.
     pub(crate) fn arrived(&self, operation: &Operation) {
         if let Operation::Mail(mail) = operation {
-            self.told().asked_mails.push(mail.clone());
+            self.received().requested_mails.push(mail.clone());
         }
     }
 
-    /// Does what a request asks for.
+    /// Performs a request. Returns the answer.
     pub(crate) async fn perform(&self, operation: &Operation, request: Message) -> Message {
         match operation {
             Operation::Table(_) => self.ask_engine(request).await.unwrap(),
             Operation::Sales(body) => {
-                self.told().sales.push(body.clone());
+                self.received().sales.push(body.clone());
                 taken("sqs")
             }
             Operation::DeadLetter(body) => {
-                self.told().dead_letters.push(body.clone());
+                self.received().dead_letters.push(body.clone());
                 taken("sqs")
             }
             Operation::Mail(mail) => {
-                self.told().taken_mails.push(mail.clone());
+                self.received().taken_mails.push(mail.clone());
                 taken("ses")
             }
         }

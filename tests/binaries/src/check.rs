@@ -1,4 +1,4 @@
-//! What must be true in the end, read off the tables and the recorded requests alone.
+//! Checks the outcome of a run by the tables and the recorded requests alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use contract::stored::Commit;
 use domain::{BuyerId, Effect, Fact, State};
 use serde_json::Value;
 
-use crate::aws::{Mail, Told};
+use crate::aws::{Mail, Received};
 use crate::process::Function;
 use crate::report::Report;
 use crate::tables;
@@ -14,20 +14,20 @@ use crate::world::World;
 
 pub(crate) fn check(world: &World, has_ended: bool) -> Report {
     let mut report = Report::default();
-    let struck = world.struck();
-    for strike in &struck {
-        let (function, fault) = (strike.function.name(), strike.fault.name());
-        let kind = if strike.fault.kills() { "kills" } else { "other-faults" };
+    let injected = world.injected();
+    for injection in &injected {
+        let (function, fault) = (injection.function.name(), injection.fault.name());
+        let kind = if injection.fault.kills() { "kills" } else { "other-faults" };
         report.count(kind, 1);
         report.count(format!("{kind}/{function}"), 1);
-        report.count(format!("{kind}/{function}/{}/{fault}", strike.operation), 1);
+        report.count(format!("{kind}/{function}/{}/{fault}", injection.operation), 1);
     }
-    let kills = struck.iter().filter(|strike| strike.fault.kills()).count();
+    let kills = injected.iter().filter(|injection| injection.fault.kills()).count();
     if !has_ended {
-        report.violation("endless", "something stays open, however often it is called for");
+        report.violation("endless", "the work is not finished within the limit of invocations");
     }
     if world.deaths > kills {
-        report.violation("died", &format!("{} processes ended by {kills} kills", world.deaths));
+        report.violation("died", &format!("{} processes ended, but only {kills} were killed", world.deaths));
     }
 
     let mut streams: BTreeMap<BuyerId, Vec<Commit>> = BTreeMap::new();
@@ -37,45 +37,44 @@ pub(crate) fn check(world: &World, has_ended: bool) -> Report {
     for commit in world.commits() {
         streams.entry(commit.buyer.clone()).or_default().push(commit);
     }
-    let (items, told) = (tables::leads_items(&world.aws.database), world.aws.told());
-    check_refused(&told, &mut report);
+    let (items, received) = (tables::leads_items(&world.aws.database), world.aws.received());
+    check_refused(&received, &mut report);
     for (buyer, commits) in &streams {
         check_stream(world, buyer, commits, &mut report);
         let items: Vec<&Value> =
             items.iter().filter(|item| tables::text(item, "buyer") == buyer.as_str()).collect();
-        check_effects(buyer, commits, &items, &told, &mut report);
+        check_effects(buyer, commits, &items, &received, &mut report);
     }
-    check_dead_letters(world, &told, &mut report);
-    // A kill may meet every buyer's claim at once; what is spoiled otherwise, only the mail that it was about.
-    let at_claims = struck.iter().filter(|strike| strike.function != Function::Recorder);
-    let may_be =
-        at_claims
-            .map(|strike| {
-                if strike.fault.kills() {
-                    streams.len()
-                } else {
-                    usize::from(strike.operation == "SendEmail")
-                }
-            })
-            .sum();
-    check_doubt(&items, &told, may_be, &mut report);
+    check_dead_letters(world, &received, &mut report);
+    // A kill can leave one mail of every buyer in doubt. Any other fault affects only the mail of its own request.
+    let outside_recorder = injected.iter().filter(|injection| injection.function != Function::Recorder);
+    let may_be = outside_recorder
+        .map(|injection| {
+            if injection.fault.kills() {
+                streams.len()
+            } else {
+                usize::from(injection.operation == "SendEmail")
+            }
+        })
+        .sum();
+    check_doubt(&items, &received, may_be, &mut report);
     report
 }
 
-/// AWS would have taken every request.
-pub(crate) fn check_refused(told: &Told, report: &mut Report) {
-    for refused in &told.refused {
+/// AWS must not refuse any request.
+pub(crate) fn check_refused(received: &Received, report: &mut Report) {
+    for refused in &received.refused {
         report.violation("refused", &refused.to_string());
     }
 }
 
-/// Everything sent is recorded once, and no sequence number is skipped.
+/// Every event sent must be recorded exactly once, and no sequence number skipped.
 fn check_stream(world: &World, buyer: &BuyerId, commits: &[Commit], report: &mut Report) {
     let mut next = 1;
     let mut times: BTreeMap<String, usize> = BTreeMap::new();
     for commit in commits {
         if commit.first.get() != next {
-            report.violation("gaps", &format!("{buyer}: {next} is followed by {}", commit.first));
+            report.violation("gaps", &format!("{buyer}: expected sequence {next}, found {}", commit.first));
         }
         next = commit.last().get() + 1;
         for event in commit.facts.iter().filter_map(Fact::event) {
@@ -89,35 +88,44 @@ fn check_stream(world: &World, buyer: &BuyerId, commits: &[Commit], report: &mut
     for id in &sent {
         match times.remove(id).unwrap_or_default() {
             1 => {}
-            0 => report.violation("lost", &format!("{buyer}: event {id}")),
-            times => report.violation("doubled", &format!("{buyer}: event {id} {times} times")),
+            0 => report.violation("lost", &format!("{buyer}: event {id} is not recorded")),
+            times => report.violation("doubled", &format!("{buyer}: event {id} is recorded {times} times")),
         }
     }
     for id in times.keys() {
-        report.violation("invented", &format!("{buyer}: event {id}"));
+        report.violation("invented", &format!("{buyer}: event {id} was never sent"));
     }
 }
 
-/// Every effect is settled as the buyer's whole history calls for.
-fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &Told, report: &mut Report) {
+/// Every effect must be recorded and performed as the buyer's whole history requires.
+fn check_effects(
+    buyer: &BuyerId,
+    commits: &[Commit],
+    items: &[&Value],
+    received: &Received,
+    report: &mut Report,
+) {
     let mut state = State::default();
     let mut due: Vec<Effect> = Vec::new();
     for commit in commits {
         let effects: Vec<Effect> = commit.facts.iter().flat_map(|fact| state.fold_fact(fact)).collect();
         if effects != commit.effects {
-            report.violation("effects", &format!("{buyer}: {} was recorded with others", commit.first));
+            report.violation(
+                "effects",
+                &format!("{buyer}: commit {} was recorded with other effects", commit.first),
+            );
         }
         due.extend(effects);
     }
     let keys: BTreeSet<String> = due.iter().map(Effect::key).collect();
     report.count("effects", keys.len());
-    let messages: BTreeMap<String, BTreeSet<&str>> = said_to(buyer, told);
+    let messages: BTreeMap<String, BTreeSet<&str>> = sales_bodies(buyer, received);
     for (key, bodies) in &messages {
         if !keys.contains(key) {
-            report.violation("invented", &format!("{buyer}: sales message {key}"));
+            report.violation("invented", &format!("{buyer}: no effect calls for sales message {key}"));
         }
         if bodies.len() > 1 {
-            report.violation("changed", &format!("{buyer}: {key} was told in several ways"));
+            report.violation("changed", &format!("{buyer}: {key} was sent with different contents"));
         }
     }
     let status: BTreeMap<&str, &str> = items
@@ -126,13 +134,13 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
             Some((tables::text(item, "kind").strip_prefix("email/")?, tables::text(item, "status")))
         })
         .collect();
-    let taken = |key: &str| is_in(&told.taken_mails, buyer, key);
+    let taken = |key: &str| is_in(&received.taken_mails, buyer, key);
     for effect in &due {
         let (key, is_called_for) = (effect.key(), state.still_calls_for(&effect.kind));
         let is_lost = if effect.kind.is_email() {
             match status.get(key.as_str()) {
                 Some(&"sent") => !taken(&key),
-                // In doubt: counted elsewhere.
+                // A mail in doubt is counted by `check_doubt`.
                 Some(&"unknown") => false,
                 _ => is_called_for || taken(&key),
             }
@@ -140,7 +148,13 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
             is_called_for && !messages.contains_key(&key)
         };
         if is_lost {
-            report.violation("lost", &format!("{buyer}: {key}, ledger {:?}", status.get(key.as_str())));
+            report.violation(
+                "lost",
+                &format!(
+                    "{buyer}: {key} was not performed, its status in the ledger is {:?}",
+                    status.get(key.as_str())
+                ),
+            );
         }
     }
     let listed: BTreeSet<&str> = items
@@ -150,31 +164,37 @@ fn check_effects(buyer: &BuyerId, commits: &[Commit], items: &[&Value], told: &T
         .collect();
     let real: BTreeSet<String> = state.open_leads().map(|lead| lead.to_string()).collect();
     if !listed.iter().copied().eq(real.iter().map(String::as_str)) {
-        report.violation("leads", &format!("{buyer}: the table has {listed:?}, real are {real:?}"));
+        report.violation(
+            "leads",
+            &format!("{buyer}: the leads table lists {listed:?} as open, the state has {real:?}"),
+        );
     }
-    let believed = believed(buyer, told);
-    if believed != real {
-        report.violation("beliefs", &format!("{buyer}: sales believe {believed:?}, real are {real:?}"));
+    let open_for_sales = open_for_sales(buyer, received);
+    if open_for_sales != real {
+        report.violation(
+            "beliefs",
+            &format!("{buyer}: the sales team has {open_for_sales:?} open, the state {real:?}"),
+        );
     }
 }
 
-/// The bodies that the sales team was sent, by effect key.
-fn said_to<'a>(buyer: &BuyerId, told: &'a Told) -> BTreeMap<String, BTreeSet<&'a str>> {
-    let mut said: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-    for request in told.sales.iter().filter(|request| request["MessageGroupId"] == buyer.as_str()) {
+/// The bodies of the messages that the sales team was sent, by effect key.
+fn sales_bodies<'a>(buyer: &BuyerId, received: &'a Received) -> BTreeMap<String, BTreeSet<&'a str>> {
+    let mut bodies: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+    for request in received.sales.iter().filter(|request| request["MessageGroupId"] == buyer.as_str()) {
         let text = request["MessageBody"].as_str().unwrap_or_default();
         let body: Value = serde_json::from_str(text).unwrap_or_default();
         let id = body["id"].as_str().unwrap_or_default();
         let key = id.strip_prefix(&format!("{buyer}/")).unwrap_or(id);
-        said.entry(key.to_owned()).or_default().insert(text);
+        bodies.entry(key.to_owned()).or_default().insert(text);
     }
-    said
+    bodies
 }
 
-/// The leads that a conforming consumer believes open: an id counts once, a closed lead never reopens.
-fn believed(buyer: &BuyerId, told: &Told) -> BTreeSet<String> {
+/// The leads open for a conforming consumer: an id counts once, and a closed lead never reopens.
+fn open_for_sales(buyer: &BuyerId, received: &Received) -> BTreeSet<String> {
     let (mut open, mut closed) = (BTreeSet::new(), BTreeSet::new());
-    for request in told.sales.iter().filter(|request| request["MessageGroupId"] == buyer.as_str()) {
+    for request in received.sales.iter().filter(|request| request["MessageGroupId"] == buyer.as_str()) {
         let body: Value =
             serde_json::from_str(request["MessageBody"].as_str().unwrap_or_default()).unwrap_or_default();
         let lead = body["data"]["leadId"].as_str().unwrap_or_default().to_owned();
@@ -192,35 +212,35 @@ fn believed(buyer: &BuyerId, told: &Told) -> BTreeSet<String> {
     open
 }
 
-/// What nobody can read is set aside, and nothing else.
-fn check_dead_letters(world: &World, told: &Told, report: &mut Report) {
+/// Exactly the unreadable messages must be dead letters.
+fn check_dead_letters(world: &World, received: &Received, report: &mut Report) {
     let dead: BTreeSet<&str> =
-        told.dead_letters.iter().filter_map(|letter| letter["MessageDeduplicationId"].as_str()).collect();
+        received.dead_letters.iter().filter_map(|letter| letter["MessageDeduplicationId"].as_str()).collect();
     for (number, post) in world.posts.iter().enumerate() {
         let is_dead = dead.contains(format!("m{number}").as_str());
         match (&post.event, is_dead) {
             (None, true) => report.count("dead-letters", 1),
             (Some(_), false) => {}
-            (None, false) => report.violation("lost", &format!("dead letter m{number}")),
-            (Some(event), true) => report.violation("lost", &format!("{} is a dead letter", event.id)),
+            (None, false) => report.violation("lost", &format!("message m{number} is no dead letter")),
+            (Some(event), true) => report.violation("lost", &format!("event {} is a dead letter", event.id)),
         }
     }
 }
 
-/// No mail was asked for twice, and no more are in doubt than faults can explain.
-pub(crate) fn check_doubt(items: &[Value], told: &Told, may_be: usize, report: &mut Report) {
+/// No mail may be requested twice, and no more mails be in doubt than the faults explain.
+pub(crate) fn check_doubt(items: &[Value], received: &Received, may_be: usize, report: &mut Report) {
     let mut asked: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for mail in &told.asked_mails {
+    for mail in &received.requested_mails {
         *asked.entry((&mail.buyer, &mail.effect)).or_default() += 1;
     }
     report.count("mails/asked-for", asked.len());
     for (mail, times) in asked.iter().filter(|(_, times)| **times > 1) {
-        report.violation("doubled", &format!("{mail:?} was asked for {times} times"));
+        report.violation("doubled", &format!("{mail:?} was requested {times} times"));
     }
     let mut doubtful = 0;
     for item in items.iter().filter(|item| tables::text(item, "status") == "unknown") {
         let key = tables::text(item, "kind").trim_start_matches("email/");
-        let is_taken = told
+        let is_taken = received
             .taken_mails
             .iter()
             .any(|mail| mail.buyer == tables::text(item, "buyer") && mail.effect == key);
@@ -229,7 +249,7 @@ pub(crate) fn check_doubt(items: &[Value], told: &Told, may_be: usize, report: &
     }
     report.count("mails/doubtful", doubtful);
     if doubtful > may_be {
-        report.violation("doubt", &format!("{doubtful} mails in doubt, faults explain {may_be}"));
+        report.violation("doubt", &format!("{doubtful} mails are in doubt, the faults explain {may_be}"));
     }
 }
 

@@ -1,26 +1,26 @@
 use simulator::Chance;
 
-/// What goes wrong about one request.
+/// A fault injected at one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The process is killed; the request never reaches AWS.
     KillBefore,
-    /// AWS does what it was asked; the process is killed before it hears of it.
+    /// AWS performs the request; the process is killed before it gets the answer.
     KillAfter,
-    /// AWS does it; the connection is reset.
+    /// AWS performs the request; the connection is reset.
     Reset,
-    /// AWS does it; the answer ends in its middle.
+    /// AWS performs the request; the connection closes after half of the answer.
     Cut,
-    /// AWS does it; the answer is an internal error.
+    /// AWS performs the request; the answer is an internal error.
     Error,
-    /// AWS does it; there is never an answer.
+    /// AWS performs the request; no answer ever comes.
     Silence,
-    /// AWS does it; the answer is no JSON.
+    /// AWS performs the request; the answer is not JSON.
     Garbage,
 }
 
 impl Fault {
-    /// The word for it in reports.
+    /// The fault's name in reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -34,13 +34,13 @@ impl Fault {
         }
     }
 
-    /// Whether the process ends by it.
+    /// Whether the fault kills the process.
     #[must_use]
     pub const fn kills(self) -> bool {
         matches!(self, Self::KillBefore | Self::KillAfter)
     }
 
-    /// Mostly kills. Silence costs a time-out of real time: only where there is time for it.
+    /// A random fault, mostly a kill. Silence takes a time-out in real time, so it is chosen only if that is allowed.
     pub(crate) const fn any(chance: &mut Chance, may_be_silent: bool) -> Self {
         if may_be_silent && chance.per_mille(10) {
             return Self::Silence;

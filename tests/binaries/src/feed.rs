@@ -1,4 +1,5 @@
-//! The change feed of the streams table: inserts only, keys only, until the reactor has taken them.
+//! The change feed of the streams table. It contains the keys of inserts only, and keeps a record until the reactor has
+//! taken it.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ pub(crate) struct ChangeFeed {
 }
 
 impl ChangeFeed {
-    /// Up to so many records that the reactor has not taken, and their keys.
+    /// At most `most` records that the reactor has not taken, as a batch, and their keys.
     pub(crate) fn receive(&self, commits: &[Commit], most: usize) -> (Value, Vec<Key>) {
         let keys: Vec<Key> = commits
             .iter()
@@ -31,7 +32,7 @@ impl ChangeFeed {
     }
 }
 
-/// These inserts as Lambda hands them over.
+/// The batch with which Lambda invokes the reactor for these inserts.
 pub(crate) fn records(keys: &[Key]) -> Value {
     let records = keys.iter().map(|(buyer, sequence)| doorbell(buyer.as_str(), &sequence.to_string()));
     json!({ "Records": records.collect::<Vec<_>>() })

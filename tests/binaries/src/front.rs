@@ -1,4 +1,5 @@
-//! What stands between a process and AWS: passes requests on, spoils the one it is told to, and refuses what AWS would.
+//! The proxy between a process and AWS. It passes requests on, injects faults at chosen requests, and refuses the
+//! requests that AWS would refuse.
 
 use std::future::pending;
 use std::io;
@@ -15,10 +16,10 @@ use crate::aws::{Aws, Operation};
 use crate::fault::Fault;
 use crate::process::Life;
 
-/// Asked about each request of a process, in the order of arrival.
+/// Chooses the fault for each request of a process. It is called in the order of arrival.
 pub(crate) type Script = dyn Fn(&Operation) -> Option<Fault> + Send + Sync;
 
-/// Listens until the process's life is over. Returns the URL.
+/// Listens until the process has ended. Returns the URL.
 pub(crate) async fn start(aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -> io::Result<String> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -33,7 +34,7 @@ pub(crate) async fn start(aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -
                 () = life.ended() => break,
             }
         }
-        // What a dead process asked for and AWS has begun still happens; what waits for ever does not.
+        // Requests of the ended process that AWS has begun still take effect; withheld answers end here.
         connections.detach_all();
     });
     Ok(url)
@@ -44,7 +45,7 @@ async fn converse(stream: TcpStream, aws: Arc<Aws>, life: Arc<Life>, script: Arc
     while let Some(request) = receive(&mut stream).await? {
         if let Err(refused) = check(&Request::from(request.clone()), dummy_secret) {
             let Reply { status, headers, body } = refused.reply();
-            aws.told().refused.push(refused);
+            aws.received().refused.push(refused);
             send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
             continue;
         }
@@ -71,11 +72,11 @@ async fn converse(stream: TcpStream, aws: Arc<Aws>, life: Arc<Life>, script: Arc
             }
             Some(Fault::Error) => {
                 let headers = vec![("x-amzn-errortype".to_owned(), "InternalServerError".to_owned())];
-                let body = br#"{"__type":"InternalServerError","message":"as the script says"}"#;
+                let body = br#"{"__type":"InternalServerError","message":"injected by the test"}"#;
                 send(stream.get_mut(), "HTTP/1.1 500 \r\n".to_owned(), headers, body).await?;
             }
             Some(Fault::Garbage) => {
-                send(stream.get_mut(), "HTTP/1.1 200 \r\n".to_owned(), vec![], b"<html>no JSON</html>")
+                send(stream.get_mut(), "HTTP/1.1 200 \r\n".to_owned(), vec![], b"<html>not JSON</html>")
                     .await?;
             }
             Some(Fault::Silence) => {

@@ -1,16 +1,16 @@
-//! What the offer system sends: several buyers' offers at once, some events early, some twice, sometimes what nobody can
-//! read. In the end nothing is missing.
+//! The messages that the offer system sends: events about the offers of several buyers, some of them early or repeated,
+//! and sometimes an unreadable message. No event is missing at the end.
 
 use domain::{BuyerId, Event};
 use simulator::Chance;
 use testkit::{acceptance_withdrawn, accepted, body, buyer, made, rejected, withdrawn};
 
-/// A message as it is posted.
+/// A message to the queue of offer events.
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     pub(crate) buyer: BuyerId,
     pub(crate) body: String,
-    /// `None`: it can never be recorded.
+    /// The event in the body; `None` if the body can never be recorded.
     pub(crate) event: Option<Event>,
 }
 
@@ -20,6 +20,7 @@ impl Post {
     }
 }
 
+/// The messages of a run, in the order of posting.
 pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
     let mut lines: Vec<Vec<Post>> = Vec::new();
     for name in ["b0", "b1", "b2"].iter().take(chance.between(2, 3)) {
@@ -39,15 +40,15 @@ pub(crate) fn history(chance: &mut Chance) -> Vec<Post> {
             }
         }
         if chance.per_mille(150) {
-            let poison = Post { buyer: buyer.clone(), body: "no JSON".to_owned(), event: None };
-            line.insert(chance.between(0, line.len()), poison);
+            let unreadable = Post { buyer: buyer.clone(), body: "no JSON".to_owned(), event: None };
+            line.insert(chance.between(0, line.len()), unreadable);
         }
         lines.push(line);
     }
     merged(chance, lines)
 }
 
-/// One offer's life.
+/// The events of one offer, in order.
 fn track(chance: &mut Chance, offer: &str) -> Vec<Event> {
     let mut events = vec![made(offer)];
     let mut is_accepted = false;
@@ -67,7 +68,7 @@ fn track(chance: &mut Chance, offer: &str) -> Vec<Event> {
     events
 }
 
-/// All lines at once, each in its own order.
+/// A random interleaving of the lines, each of which keeps its order.
 fn merged<T>(chance: &mut Chance, mut lines: Vec<Vec<T>>) -> Vec<T> {
     let mut all = Vec::new();
     loop {

@@ -1,7 +1,7 @@
-//! The functions as they are deployed, as processes: Lambda's Runtime API, DynamoDB, SQS and SES are played on loopback,
-//! and between a process and AWS sits a front that kills the process, or spoils an answer, at a chosen request. What is
-//! promised is then read off the tables and the recorded requests alone.
-#![expect(clippy::unwrap_used, reason = "test code: what cannot be set up ends the run")]
+//! Runs the built functions as processes. Lambda's Runtime API, DynamoDB, SQS and SES are simulated on loopback. A
+//! proxy between a process and AWS kills the process, or damages an answer, at a chosen request. The guarantees are
+//! then checked by the tables and the recorded requests alone.
+#![expect(clippy::unwrap_used, reason = "test code: a failed set-up ends the run")]
 
 mod aws;
 mod check;

@@ -1,4 +1,4 @@
-//! `kills`: the built functions, killed at requests that seeds choose.
+//! The command `kills`: runs the built functions and kills them at requests chosen by seeds.
 #![expect(clippy::print_stdout, reason = "a command's output")]
 
 use std::fs;
@@ -11,35 +11,35 @@ use binaries::{Order, Report, doubtful_mails, many};
 use clap::Parser;
 use serde_json::{Value, json};
 
-/// Kills the built functions at requests that seeds choose, and checks that nothing is lost or doubled.
+/// Kills the built functions at requests chosen by seeds, and checks that nothing is lost or doubled.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// So many kills, at least.
+    /// The minimum number of kills
     #[arg(long, default_value_t = 100)]
     kills: u64,
-    /// The first run.
+    /// The number of the first run
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// This machine's share, as in 0/4: runs 0, 4, 8 and so on.
+    /// This machine's share of the runs: 0/4 means runs 0, 4, 8 and so on
     #[arg(long, default_value = "0/1", value_parser = shard)]
     shard: (u64, u64),
-    /// Kept here; an order that was stopped goes on from it.
+    /// The file in which the report is kept; a stopped command continues from it
     #[arg(long)]
     report: Option<PathBuf>,
-    /// Leave out some answers too; each costs seconds.
+    /// Also withhold some answers; each takes seconds until the time-out
     #[arg(long)]
     silence: bool,
-    /// Instead: so many mails whose answers are ambiguous.
+    /// Instead of kills: send this many mails whose answers are ambiguous
     #[arg(long)]
     ses: Option<usize>,
-    /// Instead: add these reports up.
+    /// Instead of kills: add up these reports
     #[arg(long, num_args = 1..)]
     add: Vec<PathBuf>,
 }
 
 fn shard(text: &str) -> Result<(u64, u64), String> {
     let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
-    parts.filter(|(i, n)| i < n).ok_or_else(|| "must be as in 0/4".to_owned())
+    parts.filter(|(i, n)| i < n).ok_or_else(|| "must be a share such as 0/4".to_owned())
 }
 
 fn main() -> io::Result<ExitCode> {
@@ -63,7 +63,7 @@ fn main() -> io::Result<ExitCode> {
         let order = Order { kills, from, shard, may_be_silent: silence };
         let kept = Mutex::new(from);
         let (report, _) = many(order, Report::from_json(&begun), |report, next| {
-            // One writer at a time, and never an older report over a newer one.
+            // Only one thread writes at a time, and an older report never replaces a newer one.
             if let Ok(mut kept) = kept.lock()
                 && next > *kept
             {
@@ -77,8 +77,8 @@ fn main() -> io::Result<ExitCode> {
         report
     };
     print!("{report}");
-    for told in report.violations() {
-        println!("{told}");
+    for violation in report.violations() {
+        println!("{violation}");
     }
     let (passed, failed) = (report.of("passed"), report.of("failed"));
     println!("{passed} passed, {failed} failed");
@@ -89,7 +89,7 @@ fn read(file: &Path) -> io::Result<Value> {
     serde_json::from_str(&fs::read_to_string(file)?).map_err(io::Error::other)
 }
 
-/// Written beside and moved, so that a run that is stopped leaves a whole file.
+/// Writes the report to a second file and renames it, so that a stopped command leaves a complete file.
 fn keep(file: Option<&Path>, json: &Value) {
     let Some(file) = file else { return };
     let beside = file.with_extension("new");

@@ -1,5 +1,5 @@
-//! Many runs at once, in a thread each; what is counted is always the runs from the first seed on without a gap, so that
-//! a stopped order can go on where it was.
+//! Many runs at once, in several threads. The report always covers the runs from the first one on without a gap, so
+//! that a stopped command can continue.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -9,16 +9,16 @@ use std::thread;
 use crate::report::Report;
 use crate::world::{Plan, run};
 
-/// What to run.
+/// The runs to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
-    /// So many kills, at least.
+    /// The minimum number of kills.
     pub kills: u64,
-    /// The first number of a run.
+    /// The number of the first run.
     pub from: u64,
-    /// This machine's share: runs `i`, `i + n`, ... of `n`.
+    /// This machine's share `(i, n)`: the seeds `i`, `i + n`, `i + 2n` and so on.
     pub shard: (u64, u64),
-    /// Whether answers may be left out, which costs seconds.
+    /// Whether answers may be withheld, which takes seconds each.
     pub may_be_silent: bool,
 }
 
@@ -28,11 +28,11 @@ struct Done {
     ahead: BTreeMap<u64, Report>,
 }
 
-/// Runs until the report, begun before or not, has all kills; returns it with the number of the first run that is not in
-/// it. `keep` is called after each run.
+/// Makes runs until the report contains the ordered number of kills. `begun` is the report so far, and `keep` is called
+/// after each run. Returns the report and the number of the first run that it does not contain.
 ///
 /// # Panics
-/// This machine has no port, process or thread to give.
+/// No port, process or thread is available.
 pub fn many(order: Order, begun: Report, keep: impl Fn(&Report, u64) + Sync) -> (Report, u64) {
     let done = Mutex::new(Done { report: begun, next: order.from, ahead: BTreeMap::new() });
     let next = AtomicU64::new(order.from);
@@ -62,7 +62,7 @@ pub fn many(order: Order, begun: Report, keep: impl Fn(&Report, u64) + Sync) -> 
         }
     };
     thread::scope(|scope| {
-        // Half of the time a run waits for a process that starts or a back-off.
+        // Half of the time a run waits for a process to start or for a back-off, hence two threads per processor.
         for _ in 0..2 * thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(work);
         }

@@ -1,4 +1,4 @@
-//! A function's binary as a process, and how to end it at once.
+//! Runs a function's binary as a process that can be killed at any time.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -13,19 +13,19 @@ use tokio::sync::{Notify, watch};
 use crate::runtime_api::{Answered, RuntimeApi};
 use crate::tables::{LEADS, STREAMS};
 
-/// Which function.
+/// A function of the product.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Function {
-    /// SQS batch → commits.
+    /// Records batches of the queue as commits.
     Recorder,
-    /// Change feed → effects.
+    /// Performs effects, invoked by the change feed.
     Reactor,
-    /// Schedule → effects.
+    /// Performs effects, invoked by the schedule.
     Sweeper,
 }
 
 impl Function {
-    /// Its binary's name.
+    /// The name of the function's binary.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -35,10 +35,10 @@ impl Function {
         }
     }
 
-    /// Its binary, beside the running one: whoever built this built that.
+    /// The path of the function's binary, which is in the folder of the running binary.
     ///
     /// # Panics
-    /// It is not there: `make build-local` builds it.
+    /// The binary does not exist; `make build-local` builds it.
     #[must_use]
     pub fn path(self) -> PathBuf {
         let here = std::env::current_exe().unwrap();
@@ -49,7 +49,7 @@ impl Function {
         path
     }
 
-    /// How long Lambda gives it, as the template says, in milliseconds.
+    /// The function's time-out in milliseconds, as in `infra/template.yaml`.
     const fn time_out(self) -> i64 {
         match self {
             Self::Recorder => 30_000,
@@ -58,7 +58,7 @@ impl Function {
     }
 }
 
-/// A process's life: it can be ended, and its end is certain when `kill` returns.
+/// The life of a process. When `kill` returns, the process has ended.
 #[derive(Debug)]
 pub struct Life {
     kill: Notify,
@@ -70,13 +70,13 @@ impl Life {
         Arc::new(Self { kill: Notify::new(), is_over: watch::channel(false).0 })
     }
 
-    /// `kill -9`, and waits until there is no process any more.
+    /// Sends `SIGKILL` and waits until the process has ended.
     pub async fn kill(&self) {
         self.kill.notify_one();
         self.ended().await;
     }
 
-    /// Waits until there is no process any more.
+    /// Waits until the process has ended.
     pub(crate) async fn ended(&self) {
         let _ = self.is_over.subscribe().wait_for(|is_over| *is_over).await;
     }
@@ -89,11 +89,11 @@ pub enum Ended {
     Response(Value),
     /// The handler's error.
     Error(Value),
-    /// The process is gone.
+    /// The process ended before it answered.
     Died,
 }
 
-/// A started function. Killed when it is dropped.
+/// A started function. Dropping it kills the process.
 #[derive(Debug)]
 pub struct Process {
     api: RuntimeApi,
@@ -103,10 +103,10 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a function whose AWS is what `aws` makes of its life: the URL of a front.
+    /// Starts a function. `aws` starts the proxy for the new process and returns the URL that the function uses as AWS.
     ///
     /// # Errors
-    /// There is no port or no process to be had.
+    /// No port or no process is available.
     pub async fn start<F: Future<Output = std::io::Result<String>>>(
         function: Function,
         aws: impl FnOnce(Arc<Life>) -> F,
@@ -123,7 +123,7 @@ impl Process {
             tokio::select! {
                 _ = child.wait() => {}
                 () = watched.kill.notified() => {
-                    // An error says that it is over already.
+                    // An error means that the process has already ended.
                     let _ = child.kill().await;
                 }
             }
@@ -132,15 +132,15 @@ impl Process {
         Ok(Self { api, life, function, invocations: AtomicU64::new(0) })
     }
 
-    /// Waits until it asks for its first event. `false`: it ended before.
+    /// Waits until the process asks for its first event. Returns `false` if it ended before.
     pub async fn has_started(&self) -> bool {
         tokio::select! {
             () = self.life.ended() => false,
-            () = self.api.asked_first() => true,
+            () = self.api.wait_for_first_next() => true,
         }
     }
 
-    /// One invocation.
+    /// Invokes the function with an event and waits until the invocation has ended.
     pub async fn invoke(&self, event: Value) -> Ended {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
         let id = format!("00000000-0000-4000-8000-{number:012}");
@@ -163,7 +163,7 @@ impl Drop for Process {
     }
 }
 
-/// What Lambda and the template put into the environment, and nothing else.
+/// The environment variables that Lambda and the template set, and no others.
 fn environment(function: Function, aws: &str, api: &str) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("AWS_LAMBDA_RUNTIME_API", api.to_owned()),

@@ -1,4 +1,5 @@
-//! The queue of offer events: first in, first out for each buyer; what is not acknowledged comes back in its place.
+//! The queue of offer events. It is first in, first out for each buyer; messages that are not acknowledged keep their
+//! place.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,7 @@ use crate::history::Post;
 
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
-    /// What is still in it, in order, with how often it was received.
+    /// The remaining messages in order: id, message and receive count.
     waiting: Vec<(String, Post, u32)>,
 }
 
@@ -22,7 +23,7 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Up to so many from the front, as Lambda hands them over, and their ids.
+    /// At most `most` messages from the front, as Lambda's batch, and their ids.
     pub(crate) fn receive(&mut self, most: usize) -> (Value, BTreeSet<String>) {
         let mut ids = BTreeSet::new();
         let mut records = Vec::new();
@@ -48,7 +49,7 @@ impl Queue {
         (json!({ "Records": records }), ids)
     }
 
-    /// The batch was answered: what it does not give back is done.
+    /// Applies the answer to a batch: the messages that it does not return are deleted.
     pub(crate) fn settle(&mut self, mut received: BTreeSet<String>, answer: &Value) {
         for failure in answer["batchItemFailures"].as_array().into_iter().flatten() {
             received.remove(failure["itemIdentifier"].as_str().unwrap_or_default());

@@ -1,47 +1,47 @@
-//! What runs found, as counts that can be added up.
+//! The findings of runs, as counts that can be added up.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde_json::{Value, json};
 
-/// Counts by name, as in `kills/recorder/PutItem/killed-after`, and the first violations.
+/// Counts by name (for example `kills/recorder/PutItem/killed-after`) and the first violations.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     counts: BTreeMap<String, u64>,
     violations: Vec<String>,
 }
 
-/// How many violations are kept.
+/// The number of violations that are kept.
 const KEPT: usize = 20;
 
 impl Report {
-    /// Counts.
+    /// Adds to a count.
     pub fn count(&mut self, name: impl Into<String>, times: usize) {
         *self.counts.entry(name.into()).or_default() += u64::try_from(times).unwrap_or(u64::MAX);
     }
 
-    /// How many of a name.
+    /// The count of a name; 0 if it was never counted.
     #[must_use]
     pub fn of(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
 
-    /// What must not be.
-    pub fn violation(&mut self, name: &str, told: &str) {
+    /// Counts a violation of this kind and keeps its description while fewer than `KEPT` are kept.
+    pub fn violation(&mut self, name: &str, detail: &str) {
         self.count(name, 1);
         if self.violations.len() < KEPT {
-            self.violations.push(format!("{name}: {told}"));
+            self.violations.push(format!("{name}: {detail}"));
         }
     }
 
-    /// The first violations.
+    /// The violations that were kept.
     #[must_use]
     pub fn violations(&self) -> &[String] {
         &self.violations
     }
 
-    /// Adds another one up.
+    /// Adds another report's counts and violations.
     pub fn add(&mut self, other: Self) {
         for (name, times) in other.counts {
             *self.counts.entry(name).or_default() += times;
@@ -50,20 +50,20 @@ impl Report {
         self.violations.truncate(KEPT);
     }
 
-    /// As it lies in a file.
+    /// The report in the format of its file.
     #[must_use]
     pub fn to_json(&self) -> Value {
         json!({ "counts": self.counts, "violations": self.violations })
     }
 
-    /// Reads [`Report::to_json`] back; what is no report reads as an empty one.
+    /// Reads the output of [`Report::to_json`]. Any other JSON yields an empty report.
     #[must_use]
     pub fn from_json(json: &Value) -> Self {
         let counts = json["counts"].as_object().into_iter().flatten();
         let violations = json["violations"].as_array().into_iter().flatten();
         Self {
             counts: counts.filter_map(|(name, times)| Some((name.clone(), times.as_u64()?))).collect(),
-            violations: violations.filter_map(|told| told.as_str().map(str::to_owned)).collect(),
+            violations: violations.filter_map(|text| text.as_str().map(str::to_owned)).collect(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Lambda's Runtime API for one process: hands it events, takes its answers.
+//! Lambda's Runtime API for one process: delivers events and takes the answers.
 //!
 //! Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
 
@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
-/// How an invocation ended, as the process told it.
+/// The process's answer to an invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answered {
     /// The handler's result.
@@ -35,7 +35,7 @@ struct Inner {
     asked: watch::Sender<u64>,
 }
 
-/// A Runtime API on a free port. One process, one API: a killed one must not take its successor's event.
+/// A Runtime API on a free port. Each process has its own, so that a killed process cannot take its successor's event.
 #[derive(Debug)]
 pub struct RuntimeApi {
     address: String,
@@ -45,7 +45,7 @@ pub struct RuntimeApi {
 }
 
 impl RuntimeApi {
-    /// Listens.
+    /// Starts to listen on a free port.
     ///
     /// # Errors
     /// No port is free.
@@ -65,24 +65,25 @@ impl RuntimeApi {
         Ok(Self { address, calls, asked, serving })
     }
 
-    /// What `AWS_LAMBDA_RUNTIME_API` must say.
+    /// The value for `AWS_LAMBDA_RUNTIME_API`.
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
     }
 
-    /// Waits until the process asks for its first event: its start is over then.
-    pub async fn asked_first(&self) {
-        self.asked(1).await;
+    /// Waits for the first `/next` request, that is, until the process has started.
+    pub async fn wait_for_first_next(&self) {
+        self.wait_for_next(1).await;
     }
 
-    /// Waits until the process has asked for an event so many times: all events before are wholly over then.
-    pub async fn asked(&self, times: u64) {
+    /// Waits until the process has asked for an event this many times. All events before the last request are then
+    /// completely handled.
+    pub async fn wait_for_next(&self, times: u64) {
         let _ = self.asked.clone().wait_for(|asked| *asked >= times).await;
     }
 
-    /// Hands an event over, with its deadline in milliseconds since 1970. `None` if the API ended. A process that dies
-    /// never answers: whoever calls must watch it.
+    /// Delivers an event, with its deadline in milliseconds since 1970, and returns the answer, or `None` if the API
+    /// has ended. A process that ends never answers, so the caller must watch it.
     pub async fn invoke(&self, id: &str, event: Value, deadline: i64) -> Option<Answered> {
         let (answer, answered) = oneshot::channel();
         self.calls.send(Call { id: id.to_owned(), event, deadline, answer }).ok()?;
@@ -116,7 +117,7 @@ async fn converse(stream: TcpStream, inner: Arc<Inner>) -> io::Result<()> {
                 inner.end(id, Answered::Error(body));
                 accepted(&mut stream).await?;
             }
-            // The process says why it does not start, and ends.
+            // An initialization error: the process reports why it does not start, and ends.
             _ => accepted(&mut stream).await?,
         }
     }
@@ -146,7 +147,7 @@ impl Inner {
     fn end(&self, id: &str, answered: Answered) {
         let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         if let Some(answer) = begun {
-            // Nobody waits any more: the driver has given the process up.
+            // Sending fails if the caller has given up the process and no longer waits.
             let _ = answer.send(answered);
         }
     }

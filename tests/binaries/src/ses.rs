@@ -1,4 +1,4 @@
-//! Mails whose answers leave in doubt whether they were sent: never a second request.
+//! Mails whose answers leave it in doubt whether they were sent. They must never be requested a second time.
 
 use std::io;
 use std::sync::Arc;
@@ -18,14 +18,14 @@ use crate::queue::Queue;
 use crate::report::Report;
 use crate::tables;
 
-/// The answers, in turn.
+/// The ambiguous answers, used in turn.
 const ANSWERS: [Fault; 4] = [Fault::Reset, Fault::Cut, Fault::Error, Fault::Garbage];
 
-/// So many buyers, each with one mail whose answer is in doubt; then each doorbell rings again at a new process, and the
-/// sweeper looks at all of them. Recorder, reactor and sweeper are the built ones.
+/// Sends one mail for each of `mails` buyers, and every answer is ambiguous. Then each doorbell rings again at a new
+/// process, and the sweeper examines all buyers. Recorder, reactor and sweeper are the built ones.
 ///
 /// # Errors
-/// This machine has no port or no process to give.
+/// No port or no process is available.
 pub async fn doubtful_mails(mails: usize) -> io::Result<Report> {
     let mut report = Report::default();
     let aws = Aws::start().await?;
@@ -52,13 +52,13 @@ pub async fn doubtful_mails(mails: usize) -> io::Result<Report> {
             }
         }
     }
-    tables::let_time_pass(&aws.database);
+    tables::make_everything_due(&aws.database);
     start(Function::Sweeper, &aws).await?.invoke(json!({})).await;
 
-    let (items, told) = (tables::leads_items(&aws.database), aws.told());
-    report.count("ses/ambiguous-answers", told.asked_mails.len());
-    check_refused(&told, &mut report);
-    check_doubt(&items, &told, mails, &mut report);
+    let (items, received) = (tables::leads_items(&aws.database), aws.received());
+    report.count("ses/ambiguous-answers", received.requested_mails.len());
+    check_refused(&received, &mut report);
+    check_doubt(&items, &received, mails, &mut report);
     for (name, expected) in [("mails/asked-for", mails), ("mails/doubtful", mails)] {
         if report.of(name) != expected as u64 {
             report.violation("lost", &format!("{} {name} instead of {expected}", report.of(name)));

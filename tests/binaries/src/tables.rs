@@ -1,4 +1,4 @@
-//! Both tables in this process, and what is read and changed in them past the functions.
+//! Both tables, in an engine in this process, and the access of the tests to them that does not use the functions.
 
 use contract::stored::{Commit, StoredCommit, decode};
 use dynoxide::Database;
@@ -10,13 +10,14 @@ pub const STREAMS: &str = "streams";
 /// The leads table's name.
 pub const LEADS: &str = "leads";
 
-/// Long ago: whatever is due then is due.
+/// A time in the past: items with this due time are due.
 const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
 
-/// The tables, empty, but for a sweeper's place as after a run a moment ago: the very first walk reads a day.
+/// Creates the tables. They are empty except for the sweeper's place, which is that of a sweep a minute ago; without
+/// it, the first walk would read a whole day.
 ///
 /// # Panics
-/// The engine does not take what the template defines.
+/// The engine refuses the definition of a table.
 #[must_use]
 pub fn create() -> Database {
     let database = Database::memory().unwrap();
@@ -33,7 +34,7 @@ pub fn create() -> Database {
     database
 }
 
-/// Every commit, by buyer and sequence number.
+/// Every commit, ordered by buyer and sequence number.
 pub(crate) fn commits(database: &Database) -> Vec<Commit> {
     let mut commits: Vec<Commit> =
         scan(database, STREAMS).iter().map(|item| decode(&stored(item)).unwrap()).collect();
@@ -46,10 +47,10 @@ pub(crate) fn leads_items(database: &Database) -> Vec<Value> {
     scan(database, LEADS)
 }
 
-/// Time passes: whatever waits for its time, a claim's end or a next attempt, is due, and the lease of a sweep that was
-/// killed has run out. That is all that hours would do to a table, and nothing runs meanwhile. What is in doubt stays: its
-/// hour has not passed.
-pub(crate) fn let_time_pass(database: &Database) {
+/// Lets time pass: items that wait for a due time (the end of a claim, the next attempt) become due, and the lease of a
+/// killed sweep expires. Hours would have no other effect on the tables, and no function runs meanwhile. Mails in doubt
+/// keep their due time, because their hour has not passed.
+pub(crate) fn make_everything_due(database: &Database) {
     for item in leads_items(database) {
         let waits = |name: &&str| item.get(name).is_some() && text(&item, "status") != "unknown";
         for name in ["due", "leaseUntil"].iter().filter(|name| waits(name)) {
@@ -60,7 +61,7 @@ pub(crate) fn let_time_pass(database: &Database) {
                 "ConditionExpression": format!("{name} = :found"),
                 "ExpressionAttributeValues": { ":past": { "S": LONG_AGO }, ":found": item[*name] },
             });
-            // A condition that fails says that it is due no more.
+            // If the condition fails, the item no longer waits.
             let _ = database.update_item(serde_json::from_value(update).unwrap());
         }
     }
@@ -74,10 +75,10 @@ pub(crate) fn number(item: &Value, name: &str) -> u64 {
     item[name]["N"].as_str().and_then(|number| number.parse().ok()).unwrap_or_default()
 }
 
-/// Every item of a table, as it lies there.
+/// Every item of a table, as stored.
 ///
 /// # Panics
-/// There is no such table.
+/// The table does not exist.
 #[must_use]
 pub fn scan(database: &Database, table: &str) -> Vec<Value> {
     let mut items = Vec::new();

@@ -1,4 +1,4 @@
-//! One run: everything that is left to chance comes from its seed.
+//! One run. All its random choices come from the seed.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -20,33 +20,34 @@ use crate::queue::Queue;
 use crate::report::Report;
 use crate::tables;
 
-/// How many invocations a run takes at most; one that needs more does not come to an end.
+/// The limit of invocations in a run. A run that needs more counts as endless.
 const MOST_INVOCATIONS: usize = 300;
 
-/// What to run.
+/// The parameters of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Plan {
-    /// Where chance begins.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// Whether answers may be left out, which costs seconds.
+    /// Whether answers may be withheld, which takes seconds each.
     pub may_be_silent: bool,
 }
 
-/// A fault that has happened.
+/// A fault that was injected.
 #[derive(Debug, Clone)]
-pub(crate) struct Struck {
+pub(crate) struct Injection {
     pub(crate) function: Function,
     pub(crate) operation: String,
     pub(crate) fault: Fault,
 }
 
 #[derive(Debug, Default)]
-struct Strikes {
-    /// Whose request, after how many others of it, is struck next, and how.
+struct Injections {
+    /// The next fault: the function, the number of its requests that pass before, and the fault.
     next: Option<(Function, usize, Fault)>,
-    struck: Vec<Struck>,
+    injected: Vec<Injection>,
 }
 
+/// The state of a run: AWS, the queue, the change feed and the processes.
 pub(crate) struct World {
     pub(crate) aws: Arc<Aws>,
     pub(crate) posts: Vec<Post>,
@@ -55,21 +56,21 @@ pub(crate) struct World {
     queue: Queue,
     feed: ChangeFeed,
     processes: BTreeMap<Function, Process>,
-    strikes: Arc<Mutex<Strikes>>,
+    injections: Arc<Mutex<Injections>>,
     budget: usize,
     invocations: usize,
     pub(crate) deaths: usize,
 }
 
-/// Runs a seed and checks what came of it.
+/// Makes the run with this seed and checks its outcome.
 ///
 /// # Errors
-/// This machine has no port or no process to give.
+/// No port or no process is available.
 pub async fn run(plan: Plan) -> io::Result<Report> {
     let mut chance = Chance::of(plan.seed);
     let posts = history(&mut chance);
     let budget = chance.between(4, 12);
-    let strikes = Arc::new(Mutex::new(Strikes::default()));
+    let injections = Arc::new(Mutex::new(Injections::default()));
     let mut world = World {
         aws: Aws::start().await?,
         queue: Queue::of(posts.clone()),
@@ -78,7 +79,7 @@ pub async fn run(plan: Plan) -> io::Result<Report> {
         may_be_silent: plan.may_be_silent,
         feed: ChangeFeed::default(),
         processes: BTreeMap::new(),
-        strikes,
+        injections,
         budget,
         invocations: 0,
         deaths: 0,
@@ -94,11 +95,11 @@ impl World {
         tables::commits(&self.aws.database)
     }
 
-    pub(crate) fn struck(&self) -> Vec<Struck> {
-        locked(&self.strikes).struck.clone()
+    pub(crate) fn injected(&self) -> Vec<Injection> {
+        locked(&self.injections).injected.clone()
     }
 
-    /// Until nothing is left to be done. `false`: that does not happen.
+    /// Invokes functions until no work is left. Returns `false` if that takes more than `MOST_INVOCATIONS`.
     async fn play(&mut self) -> io::Result<bool> {
         while self.invocations < MOST_INVOCATIONS {
             let most = self.chance.between(1, 10);
@@ -117,8 +118,8 @@ impl World {
                 if unsettled.is_empty() {
                     return Ok(true);
                 }
-                tables::let_time_pass(&self.aws.database);
-                // A ledger entry left behind is the sweeper's alone.
+                tables::make_everything_due(&self.aws.database);
+                // Only the sweeper takes over ledger entries of ended workers, so it is invoked more often.
                 if self.chance.per_mille(700) {
                     self.invoke(Function::Sweeper, json!({})).await?;
                 } else {
@@ -129,7 +130,7 @@ impl World {
         Ok(false)
     }
 
-    /// Buyers of whom something is open, with their last commit.
+    /// The buyers with unfinished work, with the sequence of their last commit.
     fn unsettled(&self) -> Vec<(BuyerId, u64)> {
         let items = tables::leads_items(&self.aws.database);
         let mut last: BTreeMap<BuyerId, Commit> = BTreeMap::new();
@@ -157,7 +158,7 @@ impl World {
         self.invocations += 1;
         self.arm(function);
         if !self.processes.contains_key(&function) {
-            let (aws, script) = (Arc::clone(&self.aws), script(function, Arc::clone(&self.strikes)));
+            let (aws, script) = (Arc::clone(&self.aws), script(function, Arc::clone(&self.injections)));
             let process = Process::start(function, |life| front::start(aws, life, script)).await?;
             self.processes.insert(function, process);
         }
@@ -175,38 +176,40 @@ impl World {
         })
     }
 
-    /// Mostly, while there is something left to go wrong, one of the next requests is chosen to be struck.
+    /// With a probability of 85 %, and while the run's budget of faults lasts, chooses a fault for one of the
+    /// function's next requests.
     fn arm(&mut self, function: Function) {
-        let mut strikes = locked(&self.strikes);
-        let is_armed = strikes.next.is_some_and(|(armed, ..)| armed == function);
-        if !is_armed && strikes.struck.len() < self.budget && self.chance.per_mille(850) {
+        let mut injections = locked(&self.injections);
+        let is_armed = injections.next.is_some_and(|(armed, ..)| armed == function);
+        if !is_armed && injections.injected.len() < self.budget && self.chance.per_mille(850) {
             let reach = match function {
                 Function::Recorder => 7,
                 Function::Reactor => 25,
                 Function::Sweeper => 40,
             };
             let after = self.chance.below(reach);
-            strikes.next = Some((function, after, Fault::any(&mut self.chance, self.may_be_silent)));
+            injections.next = Some((function, after, Fault::any(&mut self.chance, self.may_be_silent)));
         }
     }
 }
 
-fn script(function: Function, strikes: Arc<Mutex<Strikes>>) -> Arc<Script> {
+/// The script that injects the chosen faults into a function's requests.
+fn script(function: Function, injections: Arc<Mutex<Injections>>) -> Arc<Script> {
     Arc::new(move |operation| {
-        let mut strikes = locked(&strikes);
-        let (armed, after, fault) = strikes.next?;
+        let mut injections = locked(&injections);
+        let (armed, after, fault) = injections.next?;
         if armed != function {
             return None;
         }
-        strikes.next = after.checked_sub(1).map(|after| (armed, after, fault));
-        if strikes.next.is_some() {
+        injections.next = after.checked_sub(1).map(|after| (armed, after, fault));
+        if injections.next.is_some() {
             return None;
         }
-        strikes.struck.push(Struck { function, operation: operation.name().to_owned(), fault });
+        injections.injected.push(Injection { function, operation: operation.name().to_owned(), fault });
         Some(fault)
     })
 }
 
-fn locked(strikes: &Mutex<Strikes>) -> MutexGuard<'_, Strikes> {
-    strikes.lock().unwrap_or_else(PoisonError::into_inner)
+fn locked(injections: &Mutex<Injections>) -> MutexGuard<'_, Injections> {
+    injections.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,9 +1,9 @@
-//! A hundred kills, and as many mails in doubt, of the binaries that `make build-local` built.
+//! A hundred kills and a hundred mails in doubt, with the binaries that `make build-local` built.
 
 use binaries::{Order, Report, doubtful_mails, many};
 
 #[test]
-fn a_hundred_kills_lose_nothing_and_double_nothing() {
+fn a_hundred_kills_neither_lose_nor_double_anything() {
     let order = Order { kills: 100, from: 0, shard: (0, 1), may_be_silent: false };
     let (report, _) = many(order, Report::default(), |_, _| {});
     assert!(report.violations().is_empty(), "{:?}\n{report}", report.violations());
@@ -14,14 +14,14 @@ fn a_hundred_kills_lose_nothing_and_double_nothing() {
 }
 
 #[tokio::test]
-async fn a_mail_whose_answer_is_ambiguous_is_one_request_whoever_looks_at_it_again() {
+async fn a_mail_with_an_ambiguous_answer_is_requested_only_once() {
     let report = doubtful_mails(100).await.unwrap();
     assert!(report.violations().is_empty(), "{:?}\n{report}", report.violations());
     assert_eq!(report.of("ses/ambiguous-answers"), 100, "{report}");
 }
 
 #[test]
-fn reports_add_up_and_are_read_back_as_they_were_written() {
+fn reports_add_up_and_are_read_back_as_written() {
     let mut one = Report::default();
     one.count("kills", 2);
     one.violation("lost", "an event");

@@ -1,8 +1,8 @@
-//! Changed copies of known inputs, from a seed: what a fuzzer does without watching.
+//! Randomly changed copies of known inputs, generated from a seed as a fuzzer without coverage feedback would.
 
 use testkit::SplitMix64;
 
-/// The pieces that texts of ours are made of, and those that break them.
+/// Fragments of JSON, e-mails and templates, and bytes that often break their parsers.
 const PIECES: [&[u8]; 24] = [
     b"\"",
     b"{",
@@ -30,18 +30,18 @@ const PIECES: [&[u8]; 24] = [
     b"/",
 ];
 
-/// Changed copies, the same on every machine.
+/// A generator of changed copies, which are the same on every machine.
 #[derive(Debug, Clone)]
 pub struct Changes(SplitMix64);
 
 impl Changes {
-    /// Those of this seed.
+    /// The generator with this seed.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
         Self(SplitMix64(seed))
     }
 
-    /// A copy of one of these, changed once to four times.
+    /// A copy of one of the known inputs, with one to four changes.
     pub fn of_one_of(&mut self, known: &[Vec<u8>]) -> Vec<u8> {
         let mut bytes = known[self.0.below(known.len())].clone();
         for _ in 0..=self.0.below(4) {
@@ -61,7 +61,7 @@ impl Changes {
                 let again = bytes[at..until].to_vec();
                 bytes.splice(at..at, again);
             }
-            // The end of another one.
+            // Replaces the end by the end of another input.
             4 => {
                 let other = &known[self.0.below(known.len())];
                 bytes.truncate(at);

@@ -2,16 +2,16 @@ use jiff::{SignedDuration, Timestamp};
 use platform::clock::{Clock, Deadline};
 use std::cell::Cell;
 
-/// A clock that stands still, and names that count up.
+/// A clock that stands still and returns numbered nonces.
 #[derive(Debug, Default)]
 pub(crate) struct Still(Cell<u64>);
 
+/// The time at which the clock stands: 2026-11-23T10:00:00Z.
 pub(crate) fn now() -> Timestamp {
-    // 2026-11-23T10:00:00Z
     Timestamp::from_second(1_795_428_000).unwrap()
 }
 
-/// The end of an invocation that has just begun.
+/// The deadline of an invocation that has just begun.
 pub(crate) fn deadline() -> Deadline {
     Deadline::at(now() + SignedDuration::from_secs(60))
 }

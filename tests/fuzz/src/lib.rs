@@ -1,6 +1,6 @@
-//! What must hold for whatever bytes come in. Each target is a plain function of bytes that panics where something does not
-//! hold: `libFuzzer` drives it for hours, and a test drives it from the corpus in every run.
-#![expect(clippy::unwrap_used, reason = "test code: what must not be fails")]
+//! Properties that hold for arbitrary input. Each target is a plain function of bytes that panics if a property does
+//! not hold. `libFuzzer` calls it for hours, and a test calls it over the corpus in every run.
+#![expect(clippy::unwrap_used, reason = "test code: a violated property fails the test")]
 
 mod change;
 mod clock;
@@ -8,12 +8,12 @@ mod targets;
 
 pub use change::Changes;
 
-/// Something that takes bytes from outside.
+/// A part of the product that takes bytes from outside, with the properties that must hold for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// Its name, and that of the folder with its corpus.
+    /// The target's name, which is also the name of its corpus folder.
     pub name: &'static str,
-    /// Takes some bytes, and panics if something does not hold that must.
+    /// Checks the properties for an input; panics if one does not hold.
     pub take: fn(&[u8]),
 }
 
@@ -28,7 +28,7 @@ pub const TARGETS: [Target; 7] = [
     Target { name: "snapshot", take: targets::snapshot::take },
 ];
 
-/// The target of this name.
+/// The target with this name.
 #[must_use]
 pub fn target(name: &str) -> Option<Target> {
     TARGETS.into_iter().find(|target| target.name == name)

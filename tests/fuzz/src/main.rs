@@ -1,4 +1,4 @@
-//! One target, named by `FUZZ_TARGET`, under `libFuzzer`.
+//! Runs the target that `FUZZ_TARGET` names under `libFuzzer`.
 #![no_main]
 
 use std::env;
@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = env::var("FUZZ_TARGET").unwrap_or_default();
-    target(&name).unwrap_or_else(|| panic!("FUZZ_TARGET names no target: {name:?}"))
+    target(&name).unwrap_or_else(|| panic!("FUZZ_TARGET must name a target, but is {name:?}"))
 });
 
 fuzz_target!(|bytes: &[u8]| (TARGET.take)(bytes));

@@ -1,4 +1,4 @@
-//! Every target over its corpus, and over some thousands of changed copies of it: the same ones in every run.
+//! Runs every target over its corpus and over thousands of changed copies, which are the same in every run.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::fs;
@@ -7,10 +7,10 @@ use std::path::Path;
 
 use fuzz::{Changes, TARGETS, target};
 
-/// How many changed copies are tried of each target's corpus.
+/// The number of changed copies per target.
 const CHANGED: usize = 5_000;
 
-/// The longest input that is tried; libFuzzer's own limit for a corpus like this.
+/// The longest input in bytes. libFuzzer uses the same limit for a corpus like this one.
 const LONGEST: usize = 4096;
 
 fn corpus(name: &str) -> Vec<Vec<u8>> {
@@ -20,13 +20,14 @@ fn corpus(name: &str) -> Vec<Vec<u8>> {
     files.into_iter().map(|file| fs::read(file).unwrap()).collect()
 }
 
-/// Says which bytes it was about.
+/// Runs a target; a failure names the input.
 fn take(name: &str, bytes: &[u8]) {
     let target = target(name).unwrap();
     let taken = catch_unwind(AssertUnwindSafe(|| (target.take)(bytes)));
-    assert!(taken.is_ok(), "{name} does not hold for {:?}", String::from_utf8_lossy(bytes));
+    assert!(taken.is_ok(), "a property of {name} does not hold for {:?}", String::from_utf8_lossy(bytes));
 }
 
+/// Runs a target over its corpus and the changed copies.
 fn holds(name: &str) {
     let corpus = corpus(name);
     assert!(!corpus.is_empty());
@@ -42,17 +43,17 @@ fn holds(name: &str) {
 }
 
 #[test]
-fn the_body_of_a_message_is_an_event_or_refused_for_ever() {
+fn a_message_body_is_an_event_or_is_always_refused() {
     holds("incoming");
 }
 
 #[test]
-fn a_batch_is_settled_and_what_comes_back_is_the_end_of_its_group() {
+fn a_batch_is_settled_and_returned_messages_end_their_groups() {
     holds("batch");
 }
 
 #[test]
-fn whatever_rings_each_effect_goes_out_once_and_all_are_settled() {
+fn whatever_doorbells_come_each_effect_is_performed_once() {
     holds("doorbells");
 }
 
@@ -62,17 +63,17 @@ fn receipts_move_the_ledger_forward_in_any_order() {
 }
 
 #[test]
-fn an_e_mail_has_exactly_our_headers_and_nothing_leaves_its_field() {
+fn an_e_mail_has_exactly_our_headers_and_no_value_leaves_its_field() {
     holds("email");
 }
 
 #[test]
-fn a_commit_that_can_be_read_is_the_same_when_written_again() {
+fn a_readable_commit_is_the_same_when_written_again() {
     holds("commit");
 }
 
 #[test]
-fn a_snapshot_that_is_used_is_the_same_when_written_again_and_can_be_gone_on_from() {
+fn a_usable_snapshot_is_the_same_when_rewritten_and_can_be_continued() {
     holds("snapshot");
 }
 
@@ -80,6 +81,6 @@ fn a_snapshot_that_is_used_is_the_same_when_written_again_and_can_be_gone_on_fro
 fn every_target_is_tested() {
     let source = include_str!("corpus.rs");
     for target in TARGETS {
-        assert!(source.contains(&format!("holds(\"{}\")", target.name)), "{}", target.name);
+        assert!(source.contains(&format!("holds(\"{}\")", target.name)), "{} is not tested", target.name);
     }
 }

@@ -1,3 +1,3 @@
-//! What no other test may be beside: the deployed recorder itself changes.
+//! Tests that change the deployed recorder and therefore run alone (profile `local-aws-alone`).
 
 mod beside;

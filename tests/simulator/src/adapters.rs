@@ -1,4 +1,5 @@
-//! The traits through which the product sees AWS. Each call is one step of the platform, with a fault or without.
+//! Implements the traits through which the product uses AWS. Each call is one step of the platform, with or without a
+//! fault.
 
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
@@ -15,8 +16,9 @@ use event_store::{
 };
 use jiff::Timestamp;
 use leads_store::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Learned, Lease, Ledger, Moved, Progress,
-    Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress,
+    ReceiptOutcome, Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace,
+    WorkShard,
 };
 use platform::clock::{Clock, Sleep};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
@@ -30,11 +32,11 @@ use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::unguarded;
 
-/// AWS as one execution environment sees it.
+/// AWS as one execution environment uses it.
 #[derive(Debug, Clone)]
 pub(crate) struct Aws(pub(crate) Rc<Machine>);
 
-/// What a lost answer looks like to the product.
+/// The error text of a lost answer.
 pub(crate) const LOST: &str = "no answer";
 
 impl Clock for Aws {
@@ -62,8 +64,8 @@ impl Commits for Aws {
     ) -> Result<Page, StoreError> {
         let lost = |_| Err(unavailable("Query", buyer.as_str()));
         let perform = |platform: &mut Platform| {
-            let rang = self.0.rang(buyer.as_str()).map(|rang| rang + 1);
-            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get).or(rang), limit);
+            let trusted = self.0.trusted(buyer.as_str()).map(|trusted| trusted + 1);
+            let mut page = platform.page(buyer.as_str(), before.map(Sequence::get).or(trusted), limit);
             if platform.is_off(Safeguard::Closings) {
                 unguarded::drop_closings(platform, buyer.as_str(), &mut page);
             }
@@ -88,14 +90,14 @@ impl EventStore for Aws {
         };
         let commit = changed.as_ref().unwrap_or(commit);
         if commit.facts.contains(BREAKS) {
-            resume_unwind(Box::new("a message that breaks the recorder"));
+            resume_unwind(Box::new("a message that makes the recorder panic"));
         }
         let perform = |platform: &mut Platform| Ok(platform.append(commit));
         let is_indiscreet = self.0.platform.borrow().is_off(Safeguard::DiscreetErrors);
         let lost = |_| {
-            let said = if is_indiscreet { commit.facts.as_str() } else { LOST };
+            let source = if is_indiscreet { commit.facts.as_str() } else { LOST };
             let (operation, buyer) = ("PutItem", commit.buyer.clone());
-            Err(StoreError::Unavailable { operation, buyer, source: said.into() })
+            Err(StoreError::Unavailable { operation, buyer, source: source.into() })
         };
         self.0.call(Site::Append, perform, lost, || Some(Request::Append(commit.clone()))).await
     }
@@ -132,9 +134,9 @@ impl Cursors for Aws {
         let lost = |_| Err(leads_unavailable("GetItem", buyer));
         let perform = |platform: &mut Platform| {
             let mut cursor = platform.leads.cursor(buyer.as_str());
-            self.0.looks_at(buyer.as_str(), platform.step());
-            if let Some(rang) = self.0.rang(buyer.as_str()) {
-                cursor.through = Sequence::new(rang - 1);
+            self.0.note_look(buyer.as_str(), platform.step());
+            if let Some(trusted) = self.0.trusted(buyer.as_str()) {
+                cursor.through = Sequence::new(trusted - 1);
             }
             Ok(cursor)
         };
@@ -142,7 +144,7 @@ impl Cursors for Aws {
     }
 
     async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
-        let lost = |_| Err(about_nobody("BatchGetItem"));
+        let lost = |_| Err(without_buyer("BatchGetItem"));
         let perform = |platform: &mut Platform| {
             let cursor = |buyer: &BuyerId| (buyer.clone(), platform.leads.cursor(buyer.as_str()));
             Ok(buyers.iter().map(cursor).collect())
@@ -157,8 +159,8 @@ impl Cursors for Aws {
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
         let moves = progress.through > progress.from;
-        if !moves && !progress.tells_of_held() && mark_to_clear.is_none() {
-            return Ok(Moved::Done); // Nothing to write: no call.
+        if !moves && !progress.reports_held() && mark_to_clear.is_none() {
+            return Ok(Moved::Done); // Nothing is to be written, so no call is made.
         }
         let lost = |_| Err(leads_unavailable("TransactWriteItems", buyer));
         let request = || {
@@ -221,7 +223,7 @@ impl Feed for Aws {
 }
 
 impl Work for Aws {
-    /// Everything is in the first shard: the others are not asked.
+    /// All work is in the first shard, so a query of another shard costs no call.
     async fn due(
         &self,
         shard: WorkShard,
@@ -236,7 +238,7 @@ impl Work for Aws {
             let noise = platform.is_noisy.then_some(&mut platform.chance);
             Ok(platform.leads.due(shard.kind, until, after, limit, noise))
         };
-        self.0.call(Site::OpenWork, perform, |_| Err(about_nobody("Query")), || None).await
+        self.0.call(Site::OpenWork, perform, |_| Err(without_buyer("Query")), || None).await
     }
 
     async fn count(&self, shard: WorkShard, _: Option<&WorkPlace>) -> Result<WorkCount, LeadsUnavailable> {
@@ -247,7 +249,7 @@ impl Work for Aws {
         Ok(WorkCount { count, next: None })
     }
 
-    /// Nothing here is unreadable.
+    /// Does nothing, because no work is unreadable here.
     async fn postpone(&self, _: &WorkPlace, _: Timestamp) -> Result<(), LeadsUnavailable> {
         Ok(())
     }
@@ -257,11 +259,11 @@ impl Sweeps for Aws {
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
         let perform = |platform: &mut Platform| Ok(platform.leads.begin(lease));
         let request = || Some(Request::Begin(lease.clone()));
-        self.0.call(Site::Lease, perform, |_| Err(about_nobody("UpdateItem")), request).await
+        self.0.call(Site::Lease, perform, |_| Err(without_buyer("UpdateItem")), request).await
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
-        let lost = |_| Err(about_nobody("UpdateItem"));
+        let lost = |_| Err(without_buyer("UpdateItem"));
         let perform = |platform: &mut Platform| {
             platform.leads.set_walked(walked);
             Ok(())
@@ -275,7 +277,7 @@ impl Sweeps for Aws {
             Ok(())
         };
         let request = || Some(Request::End(lease.clone()));
-        self.0.call(Site::Lease, perform, |_| Err(about_nobody("UpdateItem")), request).await
+        self.0.call(Site::Lease, perform, |_| Err(without_buyer("UpdateItem")), request).await
     }
 }
 
@@ -283,11 +285,11 @@ impl Outside for Aws {
     async fn send_email(&self, email: &Email) -> Delivery {
         let lost = |lost| match lost {
             Lost::NothingDone => Delivery::NotSent { reason: "connection refused".to_owned() },
-            Lost::Unknown => Delivery::Unknown { reason: "timed out".to_owned() },
+            Lost::PerhapsDone => Delivery::Unknown { reason: "timed out".to_owned() },
         };
         let changed = self.0.platform.borrow().in_place_of(email);
         let email = changed.as_ref().unwrap_or(email);
-        self.never_in_spite(email);
+        self.check_no_mail_after_stop(email);
         let request = || Some(Request::Email(email.clone()));
         let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
         let repeats = self.0.platform.borrow().strategy.is_some_and(Strategy::repeats_doubts);
@@ -297,14 +299,14 @@ impl Outside for Aws {
         delivery
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         let lost = |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
         let perform = |platform: &mut Platform| {
             if platform.now < platform.sales.back_at {
-                platform.sights.add(Sight::SalesAway);
+                platform.sights.add(Sight::SalesDown);
                 return lost(Lost::NothingDone);
             }
-            platform.tell_sales(message);
+            platform.notify_sales(message);
             Ok(())
         };
         self.0.call(Site::Sales, perform, lost, || Some(Request::Sales(message.clone()))).await
@@ -312,23 +314,28 @@ impl Outside for Aws {
 }
 
 impl Aws {
-    /// A worker that looked at the cursor after an address was stopped asks for no mail to it. A sweeper does several things of
-    /// a buyer at once: of it the first look counts.
-    fn never_in_spite(&self, email: &Email) {
+    /// Checks that a worker which read the cursor after an address was stopped sends no mail to it. A sweeper does
+    /// several things for a buyer at once, so its first read counts.
+    fn check_no_mail_after_stop(&self, email: &Email) {
         let buyer = email.tags.iter().find(|(tag, _)| *tag == "buyer").map(|(_, buyer)| buyer.clone());
-        let asked = (buyer.unwrap_or_default(), email.to.clone());
-        let (first, last) = self.0.looks(&asked.0);
+        let recipient = (buyer.unwrap_or_default(), email.to.clone());
+        let (first, last) = self.0.looks(&recipient.0);
         let look = if self.0.name.starts_with("Sweeper") { first } else { last };
         let mut platform = self.0.platform.borrow_mut();
-        if platform.stops.get(&asked).is_some_and(|stopped| *stopped < look) {
-            platform.asked_in_spite.push(asked);
+        if platform.stops.get(&recipient).is_some_and(|stopped| *stopped < look) {
+            platform.mails_after_stop.push(recipient);
         }
     }
 }
 
 impl Receipts for Aws {
-    /// In two writes, as the table has it: the stop first, so that an entry that says why never lies there without it.
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+    /// Makes two writes, as the product's table does: the stop comes first, so that the ledger never explains a stop
+    /// that is not recorded.
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("UpdateItem", &receipt.buyer));
         let entry = {
             let platform = self.0.platform.borrow();
@@ -347,8 +354,8 @@ impl Receipts for Aws {
                 .call(Site::Stop, perform, |_| Err(leads_unavailable("UpdateItem", &receipt.buyer)), request)
                 .await?;
         }
-        let request = || Some(Request::Learn(receipt.clone(), now));
-        self.0.call(Site::Learn, |platform| Ok(platform.learn(receipt, now)), lost, request).await
+        let request = || Some(Request::Receipt(receipt.clone(), now));
+        self.0.call(Site::Receipt, |platform| Ok(platform.apply_receipt(receipt, now)), lost, request).await
     }
 }
 
@@ -356,7 +363,7 @@ fn unavailable(operation: &'static str, buyer: &str) -> StoreError {
     StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: LOST.into() }
 }
 
-fn about_nobody(operation: &'static str) -> LeadsUnavailable {
+fn without_buyer(operation: &'static str) -> LeadsUnavailable {
     LeadsUnavailable { operation, buyer: "nobody".to_owned(), source: LOST.into() }
 }
 

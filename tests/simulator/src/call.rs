@@ -12,61 +12,61 @@ use platform::clock::Clock;
 use crate::fault::Site;
 use crate::platform::{Platform, Request};
 
-/// When every run begins, in milliseconds since 1970: 2026-11-23T00:00:00Z.
+/// The time at which every run begins, in milliseconds since 1970: 2026-11-23T00:00:00Z.
 const BEGINNING: i64 = 1_795_392_000_000;
 
-/// What becomes of a call.
+/// The outcome that the simulator chooses for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// It does its work and is answered.
+    /// The call takes effect and is answered.
     Proceed,
-    /// It does nothing and fails.
+    /// The call has no effect and fails.
     FailBefore,
-    /// It does its work, and the answer is lost.
+    /// The call takes effect, and the answer is lost.
     FailAfter,
-    /// It fails, and lands after so many milliseconds.
+    /// The call fails, and takes effect after this many milliseconds.
     Late(i64),
-    /// It succeeds, and lands once more after so many milliseconds.
+    /// The call succeeds, and takes effect once more after this many milliseconds.
     Again(i64),
-    /// It does its work; the answer waits for a second verdict.
-    Hold,
+    /// The call takes effect; the answer waits for a second verdict.
+    DelayAnswer,
     /// The code that makes the call panics.
     Panic,
 }
 
-/// How much a failed call has done.
+/// What is known about the effect of a failed call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lost {
-    /// Nothing, and that is certain.
+    /// The call certainly had no effect.
     NothingDone,
-    /// Nobody knows.
-    Unknown,
+    /// The call may have taken effect.
+    PerhapsDone,
 }
 
 /// A call that waits for its verdict.
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) site: Site,
-    /// It has done its work already.
-    pub(crate) is_held: bool,
-    /// No call: it waits until then, in milliseconds since the run began.
+    /// Whether the call has already taken effect.
+    pub(crate) has_acted: bool,
+    /// For a sleep instead of a call: its end, in milliseconds since the run began.
     sleeps_until: Option<i64>,
     waker: Option<Waker>,
     verdict: Option<Verdict>,
 }
 
-/// One execution environment: a clock that is wrong in its own way, and the calls that its invocation waits for.
+/// One execution environment: its clock, which may be wrong, and the calls that its invocation waits for.
 #[derive(Debug)]
 pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) platform: Rc<RefCell<Platform>>,
     calls: RefCell<Vec<Option<Waiting>>>,
     skew: Cell<i64>,
-    /// The one record of the change feed that is looked at, where the feed is trusted.
-    rang: RefCell<Option<(String, u64)>>,
-    /// In which steps it looked at each buyer's cursor first and last, since its invocation began.
+    /// The only change-feed record that is processed, if the strategy trusts the feed.
+    trusted: RefCell<Option<(String, u64)>>,
+    /// The steps in which the current invocation read each buyer's cursor first and last.
     looks: RefCell<BTreeMap<String, (u64, u64)>>,
-    /// Of each buyer, the claims of invitations since the last look at its cursor, by nonce.
+    /// The nonces of the claims of invitations since the last read of the buyer's cursor, by buyer.
     invitations: RefCell<BTreeMap<String, Vec<String>>>,
 }
 
@@ -77,32 +77,32 @@ impl Machine {
             platform,
             calls: RefCell::new(Vec::new()),
             skew: Cell::new(skew),
-            rang: RefCell::new(None),
+            trusted: RefCell::new(None),
             looks: RefCell::default(),
             invitations: RefCell::default(),
         }
     }
 
-    /// Its clock is set anew; tells by how much.
+    /// Changes the error of the clock. Returns the difference to the previous one.
     pub(crate) fn set_clock(&self, skew: i64) -> i64 {
         skew - self.skew.replace(skew)
     }
 
     pub(crate) fn trust(&self, buyer: &str, sequence: u64) {
-        *self.rang.borrow_mut() = Some((buyer.to_owned(), sequence));
+        *self.trusted.borrow_mut() = Some((buyer.to_owned(), sequence));
     }
 
-    pub(crate) fn rang(&self, buyer: &str) -> Option<u64> {
-        self.rang.borrow().as_ref().filter(|(of, _)| of == buyer).map(|(_, sequence)| *sequence)
+    pub(crate) fn trusted(&self, buyer: &str) -> Option<u64> {
+        self.trusted.borrow().as_ref().filter(|(of, _)| of == buyer).map(|(_, sequence)| *sequence)
     }
 
-    pub(crate) fn looks_at(&self, buyer: &str, step: u64) {
+    pub(crate) fn note_look(&self, buyer: &str, step: u64) {
         let mut looks = self.looks.borrow_mut();
         looks.entry(buyer.to_owned()).or_insert((step, step)).1 = step;
         self.invitations.borrow_mut().remove(buyer);
     }
 
-    /// How many invitations it has claimed before this one since its last look at the buyer's cursor.
+    /// The number of invitations claimed before this one since the last read of the buyer's cursor.
     pub(crate) fn invitations_before(&self, buyer: &str, nonce: &str) -> usize {
         let mut invitations = self.invitations.borrow_mut();
         let nonces = invitations.entry(buyer.to_owned()).or_default();
@@ -112,39 +112,39 @@ impl Machine {
         })
     }
 
-    /// The steps of its first and last look at this buyer's cursor.
+    /// The steps of the first and last read of this buyer's cursor.
     pub(crate) fn looks(&self, buyer: &str) -> (u64, u64) {
         self.looks.borrow().get(buyer).copied().unwrap_or_default()
     }
 
-    /// A new invocation begins: it looks for itself.
+    /// Forgets the reads of earlier invocations, when a new one begins.
     pub(crate) fn forget_looks(&self) {
         self.looks.borrow_mut().clear();
     }
 
-    /// How many places for calls there are; some are empty.
+    /// The number of places for calls; some may be empty.
     pub(crate) fn places(&self) -> usize {
         self.calls.borrow().len()
     }
 
-    /// The call that waits in this place.
+    /// The call that waits for a verdict in this place, and whether it has taken effect.
     pub(crate) fn waiting(&self, place: usize) -> Option<(Site, bool)> {
         let calls = self.calls.borrow();
         let waits = |call: &&Waiting| call.verdict.is_none() && call.sleeps_until.is_none();
-        calls.get(place)?.as_ref().filter(waits).map(|call| (call.site, call.is_held))
+        calls.get(place)?.as_ref().filter(waits).map(|call| (call.site, call.has_acted))
     }
 
-    /// When the first of those that sleep here wakes.
+    /// The end of the first sleep.
     pub(crate) fn wakes_at(&self) -> Option<i64> {
         self.calls.borrow().iter().flatten().filter_map(|call| call.sleeps_until).min()
     }
 
-    /// Whether nothing waits here for a verdict, but something for its time to come.
+    /// Whether no call waits for a verdict, but at least one sleep for its end.
     pub(crate) fn only_sleeps(&self) -> bool {
         self.wakes_at().is_some() && (0..self.places()).all(|place| self.waiting(place).is_none())
     }
 
-    /// Those wake whose time has come.
+    /// Ends the sleeps whose time has come.
     pub(crate) fn wake(&self, now: i64) {
         let is_over = |call: &Waiting| call.sleeps_until.is_some_and(|until| until <= now);
         let over: Vec<usize> = {
@@ -157,15 +157,15 @@ impl Machine {
         }
     }
 
-    /// Time passes, and nothing can go wrong with that.
+    /// Sleeps; no fault can be injected into a sleep.
     pub(crate) async fn sleep(&self, time: Duration) {
         let now = self.platform.borrow().now;
         let until = now.saturating_add(i64::try_from(time.as_millis()).unwrap_or(i64::MAX));
         self.verdict(Site::Walked, false, Some(until)).await;
     }
 
-    /// How many calls wait that can leave an e-mail in doubt.
-    pub(crate) fn doubtful(&self) -> usize {
+    /// The number of waiting calls that can leave an e-mail in doubt.
+    pub(crate) fn doubtful_calls(&self) -> usize {
         self.calls.borrow().iter().flatten().filter(|call| call.site.is_doubtful()).count()
     }
 
@@ -180,7 +180,7 @@ impl Machine {
         }
     }
 
-    /// One call to AWS. What it does, `perform`, is one step; everything that others do lies before or after it.
+    /// Makes a call to AWS. Its effect, `perform`, is one step: everything that others do happens before or after it.
     pub(crate) async fn call<T>(
         &self,
         site: Site,
@@ -190,8 +190,8 @@ impl Machine {
     ) -> T {
         let verdict = self.verdict(site, false, None).await;
         if verdict == Verdict::Panic {
-            // Unwinds without the message that a panic prints.
-            resume_unwind(Box::new("a fault of the simulator"));
+            // Unlike `panic!`, this prints no message.
+            resume_unwind(Box::new("a panic injected by the simulator"));
         }
         if verdict == Verdict::FailBefore {
             return lost(Lost::NothingDone);
@@ -204,13 +204,13 @@ impl Machine {
             platform.late.push((at, request));
         }
         if matches!(verdict, Verdict::Late(_)) {
-            return lost(Lost::Unknown);
+            return lost(Lost::PerhapsDone);
         }
         let answer = perform(&mut self.platform.borrow_mut());
         if verdict == Verdict::FailAfter {
-            return lost(Lost::Unknown);
+            return lost(Lost::PerhapsDone);
         }
-        if verdict == Verdict::Hold {
+        if verdict == Verdict::DelayAnswer {
             self.verdict(site, true, None).await;
         }
         answer
@@ -219,7 +219,7 @@ impl Machine {
     fn verdict(
         &self,
         site: Site,
-        is_held: bool,
+        has_acted: bool,
         sleeps_until: Option<i64>,
     ) -> impl Future<Output = Verdict> + '_ {
         let mut place = None;
@@ -227,7 +227,7 @@ impl Machine {
             let mut calls = self.calls.borrow_mut();
             let Some(place) = place else {
                 let waker = Some(context.waker().clone());
-                let waiting = Some(Waiting { site, is_held, sleeps_until, waker, verdict: None });
+                let waiting = Some(Waiting { site, has_acted, sleeps_until, waker, verdict: None });
                 let free = calls.iter().position(Option::is_none).unwrap_or(calls.len());
                 if free == calls.len() {
                     calls.push(waiting);
@@ -255,7 +255,7 @@ impl Clock for &Machine {
     }
 }
 
-/// A moment of the run.
+/// The timestamp of a moment in the run, given in milliseconds since its beginning.
 pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(BEGINNING + milliseconds).unwrap_or(Timestamp::MAX)
 }

@@ -1,32 +1,32 @@
 use testkit::SplitMix64;
 
-/// Chance from a seed: the same seed gives the same numbers on every machine, for ever.
+/// A random generator. The same seed gives the same numbers on every machine and in every version.
 #[derive(Debug, Clone)]
 pub struct Chance(SplitMix64);
 
 impl Chance {
-    /// The chance of this seed. Neighbouring seeds have nothing in common.
+    /// The generator with this seed. Neighbouring seeds give unrelated numbers.
     #[must_use]
     pub const fn of(seed: u64) -> Self {
         Self(SplitMix64(seed.wrapping_mul(0xd134_2543_de82_ef95) ^ 0x9e6c_63d0_876a_3f6b))
     }
 
-    /// The next number of all.
+    /// The next number, from the full range.
     pub const fn next(&mut self) -> u64 {
         self.0.next()
     }
 
-    /// A number below `end`; 0 if there is none.
+    /// A number below `end`; 0 if `end` is 0.
     pub const fn below(&mut self, end: usize) -> usize {
         self.0.below(end)
     }
 
-    /// A number from `first` to `last`.
+    /// A number from `first` to `last`, both included.
     pub const fn between(&mut self, first: usize, last: usize) -> usize {
         first + self.below(last + 1 - first)
     }
 
-    /// True so many times in a thousand.
+    /// True with a probability of `times` in a thousand.
     pub const fn per_mille(&mut self, times: usize) -> bool {
         self.below(1000) < times
     }
@@ -36,13 +36,13 @@ impl Chance {
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         clippy::cast_possible_wrap,
-        reason = "days at most"
+        reason = "durations are days at most"
     )]
     pub const fn up_to(&mut self, longest: i64) -> i64 {
         self.below(longest as usize + 1) as i64
     }
 
-    /// One of several; at least one.
+    /// One of the given values, of which there must be at least one.
     pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
         among[self.below(among.len())]
     }

@@ -2,19 +2,19 @@ use std::fmt;
 
 use crate::{Plan, Strategy, many};
 
-/// Kinds of harm, with what the checker says of them.
+/// The kinds of harm, each with parts of the checker's violations that identify it.
 pub(crate) const KINDS: [(&str, &[&str]); 5] = [
     (
         "lost",
-        &["lost", "never told", "believes", "open, real are", "nothing was ever told", "the cursor is at"],
+        &["lost", "never announced", "open, expected", "no effect was ever performed", "the cursor is at"],
     ),
     ("doubled", &["e-mail sent"]),
-    ("out of order", &["claimed after", "first told after", "out of order"]),
+    ("out of order", &["claimed after", "first announced after", "out of order"]),
     ("innocent dead-lettered", &["innocent"]),
     ("never ends", &["does not drain"]),
 ];
 
-/// Ways to do the same work on the same seeds, ours first.
+/// The results of several ways to do the same work on the same seeds, ours first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     pub(crate) from: u64,
@@ -22,19 +22,19 @@ pub struct Comparison {
     pub(crate) ways: Vec<Way>,
 }
 
-/// How often, in a million runs, a way did harm.
+/// The number of runs per million in which a way did harm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Way {
-    /// The words for it: a name, and perhaps what is special, after a colon.
+    /// The name of the way, and after a colon a characteristic, if it has one.
     pub name: &'static str,
-    /// Runs with each kind of harm: lost, doubled, out of order, an innocent message dead-lettered, no end.
+    /// The runs with each kind of harm: lost, doubled, out of order, an innocent message dead-lettered, never ends.
     pub harm: [u64; KINDS.len()],
-    /// Runs with any.
+    /// The runs with any harm.
     pub any: u64,
 }
 
 impl Comparison {
-    /// Runs every way on these seeds.
+    /// Runs all ways on these seeds.
     #[must_use]
     pub fn of(from: u64, seeds: u64) -> Self {
         let ways = [None].into_iter().chain(Strategy::ALL.map(Some)).map(|strategy| {
@@ -53,14 +53,14 @@ impl Comparison {
         Self { from, seeds, ways: ways.collect() }
     }
 
-    /// The ways, ours first.
+    /// All ways, ours first.
     #[must_use]
     pub fn ways(&self) -> &[Way] {
         &self.ways
     }
 }
 
-/// With commas.
+/// A number with commas between its thousands.
 #[must_use]
 pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
@@ -75,13 +75,13 @@ pub fn thousands(number: u64) -> String {
 }
 
 impl fmt::Display for Comparison {
-    /// A table in Markdown.
+    /// Writes a table in Markdown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = KINDS.map(|(kind, _)| kind).join(" | ");
-        writeln!(f, "| way | {names} | any |\n| --- |{}", " ---: |".repeat(KINDS.len() + 1))?;
+        let names = KINDS.map(|(kind, _)| kind).join("|");
+        writeln!(f, "|way|{names}|any|\n|---|{}", "---:|".repeat(KINDS.len() + 1))?;
         for way in &self.ways {
-            let cells = way.harm.map(thousands).join(" | ");
-            writeln!(f, "| {} | {cells} | {} |", way.name, thousands(way.any))?;
+            let cells = way.harm.map(thousands).join("|");
+            writeln!(f, "|{}|{cells}|{}|", way.name, thousands(way.any))?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! SES takes no mail for a while, then it does: how long what waited takes, and what else waits for it.
+//! Measures how long waiting mails take to drain once SES takes mails again, and whether other work waits for them.
 
 use std::collections::BTreeSet;
 
@@ -9,49 +9,50 @@ use crate::history::{Post, Sent};
 use crate::world::{HOUR, MINUTE, World};
 use crate::{Faults, Plan, checker};
 
-/// How often the sweeper is called, as the template says.
+/// The time between two sweeps, as in the template.
 const SWEEPS_EVERY: i64 = 5 * MINUTE;
 
-/// Milliseconds that a step takes at most here: calls of one sweep overlap, and steps are what lies between their answers.
+/// The longest duration of a step in milliseconds. Steps lie between the answers of a sweep's overlapping calls, so
+/// they are short.
 const STEP: i64 = 2;
 
-/// Mails that wait until SES takes them, and what is open beside them.
+/// A scenario in which mails wait for SES beside other open work.
 #[derive(Debug, Clone, Copy)]
 pub struct Drain {
-    /// Buyers with a mail each that was not sent.
+    /// The number of buyers with one unsent mail each.
     pub mails: usize,
-    /// Buyers with an event that waits for an earlier one.
+    /// The number of buyers with a held event each.
     pub gaps: usize,
-    /// How many mails SES takes in a second.
+    /// The number of mails that SES takes per second.
     pub rate: usize,
 }
 
-/// How long it took, from the moment at which SES takes mails again.
+/// The outcome, measured from the moment at which SES takes mails again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DrainTook {
-    /// Until the last mail was sent, in seconds.
+pub struct DrainResult {
+    /// The time until the last mail was sent, in seconds.
     pub mails: i64,
-    /// Until a buyer was settled that was behind for another reason, in sweeps.
+    /// The number of sweeps until a buyer was settled that was behind for another reason.
     pub behind: usize,
-    /// How many of the gaps were looked at within the first hour.
+    /// The number of gaps that were examined within the first hour.
     pub gaps_in_an_hour: usize,
-    /// How many mails SES would not take because of its rate.
+    /// The number of mails that SES refused because of its rate.
     pub throttled: usize,
-    /// Everything that must not be.
+    /// Every violation that was found.
     pub violations: Vec<String>,
 }
 
 impl Drain {
-    /// Plays it.
+    /// Plays the scenario.
     #[must_use]
-    pub fn play(self) -> DrainTook {
+    pub fn play(self) -> DrainResult {
         let mails = (0..self.mails).map(|number| made(&format!("m{number}"), 0, 1));
         let gaps = (0..self.gaps).map(|number| made(&format!("g{number}"), 0, 2));
         let mut world = quiet_world(mails.chain(gaps).chain([made("behind", 0, 1)]).collect());
         world.platform.borrow_mut().ses.back_at = i64::MAX;
-        let mut took = DrainTook::default();
+        let mut took = DrainResult::default();
         if let Err(violation) = world.settle_down() {
-            return DrainTook { violations: vec![violation], ..took };
+            return DrainResult { violations: vec![violation], ..took };
         }
         let (began, waiting) = {
             let mut platform = world.platform.borrow_mut();
@@ -61,7 +62,7 @@ impl Drain {
             let began = platform.now;
             let behind = Behind {
                 mark: "another reason".to_owned(),
-                reason: "the sales team's queue was away".to_owned(),
+                reason: "the sales team's queue was unavailable".to_owned(),
                 attempts: 1,
                 not_before: timestamp(began),
             };
@@ -69,7 +70,7 @@ impl Drain {
             (began, platform.leads.open(WorkKind::Email).count())
         };
         if waiting != self.mails + 1 {
-            took.violations.push(format!("{waiting} mails wait"));
+            took.violations.push(format!("an unexpected number of mails waits: {waiting}"));
         }
         for sweep in 1..=100 {
             if let Err(violation) = world.sweep() {
@@ -99,38 +100,38 @@ impl Drain {
     }
 }
 
-/// Buyers whose mails SES throttles for an hour, while more of their events come.
+/// A scenario in which SES throttles the mails of buyers for an hour, while more of their events arrive.
 #[derive(Debug, Clone, Copy)]
 pub struct Throttled {
-    /// How many.
+    /// The number of buyers.
     pub buyers: usize,
 }
 
-/// What became of them.
+/// The outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AfterThrottle {
-    /// How many messages the sales team's queue was sent, repeats too.
+    /// The number of messages sent to the sales team's queue, including repeats.
     pub sales_sent: usize,
-    /// How many different ones.
+    /// The number of different messages.
     pub sales: usize,
-    /// How many mails SES took.
+    /// The number of mails that SES took.
     pub mails: usize,
-    /// How many buyers were marked behind at any of its sweeps.
+    /// The highest number of buyers that were behind at any sweep.
     pub behind: usize,
-    /// How long the sales messages of the later events took at most, from their posting, in seconds.
+    /// The longest time from the posting of a later event to its sales messages, in seconds.
     pub later_took: i64,
-    /// Everything that must not be.
+    /// Every violation that was found.
     pub violations: Vec<String>,
 }
 
 impl Throttled {
-    /// Plays it: an offer each; after twenty minutes another one; SES takes mails after an hour.
+    /// Plays the scenario: one offer for each buyer, another one after twenty minutes. SES takes mails after an hour.
     #[must_use]
     pub fn play(self) -> AfterThrottle {
         let offers = |offer| (0..self.buyers).map(move |number| made(&format!("b{number}"), offer, 1));
         let mut world = quiet_world(offers(0).chain(offers(1)).collect());
-        world.is_held_for_good = true;
-        world.held_back = self.buyers;
+        world.is_withheld_permanently = true;
+        world.withheld = self.buyers;
         world.platform.borrow_mut().ses.rate = Some(0);
         let mut after = AfterThrottle::default();
         let mut ends = world.settle_down();
@@ -138,12 +139,12 @@ impl Throttled {
             world.platform.borrow_mut().now = minutes * MINUTE;
             match minutes {
                 20 => {
-                    world.held_back = 0;
+                    world.withheld = 0;
                     ends = ends.and_then(|()| world.settle_down());
                     let now = world.platform.borrow().now;
                     after.later_took = (now - minutes * MINUTE) / 1_000;
                     if world.platform.borrow().sales.sent != 3 * self.buyers {
-                        after.violations.push("the later messages wait".to_owned());
+                        after.violations.push("sales messages of the later events wait".to_owned());
                     }
                 }
                 60 => world.platform.borrow_mut().ses.rate = None,
@@ -172,7 +173,7 @@ fn made(buyer: &str, offer: usize, version: u32) -> Post {
     Sent::new(buyer, &format!("o{offer}"), version, kind.0, kind.1).post()
 }
 
-/// In which nothing goes wrong but what SES does, and many calls are under way at once.
+/// A world without faults, apart from SES, in which many calls are in progress at once.
 fn quiet_world(posts: Vec<Post>) -> World {
     let plan = Plan { faults: Faults::At(Vec::new()), ..Plan::default() };
     let mut world = World::new(&plan, posts, Vec::new());

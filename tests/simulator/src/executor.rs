@@ -1,4 +1,4 @@
-//! How one step is made: a call gets its verdict, and the worker that waited for it goes on, or does not.
+//! Makes one step: a call gets its verdict, and the worker that waited for it continues, fails or freezes.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
@@ -13,7 +13,7 @@ use crate::sight::Sight;
 use crate::worker::Invocation;
 use crate::world::{HOUR, MINUTE, World};
 
-/// Where the next fault comes from.
+/// Chooses the next fault.
 pub(crate) struct FaultSource {
     pub(crate) at: Option<Vec<(usize, Fault)>>,
     pub(crate) left: usize,
@@ -46,7 +46,7 @@ impl FaultSource {
     }
 }
 
-/// Set when a future wants to be polled again.
+/// Records that a future wants to be polled again.
 #[derive(Debug, Default)]
 pub(crate) struct Woken(AtomicBool);
 
@@ -57,7 +57,7 @@ impl Wake for Woken {
 }
 
 impl World {
-    /// Somebody's call gets its verdict.
+    /// Gives one waiting call its verdict. Returns `false` if no call waits.
     pub(crate) fn step(&mut self, now: i64) -> bool {
         self.wake(now);
         let is_awake = |invocation: &&Invocation| invocation.is_awake(now);
@@ -73,12 +73,12 @@ impl World {
         let first = self.chance.below(places);
         let waiting = (0..places)
             .map(|offset| (first + offset) % places)
-            .find_map(|place| machine.waiting(place).map(|(site, is_held)| (place, site, is_held)));
-        let Some((place, site, is_held)) = waiting else {
+            .find_map(|place| machine.waiting(place).map(|(site, has_acted)| (place, site, has_acted)));
+        let Some((place, site, has_acted)) = waiting else {
             self.end(index, true);
             return true;
         };
-        let fault = if is_held { None } else { self.next_fault(site) };
+        let fault = if has_acted { None } else { self.next_fault(site) };
         let mut platform = self.platform.borrow_mut();
         platform.calls[site as usize] += 1;
         if self.invocations[index].slept >= HOUR {
@@ -97,8 +97,8 @@ impl World {
                 | Site::Lease
                 | Site::Walked
                 | Site::Stop
-                | Site::Learn
-                | Site::Heard
+                | Site::Receipt
+                | Site::ReceiptsAnswer
                 | Site::LookUp
                 | Site::Handover
                 | Site::Clear => {}
@@ -124,13 +124,14 @@ impl World {
         if fault == Fault::Panic && matches!(site, Site::Page | Site::Append | Site::Letter) {
             platform.panics += 1;
         }
-        platform.doubts += usize::from(site.is_doubtful()) + if is_end { machine.doubtful() } else { 0 };
+        platform.doubts +=
+            usize::from(site.is_doubtful()) + if is_end { machine.doubtful_calls() } else { 0 };
         drop(platform);
-        self.strike(index, place, fault, now);
+        self.inject(index, place, fault, now);
         true
     }
 
-    /// Those go on that slept until now.
+    /// Continues the invocations whose sleep ends now.
     fn wake(&mut self, now: i64) {
         let sleeps = |invocation: &Invocation| {
             let wakes_at = invocation.machine.wakes_at();
@@ -157,18 +158,18 @@ impl World {
             }
             self.faults.left -= 1;
             if self.faults.is_about_mail && self.chance.per_mille(700) {
-                // Between an attempt and its settling there is most to go past.
+                // Most races are possible between an attempt and its settling.
                 let freezes = if site == Site::Settle { 800 } else { 400 };
                 if self.chance.per_mille(freezes) { Fault::FreezeBefore } else { Fault::Again }
             } else {
                 self.chance.pick(&Fault::ALL)
             }
         };
-        // SES is asked once; nobody repeats the request.
+        // A request to SES is never repeated.
         Some(if fault == Fault::Again && site == Site::Email { Fault::FailAfter } else { fault })
     }
 
-    fn strike(&mut self, index: usize, place: usize, fault: Fault, now: i64) {
+    fn inject(&mut self, index: usize, place: usize, fault: Fault, now: i64) {
         let machine = Rc::clone(&self.invocations[index].machine);
         let delays = if self.faults.is_about_mail {
             [2 * MINUTE, 10 * MINUTE, 20 * MINUTE]
@@ -182,7 +183,7 @@ impl World {
         let verdict = match fault {
             Fault::CrashBefore => return self.end(index, true),
             Fault::FreezeBefore => return self.freeze(index, now),
-            Fault::CrashAfter | Fault::FreezeAfter => Verdict::Hold,
+            Fault::CrashAfter | Fault::FreezeAfter => Verdict::DelayAnswer,
             Fault::FailBefore => Verdict::FailBefore,
             Fault::FailAfter => Verdict::FailAfter,
             Fault::Late => Verdict::Late(delay(&mut self.chance)),
@@ -206,7 +207,7 @@ impl World {
         }
     }
 
-    /// Polls until it waits for a verdict, or has ended: then it is gone, and the answer is `true`.
+    /// Polls an invocation until it waits for a verdict or has ended. Returns `true` if it has ended and was removed.
     pub(crate) fn poll(&mut self, index: usize) -> bool {
         let waker = Waker::from(Arc::clone(&self.waker));
         let mut context = Context::from_waker(&waker);
@@ -223,8 +224,8 @@ impl World {
                     return true;
                 }
                 Err(_) => {
-                    // Nobody caught it: it takes along whoever was at an e-mail beside it.
-                    self.platform.borrow_mut().doubts += invocation.machine.doubtful();
+                    // The panic was not caught, so it also ends the invocation's concurrent e-mails.
+                    self.platform.borrow_mut().doubts += invocation.machine.doubtful_calls();
                     self.end(index, true);
                     return true;
                 }
@@ -232,7 +233,7 @@ impl World {
         }
     }
 
-    /// An invocation is over. A failed one takes its execution environment with it, and its doorbells come again.
+    /// Ends an invocation. If it failed, its execution environment is discarded and its doorbells are delivered again.
     pub(crate) fn end(&mut self, index: usize, has_failed: bool) {
         let invocation = self.invocations.swap_remove(index);
         if let Some(slot) = invocation.slot.and_then(|slot| self.slots.get_mut(slot)) {
@@ -246,10 +247,11 @@ impl World {
         }
     }
 
-    /// It stands still for longer than anybody waits, and then goes on. Its place is free, its batch comes again.
+    /// Freezes an invocation for longer than anything waits for it. Its slot becomes free, and its batch is delivered
+    /// again.
     fn freeze(&mut self, index: usize, now: i64) {
-        // A commit carries the time at which it was made: one that is put much later, and rung for by nobody, lies where no
-        // walk of the sweeper looks. Lambda ends an invocation at its time-out; two hours are far beyond that.
+        // A commit carries the time at which it was made. If it is put much later and its doorbell is lost, no walk of
+        // the sweeper reaches it. Lambda ends an invocation at its time-out, so two hours are long enough.
         let appends = self.invocations.get(index).is_some_and(|invocation| invocation.kind.appends());
         let longest = if appends {
             self.chance.pick(&[20_000, 10 * MINUTE, 110 * MINUTE])

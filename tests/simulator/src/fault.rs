@@ -1,21 +1,21 @@
-/// What can happen to one call to AWS, and to the worker that makes it.
+/// A fault of one call to AWS, or of the worker that makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
-    /// It fails and has done nothing.
+    /// The call fails without taking effect.
     FailBefore,
-    /// It has done its work, and the answer is lost.
+    /// The call takes effect, and its answer is lost.
     FailAfter,
-    /// It fails, and the request lands later, when its sender has long gone on.
+    /// The call fails, and the request takes effect later, when its sender has long continued.
     Late,
-    /// It succeeds, and the same request lands once more later: the SDK sent it twice.
+    /// The call succeeds, and the same request takes effect once more later, because the SDK sent it twice.
     Again,
-    /// The worker ends here; the call has done nothing.
+    /// The worker crashes; the call has no effect.
     CrashBefore,
-    /// The worker ends here; the call has done its work.
+    /// The worker crashes; the call has taken effect.
     CrashAfter,
-    /// The worker stands still before the call, and goes on when all others think it dead.
+    /// The worker freezes before the call, and continues when all others presume that it is dead.
     FreezeBefore,
-    /// The worker stands still between the call's work and its answer.
+    /// The worker freezes between the effect of the call and its answer.
     FreezeAfter,
     /// The code that makes the call panics.
     Panic,
@@ -35,10 +35,10 @@ impl Fault {
         Self::Panic,
     ];
 
-    /// Whether it differs, at this kind of call, from all others and from none at all.
+    /// Whether the fault at this kind of call differs from all other faults there, and from no fault.
     ///
-    /// A read changes nothing: it fails in one way only, and neither lands late nor again. An answer to a queue is not sent
-    /// twice, and SES is asked once.
+    /// A read changes nothing: it can fail in one way only, and taking effect late or again makes no difference. An
+    /// answer to a queue is not sent twice, and a request to SES is not repeated.
     #[must_use]
     pub const fn differs(self, site: Site) -> bool {
         match self {
@@ -51,7 +51,7 @@ impl Fault {
         }
     }
 
-    /// The words for it.
+    /// The fault's name in tables and reports.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -68,60 +68,60 @@ impl Fault {
     }
 }
 
-/// Where faults come from.
+/// The source of the faults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Faults {
-    /// From the seed, as everything else.
+    /// Chosen at random from the seed.
     #[default]
     Random,
-    /// At these calls, counted from 0, and nowhere else; the platform itself behaves.
+    /// Only at these calls, counted from 0. The platform itself causes no disturbances.
     At(Vec<(usize, Fault)>),
 }
 
-/// A kind of call.
+/// A kind of call to AWS or the former system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Site {
-    /// One page of a stream.
+    /// The query of one page of a stream.
     Page,
     /// The put of a commit.
     Append,
-    /// A message set aside.
+    /// The sending of a dead letter.
     Letter,
-    /// The answer of the recorder to its queue.
+    /// The recorder's answer to a batch of its queue.
     Answer,
     /// The read of a cursor.
     Cursor,
-    /// The transaction that moves it.
+    /// The write that moves a cursor.
     MoveCursor,
-    /// The mark of a buyer that is behind.
+    /// The write that marks a buyer as behind.
     Mark,
-    /// The claim of an e-mail.
+    /// The transaction that claims an e-mail.
     Claim,
-    /// Its settling.
+    /// The write that settles an e-mail.
     Settle,
-    /// Its one attempt.
+    /// The request that sends an e-mail.
     Email,
     /// A message to the sales team.
     Sales,
-    /// One partition of the index of effectful commits.
+    /// The query of one partition of the index `feed`.
     Feed,
-    /// The index of open work.
+    /// The query of the index `open-work`.
     OpenWork,
-    /// The sweeper's lease, taken or given back.
+    /// The write that takes or releases the sweeper's lease.
     Lease,
-    /// How far the sweeper has walked, written.
+    /// The write of the sweeper's place in the index `feed`.
     Walked,
-    /// An address put among those that get no more mail.
+    /// The write that adds an address to those that get no more mail.
     Stop,
-    /// What SES tells of a mail, taken into the ledger.
-    Learn,
-    /// The answer of the receipts function to its queue.
-    Heard,
-    /// A question to the former system.
+    /// The write that records a receipt of SES in the ledger.
+    Receipt,
+    /// The answer of the receipts function to a batch of its queue.
+    ReceiptsAnswer,
+    /// A look-up of a buyer in the former system.
     LookUp,
-    /// It is to hand a buyer over.
+    /// The request to the former system to hand a buyer over.
     Handover,
-    /// What is personal taken out of an older commit.
+    /// The write that removes personal data from an older commit.
     Clear,
 }
 
@@ -144,24 +144,24 @@ impl Site {
         Self::Lease,
         Self::Walked,
         Self::Stop,
-        Self::Learn,
-        Self::Heard,
+        Self::Receipt,
+        Self::ReceiptsAnswer,
         Self::LookUp,
         Self::Handover,
         Self::Clear,
     ];
 
-    /// Whether it reads, and never writes.
+    /// Whether this call only reads.
     const fn is_read(self) -> bool {
         matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork | Self::LookUp)
     }
 
-    /// Whether it is the end of an invocation, made by Lambda.
+    /// Whether Lambda makes this call at the end of an invocation.
     const fn is_answer(self) -> bool {
-        matches!(self, Self::Answer | Self::Heard)
+        matches!(self, Self::Answer | Self::ReceiptsAnswer)
     }
 
-    /// Whether a fault here can leave an e-mail in doubt.
+    /// Whether a fault at this call can leave an e-mail in doubt.
     pub(crate) const fn is_doubtful(self) -> bool {
         matches!(self, Self::Claim | Self::Settle | Self::Email)
     }

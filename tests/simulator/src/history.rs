@@ -1,36 +1,36 @@
-//! What the offer system sends: late, repeated, contradictory, broken, with gaps.
+//! The messages of the offer system: late, repeated, contradictory and bad ones, and gaps.
 
 use std::fmt::Write as _;
 
 use crate::chance::Chance;
 
-/// A message as it is posted.
+/// A message to the queue of offer events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Post {
-    /// The message group; should be the buyer.
+    /// The message group, which should be the buyer.
     pub group: String,
     /// The deduplication id, which is the event's id.
     pub id: String,
-    /// The event, unless it is poison.
+    /// The event; `None` for a bad message.
     pub event: Option<Sent>,
-    /// The body.
+    /// The message's body.
     pub body: String,
 }
 
-/// What an event says.
+/// An event as its sender sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sent {
-    /// Whose offer.
+    /// The buyer of the offer.
     pub buyer: String,
-    /// Which offer.
+    /// The offer's id.
     pub offer: String,
-    /// Its version.
+    /// The offer version.
     pub version: u32,
     /// `made`, `accepted`, `acceptance-withdrawn`, `rejected` or `withdrawn`.
     pub kind: &'static str,
-    /// The address, with `made`.
+    /// The e-mail address, for `made`.
     pub email: &'static str,
-    /// Whether the sender contradicts itself with it.
+    /// Whether the event contradicts another event of its sender.
     pub is_odd: bool,
 }
 
@@ -41,7 +41,7 @@ impl Sent {
         Self { buyer: buyer.to_owned(), offer: offer.to_owned(), version, kind, email, is_odd: false }
     }
 
-    /// It as a message.
+    /// The message with this event.
     #[must_use]
     pub fn post(self) -> Post {
         let id = format!(
@@ -73,11 +73,11 @@ impl Sent {
     }
 }
 
-/// Ends the id of an event that breaks the recorder, whatever else is in its commit.
+/// The end of the id of an event that makes the recorder panic, whatever else its commit contains.
 pub(crate) const BREAKS: &str = "-breaks";
 
 impl Post {
-    /// The same, but it breaks the recorder.
+    /// The same message, but with an event that makes the recorder panic.
     pub(crate) fn breaking(mut self) -> Self {
         let id = format!("{}{BREAKS}", self.id);
         self.body = self.body.replace(&format!(r#""id":"{}""#, self.id), &format!(r#""id":"{id}""#));
@@ -85,7 +85,7 @@ impl Post {
         self
     }
 
-    /// Whether it breaks the recorder.
+    /// Whether the event makes the recorder panic.
     pub(crate) fn is_breaking(&self) -> bool {
         self.id.ends_with(BREAKS)
     }
@@ -103,7 +103,7 @@ const ADDRESSES: [&str; 6] = [
     "no address",
 ];
 
-/// Everything that is sent, in order; and what never is.
+/// Random messages in the order of posting, and the events that are never sent.
 pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> (Vec<Post>, Vec<Sent>) {
     let mut lines: Vec<Vec<Post>> = Vec::new();
     let (mut fillers, mut unsent) = (Vec::new(), Vec::new());
@@ -140,7 +140,7 @@ pub(crate) fn history(chance: &mut Chance, is_about_mail: bool) -> (Vec<Post>, V
     (merged, unsent)
 }
 
-/// One offer after the other, each with an address of its own: the low lead opens, closes and opens again.
+/// Events of one offer after the other, each with its own address, so that the low lead opens, closes and opens again.
 fn openings(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
     let mut line = Vec::new();
     for number in 0..chance.between(2, 5) {
@@ -156,7 +156,7 @@ fn openings(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
     line
 }
 
-/// One buyer's events, in an order that they may arrive in.
+/// The events of one buyer, in a possible order of arrival.
 fn line(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
     let offers = chance.between(1, 3);
     let is_flood = chance.per_mille(2);
@@ -183,7 +183,7 @@ fn line(chance: &mut Chance, buyer: &str) -> Vec<Sent> {
     line
 }
 
-/// One offer's life.
+/// The events of one offer, in order.
 fn track(chance: &mut Chance, buyer: &str, offer: &str, is_flood: bool) -> Vec<Sent> {
     let mut events = vec![Sent::new(buyer, offer, 1, "made", chance.pick(&ADDRESSES))];
     let length = if is_flood { 40 } else { chance.between(1, 6) };
@@ -208,7 +208,7 @@ fn track(chance: &mut Chance, buyer: &str, offer: &str, is_flood: bool) -> Vec<S
     events
 }
 
-/// Repeats, contradictions and poison.
+/// Adds repeats, contradictions and bad messages.
 fn disturb(chance: &mut Chance, buyer: &str, line: &mut Vec<Post>) {
     for number in 0..chance.between(0, 3) {
         if line.is_empty() {
@@ -220,12 +220,13 @@ fn disturb(chance: &mut Chance, buyer: &str, line: &mut Vec<Post>) {
         let Some(post) = line.get(at).cloned() else { return };
         match post.event {
             Some(event) if kind == 2 => line.insert(later, contradiction(event).post()),
-            Some(event) if kind == 3 => line.insert(later, poison(chance, buyer, number, &event)),
+            Some(event) if kind == 3 => line.insert(later, bad_message(chance, buyer, number, &event)),
             _ => line.insert(later, post),
         }
     }
 }
 
+/// An event with the same offer version and other content.
 fn contradiction(event: Sent) -> Sent {
     let (kind, email) = match event.kind {
         "made" => ("made", "other@example.com"),
@@ -235,7 +236,8 @@ fn contradiction(event: Sent) -> Sent {
     Sent { kind, email, is_odd: true, ..event }
 }
 
-fn poison(chance: &mut Chance, buyer: &str, number: usize, event: &Sent) -> Post {
+/// A message that is no event, is in the wrong group, or has an unknown type.
+fn bad_message(chance: &mut Chance, buyer: &str, number: usize, event: &Sent) -> Post {
     let id = format!("{buyer}-poison-{number}");
     let body = match chance.below(3) {
         0 => format!("not json {id}"),

@@ -1,11 +1,11 @@
-//! The product's own handlers in a simulated AWS: one process, one thread, one seed.
+//! Runs the product's own handlers in a simulated AWS: one process, one thread, one seed.
 //!
-//! A run plays a history of offer events through recorders and reactors on a [`platform`] that does everything that AWS may
-//! do, and strikes calls with [`Fault`]s. Then the faults stop, everything must come to its end, and the [`checker`], which
-//! knows the rules but none of the product's code, reads what happened. The same seed gives the same run, to the byte.
+//! A run plays a history of offer events through recorders and reactors on a [`platform`] that does everything AWS may
+//! do, and injects [`Fault`]s into calls. Then the faults stop and all work must be completed. Finally the [`checker`],
+//! which knows the rules but shares no code with the product, examines what happened. The same seed gives the same run,
+//! to the byte.
 
 mod adapters;
-mod asking;
 mod call;
 mod chance;
 mod checker;
@@ -13,6 +13,7 @@ mod compare;
 mod drain;
 mod executor;
 mod fault;
+mod former_system;
 mod history;
 mod logs;
 mod many;
@@ -35,7 +36,7 @@ mod world;
 
 pub use chance::Chance;
 pub use compare::{Comparison, Way, thousands};
-pub use drain::{AfterThrottle, Drain, DrainTook, Throttled};
+pub use drain::{AfterThrottle, Drain, DrainResult, Throttled};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
 pub use many::{Summary, many};
@@ -48,57 +49,58 @@ pub use systematic::{Coverage, runs_of_pairs, systematic};
 pub use takeover::Takeover;
 use world::World;
 
-/// What to run.
+/// The parameters of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Everything that is left to chance comes from it.
+    /// The seed of all random choices.
     pub seed: u64,
-    /// What goes wrong.
+    /// The faults to inject.
     pub faults: Faults,
-    /// What is sent; by chance, if nothing is said.
+    /// The messages to send; random if `None`.
     pub posts: Option<Vec<Post>>,
-    /// A former system and what people decide; by chance, if what is sent is.
+    /// The former system and the decisions of operators, for runs whose messages are given. Random runs choose their
+    /// own.
     pub takeover: Takeover,
-    /// A safeguard that is switched off.
+    /// A safeguard to switch off.
     pub off: Option<Safeguard>,
-    /// Another way to do the work, to be compared with ours.
+    /// Another way to do the work, for comparison with ours.
     pub strategy: Option<Strategy>,
-    /// Whether to keep a trace.
+    /// Whether to record a trace.
     pub has_trace: bool,
 }
 
-/// How a run ended.
+/// The outcome of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Everything that must not be.
+    /// Every violation that was found.
     pub violations: Vec<String>,
-    /// Step by step what happened, if asked for.
+    /// The trace, step by step; empty unless the plan asked for it.
     pub trace: String,
-    /// The calls to AWS, in order, where faults are planned.
+    /// The calls to AWS, in order; recorded only if the faults are planned.
     pub sites: Vec<Site>,
-    /// How often the message was received that was received most often.
+    /// The highest receive count of any message.
     pub most_receives: u32,
-    /// What it met.
+    /// The sights that the run met.
     pub sights: Sights,
-    /// How many log lines and metrics were heard.
+    /// The number of log lines and metrics.
     pub lines: usize,
 }
 
 impl Plan {
-    /// The run of a seed, with everything by chance.
+    /// The random run with this seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         Self { seed, ..Self::default() }
     }
 
-    /// Whether it dwells on what can happen to mails that are not sent at once: low leads that open, close and open again
-    /// while SES refuses, throttles and leaves answers out, sweep after sweep.
+    /// Whether the run concentrates on mails that are not sent at once: low leads open, close and open again while SES
+    /// refuses, throttles and gives no answer, sweep after sweep.
     fn is_about_mail(&self) -> bool {
         let mut chance = chance::Chance::of(self.seed ^ 0x6d61_696c);
         self.faults == Faults::Random && self.posts.is_none() && chance.per_mille(350)
     }
 
-    /// Runs it and checks it.
+    /// Makes the run and checks its outcome.
     #[must_use]
     pub fn run(&self) -> Report {
         let mut chance = chance::Chance::of(self.seed.rotate_left(32));
@@ -108,16 +110,16 @@ impl Plan {
             None => history::history(&mut chance, is_about_mail),
         };
         let mut world = World::new(self, posts, unsent);
-        let (ended, heard) = logs::listen(|| world.run());
+        let (ended, captured) = logs::capture(|| world.run());
         let sites = world.sites();
         let mut platform = world.platform.borrow_mut();
         let most_receives = platform.queue.receives.iter().copied().max().unwrap_or(0);
         let trace = platform.trace.take().unwrap_or_default();
-        platform.leaks.extend(heard.leaks);
+        platform.leaks.extend(captured.leaks);
         let (violations, sights) = match ended {
             Ok(()) => checker::check(&platform, &world.posts),
             Err(violation) => (vec![violation], platform.sights),
         };
-        Report { violations, trace, sites, most_receives, sights, lines: heard.lines }
+        Report { violations, trace, sites, most_receives, sights, lines: captured.lines }
     }
 }

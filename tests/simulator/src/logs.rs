@@ -1,4 +1,4 @@
-//! What the product says in log lines and metrics, as loud as it can be. Nothing personal may be in it.
+//! Captures the product's log lines and metrics at the most verbose level. They must contain no personal data.
 
 use std::cell::RefCell;
 use std::fmt::{self, Write as _};
@@ -11,40 +11,40 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Metadata, Subscriber};
 
-/// What gives away that something is personal: a piece of each name, address and telephone number that is sent.
+/// Canaries for personal data: a part of each name, address and telephone number that is sent.
 const CANARIES: [&str; 5] = ["Canary", "@", "example.com", "no address", "555 0199"];
 
-/// Whether something personal is in it.
+/// Whether a text contains personal data.
 pub(crate) fn is_personal(text: &str) -> bool {
     CANARIES.iter().any(|canary| text.contains(canary))
 }
 
-/// What was heard in one run.
+/// The lines and metrics of one run.
 #[derive(Debug, Default)]
-pub(crate) struct Heard {
-    /// How many lines, metrics among them.
+pub(crate) struct Captured {
+    /// The number of lines, including metrics.
     pub(crate) lines: usize,
-    /// What was personal, with the name of its field.
+    /// The values with personal data, each with the name of its field.
     pub(crate) leaks: Vec<String>,
 }
 
 thread_local! {
-    static HEARD: RefCell<Heard> = RefCell::default();
+    static CAPTURED: RefCell<Captured> = RefCell::default();
     static TEXT: RefCell<String> = RefCell::default();
 }
 
-/// Listens to all that is said meanwhile on this thread, at every level.
-pub(crate) fn listen<T>(work: impl FnOnce() -> T) -> (T, Heard) {
-    // One for all: each new one would have every place that logs ask again who listens.
-    static EAR: OnceLock<Dispatch> = OnceLock::new();
-    HEARD.with_borrow_mut(mem::take);
-    let result = with_default(EAR.get_or_init(|| Dispatch::new(Ear)), work);
-    (result, HEARD.with_borrow_mut(mem::take))
+/// Captures everything that is logged on this thread during the work, at every level.
+pub(crate) fn capture<T>(work: impl FnOnce() -> T) -> (T, Captured) {
+    // One dispatcher for all runs: each new one would make every call site look up its subscribers again.
+    static CAPTURE: OnceLock<Dispatch> = OnceLock::new();
+    CAPTURED.with_borrow_mut(mem::take);
+    let result = with_default(CAPTURE.get_or_init(|| Dispatch::new(Capture)), work);
+    (result, CAPTURED.with_borrow_mut(mem::take))
 }
 
-struct Ear;
+struct Capture;
 
-impl Subscriber for Ear {
+impl Subscriber for Capture {
     fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
         Interest::always()
     }
@@ -54,19 +54,19 @@ impl Subscriber for Ear {
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
-        attributes.record(&mut Ear);
+        attributes.record(&mut Capture);
         Id::from_u64(1)
     }
 
     fn record(&self, _: &Id, values: &Record<'_>) {
-        values.record(&mut Ear);
+        values.record(&mut Capture);
     }
 
     fn record_follows_from(&self, _: &Id, _: &Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        HEARD.with_borrow_mut(|heard| heard.lines += 1);
-        event.record(&mut Ear);
+        CAPTURED.with_borrow_mut(|captured| captured.lines += 1);
+        event.record(&mut Capture);
     }
 
     fn enter(&self, _: &Id) {}
@@ -74,10 +74,10 @@ impl Subscriber for Ear {
     fn exit(&self, _: &Id) {}
 }
 
-impl Visit for Ear {
+impl Visit for Capture {
     fn record_str(&mut self, field: &Field, value: &str) {
         if is_personal(value) {
-            HEARD.with_borrow_mut(|heard| heard.leaks.push(format!("{}: {value}", field.name())));
+            CAPTURED.with_borrow_mut(|captured| captured.leaks.push(format!("{}: {value}", field.name())));
         }
     }
 
@@ -101,11 +101,11 @@ impl Visit for Ear {
 mod tests {
     use platform::telemetry::Metrics;
 
-    use super::listen;
+    use super::capture;
 
     #[test]
-    fn whatever_is_personal_in_a_line_a_span_or_a_metric_is_heard() {
-        let ((), heard) = listen(|| {
+    fn personal_data_in_lines_spans_and_metrics_is_found() {
+        let ((), captured) = capture(|| {
             tracing::trace!(buyer = "b0", sequence = 3, reason = "no answer", "recorded");
             tracing::error!(error = "Email address is not verified: ada@example.com", "not sent");
             tracing::trace!(name = ?Some("Ada Canary"), "of a debug value");
@@ -121,8 +121,8 @@ mod tests {
             "phone: +61 400 555 0199",
             "dimensions: [(\"reason\", \"no address\")]",
         ];
-        assert_eq!((heard.lines, heard.leaks), (5, leaks.map(str::to_owned).to_vec()));
-        tracing::error!("nobody listens any more: ada@example.com");
-        assert_eq!(listen(|| ()).1.leaks, [""; 0]);
+        assert_eq!((captured.lines, captured.leaks), (5, leaks.map(str::to_owned).to_vec()));
+        tracing::error!("no longer captured: ada@example.com");
+        assert_eq!(capture(|| ()).1.leaks, [""; 0]);
     }
 }

@@ -1,5 +1,6 @@
-//! Runs seeds, or every fault at every call, or other ways to do the same work, and tells what fails.
-#![expect(clippy::print_stdout, reason = "a command: its result is what it prints")]
+//! The command `sim`: runs seeds, pairs of faults in all scenarios, or other ways to do the same work, and reports what
+//! fails.
+#![expect(clippy::print_stdout, reason = "a command's output")]
 
 mod pairs;
 
@@ -14,46 +15,46 @@ use simulator::{Comparison, Plan, Safeguard, Sight, Strategy, many, rewritten};
 #[derive(Parser)]
 #[expect(clippy::struct_excessive_bools, reason = "the flags of a command")]
 struct Arguments {
-    /// The first seed.
+    /// The first seed
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// How many.
+    /// The number of seeds
     #[arg(long, default_value_t = 10_000)]
     seeds: u64,
-    /// Switches a safeguard off: then seeds must fail.
+    /// Switches off a safeguard, so that seeds must fail
     #[arg(long, value_parser = safeguard)]
     off: Option<Safeguard>,
-    /// Does the work in another way: then seeds must fail.
+    /// Does the work in another way, so that seeds must fail
     #[arg(long, value_parser = strategy)]
     way: Option<Strategy>,
-    /// Prints what happened, step by step; for one seed.
+    /// Prints the first seed's run step by step
     #[arg(long)]
     trace: bool,
-    /// Prints how many of the runs met what.
+    /// Prints the number of runs that met each sight
     #[arg(long)]
     sights: bool,
-    /// Instead of seeds: every two faults at every two calls of every scenario.
+    /// Instead of seeds: plays every two faults at every two calls of every scenario
     #[arg(long)]
     pairs: bool,
-    /// With --pairs: prints how many runs that is and how long it takes, and does not begin.
+    /// With --pairs: only prints the number of runs and the expected duration
     #[arg(long)]
     estimate: bool,
-    /// With --pairs: where what was covered is kept, scenario by scenario; what is in it is not played again.
+    /// With --pairs: the file in which results are kept; scenarios in it are not played again
     #[arg(long)]
     report: Option<PathBuf>,
-    /// With --pairs: only every N-th scenario, from the K-th on, written K/N.
+    /// With --pairs: plays only every N-th scenario, beginning with the K-th, written K/N
     #[arg(long, value_parser = pairs::Shard::parse, default_value = "0/1")]
     shard: pairs::Shard,
-    /// With --pairs: reports whose scenarios are added.
+    /// With --pairs: further files whose results are added
     #[arg(long, num_args = 1..)]
     add: Vec<PathBuf>,
-    /// Instead of ours alone: other ways to do the same work, on the same seeds, in a table.
+    /// Instead of seeds: compares other ways to do the same work on the same seeds, in a table
     #[arg(long)]
     compare: bool,
-    /// The page into which the table is written.
+    /// The page into which the table is written
     #[arg(long)]
     page: Option<PathBuf>,
-    /// With --compare: where a picture of the table is put.
+    /// With --compare: the file for a picture of the table
     #[arg(long)]
     picture: Option<PathBuf>,
 }
@@ -79,7 +80,7 @@ fn main() -> io::Result<ExitCode> {
         pairs::estimate(arguments.shard);
         return Ok(ExitCode::SUCCESS);
     }
-    let (passed, failed) = if arguments.pairs { strike_pairs(&arguments)? } else { run_seeds(&arguments) };
+    let (passed, failed) = if arguments.pairs { run_pairs(&arguments)? } else { run_seeds(&arguments) };
     println!("{passed} passed, {failed} failed");
     Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -91,19 +92,19 @@ fn compare(arguments: &Arguments) -> io::Result<()> {
     if let Some(picture) = picture {
         fs::write(picture, comparison.picture())?;
     }
-    let told = format!("`make sim-compare SEEDS={seeds} FROM={from}`:\n\n{comparison}");
-    page.as_deref().map_or(Ok(()), |page| write_part(page, "ways", &told))
+    let section = format!("`make sim-compare SEEDS={seeds} FROM={from}`:\n\n{comparison}");
+    page.as_deref().map_or(Ok(()), |page| write_part(page, "ways", &section))
 }
 
 fn run_seeds(Arguments { from, seeds, off, way, trace, sights, .. }: &Arguments) -> (u64, u64) {
-    let like = Plan { off: *off, strategy: *way, ..Plan::default() };
+    let template = Plan { off: *off, strategy: *way, ..Plan::default() };
     if *trace {
-        print!("{}", Plan { seed: *from, has_trace: true, ..like.clone() }.run().trace);
+        print!("{}", Plan { seed: *from, has_trace: true, ..template.clone() }.run().trace);
     }
-    let summary = many(*from, *seeds, false, |seed| Plan { seed, ..like.clone() });
+    let summary = many(*from, *seeds, false, |seed| Plan { seed, ..template.clone() });
     for (seed, report) in &summary.first {
         println!(
-            "seed {seed} fails; make sim FROM={seed} SEEDS=1 repeats it\n  {}",
+            "seed {seed} fails; repeat it with make sim FROM={seed} SEEDS=1\n  {}",
             report.violations.join("\n  ")
         );
     }
@@ -115,8 +116,8 @@ fn run_seeds(Arguments { from, seeds, off, way, trace, sights, .. }: &Arguments)
     (summary.passed, summary.failed)
 }
 
-fn strike_pairs(Arguments { report, shard, add, page, .. }: &Arguments) -> io::Result<(u64, u64)> {
-    let all = pairs::strike(*shard, report.as_deref(), add)?;
+fn run_pairs(Arguments { report, shard, add, page, .. }: &Arguments) -> io::Result<(u64, u64)> {
+    let all = pairs::play(*shard, report.as_deref(), add)?;
     println!("\n{}", all.coverage);
     if let Some(page) = page {
         write_part(page, "pairs", &all.to_string())?;
@@ -126,5 +127,5 @@ fn strike_pairs(Arguments { report, shard, add, page, .. }: &Arguments) -> io::R
 
 fn write_part(page: &Path, name: &str, part: &str) -> io::Result<()> {
     let text = rewritten(&fs::read_to_string(page)?, name, part);
-    fs::write(page, text.ok_or_else(|| io::Error::other(format!("the page has no part called {name}")))?)
+    fs::write(page, text.ok_or_else(|| io::Error::other(format!("the page has no part named {name}")))?)
 }

@@ -5,25 +5,25 @@ use std::thread;
 
 use crate::{Plan, Report, Sight};
 
-/// How many runs went well, and how the others ended.
+/// The results of many runs.
 #[derive(Debug, Default)]
 pub struct Summary {
-    /// So many ended as they must.
+    /// The number of runs without a violation.
     pub passed: u64,
-    /// So many did not.
+    /// The number of runs with violations.
     pub failed: u64,
-    /// The first of these, by number.
+    /// The first failed runs, by number.
     pub first: Vec<(u64, Report)>,
-    /// What was found in each of them.
+    /// The violations of each failed run.
     pub found: Vec<Vec<String>>,
-    /// In how many runs each sight was met, as [`Sight::ALL`] has them.
+    /// The number of runs that met each sight, in the order of [`Sight::ALL`].
     pub met: Vec<u64>,
 }
 
-/// How many failures are kept.
+/// The number of failed runs that are kept.
 const KEPT: usize = 10;
 
-/// Runs plans by number, on all processors; `stops` at the first that fails.
+/// Runs the plans with these numbers on all processors. If `stops` is true, ends at the first failure.
 pub fn many(from: u64, count: u64, stops: bool, plan: impl Fn(u64) -> Plan + Sync) -> Summary {
     let end = from.saturating_add(count);
     let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));

@@ -1,4 +1,4 @@
-//! People who declare gaps void, reset buyers, erase them and make them live, in the middle of everything else.
+//! Operators who void gaps, and reset, erase or take live buyers while everything else goes on.
 
 use std::rc::Rc;
 
@@ -12,33 +12,34 @@ use crate::sight::Sight;
 use crate::takeover::Setting;
 use crate::world::MINUTE;
 
-/// What somebody has decided.
+/// A decision of an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Operation {
-    /// The first gap of the buyer is declared void.
+    /// Void the buyer's first gap.
     Void(BuyerId),
-    /// What was recorded of the buyer in shadow does not count any more.
+    /// Reset a buyer in shadow.
     Reset(BuyerId),
-    /// The buyer is erased.
+    /// Erase the buyer.
     Erase(BuyerId),
-    /// The buyer goes live.
+    /// Take the buyer live by name.
     GoLive(BuyerId),
-    /// So many of a hundred buyers go live with their next event.
+    /// Let this percentage of buyers go live with their next event.
     Live(u8),
 }
 
-/// Does it, and takes it off the list once it is done or refused. Whoever fails or is cut off repeats it, even if another operator
-/// did the same meanwhile: that one may have been refused where this one had begun to write.
+/// Performs an operation, and removes it from the list once it is done or refused. An operator who fails or is cut off
+/// repeats it, even if another operator did the same meanwhile: that one may have been refused after this one had begun
+/// to write.
 pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation) {
     let cut_off = machine.platform.borrow().operators_cut_off;
     let mut taken = Taken { machine: Rc::clone(&machine), operation, cut_off, is_done: false };
     let aws = Aws(machine);
     taken.is_done = match &taken.operation {
         Operation::Void(buyer) => void_first_gap(&aws, buyer).await,
-        Operation::Reset(buyer) => forget(&aws, buyer).await,
+        Operation::Reset(buyer) => reset_buyer(&aws, buyer).await,
         Operation::Erase(buyer) => {
             let erased = erase(&aws, &aws, buyer).await;
-            erased.map(|erased| saw(&aws.0, Sight::Erased, erased.is_ok())).is_ok()
+            erased.map(|erased| note(&aws.0, Sight::Erased, erased.is_ok())).is_ok()
         }
         Operation::GoLive(buyer) => make_live(&aws, buyer).await,
         Operation::Live(percent) => {
@@ -50,11 +51,11 @@ pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation) {
     };
 }
 
-/// An operation that an operator has set about.
+/// An operation that an operator has begun.
 struct Taken {
     machine: Rc<Machine>,
     operation: Operation,
-    /// How many operators had failed or been cut off when this one began.
+    /// The number of operators that had failed or been cut off when this one began.
     cut_off: usize,
     is_done: bool,
 }
@@ -76,7 +77,8 @@ impl Drop for Taken {
     }
 }
 
-fn saw(machine: &Machine, sight: Sight, is_done: bool) {
+/// Records a sight if the operation was done.
+fn note(machine: &Machine, sight: Sight, is_done: bool) {
     if is_done {
         machine.platform.borrow_mut().sights.add(sight);
     }
@@ -84,7 +86,7 @@ fn saw(machine: &Machine, sight: Sight, is_done: bool) {
 
 async fn void_first_gap(aws: &Aws, buyer: &BuyerId) -> bool {
     let Ok(head) = load(aws, buyer).await else { return false };
-    // The former system may know an offer of which nothing has come yet.
+    // The former system may know an offer whose events have not been received here yet.
     let has_former = aws.0.platform.borrow().former.is_some();
     let gap = head.state.held.iter().find_map(|(offer, held)| {
         let first = held.keys().next()?;
@@ -93,27 +95,27 @@ async fn void_first_gap(aws: &Aws, buyer: &BuyerId) -> bool {
     });
     let Some((offer, Some(through))) = gap else { return true };
     let voided = void(aws, aws, buyer, &offer, through).await;
-    voided.map(|voided| saw(&aws.0, Sight::Voided, voided.is_ok())).is_ok()
+    voided.map(|voided| note(&aws.0, Sight::Voided, voided.is_ok())).is_ok()
 }
 
-/// Whether there is a former system that is not configured yet: nobody asks it then.
-fn is_blind(aws: &Aws) -> bool {
+/// Whether a former system exists that is not configured yet, so that it cannot be asked.
+fn lacks_former(aws: &Aws) -> bool {
     let platform = aws.0.platform.borrow();
     platform.former.is_some() && !platform.setting.has_former
 }
 
-async fn forget(aws: &Aws, buyer: &BuyerId) -> bool {
-    if is_blind(aws) {
+async fn reset_buyer(aws: &Aws, buyer: &BuyerId) -> bool {
+    if lacks_former(aws) {
         return false;
     }
     let Ok(answer) = aws.look_up(buyer).await else { return false };
     let Ok(done) = reset(aws, aws, buyer, &answer).await else { return false };
-    saw(&aws.0, if done.is_ok() { Sight::Reset } else { Sight::ResetRefused }, true);
+    note(&aws.0, if done.is_ok() { Sight::Reset } else { Sight::ResetRefused }, true);
     true
 }
 
 async fn make_live(aws: &Aws, buyer: &BuyerId) -> bool {
-    if is_blind(aws) {
+    if lacks_former(aws) {
         return false;
     }
     let has_former = aws.0.platform.borrow().former.is_some();
@@ -121,5 +123,5 @@ async fn make_live(aws: &Aws, buyer: &BuyerId) -> bool {
     let Some(known) = known else { return false };
     let is_live = aws.0.platform.borrow().is_live(buyer.as_str());
     let done = go_live(aws, aws, buyer, &known).await;
-    done.map(|_| saw(&aws.0, Sight::LiveByName, !is_live)).is_ok()
+    done.map(|_| note(&aws.0, Sight::LiveByName, !is_live)).is_ok()
 }

@@ -1,4 +1,4 @@
-//! Nobody performs effects for longer than the change feed remembers; then everybody is back.
+//! An outage of reactor and sweeper that is longer than the retention of the change feed, and the recovery after it.
 
 use std::collections::BTreeSet;
 
@@ -7,34 +7,34 @@ use crate::rules::effects_of;
 use crate::world::{HOUR, World};
 use crate::{Faults, Plan, checker};
 
-/// An outage of reactor and sweeper, while events keep coming.
+/// An outage of reactor and sweeper during which events keep arriving.
 #[derive(Debug, Clone, Copy)]
 pub struct Outage {
-    /// How many buyers come, evenly over the time.
+    /// The number of buyers, whose events arrive evenly over the outage.
     pub buyers: usize,
-    /// How many offers each of them makes; all are accepted.
+    /// The number of offers per buyer, all of which are accepted.
     pub offers: u32,
-    /// How long it lasts.
+    /// The duration of the outage in hours.
     pub hours: i64,
 }
 
-/// What was there at its end, and what became of it.
+/// The pending effects at the end of the outage, and their outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// Effects that were pending.
+    /// The number of effects that were pending.
     pub pending: usize,
-    /// E-mails that were sent.
+    /// The number of e-mails sent.
     pub mails: usize,
-    /// Messages that the sales team got, each id counted once.
-    pub told: usize,
-    /// How long it took until all was settled, in seconds of the simulated clock.
+    /// The number of messages to the sales team, each id counted once.
+    pub announced: usize,
+    /// The time until everything was settled, in seconds of the simulated clock.
     pub seconds: i64,
-    /// Everything that must not be.
+    /// Every violation that was found.
     pub violations: Vec<String>,
 }
 
 impl Outage {
-    /// Plays it.
+    /// Plays the outage and the recovery.
     #[must_use]
     pub fn play(self) -> Drained {
         let plan = Plan { faults: Faults::At(Vec::new()), ..Plan::default() };
@@ -43,8 +43,8 @@ impl Outage {
         let mut world = World::new(&plan, posts, Vec::new());
         world.is_down = true;
         for hour in 1..=self.hours {
-            world.is_held_for_good = true;
-            world.held_back = total - total * index(hour) / index(self.hours);
+            world.is_withheld_permanently = true;
+            world.withheld = total - total * index(hour) / index(self.hours);
             if let Err(violation) = world.settle_down() {
                 return Drained { violations: vec![violation], ..Drained::default() };
             }
@@ -64,12 +64,12 @@ impl Outage {
         if before > 0 {
             violations.push(format!("{before} effects were performed during the outage"));
         }
-        let told: BTreeSet<&str> =
+        let announced: BTreeSet<&str> =
             platform.sales.messages.iter().map(|message| message.effect_id.as_str()).collect();
         Drained {
             pending,
             mails: platform.ses.mails.len(),
-            told: told.len(),
+            announced: announced.len(),
             seconds: (platform.now - self.hours * HOUR) / 1_000,
             violations,
         }

@@ -1,5 +1,6 @@
-//! All pairs of all scenarios: a long run, done in shares and kept scenario by scenario.
-#![expect(clippy::print_stdout, reason = "a command: its result is what it prints")]
+//! Plays all pairs of faults in all scenarios. The run is long, so it can be divided into shards, and the results are
+//! kept scenario by scenario.
+#![expect(clippy::print_stdout, reason = "a command's output")]
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 use simulator::scenarios::SCENARIOS;
 use simulator::{Coverage, runs_of_pairs, systematic};
 
-/// Every `of`-th scenario, from this one on.
+/// Every `of`-th scenario, beginning with scenario `from`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Shard {
     from: usize,
@@ -29,7 +30,7 @@ impl Shard {
     }
 }
 
-/// What was covered of all scenarios.
+/// The coverage of all scenarios together.
 pub(crate) struct All {
     pub(crate) coverage: Coverage,
     scenarios: usize,
@@ -47,7 +48,7 @@ impl fmt::Display for All {
     }
 }
 
-/// How many runs there are, and how long they take here, as far as one scenario tells of the others.
+/// Prints the number of runs and their expected duration on this machine, estimated from one scenario.
 pub(crate) fn estimate(shard: Shard) {
     let mut all = 0;
     for (name, scenario) in shard.scenarios() {
@@ -59,11 +60,11 @@ pub(crate) fn estimate(shard: Shard) {
     let played = systematic("m0 a0", true).passed;
     let per_second = u128::from(played) * 1000 / began.elapsed().as_millis().max(1);
     let minutes = u128::from(all) / per_second.max(1) / 60 + 1;
-    println!("{all} runs; {per_second} a second here and now: {minutes} minutes");
+    println!("{all} runs; at {per_second} per second on this machine they take {minutes} minutes");
 }
 
-/// Plays the scenarios that are not in the report yet, and tells what all of it covers.
-pub(crate) fn strike(shard: Shard, report: Option<&Path>, add: &[PathBuf]) -> io::Result<All> {
+/// Plays the scenarios that are not in the report yet. Returns the coverage of all scenarios.
+pub(crate) fn play(shard: Shard, report: Option<&Path>, add: &[PathBuf]) -> io::Result<All> {
     let mut known = Map::new();
     for report in report.into_iter().filter(|path| path.exists()).chain(add.iter().map(PathBuf::as_path)) {
         let read: Map<String, Value> = serde_json::from_str(&fs::read_to_string(report)?)?;

@@ -1,4 +1,4 @@
-//! The picture of a comparison, in SVG.
+//! Draws a comparison as an SVG picture.
 
 use std::fmt::Write as _;
 
@@ -23,15 +23,19 @@ fn column_from(column: usize) -> i64 {
     COLUMNS_FROM + COLUMN * count(column)
 }
 
-/// The length of a bar: as long as the decades above 10 that it fills, at most 80.
-#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a hundred at most")]
+/// The length of a bar: 16 per decade above 10, at most 80.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_precision_loss,
+    reason = "the length is a hundred at most"
+)]
 fn bar(harm: u64) -> i64 {
     let decades = (harm.max(11) as f64).log10() - 1.0;
     ((decades * 16.0).round() as i64).max(1)
 }
 
 impl Comparison {
-    /// A picture of the table.
+    /// The picture of the table.
     #[must_use]
     pub fn picture(&self) -> String {
         let rows = i64::try_from(self.ways.len()).unwrap_or_default();

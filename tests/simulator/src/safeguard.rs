@@ -1,69 +1,69 @@
 use leads_store::Status;
 
-/// A rule of the product that can be switched off, here only: by an adapter that leaves it out, or that changes what
-/// passes through it. The checker must then find something.
+/// A rule of the product that the simulator can switch off, by an adapter that leaves it out or changes the data that
+/// pass through. The checker must then find a violation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Safeguard {
-    /// A commit is put only where none is.
+    /// A commit is put only at a free sequence.
     PutCondition,
     /// An e-mail is claimed only if the ledger allows it.
     ClaimCondition,
-    /// An e-mail is claimed only if nothing was recorded since.
+    /// An e-mail is claimed only if nothing was recorded after the head that was judged.
     HeadCheck,
-    /// A cursor never goes back.
+    /// A cursor never moves back.
     CursorCondition,
-    /// Only who claimed settles.
+    /// A mail is settled only by the worker that claimed it.
     SettleNonce,
     /// A mail is superseded only if nothing was recorded after the head that was judged.
     FenceSuperseded,
-    /// The same for one that SES refused.
+    /// A mail is rejected only if nothing was recorded after the head that was judged.
     FenceRejected,
-    /// The same for one that is given up after its last try.
+    /// A mail is given up only if nothing was recorded after the head that was judged.
     FenceGivenUp,
     /// A claim takes address and sequence number from the head, not from the effect.
     ClaimFromHead,
-    /// A message of a buyer that comes back takes all later ones of that buyer with it.
+    /// If a message is returned, all later messages of its buyer are returned too.
     GroupStop,
-    /// One attempt for each claim.
+    /// A claim allows one attempt.
     OneAttempt,
     /// An early event is held.
     Holding,
-    /// Effects are those of the whole chain.
+    /// Effects are those of a whole chain, not of each event in it.
     ChainedEffects,
     /// A closing is always announced.
     Closings,
-    /// A buyer that cannot go on is marked.
+    /// A buyer whose effects cannot be performed now is marked as behind.
     BehindMark,
-    /// What the doorbell missed is swept up.
+    /// The sweeper does the work that no doorbell announced.
     Sweeper,
-    /// An address that bounced for good gets no more mail.
+    /// An address with a permanent bounce gets no more mail.
     Stop,
-    /// Receipts move a status forward only.
+    /// Receipts only move a status forward.
     ForwardOnly,
-    /// What comes back often is recorded one by one, and set aside by itself.
+    /// Messages that were received often are recorded one by one, and dead-lettered alone.
     OneByOne,
-    /// Errors say nothing personal.
+    /// Errors contain no personal data.
     DiscreetErrors,
-    /// In shadow the former system is only looked up.
+    /// In shadow the former system is only asked by look-ups.
     HandoverInShadow,
-    /// What was announced and what is called for are compared at the handover.
+    /// At a handover, the difference between the announced leads and those called for is performed.
     Difference,
     /// A lead of the former system keeps its name.
     FormerNames,
-    /// A message that comes again causes another look.
+    /// A repeated message of a shadow buyer causes another look-up.
     LookAgain,
-    /// That the former system never heard of a buyer binds it.
+    /// The former system is bound by its answer that it does not know a buyer.
     Unbound404,
-    /// Its first answer is its last word.
+    /// The former system always repeats its first answer to a handover.
     SameAnswer,
-    /// It answers once it has announced all.
-    NothingOwed,
-    /// An answer is merged into what is known.
+    /// The former system hands over only when no announcements are pending.
+    NothingPending,
+    /// An answer of the former system is merged into the recorded state.
     Merge,
 }
 
 impl Safeguard {
-    /// The fence that guards an ending of a mail.
+    /// The fence that protects a mail from being settled with this status.
     pub(crate) const fn fence_of(status: Status) -> Option<Self> {
         match status {
             Status::Superseded => Some(Self::FenceSuperseded),
@@ -73,7 +73,7 @@ impl Safeguard {
         }
     }
 
-    /// Whether it is about a former system: looked at where there is one.
+    /// Whether the safeguard concerns a former system, so that it is tested in runs that have one.
     pub(crate) const fn is_beside(self) -> bool {
         self as u8 >= Self::HandoverInShadow as u8
     }
@@ -106,7 +106,7 @@ impl Safeguard {
         Self::LookAgain,
         Self::Unbound404,
         Self::SameAnswer,
-        Self::NothingOwed,
+        Self::NothingPending,
         Self::Merge,
     ];
 }

@@ -1,4 +1,4 @@
-//! What the systematic mode plays: short histories, one for each thing that can happen to a buyer.
+//! The scenarios of the systematic mode: short histories, one for each situation of a buyer.
 
 use domain::BuyerId;
 
@@ -7,74 +7,78 @@ use crate::operator::Operation;
 use crate::takeover::Takeover;
 use crate::{Faults, Plan};
 
-/// A history in a line, with what it shows.
+/// The name and the history of each scenario.
 ///
-/// A word is a change, an offer and perhaps a version: `m`ade, made by somebody whose mails
-/// `b`ounce, `a`ccepted, `t`aken back, `r`ejected, `w`ithdrawn; without a
-/// version it is the offer's next. `^` before it: only a former system was told. `~` alone: all begins in shadow beside a former
-/// system. `+`: somebody declares the first gap void, resets the buyer, erases it, makes it live, or sets all live, before the rest
-/// comes. `B` before it makes it another buyer's, `x` after it a contradiction, `k` one that breaks
-/// the recorder; `!` is poison.
+/// A history is a line of words. A word is a letter for a change, the number of an offer and perhaps a version after a
+/// dot; without a version it is the offer's next one. The letters:
+///
+/// - `m` made, `b` made with an address whose mails bounce, `a` accepted, `t` acceptance withdrawn (taken back),
+///   `r` rejected, `w` withdrawn
+/// - `B` before a word: an event of another buyer; `^`: an event that only the former system received
+/// - `x` after a word: a contradiction; `k`: an event that makes the recorder panic
+/// - `!` alone: a bad message; `~` alone: the stack begins in shadow beside a former system
+/// - `+void`, `+reset`, `+erase`, `+golive`, `+live`: an operator voids the first gap, resets, erases or takes live the
+///   buyer, or sets the stack live, before the remaining events are posted
 pub const SCENARIOS: [(&str, &str); 56] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
-    ("accepted, taken back", "m0 a0 t0"),
-    ("accepted, taken back, accepted again", "m0 a0 t0 a0"),
-    ("accepted, taken back, rejected", "m0 a0 t0 r0"),
-    ("accepted, taken back, withdrawn", "m0 a0 t0 w0"),
+    ("accepted, acceptance withdrawn", "m0 a0 t0"),
+    ("accepted, acceptance withdrawn, accepted again", "m0 a0 t0 a0"),
+    ("accepted, acceptance withdrawn, rejected", "m0 a0 t0 r0"),
+    ("accepted, acceptance withdrawn, offer withdrawn", "m0 a0 t0 w0"),
     ("accepted twice", "m0 a0 a0"),
     ("accepted, rejected", "m0 a0 r0"),
     ("accepted, withdrawn", "m0 a0 w0"),
     ("rejected", "m0 r0"),
     ("withdrawn", "m0 w0"),
-    ("rejected, accepted after all", "m0 r0 a0"),
+    ("rejected, accepted nevertheless", "m0 r0 a0"),
     ("two offers", "m0 m1"),
     ("two offers, one accepted", "m0 m1 a1"),
     ("two offers, both accepted", "m0 m1 a0 a1"),
-    ("two offers, both accepted, one taken back", "m0 m1 a0 a1 t0"),
-    ("two offers, both accepted, both taken back", "m0 m1 a0 a1 t0 t1"),
+    ("two offers, both accepted, one acceptance withdrawn", "m0 m1 a0 a1 t0"),
+    ("two offers, both accepted, both acceptances withdrawn", "m0 m1 a0 a1 t0 t1"),
     ("two offers, both closed", "m0 m1 r0 w1"),
     ("two offers, one accepted, the other closed", "m0 m1 a0 r1"),
     ("two offers, the accepted one closed", "m0 m1 a0 w0"),
     ("a second offer after an acceptance", "m0 a0 m1"),
     ("a second offer after the end of the first", "m0 r0 m1"),
     ("three offers, all accepted", "m0 m1 m2 a0 a1 a2"),
-    ("an acceptance comes before its offer", "a0.2 m0.1"),
-    ("all comes in reverse", "r0.3 a0.2 m0.1"),
-    ("a late event is undone by what waits for it", "m0 t0.3 a0.2"),
-    ("an early rejection overtakes", "m0 r0.3 a0.2"),
+    ("an acceptance arrives before its offer", "a0.2 m0.1"),
+    ("all events arrive in reverse order", "r0.3 a0.2 m0.1"),
+    ("a late event is undone by a held one", "m0 t0.3 a0.2"),
+    ("a rejection overtakes an acceptance", "m0 r0.3 a0.2"),
     ("two chains at once", "a0.2 a1.2 m1.1 m0.1"),
     ("a gap that stays", "m0 t0.3"),
     ("a gap that stays beside another offer", "m0 t0.3 m1 a1"),
-    ("repeated", "m0 m0.1"),
-    ("repeated later", "m0 a0 m0.1 a0.2"),
+    ("an event repeated", "m0 m0.1"),
+    ("events repeated later", "m0 a0 m0.1 a0.2"),
     ("an early event repeated", "a0.2 a0.2 m0.1"),
     ("an offer contradicted", "m0 m0.1x"),
     ("an acceptance contradicted", "m0 a0 a0.2x"),
-    ("the contradiction comes first", "m0 a0.2x a0.2"),
+    ("the contradicting event arrives first", "m0 a0.2x a0.2"),
     ("an early event contradicted", "a0.3 a0.3x m0.1 a0.2"),
-    ("poison", "!"),
-    ("poison before an offer", "! m0 a0"),
-    ("poison between", "m0 ! a0"),
-    ("a message breaks the recorder", "m0 a0k w0 m1"),
-    ("it is the first of all", "m0k a0"),
+    ("a bad message", "!"),
+    ("a bad message before an offer", "! m0 a0"),
+    ("a bad message between events", "m0 ! a0"),
+    ("a message makes the recorder panic", "m0 a0k w0 m1"),
+    ("the first message makes the recorder panic", "m0k a0"),
     ("two buyers", "m0 Bm0 a0 Ba0"),
-    ("two buyers and poison", "m0 Bm0 ! a0 Br0"),
+    ("two buyers and a bad message", "m0 Bm0 ! a0 Br0"),
     ("a mail bounces", "b0"),
-    ("a mail bounces, and there is another address", "b0 m1 a1"),
+    ("a mail bounces, and another offer has another address", "b0 m1 a1"),
     ("handed over", "^m0 a0"),
-    ("handed over with an event that comes once more", "^m0 ^a0 a0.2 t0"),
-    ("in shadow, reset, looked up anew", "~ ^m0 a0 +reset m1"),
+    ("handed over with a repeated event", "^m0 ^a0 a0.2 t0"),
+    ("in shadow, reset, looked up again", "~ ^m0 a0 +reset m1"),
     ("in shadow, reset with a high lead open", "~ m0 a0 +reset t0"),
     ("in shadow, then live", "~ m0 a0 +live t0"),
-    ("handed over by name, then a conflict of late and early", "~ ^m0 a0 m1 +golive a1 t0"),
-    ("a gap declared void", "m0 t0.3 +void a0.2"),
-    ("an offer whose beginning is void", "a0.2 +void t0.3"),
+    ("taken live by name, then more events", "~ ^m0 a0 m1 +golive a1 t0"),
+    ("a gap voided", "m0 t0.3 +void a0.2"),
+    ("an offer whose first version is voided", "a0.2 +void t0.3"),
     ("erased with leads open", "m0 a0 m1 +erase a1"),
     ("erased with events held", "m0 t0.3 +erase a0.2"),
 ];
 
-/// A scenario as it is played: what is sent, and what a former system knows and people decide.
+/// The plan of a scenario: the messages, the events known to the former system, and the operations.
 #[must_use]
 pub fn plan(scenario: &str) -> Plan {
     let mut takeover = Takeover::default();
@@ -106,7 +110,7 @@ pub fn plan(scenario: &str) -> Plan {
     Plan { faults: Faults::At(Vec::new()), posts: Some(plain), takeover, ..Plan::default() }
 }
 
-/// The messages of a scenario. A word that means nothing is left out.
+/// The messages of a scenario. Words without a meaning are ignored.
 #[must_use]
 pub fn posts(scenario: &str) -> Vec<Post> {
     let mut posts: Vec<Post> = Vec::new();

@@ -1,13 +1,13 @@
-//! What random runs meet. What they never met they prove nothing about.
+//! Sights: events that random runs must meet, because they prove nothing about an event that they never met.
 
-/// Something that can happen in a run.
+/// An event that can happen in a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sight {
     /// A message is received again.
     ReceivedAgain,
-    /// An event is repeated when SQS has forgotten the first one.
+    /// An event is repeated after SQS has forgotten the first message.
     RepeatedLater,
-    /// An event contradicts the record.
+    /// An event contradicts a recorded one.
     Contradicted,
     /// An event is held.
     Held,
@@ -15,102 +15,102 @@ pub enum Sight {
     GapStays,
     /// A buyer has too many held events.
     TooManyHeld,
-    /// A message is no event, or in the wrong group.
+    /// A message is not an event, or is in the wrong group.
     Poison,
-    /// A message breaks the recorder each time.
+    /// A message makes the recorder panic each time.
     Breaking,
-    /// Something else was recorded at this place meanwhile: another recorder's, or one's own.
+    /// The sequence of a put is already taken, by another recorder or by an earlier put of the same one.
     Conflict,
-    /// A recorder stands still for an hour or longer, and then puts a commit.
+    /// A recorder is frozen for an hour or longer, and then puts a commit.
     LateAppend,
-    /// A dead letter is given another try.
+    /// A dead letter is redriven.
     Redriven,
-    /// That happens when all else is over.
+    /// Dead letters are redriven after all other work is done.
     RedrivenLate,
-    /// A snapshot is gone, of another fold, or no snapshot at all.
+    /// A snapshot is deleted, has another fold's version, or is corrupt.
     SpoiltSnapshot,
     /// A clock goes back.
     ClockWentBack,
     /// A record of the change feed is lost.
     LostDoorbell,
-    /// It is lost, and the clock of its recorder is half an hour slow.
+    /// A record of the change feed is lost, and its recorder's clock is half an hour slow.
     LostAndSlow,
-    /// A record of the change feed is older than a day when it would be read.
+    /// A record of the change feed is trimmed after a day without having been read.
     TrimmedDoorbell,
-    /// Nobody performs effects for thirty hours.
+    /// No effects are performed for thirty hours.
     Outage,
-    /// An e-mail stays in doubt.
+    /// An e-mail is settled as `unknown`.
     Doubt,
-    /// SES cannot send now.
-    NotNow,
+    /// SES throttles or pauses.
+    SesThrottles,
     /// SES refuses an address.
     Refused,
-    /// A mail is tried for the last time, in vain.
+    /// The last attempt to send a mail fails.
     LastTry,
-    /// A fact is recorded between the look and the ending of a mail that it may call for.
+    /// A fact is recorded between the reading of the head and the settling of a mail, and the fence holds.
     FenceHolds,
-    /// A reactor stands still for an hour or longer, and then claims, sends, tells or moves the cursor.
+    /// A reactor is frozen for an hour or longer, and then claims, sends, settles or moves the cursor.
     LateReactor,
     /// Another worker has the claim.
-    ClaimHeld,
-    /// A fact is recorded between the look and the claim.
+    ClaimTaken,
+    /// A fact is recorded between the reading of the head and the claim.
     HeadMoved,
-    /// The sales team's queue takes nothing for an hour or longer.
-    SalesAway,
-    /// An effect is told to the sales team again.
-    ToldAgain,
-    /// SES tells of a mail before its worker could settle it.
+    /// The sales team's queue is unavailable for an hour or longer.
+    SalesDown,
+    /// A sales message is sent again under the same id.
+    SalesRepeated,
+    /// SES reports on a mail before its worker settles it.
     EarlyReceipt,
-    /// What SES tells is forged.
+    /// An SES event is forged.
     Forged,
-    /// An event sets held ones free that undo it.
+    /// A late event releases held ones that undo it.
     Undone,
     /// The former system hands a buyer over.
     HandedOver,
-    /// It hands one over of whom it never heard.
-    HandedOverUnheard,
-    /// It hands nobody over while it has something to announce.
+    /// The former system hands over a buyer that it does not know.
+    HandedOverUnknown,
+    /// The former system refuses a handover while announcements are pending.
     HandoverRefused,
-    /// Its low lead stands at the handover.
-    LowStands,
-    /// A high lead of it stands at the handover.
-    HighStands,
-    /// A lead of it is closed at the handover.
+    /// A low lead of the former system stays open at the handover.
+    LowLeadKept,
+    /// A high lead of the former system stays open at the handover.
+    HighLeadKept,
+    /// A lead of the former system is closed at the handover.
     ClosedAtHandover,
-    /// A lead is opened at the handover beside or in place of what was announced.
+    /// A lead is opened at the handover, beside or instead of the announced ones.
     OpenedAtHandover,
-    /// A lead of it that stood is closed later.
+    /// A lead of the former system that stayed open is closed later.
     AdoptedClosed,
-    /// What it knows of an offer is older than what we know.
+    /// The former system knows an older version of an offer.
     AnswerBehind,
-    /// What it knows of an offer is newer than what we know.
+    /// The former system knows a newer version of an offer.
     AnswerAhead,
-    /// It is asked about a buyer who was first seen without it.
+    /// The former system is asked about a buyer that was first recorded without it.
     AskedLater,
-    /// A look finds a buyer handed over who is in shadow.
+    /// A look-up finds that a shadow buyer was already handed over.
     LookedAgain,
-    /// In the end a buyer is handed over there and in shadow here.
+    /// At the end a buyer is handed over by the former system but still in shadow.
     LeftInShadow,
     /// A buyer goes live by name.
     LiveByName,
-    /// The setting goes back to shadow.
+    /// The stack is set back to shadow.
     FlippedBack,
-    /// In the end some buyers are live and others in shadow.
+    /// At the end some buyers are live and others in shadow.
     SomeInShadow,
-    /// What was recorded of a buyer in shadow does not count any more.
+    /// A shadow buyer is reset.
     Reset,
-    /// That is refused.
+    /// A reset is refused.
     ResetRefused,
-    /// A gap is declared void.
+    /// A gap is voided.
     Voided,
-    /// What was declared void comes after all.
-    VoidComes,
+    /// An event of a voided version arrives.
+    VoidedArrives,
     /// A buyer is erased.
     Erased,
 }
 
 impl Sight {
-    /// All of them.
+    /// Every sight.
     pub const ALL: [Self; 52] = [
         Self::ReceivedAgain,
         Self::RepeatedLater,
@@ -131,23 +131,23 @@ impl Sight {
         Self::TrimmedDoorbell,
         Self::Outage,
         Self::Doubt,
-        Self::NotNow,
+        Self::SesThrottles,
         Self::Refused,
         Self::LastTry,
         Self::FenceHolds,
         Self::LateReactor,
-        Self::ClaimHeld,
+        Self::ClaimTaken,
         Self::HeadMoved,
-        Self::SalesAway,
-        Self::ToldAgain,
+        Self::SalesDown,
+        Self::SalesRepeated,
         Self::EarlyReceipt,
         Self::Forged,
         Self::Undone,
         Self::HandedOver,
-        Self::HandedOverUnheard,
+        Self::HandedOverUnknown,
         Self::HandoverRefused,
-        Self::LowStands,
-        Self::HighStands,
+        Self::LowLeadKept,
+        Self::HighLeadKept,
         Self::ClosedAtHandover,
         Self::OpenedAtHandover,
         Self::AdoptedClosed,
@@ -162,71 +162,71 @@ impl Sight {
         Self::Reset,
         Self::ResetRefused,
         Self::Voided,
-        Self::VoidComes,
+        Self::VoidedArrives,
         Self::Erased,
     ];
 
-    /// The words for it, in a table.
+    /// The sight's description in a table.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ReceivedAgain => "a message is received again",
             Self::RepeatedLater => "an event is repeated after more than five minutes",
-            Self::Contradicted => "an event contradicts the record",
+            Self::Contradicted => "an event contradicts a recorded one",
             Self::Held => "an event is held",
             Self::GapStays => "a gap is never filled",
             Self::TooManyHeld => "too many events are held",
-            Self::Poison => "a message is no event, or in the wrong group",
-            Self::Breaking => "a message breaks the recorder each time",
-            Self::Conflict => "a put finds its place taken",
-            Self::LateAppend => "a recorder stands still for an hour, then puts",
+            Self::Poison => "a message is not an event, or is in the wrong group",
+            Self::Breaking => "a message makes the recorder panic each time",
+            Self::Conflict => "the sequence of a put is already taken",
+            Self::LateAppend => "a recorder is frozen for an hour, then puts a commit",
             Self::Redriven => "a dead letter is redriven",
-            Self::RedrivenLate => "dead letters are redriven when all else is over",
-            Self::SpoiltSnapshot => "a snapshot is gone, of another fold, or broken",
+            Self::RedrivenLate => "dead letters are redriven after all other work is done",
+            Self::SpoiltSnapshot => "a snapshot is deleted, of another fold, or corrupt",
             Self::ClockWentBack => "a clock goes back",
             Self::LostDoorbell => "a record of the change feed is lost",
-            Self::LostAndSlow => "it is lost, and its recorder's clock half an hour slow",
+            Self::LostAndSlow => "a change-feed record is lost and its recorder's clock half an hour slow",
             Self::TrimmedDoorbell => "a record of the change feed is trimmed unread",
-            Self::Outage => "nobody performs effects for thirty hours",
-            Self::Doubt => "an e-mail is in doubt",
-            Self::NotNow => "SES throttles or pauses",
+            Self::Outage => "no effects are performed for thirty hours",
+            Self::Doubt => "an e-mail is settled as unknown",
+            Self::SesThrottles => "SES throttles or pauses",
             Self::Refused => "SES refuses an address",
-            Self::LastTry => "a mail is tried for the last time, in vain",
-            Self::FenceHolds => "a fact is recorded between the look and the ending of a mail",
-            Self::LateReactor => "a reactor stands still for an hour, then goes on",
-            Self::ClaimHeld => "another worker has claimed the e-mail",
+            Self::LastTry => "the last attempt to send a mail fails",
+            Self::FenceHolds => "a fact is recorded between the look and the settling of a mail",
+            Self::LateReactor => "a reactor is frozen for an hour, then continues",
+            Self::ClaimTaken => "another worker has claimed the e-mail",
             Self::HeadMoved => "a fact is recorded between look and claim",
-            Self::SalesAway => "the sales team's queue takes nothing for hours",
-            Self::ToldAgain => "the sales team is told again under the same id",
-            Self::EarlyReceipt => "SES tells of a mail before its worker settles it",
-            Self::Forged => "what SES tells is forged",
-            Self::Undone => "a late event frees held ones that undo it",
+            Self::SalesDown => "the sales team's queue is unavailable for hours",
+            Self::SalesRepeated => "a sales message is sent again under the same id",
+            Self::EarlyReceipt => "SES reports on a mail before its worker settles it",
+            Self::Forged => "an SES event is forged",
+            Self::Undone => "a late event releases held ones that undo it",
             Self::HandedOver => "the former system hands a buyer over",
-            Self::HandedOverUnheard => "it hands one over of whom it never heard",
-            Self::HandoverRefused => "it hands nobody over while it has something to announce",
-            Self::LowStands => "its low lead stands at the handover",
-            Self::HighStands => "a high lead of it stands at the handover",
-            Self::ClosedAtHandover => "a lead of it is closed at the handover",
+            Self::HandedOverUnknown => "the former system hands over a buyer that it does not know",
+            Self::HandoverRefused => "the former system refuses a handover while announcements are pending",
+            Self::LowLeadKept => "a low lead of the former system stays open at the handover",
+            Self::HighLeadKept => "a high lead of the former system stays open at the handover",
+            Self::ClosedAtHandover => "a lead of the former system is closed at the handover",
             Self::OpenedAtHandover => "a lead is opened at the handover",
-            Self::AdoptedClosed => "a lead of it that stood is closed later",
-            Self::AnswerBehind => "it knows less of an offer than we do",
-            Self::AnswerAhead => "it knows more of an offer than we do",
-            Self::AskedLater => "it is asked about a buyer first seen without it",
-            Self::LookedAgain => "a look finds a buyer handed over who is in shadow",
-            Self::LeftInShadow => "in the end one is handed over there and in shadow here",
+            Self::AdoptedClosed => "a lead of the former system that stayed open is closed later",
+            Self::AnswerBehind => "the former system knows an older version of an offer",
+            Self::AnswerAhead => "the former system knows a newer version of an offer",
+            Self::AskedLater => "the former system is asked about a buyer first recorded without it",
+            Self::LookedAgain => "a look-up finds that a shadow buyer was handed over",
+            Self::LeftInShadow => "at the end a handed-over buyer is still in shadow",
             Self::LiveByName => "a buyer goes live by name",
-            Self::FlippedBack => "the setting goes back to shadow",
-            Self::SomeInShadow => "in the end some are live and others in shadow",
+            Self::FlippedBack => "the stack is set back to shadow",
+            Self::SomeInShadow => "at the end some buyers are live and others in shadow",
             Self::Reset => "a buyer in shadow is reset",
             Self::ResetRefused => "a reset is refused",
-            Self::Voided => "a gap is declared void",
-            Self::VoidComes => "what was declared void comes after all",
+            Self::Voided => "a gap is voided",
+            Self::VoidedArrives => "an event of a voided version arrives",
             Self::Erased => "a buyer is erased",
         }
     }
 }
 
-/// What one run met.
+/// The sights that one run met.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sights(u64);
 
@@ -235,7 +235,7 @@ impl Sights {
         self.0 |= 1 << sight as u64;
     }
 
-    /// Whether this was met.
+    /// Whether the run met this sight.
     #[must_use]
     pub const fn has(self, sight: Sight) -> bool {
         (self.0 >> sight as u64) & 1 == 1

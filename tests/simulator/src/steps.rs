@@ -1,4 +1,5 @@
-//! What a step may be: somebody goes on, somebody begins, something is posted, time passes, something goes wrong.
+//! The steps of a run: a worker continues, an invocation begins, a message is posted, time passes, or something goes
+//! wrong.
 
 use crate::sight::Sight;
 use crate::strategy::Strategy;
@@ -6,7 +7,7 @@ use crate::worker::{Kind, Warm};
 use crate::world::{HOUR, MINUTE, World};
 
 impl World {
-    /// One step of somebody, or a beginning, or time. `false` if there was nothing to do.
+    /// Makes one random step. Returns `false` if nothing was to be done.
     pub(crate) fn tick(&mut self) -> bool {
         let now = self.pass_time();
         let is_random = self.platform.borrow().is_noisy;
@@ -33,6 +34,7 @@ impl World {
         self.step(now)
     }
 
+    /// Advances the clock by one step, and lets late requests take effect that are due.
     fn pass_time(&mut self) -> i64 {
         let mut platform = self.platform.borrow_mut();
         platform.now += 1 + self.chance.up_to(self.longest_step);
@@ -45,9 +47,9 @@ impl World {
         now
     }
 
-    /// Time in which nothing happens: whoever was at an e-mail stood still as well.
+    /// Lets time pass without any step. Workers that were sending e-mails stand still as well, so these are in doubt.
     pub(crate) fn pass(&mut self, milliseconds: i64) {
-        // Whoever appends has been ended by Lambda after so long; see `freeze`.
+        // Lambda has ended an appending invocation after that time; see `freeze`.
         while milliseconds > 2 * HOUR
             && let Some(at) = self.invocations.iter().position(|invocation| invocation.kind.appends())
         {
@@ -55,10 +57,10 @@ impl World {
         }
         let mut platform = self.platform.borrow_mut();
         platform.now += milliseconds;
-        platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful()).sum::<usize>();
+        platform.doubts += self.invocations.iter().map(|one| one.machine.doubtful_calls()).sum::<usize>();
     }
 
-    /// Somebody looks at the dead letters days later and gives all of them another try, in any order.
+    /// An operator redrives all dead letters days later, in any order.
     pub(crate) fn redrive_late(&mut self) {
         let time = self.chance.up_to(72 * HOUR);
         self.pass(time);
@@ -70,7 +72,7 @@ impl World {
         }
     }
 
-    /// Whether no worker is at anything, and no event or doorbell waits for one.
+    /// Whether no invocation is running, and no message or doorbell waits for one.
     fn is_at_rest(&self) -> bool {
         let platform = self.platform.borrow();
         let now = platform.now;
@@ -78,9 +80,10 @@ impl World {
         !is_busy && !platform.queue.has_ready(now) && !platform.feed.has_ready(now)
     }
 
+    /// Something goes wrong that is not a fault of a call. Returns `false` if nothing did.
     fn misfortune(&mut self) -> bool {
         if self.is_about_mail && self.chance.per_mille(900) {
-            // Time passes while mails wait for their next attempt, not while a worker is at one.
+            // Time passes while mails wait for their next attempt, not during an attempt.
             let is_at_rest = self.is_at_rest();
             let time = self.chance.up_to(2 * MINUTE);
             if is_at_rest {
@@ -125,7 +128,7 @@ impl World {
         true
     }
 
-    /// The former system hears of something or announces something.
+    /// The former system receives an event or announces something.
     fn former_acts(&mut self, now: i64) -> bool {
         let platform = &mut *self.platform.borrow_mut();
         let Some(former) = &mut platform.former else { return false };
@@ -135,7 +138,7 @@ impl World {
         is_done
     }
 
-    /// The stack is set as it is to be once so few posts are left.
+    /// Applies the settings of the stack that are due at this number of remaining posts.
     fn set(&mut self) {
         while let Some((_, setting)) = self.settings.pop_front_if(|(left, _)| self.outbox.len() <= *left) {
             self.platform.borrow_mut().set(setting);
@@ -144,17 +147,18 @@ impl World {
 
     fn post(&mut self, now: i64) -> bool {
         self.set();
-        if self.held_back > 0 && !self.is_held_for_good && self.platform.borrow().operations.is_empty() {
-            self.held_back = 0;
+        if self.withheld > 0 && !self.is_withheld_permanently && self.platform.borrow().operations.is_empty()
+        {
+            self.withheld = 0;
         }
-        if self.outbox.len() <= self.held_back {
+        if self.outbox.len() <= self.withheld {
             return false;
         }
-        // Events that come while mails wait for their next attempt, now and then in the middle of one.
+        // Events should arrive while mails wait for their next attempt, and sometimes during an attempt.
         let is_slow = self.is_about_mail && self.platform.borrow().is_noisy;
-        let is_heard = self.platform.borrow().feed.is_empty();
+        let is_feed_empty = self.platform.borrow().feed.is_empty();
         let is_frozen = self.invocations.iter().any(|invocation| invocation.wakes_at > now);
-        let times = match (self.is_at_rest() && is_heard, is_frozen) {
+        let times = match (self.is_at_rest() && is_feed_empty, is_frozen) {
             (true, true) => 400,
             (true, false) => 80,
             (false, _) => 20,
@@ -169,7 +173,7 @@ impl World {
             platform.queue.send(now, &post.group, &post.id, &post.body, at);
             let platform = &mut *platform;
             if let (Some(former), Some(event)) = (&mut platform.former, &post.event) {
-                former.will_hear(now, event, &mut platform.chance);
+                former.schedule(now, event, &mut platform.chance);
             }
             if platform.queue.has_repeats {
                 platform.sights.add(Sight::RepeatedLater);
@@ -188,10 +192,10 @@ impl World {
             Kind::Operator if platform.is_noisy => {
                 !platform.operations.is_empty() && self.chance.per_mille(15)
             }
-            // Somebody looks when all has come to rest.
+            // An operator acts when everything has come to rest.
             Kind::Operator => {
                 let is_quiet = self.invocations.is_empty()
-                    && self.outbox.len() <= self.held_back
+                    && self.outbox.len() <= self.withheld
                     && !platform.queue.has_ready(now)
                     && !platform.feed.has_ready(now);
                 !platform.operations.is_empty() && is_quiet
@@ -205,7 +209,8 @@ impl World {
         let free = self.slots.iter().position(|slot| slot.kind == kind && !slot.is_busy);
         let (true, Some(at)) = (has_work, free) else { return false };
         let Some(slot) = self.slots.get_mut(at) else { return false };
-        // Environments of an older setting are replaced; of the trusted feed every record counts, and nothing is remembered.
+        // Environments of an older setting are replaced. With a trusted feed every record counts, so nothing is
+        // remembered.
         if slot.epoch != platform.epoch || kind == Kind::Reactor && platform.is(Strategy::TrustFeed) {
             slot.warm = None;
         }

@@ -1,32 +1,34 @@
-//! Known ways to do the same work, in the same simulator, on the same seeds.
+//! Known other ways to do the same work, for comparison in the same simulator on the same seeds.
 
 use leads_store::{Claim, Claimed, LedgerEntry, Settled, Status, Verdict};
 
 use crate::platform::{Leads, claimed};
 
-/// A known way to do things otherwise.
+/// A known other way to do the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// Looks whether the mail was sent, sends it, writes that down.
+    /// Check whether the mail was sent, send it, record that.
     CheckThenSend,
-    /// An idempotency record: in progress until it expires, completed when done, deleted when failed; nobody's name on it.
+    /// An idempotency record: in progress until it expires, completed on success, deleted on failure. It does not name
+    /// its owner.
     IdempotencyRecord,
-    /// Our ledger, but a claim that has run out is taken over.
+    /// Our ledger, but an expired claim is taken over.
     Takeover,
-    /// Our recorder, but each message of a batch on its own, all at once, and reported on its own.
+    /// Our recorder, but the messages of a batch are handled concurrently and reported individually.
     PartialBatch,
-    /// Our recorder, but a batch with a bad message comes back whole, until SQS sets aside what was received too often.
+    /// Our recorder, but a batch with a bad message is returned as a whole, until SQS dead-letters messages that were
+    /// received too often.
     WholeBatch,
-    /// Our recorder, but a bad message is reported as failed, with all of its group behind it, and so left to SQS.
+    /// Our recorder, but a bad message is reported as failed with the rest of its group, until SQS dead-letters it.
     StopAtFirst,
-    /// An early event goes back to the end of the queue, until its predecessor is there.
+    /// An early event is sent to the end of the queue again until its predecessor has arrived.
     Requeue,
-    /// Our effects, but of each record of the change feed as it comes: no cursor, no sweeper.
+    /// Our effects, but performed from each record of the change feed as it comes, without cursor and sweeper.
     TrustFeed,
 }
 
 impl Strategy {
-    /// All of them.
+    /// Every strategy.
     pub const ALL: [Self; 8] = [
         Self::CheckThenSend,
         Self::IdempotencyRecord,
@@ -38,7 +40,7 @@ impl Strategy {
         Self::TrustFeed,
     ];
 
-    /// How it is called.
+    /// The name of the strategy, and a characteristic after a colon.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -53,7 +55,7 @@ impl Strategy {
         }
     }
 
-    /// Whether an attempt without an answer counts as failed, and is made again.
+    /// Whether an attempt without an answer counts as failed and is repeated.
     pub(crate) const fn repeats_doubts(self) -> bool {
         matches!(self, Self::CheckThenSend | Self::IdempotencyRecord)
     }
@@ -63,13 +65,13 @@ impl Strategy {
         matches!(self, Self::WholeBatch | Self::StopAtFirst)
     }
 
-    /// Claims as it does; `None` where it does as we do.
+    /// Claims a mail in the way of this strategy; `None` if it claims as ours does.
     pub(crate) fn claim(self, leads: &mut Leads, claim: &Claim) -> Option<Claimed> {
         let known = leads.entry(claim.buyer.as_str(), &claim.key);
         let has_run_out = |entry: &LedgerEntry| {
             entry.status == Status::Sending && entry.due.is_some_and(|due| due < claim.now)
         };
-        // What failed is nobody's: it is tried again by whoever comes.
+        // A failed attempt has no owner: any worker may try again.
         let is_due = |entry: &LedgerEntry| entry.status == Status::Retry;
         let is_free = match self {
             Self::CheckThenSend => known.is_none_or(is_due),
@@ -83,7 +85,7 @@ impl Strategy {
             | Self::TrustFeed => return None,
         };
         if let Some(known) = known.filter(|_| !is_free) {
-            return Some(Claimed::Held(Box::new(known.clone())));
+            return Some(Claimed::Taken(Box::new(known.clone())));
         }
         if self != Self::CheckThenSend {
             leads.replace(claim.buyer.as_str(), &claim.key, Some(claimed(claim, None)));
@@ -91,7 +93,7 @@ impl Strategy {
         Some(Claimed::Ours)
     }
 
-    /// Settles as it does; `None` where it does as we do.
+    /// Settles a mail in the way of this strategy; `None` if it settles as ours does.
     pub(crate) fn settle(
         self,
         leads: &mut Leads,

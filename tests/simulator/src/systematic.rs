@@ -1,4 +1,4 @@
-//! Every call of a scenario struck by every fault, one at a time or two.
+//! Injects every fault at every call of a scenario, one at a time or in pairs.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,45 +9,46 @@ use crate::compare::thousands;
 use crate::scenarios::plan;
 use crate::{Fault, Faults, Plan, Report, Site, many};
 
-/// What was struck, and how it ended.
+/// The faults that were played, and how the runs ended.
 #[derive(Debug, Default)]
 pub struct Coverage {
-    /// How many runs with each fault at each kind of call; of a pair, the last one counts.
+    /// The number of runs with each fault at each kind of call; in a pair, the last fault counts.
     pub runs: BTreeMap<(Site, Fault), u64>,
-    /// So many ended as they must.
+    /// The number of runs without a violation.
     pub passed: u64,
-    /// So many did not.
+    /// The number of runs with violations.
     pub failed: u64,
-    /// The first of these.
+    /// The first failed runs, with their faults.
     pub first: Vec<(Vec<(usize, Fault)>, Report)>,
 }
 
-/// Plays a scenario with every fault at every call; with `pairs`, with every two of them.
+/// Plays a scenario with every fault at every call, and if `pairs` is true also with every pair of faults.
 #[must_use]
 pub fn systematic(scenario: &str, pairs: bool) -> Coverage {
-    let like = plan(scenario);
+    let template = plan(scenario);
     let mut coverage = Coverage::default();
-    let singles = coverage.strike(&like, &[Vec::new()]);
+    let singles = coverage.play_further(&template, &[Vec::new()]);
     if pairs {
-        coverage.strike(&like, &singles);
+        coverage.play_further(&template, &singles);
     }
     coverage
 }
 
-/// How many runs all pairs of a scenario take, its singles among them. Plays the singles only.
+/// The number of runs that all pairs of a scenario take, including the single faults. Plays only the single faults.
 #[must_use]
 pub fn runs_of_pairs(scenario: &str) -> u64 {
-    let like = plan(scenario);
-    let singles = further(&[], &with_faults(&like, &[]).run().sites);
-    let pairs = singles.iter().map(|single| further(single, &with_faults(&like, single).run().sites).len());
+    let template = plan(scenario);
+    let singles = further(&[], &with_faults(&template, &[]).run().sites);
+    let pairs =
+        singles.iter().map(|single| further(single, &with_faults(&template, single).run().sites).len());
     (singles.len() + pairs.sum::<usize>()) as u64
 }
 
-fn with_faults(like: &Plan, faults: &[(usize, Fault)]) -> Plan {
-    Plan { faults: Faults::At(faults.to_vec()), ..like.clone() }
+fn with_faults(template: &Plan, faults: &[(usize, Fault)]) -> Plan {
+    Plan { faults: Faults::At(faults.to_vec()), ..template.clone() }
 }
 
-/// These faults and one more, at each later call that was made in spite of them, in each way that differs there.
+/// These faults with one more: at each later call that was made despite them, each fault that differs there.
 fn further(base: &[(usize, Fault)], sites: &[Site]) -> Vec<Vec<(usize, Fault)>> {
     let after = base.last().map_or(0, |(call, _)| call + 1);
     let calls = sites.iter().enumerate().skip(after);
@@ -60,11 +61,11 @@ fn further(base: &[(usize, Fault)], sites: &[Site]) -> Vec<Vec<(usize, Fault)>> 
 }
 
 impl Coverage {
-    /// Plays each of these with every further fault after their last; tells what was played.
-    fn strike(&mut self, like: &Plan, bases: &[Vec<(usize, Fault)>]) -> Vec<Vec<(usize, Fault)>> {
-        let mut struck = Vec::new();
+    /// Plays each of these bases with every further fault after its last one. Returns the faults that were played.
+    fn play_further(&mut self, template: &Plan, bases: &[Vec<(usize, Fault)>]) -> Vec<Vec<(usize, Fault)>> {
+        let mut played = Vec::new();
         for base in bases {
-            let report = with_faults(like, base).run();
+            let report = with_faults(template, base).run();
             if !report.violations.is_empty() && base.is_empty() {
                 self.failed += 1;
                 self.first.push((base.clone(), report));
@@ -76,22 +77,22 @@ impl Coverage {
                 {
                     *self.runs.entry((*site, *fault)).or_default() += 1;
                 }
-                struck.push(faults);
+                played.push(faults);
             }
         }
-        let of = |number: u64| usize::try_from(number).ok().and_then(|number| struck.get(number));
-        let summary = many(0, struck.len() as u64, false, |number| {
-            of(number).map_or_else(Plan::default, |faults| with_faults(like, faults))
+        let of = |number: u64| usize::try_from(number).ok().and_then(|number| played.get(number));
+        let summary = many(0, played.len() as u64, false, |number| {
+            of(number).map_or_else(Plan::default, |faults| with_faults(template, faults))
         });
         self.passed += summary.passed;
         self.failed += summary.failed;
         let failing =
             summary.first.into_iter().filter_map(|(number, report)| Some((of(number)?.clone(), report)));
         self.first.extend(failing);
-        struck
+        played
     }
 
-    /// Adds what another scenario covered.
+    /// Adds the coverage of another scenario.
     pub fn add(&mut self, other: Self) {
         for (place, runs) in other.runs {
             *self.runs.entry(place).or_default() += runs;
@@ -101,7 +102,7 @@ impl Coverage {
         self.first.extend(other.first);
     }
 
-    /// The counts, to be kept.
+    /// The counts as JSON.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut runs = Map::new();
@@ -111,7 +112,7 @@ impl Coverage {
         json!({ "passed": self.passed, "failed": self.failed, "runs": runs })
     }
 
-    /// Counts that were kept; `None`, if they are not of this simulator.
+    /// Reads the output of [`Coverage::to_json`]; `None` if it names calls or faults that this simulator does not have.
     #[must_use]
     pub fn of_json(json: &Value) -> Option<Self> {
         let place = |name: &str| {
@@ -130,7 +131,7 @@ impl Coverage {
 }
 
 impl fmt::Display for Coverage {
-    /// A table in Markdown: kinds of calls against faults, in runs. A fault that is the same as another one there has none.
+    /// Writes a Markdown table of the runs by kind of call and fault. A fault that does not differ there has a dash.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = Fault::ALL.map(Fault::name);
         writeln!(f, "|call|{}|", names.join("|"))?;
@@ -151,7 +152,7 @@ mod tests {
     use super::{Coverage, systematic};
 
     #[test]
-    fn counts_are_kept_and_read_back() {
+    fn counts_are_read_back_as_written() {
         let mut coverage = systematic("m0", false);
         coverage.first.clear();
         let read = Coverage::of_json(&coverage.to_json()).expect("ours");

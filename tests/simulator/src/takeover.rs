@@ -1,4 +1,5 @@
-//! A former system beside ours: how the stack is set from when on, what is older than our queue, and what people decide.
+//! The take-over from a former system: the settings of the stack over time, events older than our queue, and the
+//! decisions of operators.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -13,10 +14,10 @@ use crate::rules::{counting, facts_of};
 use crate::sight::Sight;
 use crate::world::{HOUR, MINUTE};
 
-/// What the parameters `Effects`, `LivePercent` and `LegacyUrl` of a stack say.
+/// The parameters `Effects`, `LivePercent` and `LegacyUrl` of a stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
-    /// So many of a hundred buyers go live; none in shadow.
+    /// The percentage of buyers that go live; 0 in shadow.
     pub(crate) percent: u8,
     /// Whether the former system is configured.
     pub(crate) has_former: bool,
@@ -28,33 +29,33 @@ impl Setting {
     }
 }
 
-/// Settings, each from when on: once so few posts are left.
+/// The settings of a run. Each applies once no more than this number of posts is left.
 pub(crate) type Settings = VecDeque<(usize, Setting)>;
 
-/// A former system, and what people decide, where that is not left to chance.
+/// A given former system, and given decisions of operators.
 #[derive(Debug, Clone, Default)]
 pub struct Takeover {
-    /// What the former system heard of before we were there.
+    /// The events that the former system received before Leadstream existed.
     pub(crate) known: Vec<Sent>,
-    /// Whether there is one, even if it heard of nothing.
+    /// Whether a former system exists, even if it received no events.
     pub(crate) has_former: bool,
-    /// Whether all begins in shadow.
+    /// Whether the stack begins in shadow.
     pub(crate) is_shadow: bool,
-    /// What is decided once all has come to rest.
+    /// The operations to perform once everything has come to rest.
     pub(crate) operations: Vec<Operation>,
-    /// So many of the posts come after that.
+    /// The number of posts that come after the operations.
     pub(crate) later: usize,
 }
 
 impl Takeover {
-    /// Before anything happens.
+    /// Sets up the platform before the run.
     pub(crate) fn begin(self, platform: &mut Platform) {
         if self.has_former || !self.known.is_empty() {
             let mut former = Former::default();
             for event in &self.known {
-                former.will_hear(0, event, &mut platform.chance);
+                former.schedule(0, event, &mut platform.chance);
             }
-            let announced = former.did_all();
+            let announced = former.finish_all();
             platform.announce_theirs(announced);
             platform.former = Some(former);
             platform.known = self.known;
@@ -70,7 +71,7 @@ impl Takeover {
 }
 
 impl Platform {
-    /// The stack is set otherwise: whoever begins from here on knows it, whoever is at work does not.
+    /// Changes the settings of the stack. They apply to new execution environments, not to running invocations.
     pub(crate) fn set(&mut self, setting: Setting) {
         if setting.percent < self.setting.percent {
             self.sights.add(Sight::FlippedBack);
@@ -81,23 +82,27 @@ impl Platform {
         self.may_hand_over |= setting.percent > 0;
     }
 
-    /// Whether the buyer is live: by the newest commit.
+    /// Whether the buyer is live by its newest commit.
     pub(crate) fn is_live(&self, buyer: &str) -> bool {
         let stream = self.streams.buyers.get(buyer);
         stream.and_then(|stream| stream.values().next_back()).is_some_and(|commit| !commit.shadow)
     }
 
-    /// A buyer all of whose messages came again is not left in shadow if it was handed over before this step.
+    /// Checks that a buyer does not stay in shadow if it was handed over before this step and all its messages were
+    /// received again.
     pub(crate) fn must_be_live(&mut self, buyer: &str, step: u64) {
         let is_over = self.handed_over_at.get(buyer).is_some_and(|at| *at < step);
         if is_over && self.panics == 0 && self.streams.has(buyer, 1) && !self.is_live(buyer) {
-            self.wrongs.push(format!("{buyer}: handed over, and left in shadow by who took a message again"));
+            self.violations.push(format!(
+                "{buyer}: handed over, but still in shadow after a repeated message was handled"
+            ));
         }
     }
 
-    /// When all is over: whoever is handed over there and in shadow here goes live, as `leads parity` and `leads go-live` would have
-    /// it; perhaps everybody else does who was asked about.
-    pub(crate) fn last_operations(&mut self) -> Vec<Operation> {
+    /// The operations at the end of a run. A buyer that the former system has handed over but that is still in shadow
+    /// goes live, as an operator would do by `leads parity` and `leads go-live`. In some runs all other buyers with a
+    /// recorded answer go live too.
+    pub(crate) fn final_operations(&mut self) -> Vec<Operation> {
         let Some(former) = &self.former else { return Vec::new() };
         let is_asked = |buyer: &str| {
             let stream = self.streams.buyers.get(buyer).into_iter().flatten();
@@ -106,11 +111,11 @@ impl Platform {
         };
         let buyers: BTreeSet<String> =
             self.streams.buyers.keys().cloned().chain(former.buyers().map(str::to_owned)).collect();
-        let (mut goes_live, mut wrongs, mut is_left) = (Vec::new(), Vec::new(), false);
+        let (mut goes_live, mut violations, mut is_left) = (Vec::new(), Vec::new(), false);
         for buyer in buyers.iter().filter(|buyer| !self.is_live(buyer)) {
             let is_handed_over = former.has_handed_over(buyer);
             if is_handed_over && !self.may_hand_over {
-                wrongs.push(format!("{buyer}: handed over, and everything is in shadow"));
+                violations.push(format!("{buyer}: handed over although no buyer was to go live"));
             }
             is_left |= is_handed_over;
             if is_handed_over || self.all_go_live && is_asked(buyer) {
@@ -120,12 +125,12 @@ impl Platform {
         if is_left {
             self.sights.add(Sight::LeftInShadow);
         }
-        self.wrongs.extend(wrongs);
+        self.violations.extend(violations);
         goes_live
     }
 }
 
-/// By chance there is a system before this one, effects are left to it for a while, and people decide about buyers.
+/// Chooses at random whether a former system exists, how long effects are left to it, and what operators decide.
 pub(crate) fn take_over(
     platform: &mut Platform,
     posts: &[Post],
@@ -139,8 +144,8 @@ pub(crate) fn take_over(
         platform.may_hand_over = first.percent > 0;
     }
     if has_former {
-        let mut former = drawn(chance);
-        tell_of_old_events(&mut former, platform, posts, outbox, chance);
+        let mut former = random_former(chance);
+        deliver_old_events(&mut former, platform, posts, outbox, chance);
         platform.all_go_live = chance.per_mille(500);
         platform.former = Some(former);
     }
@@ -158,7 +163,7 @@ pub(crate) fn take_over(
             }
         }
     }
-    // Some runs are in shadow from the beginning to the end.
+    // Some runs stay in shadow from the beginning to the end.
     let by_name = |operation: &Operation| matches!(operation, Operation::GoLive(_));
     if settings.iter().all(|(_, setting)| setting.percent == 0) && !platform.may_hand_over {
         platform.operations.retain(|operation| !by_name(operation) || chance.per_mille(500));
@@ -167,8 +172,8 @@ pub(crate) fn take_over(
     settings
 }
 
-/// Mostly in shadow first; then live, all or some; and perhaps back, and live again. Now and then the former system is configured
-/// only after a while.
+/// Random settings: mostly shadow first, then live for all or some buyers, and perhaps back and live again. In some
+/// runs the former system is configured only after a while.
 fn settings(has_former: bool, posts: usize, chance: &mut Chance) -> Settings {
     let begins_in_shadow = chance.per_mille(if has_former { 750 } else { 200 });
     let is_blind = has_former && begins_in_shadow && chance.per_mille(200);
@@ -190,17 +195,18 @@ fn settings(has_former: bool, posts: usize, chance: &mut Chance) -> Settings {
     settings
 }
 
-fn drawn(chance: &mut Chance) -> Former {
+fn random_former(chance: &mut Chance) -> Former {
     let mut former = Former::default();
-    former.hears_within = chance.pick(&[0, 200, 2_000, MINUTE, HOUR]);
+    former.receives_within = chance.pick(&[0, 200, 2_000, MINUTE, HOUR]);
     former.announces_within = chance.pick(&[0, 200, 2_000, MINUTE, 10 * MINUTE]);
     former.leaves_out_acceptances = chance.per_mille(150);
     former.leaves_out_contact = chance.per_mille(100).then(|| "o0".to_owned());
     former
 }
 
-/// It has heard of some events before we were there, and done all that they call for. The sender has told us of them as well, or not.
-fn tell_of_old_events(
+/// The former system receives some events before the run and performs everything that they call for. These events are
+/// posted to Leadstream as well, or not.
+fn deliver_old_events(
     former: &mut Former,
     platform: &mut Platform,
     posts: &[Post],
@@ -217,18 +223,18 @@ fn tell_of_old_events(
         for event in
             posts.iter().filter_map(|post| post.event.as_ref()).filter(|event| is_known(event)).chain(unsent)
         {
-            former.will_hear(-HOUR - former.hears_within, event, &mut no_delay);
+            former.schedule(-HOUR - former.receives_within, event, &mut no_delay);
         }
         if chance.per_mille(500) {
             outbox.retain(|at| posts.get(*at).is_none_or(|post| !is_old(post)));
         }
     }
-    let announced = former.did_all();
+    let announced = former.finish_all();
     platform.announce_theirs(announced);
-    // What never comes to us it may hear of all the same.
+    // It may also receive the events that are never posted to Leadstream.
     if chance.per_mille(500) {
         for event in &platform.unsent {
-            former.will_hear(0, event, chance);
+            former.schedule(0, event, chance);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the product would do without safeguards that lie inside it: made by changing what passes to and fro.
+//! Switches off safeguards inside of the product, by changing the data that its adapters pass.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +24,7 @@ fn facts_before(platform: &Platform, buyer: &str, sequence: u64) -> Vec<Fact> {
         .collect()
 }
 
-/// Without effects per chain: each event of a chain has effects of its own, also those that its successor undoes.
+/// Switches off effects per chain: each event of a chain has its own effects, even those that its successor undoes.
 pub(crate) fn with_effects_per_step(platform: &Platform, commit: &StoredCommit) -> StoredCommit {
     let mut facts = facts_before(platform, &commit.buyer, commit.sequence);
     let mut buyer = Buyer::default();
@@ -37,7 +37,7 @@ pub(crate) fn with_effects_per_step(platform: &Platform, commit: &StoredCommit) 
         facts.push(fact);
         let whole = buyer.after(&facts).0;
         let applied = |buyer: &Buyer| buyer.offers.get(&arrived.offer).map_or(0, |offer| offer.version);
-        // One version after the other, as if its events had arrived in order.
+        // The versions are applied one after the other, as if their events had arrived in order.
         for version in applied(&buyer) + 1..=applied(&whole) {
             let so_far: Vec<Fact> = facts
                 .iter()
@@ -64,8 +64,8 @@ fn stored(due: &Due, cause: &str) -> String {
     }
 }
 
-/// Without claims from the head: address and sequence number of an invitation are those of its effect, of the sweeper's
-/// those of the entry. The mail goes to that address.
+/// Switches off claims from the head: the address and sequence number of an invitation are those of its effect, or of
+/// the ledger entry for a claim of the sweeper. The mail goes to that address.
 pub(crate) fn claim_from_effect(machine: &Machine, claim: &Claim) -> Claim {
     let buyer = claim.buyer.as_str();
     if claim.key != "quote-email" || !matches!(claim.taking, Taking::Attempt(_)) {
@@ -99,7 +99,7 @@ pub(crate) fn claim_from_effect(machine: &Machine, claim: &Claim) -> Claim {
     changed
 }
 
-/// Without "closings are always announced": the closing of a lead is dropped with its opening.
+/// Switches off unconditional closings: the closing of a lead is dropped with its opening.
 pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
     let through = platform.leads.cursor(buyer).through.get();
     let lead = |line: &str, kind: &str| {
@@ -120,7 +120,7 @@ pub(crate) fn drop_closings(platform: &Platform, buyer: &str, page: &mut Page) {
     }
 }
 
-/// Without the difference: what `handed-over` calls for is left out.
+/// Switches off the difference: the effects of `handed-over` are left out.
 pub(crate) fn without_difference(commit: &StoredCommit) -> StoredCommit {
     let is_handover =
         facts_of(commit).is_some_and(|facts| facts.iter().any(|fact| fact.kind == "handed-over"));
@@ -128,7 +128,7 @@ pub(crate) fn without_difference(commit: &StoredCommit) -> StoredCommit {
     StoredCommit { effects, ..commit.clone() }
 }
 
-/// Without merging: an answer takes the place of all that was recorded before it.
+/// Switches off merging: an answer replaces everything that was recorded before it.
 pub(crate) fn forget_before_answers(page: &mut Page) {
     let answers = |commit: &StoredCommit| {
         facts_of(commit).is_some_and(|facts| facts.iter().any(|fact| fact.answer.is_some()))
@@ -139,7 +139,7 @@ pub(crate) fn forget_before_answers(page: &mut Page) {
     }
 }
 
-/// The answer to a handover as it is understood: without the names of the former system, its leads have ours.
+/// The answer to a handover. Without the safeguard of former names, its leads get names of our form.
 pub(crate) fn as_understood(mut known: Known, off: Option<Safeguard>) -> Known {
     if off != Some(Safeguard::FormerNames) {
         return known;
@@ -152,8 +152,8 @@ pub(crate) fn as_understood(mut known: Known, off: Option<Safeguard>) -> Known {
     known
 }
 
-/// Without holding: an early event is acknowledged, and forgotten or sent again.
-pub(crate) fn send_early_away(platform: &mut Platform, batch: &mut Vec<Received>, is_sent_again: bool) {
+/// Switches off holding: an early event is acknowledged, and dropped or sent again.
+pub(crate) fn remove_early(platform: &mut Platform, batch: &mut Vec<Received>, is_sent_again: bool) {
     let mut known: BTreeMap<(String, String), u64> = BTreeMap::new();
     let mut early = Vec::new();
     batch.retain(|message| {

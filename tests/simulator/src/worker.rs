@@ -28,13 +28,13 @@ use crate::strategy::Strategy;
 use crate::takeover::Setting;
 use crate::unguarded;
 
-/// How long an invocation may take, as the template says.
+/// The time-outs of the functions in milliseconds, as in the template.
 const RECORDER_TIME_OUT: i64 = 30_000;
 const REACTOR_TIME_OUT: i64 = 60_000;
 const SWEEPER_TIME_OUT: i64 = 300_000;
 const RECEIPTS_TIME_OUT: i64 = 60_000;
 
-/// The functions.
+/// The workers: the four functions and the operator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Recorder,
@@ -45,13 +45,13 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// Whether it appends to streams.
+    /// Whether the worker appends to streams.
     pub(crate) const fn appends(self) -> bool {
         matches!(self, Self::Recorder | Self::Operator)
     }
 }
 
-/// A warm execution environment: what it remembers lives from one invocation to the next.
+/// A warm execution environment. Its memory survives from one invocation to the next.
 #[derive(Debug, Clone)]
 pub(crate) enum Warm {
     Recorder(Rc<Machine>, Rc<Recorder<Aws, Aws, Aws, Aws>>),
@@ -61,18 +61,18 @@ pub(crate) enum Warm {
     Operator(Rc<Machine>),
 }
 
-/// One invocation.
+/// An invocation in progress.
 pub(crate) struct Invocation {
     pub(crate) kind: Kind,
     pub(crate) machine: Rc<Machine>,
     pub(crate) future: Pin<Box<dyn Future<Output = ()>>>,
-    /// It stands still until then.
+    /// The end of its freeze.
     pub(crate) wakes_at: i64,
-    /// How long it stood still.
+    /// The duration of its freeze.
     pub(crate) slept: i64,
-    /// The place it runs in, until it is frozen there.
+    /// The slot in which it runs; `None` once it was frozen.
     pub(crate) slot: Option<usize>,
-    /// What comes again if it fails.
+    /// The doorbells that are delivered again if it fails.
     pub(crate) doorbells: Vec<Doorbell>,
     pub(crate) has_failed: Rc<RefCell<bool>>,
 }
@@ -83,7 +83,7 @@ impl Invocation {
         self.wakes_at <= now && !self.machine.only_sleeps()
     }
 
-    /// When it goes on, if it stands still or sleeps.
+    /// The time at which it continues, if it is frozen or sleeps.
     pub(crate) fn goes_on_at(&self) -> i64 {
         let sleeps_until = self.machine.wakes_at().filter(|_| self.machine.only_sleeps());
         self.wakes_at.max(sleeps_until.unwrap_or(self.wakes_at))
@@ -130,7 +130,7 @@ impl Warm {
         }
     }
 
-    /// Starts an invocation, if there is something for it to do.
+    /// Starts an invocation, if there is work for it.
     pub(crate) fn invoke(&self, platform: &mut Platform, slot: usize) -> Option<Invocation> {
         let has_failed = Rc::new(RefCell::new(false));
         let now = platform.now;
@@ -141,7 +141,7 @@ impl Warm {
                 platform.chance = chance;
                 let is_sent_again = platform.is(Strategy::Requeue);
                 if is_sent_again || platform.is_off(Safeguard::Holding) {
-                    unguarded::send_early_away(platform, &mut batch, is_sent_again);
+                    unguarded::remove_early(platform, &mut batch, is_sent_again);
                 }
                 if batch.is_empty() {
                     return None;
@@ -171,7 +171,7 @@ impl Warm {
                 if let Some(doorbell) = batch.first().filter(|_| trusts) {
                     machine.trust(&doorbell.buyer, doorbell.sequence);
                 }
-                platform.log(format_args!("{} hears {} doorbells", machine.name, batch.len()));
+                platform.log(format_args!("{} receives {} doorbells", machine.name, batch.len()));
                 let work = react(
                     Rc::clone(machine),
                     Rc::clone(reactor),
@@ -187,7 +187,7 @@ impl Warm {
             }
             Self::Operator(machine) => {
                 let operation = platform.operations.first()?.clone();
-                platform.log(format_args!("{} sets about {operation:?}", machine.name));
+                platform.log(format_args!("{} begins {operation:?}", machine.name));
                 let work = operate(Rc::clone(machine), operation);
                 (machine, Box::pin(work), Vec::new())
             }
@@ -197,8 +197,8 @@ impl Warm {
                 if batch.is_empty() {
                     return None;
                 }
-                platform.log(format_args!("{} hears {} receipts", machine.name, batch.len()));
-                let work = hear(Rc::clone(machine), Rc::clone(listener), batch, now);
+                platform.log(format_args!("{} receives {} receipts", machine.name, batch.len()));
+                let work = take_receipts(Rc::clone(machine), Rc::clone(listener), batch, now);
                 (machine, Box::pin(work), Vec::new())
             }
         };
@@ -249,20 +249,22 @@ async fn record(
     let is_stopped = !machine.platform.borrow().is_off(Safeguard::GroupStop);
     let mut settled = Vec::new();
     let mut stopped = BTreeSet::new();
-    let come_again = come_again(&batch);
+    let groups_received_again = groups_received_again(&batch);
     for message in batch {
         let is_failed = failed.contains(&message_id(message.id));
-        // Without the group stop, only the first of a buyer's messages comes back.
+        // Without the group stop, only the first failed message of a buyer is returned.
         if is_failed && (is_stopped || stopped.insert(message.group.clone())) {
             continue;
         }
         settled.push(message);
     }
-    for message in settled.iter().filter(|message| come_again.contains(&message.group) && is_event(message)) {
+    for message in
+        settled.iter().filter(|message| groups_received_again.contains(&message.group) && is_event(message))
+    {
         machine.platform.borrow_mut().must_be_live(&message.group, step);
     }
     let delete = |platform: &mut Platform| {
-        // The answer of an invocation that ran out of time counts for nothing.
+        // The answer of an invocation that has timed out is ignored.
         if platform.now <= began + RECORDER_TIME_OUT {
             let now = platform.now;
             platform.queue.delete(now, &settled);
@@ -271,8 +273,8 @@ async fn record(
     machine.call(Site::Answer, delete, |_| (), || None).await;
 }
 
-/// Groups of which every message of the batch was received before.
-fn come_again(batch: &[Received]) -> BTreeSet<String> {
+/// The groups whose messages in this batch were all received before.
+fn groups_received_again(batch: &[Received]) -> BTreeSet<String> {
     let is_again = |group: &String| {
         let mut of_group = batch.iter().filter(|message| message.group == *group);
         of_group.all(|message| message.receives > 1)
@@ -280,7 +282,7 @@ fn come_again(batch: &[Received]) -> BTreeSet<String> {
     batch.iter().map(|message| message.group.clone()).filter(is_again).collect()
 }
 
-/// Whether it can be recorded.
+/// Whether a message can be recorded.
 fn is_event(message: &Received) -> bool {
     let of_buyer = format!(r#""buyerId":"{}""#, message.group);
     message.body.contains(&of_buyer) && message.body.contains(".v1") && !message.body.contains(BREAKS)
@@ -296,8 +298,8 @@ async fn react(
     let deadline = Deadline::at(deadline_of(&machine, REACTOR_TIME_OUT));
     let result = reactor.handle(event, deadline).await;
     if let Err(error) = &result {
-        // It goes to Lambda, which logs it.
-        machine.platform.borrow_mut().nothing_personal(&chain(error));
+        // Lambda logs this error.
+        machine.platform.borrow_mut().check_not_personal(&chain(error));
     }
     let is_late = machine.platform.borrow().now > began + REACTOR_TIME_OUT;
     *has_failed.borrow_mut() = result.is_err() || is_late;
@@ -305,13 +307,13 @@ async fn react(
 
 async fn sweep(machine: Rc<Machine>, sweeper: Rc<Sweeper<Aws, Aws, Aws, Aws>>) {
     let result = sweeper.handle(Deadline::at(deadline_of(&machine, SWEEPER_TIME_OUT))).await;
-    // What is left is for the next one; a failed one is not repeated. Its error goes to Lambda, which logs it.
+    // A failed sweep is not repeated; the next one does the remaining work. Lambda logs the error.
     if let Err(error) = result {
-        machine.platform.borrow_mut().nothing_personal(&chain(&error));
+        machine.platform.borrow_mut().check_not_personal(&chain(&error));
     }
 }
 
-async fn hear(
+async fn take_receipts(
     machine: Rc<Machine>,
     listener: Rc<Listener<Aws, Aws>>,
     batch: Vec<(String, String)>,
@@ -338,7 +340,7 @@ async fn hear(
             platform.events.delete(&settled);
         }
     };
-    machine.call(Site::Heard, delete, |_| (), || None).await;
+    machine.call(Site::ReceiptsAnswer, delete, |_| (), || None).await;
 }
 
 /// The invocation's deadline by the machine's own clock, as Lambda's runtime gives it.

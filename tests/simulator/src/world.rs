@@ -23,15 +23,15 @@ use crate::worker::{Invocation, Kind, Warm};
 pub(crate) const MINUTE: i64 = 60_000;
 pub(crate) const HOUR: i64 = 60 * MINUTE;
 
-/// How many sweeps may be needed until all is settled: a day and a half, for what waits longest waits a day.
+/// The limit of sweeps until everything is settled. It covers a day and a half, because the longest wait is a day.
 const ROUNDS: usize = 220;
 
-/// The executor: one thread that decides, step by step, who goes on and what goes wrong.
+/// The executor of a run: it decides step by step which worker continues and what goes wrong.
 pub(crate) struct World {
     pub(crate) platform: Rc<RefCell<Platform>>,
     pub(crate) posts: Vec<Post>,
     pub(crate) outbox: VecDeque<usize>,
-    /// How the stack will be set.
+    /// The coming settings of the stack.
     pub(crate) settings: Settings,
     pub(crate) slots: Vec<Slot>,
     pub(crate) invocations: Vec<Invocation>,
@@ -40,27 +40,28 @@ pub(crate) struct World {
     pub(crate) letterhead: Letterhead,
     pub(crate) waker: Arc<Woken>,
     pub(crate) machines: usize,
-    /// Sweeps that are due.
+    /// The number of sweeps that are due.
     pub(crate) sweeps: usize,
     /// See [`Plan::is_about_mail`].
     pub(crate) is_about_mail: bool,
-    /// How long a step takes at most, in milliseconds.
+    /// The longest duration of a step, in milliseconds.
     pub(crate) longest_step: i64,
-    /// Whether nobody performs effects.
+    /// Whether reactor and sweeper are down.
     pub(crate) is_down: bool,
-    /// How many of the posts are not to be posted yet: until nothing is decided any more, or somebody says so.
-    pub(crate) held_back: usize,
-    pub(crate) is_held_for_good: bool,
+    /// The number of posts that are withheld until all operations are done, or until the caller releases them.
+    pub(crate) withheld: usize,
+    /// Whether only the caller releases them.
+    pub(crate) is_withheld_permanently: bool,
 }
 
-/// Where invocations run.
+/// A place in which one invocation at a time runs.
 pub(crate) struct Slot {
     pub(crate) kind: Kind,
-    /// What is warm there.
+    /// The warm execution environment in it.
     pub(crate) warm: Option<Warm>,
-    /// How often the stack had been set when it became so.
+    /// The number of changes of the stack's settings before it was started.
     pub(crate) epoch: usize,
-    /// Whether one runs now.
+    /// Whether an invocation runs in it now.
     pub(crate) is_busy: bool,
 }
 
@@ -70,7 +71,7 @@ impl World {
         let is_random = plan.faults == Faults::Random;
         let mut platform = Platform::new(Chance::of(!plan.seed), is_random, plan.off, plan.has_trace);
         platform.strategy = plan.strategy;
-        // It has been sweeping all along; or never before.
+        // Either the sweeper ran five minutes ago, or it never ran before.
         let began = timestamp(-5 * MINUTE);
         let is_first = is_random && chance.per_mille(20);
         platform.leads.walked = (!is_first).then_some(Walked::to(began));
@@ -93,7 +94,7 @@ impl World {
         let mut outbox: VecDeque<usize> = (0..posts.len()).collect();
         platform.unsent = unsent;
         plan.takeover.clone().begin(&mut platform);
-        // Other ways, and ours without a safeguard, are looked at in a simpler world.
+        // Other ways, and ours without a safeguard, run without a former system and operators.
         let is_simple = plan.strategy.is_some() || plan.off.is_some_and(|off| !off.is_beside());
         let settings = if is_random && !is_simple {
             take_over(&mut platform, &posts, &mut outbox, &mut chance)
@@ -127,24 +128,24 @@ impl World {
             is_about_mail,
             longest_step: 100,
             is_down: false,
-            held_back: plan.takeover.later,
-            is_held_for_good: false,
+            withheld: plan.takeover.later,
+            is_withheld_permanently: false,
         }
     }
 
-    /// The calls that were made, where faults are planned.
+    /// The calls that were made, if the faults are planned.
     pub(crate) fn sites(&mut self) -> Vec<Site> {
         mem::take(&mut self.faults.sites)
     }
 
-    /// The run: first with everything that can go wrong, then without, until nothing is left to do.
+    /// Makes the run: first with everything that can go wrong, then without faults until no work is left.
     ///
     /// # Errors
-    /// What does not come to an end.
+    /// The work that is never completed.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         if self.faults.at.is_none() {
             let ticks = self.chance.pick(&[150, 400, 700]) * if self.is_about_mail { 2 } else { 1 };
-            // The very first sweep looks back for three days only.
+            // The very first sweep looks back only three days.
             let has_swept = self.platform.borrow().leads.walked.is_some();
             self.is_down = has_swept && self.chance.per_mille(10);
             for tick in 0..ticks {
@@ -167,7 +168,7 @@ impl World {
             self.settle_down()?;
             left = self.unsettled();
             if left.is_none() || !self.platform.borrow().has_sweeper() {
-                if is_last || !self.has_last_operations() {
+                if is_last || !self.has_final_operations() {
                     return Ok(());
                 }
                 is_last = true;
@@ -179,31 +180,31 @@ impl World {
         Err(format!("does not drain: {}", left.unwrap_or_default()))
     }
 
-    /// Whether people have something left to do once all is over; if so, they set about it.
-    fn has_last_operations(&self) -> bool {
+    /// Adds the operations that operators perform at the end of a run. Returns whether there are any.
+    fn has_final_operations(&self) -> bool {
         let mut platform = self.platform.borrow_mut();
-        let last = platform.last_operations();
+        let last = platform.final_operations();
         platform.operations.extend(last);
         !platform.operations.is_empty()
     }
 
-    /// One sweep, and what comes of it.
+    /// Makes one sweep, and everything that follows from it.
     pub(crate) fn sweep(&mut self) -> Result<(), String> {
         self.sweeps = 1;
         self.settle_down()
     }
 
-    /// Goes on until nothing is to be done at all, jumping over the time in which nothing happens.
+    /// Makes steps until no work is left, skipping the time in which nothing happens.
     pub(crate) fn settle_down(&mut self) -> Result<(), String> {
         for _ in 0..20_000 + 200 * self.posts.len() {
             if !self.tick() && !self.jump() {
                 return Ok(());
             }
         }
-        Err("does not drain: there is always something to do".to_owned())
+        Err("does not drain: work never runs out".to_owned())
     }
 
-    /// To the next moment at which something can happen, if there is one.
+    /// Advances the clock to the next moment at which something can happen. Returns `false` if there is none.
     fn jump(&mut self) -> bool {
         let mut platform = self.platform.borrow_mut();
         let now = platform.now;
@@ -222,7 +223,7 @@ impl World {
         true
     }
 
-    /// What there still is to do, once nothing happens any more.
+    /// The work that is still open when no more steps are possible; `None` if there is none.
     fn unsettled(&self) -> Option<String> {
         let platform = self.platform.borrow();
         if !platform.events.is_empty() {
@@ -232,7 +233,7 @@ impl World {
             return Some("a message stays in its queue".to_owned());
         }
         if let Some(operation) = platform.operations.first() {
-            return Some(format!("{operation:?} is not done"));
+            return Some(format!("{operation:?} is never done"));
         }
         platform.streams.buyers.iter().find_map(|(buyer, stream)| {
             let must_be_looked_at = |commit: &&StoredCommit| commit.feed.is_some();
@@ -240,7 +241,7 @@ impl World {
             let items = platform.leads.buyers.get(buyer);
             let through = items.map_or(0, |items| items.cursor.through.get());
             if through < due {
-                return Some(format!("{buyer} is settled through {through}, and should be through {due}"));
+                return Some(format!("{buyer} is settled through {through} instead of {due}"));
             }
             let items = items?;
             if items.cursor.behind.is_some() {

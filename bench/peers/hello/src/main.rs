@@ -1,4 +1,4 @@
-//! The smallest function that `lambda_runtime` makes: it answers every event with nothing.
+//! The smallest function that `lambda_runtime` makes: it answers every event with `null`.
 
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use serde_json::Value;

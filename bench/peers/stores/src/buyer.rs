@@ -1,10 +1,10 @@
-//! The aggregate: one buyer with the offers made to them. It is as small as such a thing gets, and knows of no store.
+//! The aggregate: one buyer with its offers. It is as small as possible, and independent of the store.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// One event of an offer, as it is recorded.
+/// A recorded event of an offer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct OfferEvent {
     pub(crate) id: String,
@@ -31,7 +31,7 @@ pub(crate) enum Change {
     Withdrawn,
 }
 
-/// Whom to reach.
+/// The contact data of a buyer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Contact {
     pub(crate) name: String,
@@ -40,7 +40,7 @@ pub(crate) struct Contact {
     pub(crate) phone: Option<String>,
 }
 
-/// A buyer as their events so far leave them.
+/// The state of a buyer after its events so far.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Buyer {
     offers: BTreeMap<String, Offer>,
@@ -67,12 +67,12 @@ enum Stage {
 }
 
 impl Buyer {
-    /// Whether this event is not known yet. An early one counts as news: nothing is held back here.
+    /// Whether this event is new. An early event counts as new, because peers hold no events.
     pub(crate) fn is_news(&self, event: &OfferEvent) -> bool {
         self.offers.get(&event.offer).is_none_or(|offer| offer.version < event.version)
     }
 
-    /// The buyer after one more event. Applying it a second time changes nothing, as one of the libraries needs it.
+    /// Applies one more event. Applying it a second time changes nothing, which one of the libraries requires.
     pub(crate) fn apply(&mut self, event: OfferEvent) {
         let stage = match &event.change {
             Change::Made { .. } | Change::AcceptanceWithdrawn => Stage::Pending,
@@ -97,7 +97,7 @@ impl Buyer {
 }
 
 impl Change {
-    /// The name under which a store files the event.
+    /// The name under which a store records the event.
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Made { .. } => "OfferMade",

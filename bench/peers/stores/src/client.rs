@@ -1,10 +1,10 @@
-//! The SDK's client as `aws-config` would make it.
+//! The SDK's client, configured as `aws-config` would do it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Config, Credentials, Region, SharedAsyncSleep};
 use aws_smithy_async::rt::sleep::TokioSleep;
 
-/// A client with a pool of its own, as a cold start makes it.
+/// A client with its own connection pool, as after a cold start.
 pub(crate) fn client(endpoint: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())

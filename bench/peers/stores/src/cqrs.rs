@@ -1,4 +1,4 @@
-//! `cqrs-es` with `dynamo-es`. One command carries all of a buyer's new events, so one commit writes them.
+//! The peer `cqrs-es` with `dynamo-es`. One command contains all new events of a buyer, so one commit writes them.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,20 +18,21 @@ use crate::buyer::{Buyer, OfferEvent};
 use crate::failure::{Failure, Source};
 use crate::tables::{self, Keyed};
 
-/// As dynamo-es' `db/create_tables.sh` has them.
+/// The tables, as in dynamo-es' `db/create_tables.sh`.
 const EVENTS: Keyed =
     Keyed { name: "Events", partition: "AggregateTypeAndId", sort: Some("AggregateIdSequence") };
 const SNAPSHOTS: Keyed = Keyed { name: "Snapshots", partition: "AggregateTypeAndId", sort: None };
 
-/// As in the example of `PersistedEventStore::new_snapshot_store`.
+/// The number of events between snapshots, as in the example of `PersistedEventStore::new_snapshot_store`.
 const SNAPSHOT_SIZE: usize = 100;
 
-/// How many events a laid chunk has: a transaction takes 25 puts, and snapshots must fall on the end of a chunk.
+/// The number of events stored at a time: a transaction takes 25 puts, and snapshots must be at the end of a chunk.
 const CHUNK: usize = 20;
 
-/// What the library takes for the truth when it loads an aggregate.
+/// The source from which the library loads an aggregate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Truth {
+    /// All events.
     Events,
     /// The aggregate itself, written with every commit.
     Aggregate,
@@ -46,7 +47,7 @@ pub(crate) struct Cqrs {
     committed: Committed,
 }
 
-/// How many events were committed, for the framework itself does not tell.
+/// Counts the committed events, because the framework itself does not report their number.
 #[derive(Clone, Default)]
 struct Committed(Arc<AtomicUsize>);
 
@@ -77,7 +78,7 @@ impl Cqrs {
         Ok(self.committed.0.load(Ordering::Relaxed))
     }
 
-    /// Goes through the library's own repository, but past its limit of what one load reads.
+    /// Stores a stream through the library's own repository, which is not limited to what one load reads.
     pub(crate) async fn lay(&self, buyer: &str, events: Vec<OfferEvent>) -> Result<(), Failure> {
         let repository = DynamoEventRepository::new(self.client.clone());
         let last_snapshot = match self.truth {

@@ -1,4 +1,4 @@
-//! What can go wrong, and how it is told.
+//! The errors of a peer, and their texts.
 
 use std::error::Error;
 use std::io;
@@ -21,7 +21,7 @@ pub(crate) enum Failure {
     Undecodable { id: String, source: Source },
     #[error("the store could not be opened")]
     Open { source: Source },
-    /// Somebody else's event lies where the next one of this buyer should go.
+    /// The buyer already has another event at the next sequence number.
     #[error("conflict: {buyer} has an event where the next one should go")]
     Conflict { buyer: String },
     #[error("events of {buyer} could not be recorded")]
@@ -34,14 +34,14 @@ pub(crate) enum Failure {
 
 /// An error with all its causes, in one line.
 pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
-        let text = next.to_string();
-        if !told.ends_with(&text) {
-            told = format!("{told}: {text}");
+        let next_text = next.to_string();
+        if !text.ends_with(&next_text) {
+            text = format!("{text}: {next_text}");
         }
         cause = next.source();
     }
-    told
+    text
 }

@@ -1,4 +1,4 @@
-//! An idempotency record for every message, as Powertools for AWS Lambda keeps it.
+//! An idempotency record for every message, as Powertools for AWS Lambda writes it.
 //!
 //! Items, conditions and updates are those of `DynamoDBPersistenceLayer` and `BasePersistenceLayer` in
 //! `@aws-lambda-powertools/idempotency` 2.35.0, with its defaults: MD5, an hour, no local cache.
@@ -18,23 +18,23 @@ use crate::tables::{self, Keyed};
 
 pub(crate) const TABLE: &str = "Idempotency";
 
-/// What Lambda calls the function; Powertools puts it before every hash.
+/// The function's name, which Powertools puts before every hash.
 const FUNCTION: &str = "recorder";
 const EXPIRES_AFTER: Duration = Duration::from_hours(1);
-/// What is left of the invocation, when nobody is in progress any more.
+/// The remaining time of the invocation, after which a record in progress expires.
 const REMAINING: Duration = Duration::from_secs(30);
 
 pub(crate) struct Idempotency {
     client: Client,
 }
 
-/// What asking for a message's record comes to.
+/// The outcome of claiming a message.
 pub(crate) enum Claim {
-    /// Nobody handled it; now it is ours to handle.
+    /// The message was not handled yet, and is claimed now.
     Ours,
-    /// Somebody is at it.
+    /// The message is being handled by another invocation.
     InProgress,
-    /// It was handled: a repeat.
+    /// The message was handled before; it is a repeat.
     Completed,
 }
 
@@ -47,7 +47,7 @@ impl Idempotency {
         Self { client }
     }
 
-    /// `_putRecord`: one request, whichever way it ends.
+    /// `_putRecord`: claims a message with one request, whatever the outcome.
     pub(crate) async fn claim(&self, id: &str) -> Result<Claim, Failure> {
         let now = now();
         let put = self
@@ -84,7 +84,7 @@ impl Idempotency {
         }
     }
 
-    /// `_updateRecord`: a second request, once the event is recorded.
+    /// `_updateRecord`: completes the record with a second request, once the event is recorded.
     pub(crate) async fn complete(&self, id: &str) -> Result<(), Failure> {
         let update = self
             .client
@@ -101,14 +101,14 @@ impl Idempotency {
         update.send().await.map(|_| ()).map_err(|error| failed(id, "completed", error))
     }
 
-    /// `_deleteRecord`: what handling it failed for may be tried again.
+    /// `_deleteRecord`: releases a message whose handling failed, so that it can be retried.
     pub(crate) async fn release(&self, id: &str) -> Result<(), Failure> {
         let delete = self.client.delete_item().table_name(TABLE).key("id", key(id));
         delete.send().await.map(|_| ()).map_err(|error| failed(id, "released", error))
     }
 }
 
-/// The function's name, and the hash of the event id as it stands in JSON.
+/// The function's name and the hash of the event id, which is hashed as a JSON string.
 fn key(id: &str) -> AttributeValue {
     let hash = Md5::digest(serde_json::Value::from(id).to_string());
     text(format!("{FUNCTION}#{}", STANDARD.encode(hash)))

@@ -25,16 +25,16 @@ struct Data {
     reason: Option<String>,
 }
 
-/// The buyer and the event that a body tells of.
+/// Decodes a body into its buyer and its event.
 pub(crate) fn decode(body: &str) -> Result<(String, OfferEvent), Source> {
     let Body { id, kind, time, data } = serde_json::from_str(body)?;
     let change = match kind.as_str() {
-        "offer.made.v1" => Change::Made { car: data.car_id.ok_or("no car")?, contact: data.buyer },
+        "offer.made.v1" => Change::Made { car: data.car_id.ok_or("carId is missing")?, contact: data.buyer },
         "offer.accepted.v1" => Change::Accepted,
         "offer.acceptance-withdrawn.v1" => Change::AcceptanceWithdrawn,
         "offer.rejected.v1" => Change::Rejected { reason: data.reason },
         "offer.withdrawn.v1" => Change::Withdrawn,
-        other => return Err(format!("no event is of type {other}").into()),
+        other => return Err(format!("unknown event type {other}").into()),
     };
     Ok((data.buyer_id, OfferEvent { id, offer: data.offer_id, version: data.offer_version, time, change }))
 }

@@ -1,4 +1,4 @@
-//! The Lambda: decodes a batch, drops repeats, and hands each buyer's events to the store in one go.
+//! The Lambda: decodes a batch, drops repeats, and passes each buyer's events to the store in one call.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ pub(crate) struct Lambda {
     warm: Option<Warm>,
 }
 
-/// What a cold start makes and a warm one finds.
+/// The state that a cold start creates and warm invocations reuse.
 struct Warm {
     store: Store,
     idempotency: Option<Idempotency>,
@@ -39,12 +39,12 @@ impl Lambda {
 
     pub(crate) async fn lay(&mut self, buyer: &str, bodies: &[String]) -> Result<(), Failure> {
         let decoded = bodies.iter().map(|body| decode(body).map(|(_, event)| event));
-        let undecodable = |source| Failure::Undecodable { id: format!("to lay for {buyer}"), source };
+        let undecodable = |source| Failure::Undecodable { id: format!("to store for {buyer}"), source };
         let events = decoded.collect::<Result<_, _>>().map_err(undecodable)?;
         self.warm().await?.store.lay(buyer, events).await
     }
 
-    /// Handles a batch, and tells how many of its events were recorded.
+    /// Handles a batch. Returns the number of newly recorded events.
     pub(crate) async fn deliver(&mut self, messages: Vec<Message>) -> Result<usize, Failure> {
         let mut buyers: BTreeMap<String, Vec<(String, OfferEvent)>> = BTreeMap::new();
         for Message { id, body } in messages {
@@ -79,7 +79,8 @@ impl Lambda {
 }
 
 impl Warm {
-    /// Records one buyer's events of a batch. All are claimed first, so that the store still gets them in one go.
+    /// Records the events of one buyer in a batch. All are claimed first, so that the store still gets them in one
+    /// call.
     async fn record(&self, buyer: &str, messages: Vec<(String, OfferEvent)>) -> Result<usize, Failure> {
         let Some(idempotency) = &self.idempotency else {
             return self.store.record(buyer, messages.into_iter().map(|(_, event)| event).collect()).await;

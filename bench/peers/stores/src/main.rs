@@ -1,5 +1,5 @@
-//! A Lambda that records offer events with a known event store. It is driven from outside, and measured there: one
-//! JSON command on each line of standard input, one JSON answer on a line of standard output.
+//! A Lambda that records offer events with a known event store. The bench drives it: each line of standard input is a
+//! JSON command, and is answered by one line of JSON on standard output.
 
 mod adapter;
 mod buyer;
@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Answers every command until the input ends. It is read without blocking, for idle connections must be looked after.
+/// Answers every command until the input ends. The input is read without blocking, so that idle connections are served.
 async fn run() -> Result<(), Failure> {
     let mut lambda = Lambda::new(argument("--peer")?.parse::<Peer>()?, argument("--endpoint")?);
     let mut commands = BufReader::new(stdin()).lines();
@@ -47,7 +47,7 @@ async fn run() -> Result<(), Failure> {
     Ok(())
 }
 
-/// What follows `name` on the command line.
+/// The value after `name` on the command line.
 fn argument(name: &'static str) -> Result<String, Failure> {
     std::env::args().skip_while(|given| given != name).nth(1).ok_or(Failure::Usage(name))
 }

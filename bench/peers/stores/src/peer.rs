@@ -1,4 +1,4 @@
-//! The peers by name, and the two kinds of store that they are made of.
+//! The peers by name, and the two kinds of store behind them.
 
 use std::str::FromStr;
 
@@ -39,7 +39,7 @@ impl FromStr for Peer {
 }
 
 impl Kind {
-    /// Creates the tables and tells their names.
+    /// Creates the tables. Returns their names.
     pub(crate) async fn create(self, client: &Client) -> Result<Vec<&'static str>, Failure> {
         match self {
             Self::Cqrs(truth) => cqrs::create(client, truth).await,
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// The store as a cold start opens it.
+    /// Opens the store, as a cold start does.
     pub(crate) async fn open(self, client: Client) -> Result<Store, Failure> {
         Ok(match self {
             Self::Cqrs(truth) => Store::Cqrs(Cqrs::open(client, truth)),
@@ -62,7 +62,7 @@ pub(crate) enum Store {
 }
 
 impl Store {
-    /// Appends those events that are news, and tells how many they are.
+    /// Appends the new events. Returns their number.
     pub(crate) async fn record(&self, buyer: &str, events: Vec<OfferEvent>) -> Result<usize, Failure> {
         match self {
             Self::Cqrs(store) => store.record(buyer, events).await,
@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Puts a whole stream there, as one commit for each event leaves it.
+    /// Stores a whole stream, as if each event had been a commit of its own.
     pub(crate) async fn lay(&self, buyer: &str, events: Vec<OfferEvent>) -> Result<(), Failure> {
         match self {
             Self::Cqrs(store) => store.lay(buyer, events).await,

@@ -1,4 +1,4 @@
-//! The commands of whoever measures, and what each is answered.
+//! The commands of the bench, and the answers to them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,17 +8,17 @@ use crate::lambda::Lambda;
 #[derive(Deserialize)]
 #[serde(tag = "do", rename_all = "lowercase")]
 pub(crate) enum Command {
-    /// Create the tables as the peer's documentation says.
+    /// Create the tables, as the peer's documentation describes.
     Create,
-    /// Put a whole stream into the tables, one commit for each event. It must not have any events yet.
+    /// Store a whole stream, as if each event had been a commit of its own. The buyer must have no events yet.
     Lay { buyer: String, bodies: Vec<String> },
     /// Handle one batch of an SQS FIFO queue.
     Deliver { messages: Vec<Message> },
-    /// Forget what a cold start forgets.
+    /// Discard everything that does not survive a cold start.
     Restart,
 }
 
-/// One message. Its group is the buyer, whom its body names too.
+/// One message. Its group, the buyer, is also in its body.
 #[derive(Deserialize)]
 pub(crate) struct Message {
     pub(crate) id: String,
@@ -37,14 +37,14 @@ pub(crate) enum Answer {
         recorded: usize,
         repeats: usize,
     },
-    /// The peer cannot do this, and why.
+    /// The peer cannot execute the command, for this reason.
     Refused {
         error: String,
     },
     Done {},
 }
 
-/// Does what is asked. What the peer itself refuses is an answer; every other failure ends the process.
+/// Executes a command. A refusal of the peer is an answer; every other failure ends the process.
 pub(crate) async fn answer(lambda: &mut Lambda, command: Command) -> Result<Answer, Failure> {
     let answered = match command {
         Command::Create => return lambda.create().await,

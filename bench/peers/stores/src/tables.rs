@@ -1,4 +1,4 @@
-//! Tables, paid for by request. Neither streams nor expiry are switched on: nobody here reads them.
+//! Creates tables with on-demand capacity. Streams and expiry are not enabled, because nothing here uses them.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{
 
 use crate::failure::{Failure, Source};
 
-/// A table, or an index with nothing but keys. The partition key is text, the sort key a number.
+/// A table, or an index that projects only keys. The partition key is a string, the sort key a number.
 #[derive(Clone, Copy)]
 pub(crate) struct Keyed {
     pub(crate) name: &'static str,

@@ -1,15 +1,15 @@
-//! The recorder, wired as the SDK's guide does it: every setting from the default chain, default features, a runtime of
-//! many threads, and the first connection opened when the first event comes.
+//! The recorder, wired as in the SDK's guide: every setting from the default chain, default features, a multi-threaded
+//! runtime, and the first connection opened when the first event comes.
 
 use aws_config::BehaviorVersion;
 use aws_lambda_events::event::sqs::SqsEvent;
 use event_store::DynamoStreams;
-use platform::clock::{Deadline, SystemClock};
 use jiff::Timestamp;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
+use platform::clock::{Deadline, SystemClock};
+use platform::telemetry::LevelFilter;
 use recorder::Recorder;
 use recorder::dead_letters::SqsDeadLetters;
-use platform::telemetry::LevelFilter;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {

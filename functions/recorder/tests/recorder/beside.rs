@@ -1,6 +1,6 @@
-//! Beside a former system: buyers in shadow, handed over and live; and what operators decide about them.
+//! Tests of a recorder beside a former system: buyers in shadow, handed over and live, and operators' decisions.
 //!
-//! The rules' numbers are those of `docs/adr/0021-beside-the-former-system.md`.
+//! The rules are those of `docs/adr/0021-beside-the-former-system.md`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,18 +15,18 @@ use testkit::{acceptance_withdrawn, accepted, body, buyer, made, offer, rejected
 
 use crate::given::{Fault, Letters, Sent, Still, Streams, World, deliver, deliver_times, sent, world};
 
-/// A former system that knows some buyers, and can be away.
+/// A former system in memory that can be made unavailable.
 #[derive(Debug, Default)]
 struct Former {
     knows: RefCell<BTreeMap<BuyerId, Known>>,
     handed_over: RefCell<BTreeMap<BuyerId, Known>>,
-    is_away: Cell<bool>,
-    /// What it was asked: `GET` or `POST`, and of whom.
-    asked: RefCell<Vec<(&'static str, String)>>,
+    is_unavailable: Cell<bool>,
+    /// The requests: `GET` or `POST`, and the buyer.
+    requests: RefCell<Vec<(&'static str, String)>>,
 }
 
 impl Former {
-    /// It has seen these events, and has these leads open: of the buyer, and of offers.
+    /// Sets what the system knows of a buyer: these events, an open low lead, and open high leads by offer.
     fn knows(&self, name: &str, events: &[Event], low: Option<&str>, high: &[(&str, &str)]) {
         let mut state = State::default();
         for event in events {
@@ -40,17 +40,17 @@ impl Former {
         self.knows.borrow_mut().insert(buyer(name), known);
     }
 
-    fn ask(&self, what: &'static str, buyer: &BuyerId) -> Result<Known, LegacyUnavailable> {
-        self.asked.borrow_mut().push((what, buyer.to_string()));
-        if self.is_away.get() {
-            return Err(LegacyUnavailable { buyer: buyer.clone(), source: "the test says so".into() });
+    fn ask(&self, method: &'static str, buyer: &BuyerId) -> Result<Known, LegacyUnavailable> {
+        self.requests.borrow_mut().push((method, buyer.to_string()));
+        if self.is_unavailable.get() {
+            return Err(LegacyUnavailable { buyer: buyer.clone(), source: "an injected fault".into() });
         }
         Ok(self.knows.borrow().get(buyer).cloned().unwrap_or_default())
     }
 
-    /// What it was asked since the last call of this.
-    fn asked(&self) -> Vec<&'static str> {
-        self.asked.take().into_iter().map(|(what, _)| what).collect()
+    /// The methods of the requests since the last call.
+    fn take_requests(&self) -> Vec<&'static str> {
+        self.requests.take().into_iter().map(|(method, _)| method).collect()
     }
 }
 
@@ -72,7 +72,7 @@ fn former() -> &'static Former {
     Box::leak(Box::default())
 }
 
-/// A recorder that remembers nothing, beside this former system.
+/// A recorder that remembers nothing, beside this former system, with every buyer going live.
 fn live(world: &World, former: &'static Former) -> Beside {
     world.cold().beside(Some(former))
 }
@@ -87,7 +87,7 @@ fn messages(name: &str, events: &[Event]) -> Vec<Sent> {
     events.iter().enumerate().map(number).collect()
 }
 
-/// The words for every fact of a buyer, in order, and the keys of the effects that are to be performed.
+/// The names of a buyer's facts, and the keys of the effects that Leadstream performs, in order.
 fn story(world: &World, name: &str) -> (Vec<&'static str>, Vec<String>) {
     let commits = block_on(history(&world.streams.memory, &buyer(name))).unwrap();
     let facts = commits.iter().flat_map(|commit| &commit.facts).map(Fact::name).collect();
@@ -110,21 +110,24 @@ fn in_shadow_a_buyer_is_looked_up_once_and_stays_with_the_former_system() {
     let recorder = shadow(&world, former);
     assert_eq!(deliver(&recorder, &messages("ada", &[accepted("car-1").v(2)])), [""; 0]);
     assert_eq!(story(&world, "ada"), (vec!["migrated", "accepted"], Vec::new()));
-    assert_eq!((former.asked(), is_live(&world, "ada")), (vec!["GET"], false));
+    assert_eq!((former.take_requests(), is_live(&world, "ada")), (vec!["GET"], false));
     deliver(&shadow(&world, former), &messages("ada", &[withdrawn("car-1").v(3)]));
     deliver(&recorder, &messages("bob", &[made("car-1")]));
-    assert_eq!(facts(&world, "bob"), ["migrated", "made"], "a 404 is an answer as well");
-    assert_eq!(former.asked(), ["GET"], "of bob only");
+    assert_eq!(facts(&world, "bob"), ["migrated", "made"], "a 404 is an answer too");
+    assert_eq!(former.take_requests(), ["GET"], "only for bob");
 }
 
 #[test]
-fn a_buyer_first_seen_without_a_former_system_is_looked_up_once_there_is_one() {
+fn a_buyer_recorded_without_a_former_system_is_looked_up_later() {
     let (world, former) = (world(), former());
-    let blind = world.cold().live(LiveShare::NOBODY);
-    deliver(&blind, &messages("ada", &[accepted("car-1").v(2)]));
+    let alone = world.cold().live(LiveShare::NOBODY);
+    deliver(&alone, &messages("ada", &[accepted("car-1").v(2)]));
     former.knows("ada", &[made("car-1")], Some("L-1"), &[]);
     deliver(&shadow(&world, former), &messages("ada", &[made("car-2")]));
-    assert_eq!((former.asked(), facts(&world, "ada")), (vec!["GET"], vec!["accepted", "migrated", "made"]));
+    assert_eq!(
+        (former.take_requests(), facts(&world, "ada")),
+        (vec!["GET"], vec!["accepted", "migrated", "made"])
+    );
     let state = block_on(load(&world.streams.memory, &buyer("ada"))).unwrap().state;
     assert_eq!((state.held_count(), state.has_high_lead()), (0, true));
 }
@@ -138,19 +141,19 @@ fn going_live_hands_the_buyer_over_and_announces_the_difference() {
     deliver(&recorder, &messages("ada", &[accepted("car-1").v(2)]));
     let effects = ["closed/L-1", "opened/high/car-1/2", "accepted-email/car-1/2"].map(str::to_owned);
     assert_eq!(story(&world, "ada"), (vec!["migrated", "accepted", "handed-over"], effects.to_vec()));
-    assert_eq!((former.asked(), world.commits()), (vec!["GET", "POST"], 2));
+    assert_eq!((former.take_requests(), world.commits()), (vec!["GET", "POST"], 2));
 
-    // Live by its stream, for ever: nobody is asked again, whatever the setting says.
+    // The stream makes the buyer live permanently: the former system is not asked again, whatever the setting.
     deliver(&shadow(&world, former), &messages("ada", &[acceptance_withdrawn("car-1").v(3)]));
     let alone = world.cold().live(LiveShare::NOBODY);
     deliver(&alone, &messages("ada", &[withdrawn("car-1").v(4)]));
-    assert_eq!((former.asked(), is_live(&world, "ada")), (Vec::new(), true));
+    assert_eq!((former.take_requests(), is_live(&world, "ada")), (Vec::new(), true));
     let more = ["closed/high/car-1/2", "opened/low/4", "closed/low/4"];
     assert_eq!(story(&world, "ada").1.get(3..).unwrap(), more);
 }
 
 #[test]
-fn a_buyer_is_handed_over_also_where_no_event_is_new() {
+fn a_buyer_is_handed_over_even_if_no_event_is_new() {
     let (world, former) = (world(), former());
     former.knows("ada", &[made("car-1"), accepted("car-1").v(2)], None, &[("car-1", "H-1")]);
     deliver(&shadow(&world, former), &messages("ada", &[made("car-1")]));
@@ -160,7 +163,7 @@ fn a_buyer_is_handed_over_also_where_no_event_is_new() {
 }
 
 #[test]
-fn at_first_sight_live_what_the_former_system_knows_fills_every_gap() {
+fn the_handover_answer_fills_the_gaps_of_a_buyer_first_seen_live() {
     let (world, former) = (world(), former());
     let there = [made("car-1"), accepted("car-1").v(2)];
     former.knows("ada", &there, None, &[("car-1", "H-1")]);
@@ -174,12 +177,12 @@ fn at_first_sight_live_what_the_former_system_knows_fills_every_gap() {
 }
 
 #[test]
-fn more_than_may_be_held_is_taken_where_the_former_system_fills_the_gap() {
+fn the_limit_of_held_events_does_not_apply_if_a_handover_fills_the_gap() {
     let (world, former) = (world(), former());
-    let blind = world.cold().live(LiveShare::NOBODY);
+    let alone = world.cold().live(LiveShare::NOBODY);
     for start in (2..52).step_by(10) {
         let early: Vec<Event> = (start..start + 10).map(|version| withdrawn("car-1").v(version)).collect();
-        deliver(&blind, &messages("ada", &early));
+        deliver(&alone, &messages("ada", &early));
     }
     former.knows("ada", &[made("car-1")], Some("L-1"), &[]);
     deliver(&live(&world, former), &messages("ada", &[withdrawn("car-1").v(52)]));
@@ -189,14 +192,14 @@ fn more_than_may_be_held_is_taken_where_the_former_system_fills_the_gap() {
 }
 
 #[test]
-fn without_a_former_system_a_new_buyer_is_live_and_nobody_is_handed_over() {
+fn without_a_former_system_a_new_buyer_is_live_without_a_handover() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1")]));
     assert_eq!((facts(&world, "ada"), is_live(&world, "ada")), (vec!["made"], true));
 }
 
 #[test]
-fn who_was_never_asked_about_goes_live_without_a_former_system_as_after_a_404() {
+fn a_buyer_never_looked_up_goes_live_without_a_former_system() {
     let world = world();
     deliver(&world.cold().live(LiveShare::NOBODY), &messages("ada", &[made("car-1")]));
     world.deliver(&messages("ada", &[made("car-2")]));
@@ -205,7 +208,7 @@ fn who_was_never_asked_about_goes_live_without_a_former_system_as_after_a_404() 
 }
 
 #[test]
-fn who_was_asked_about_waits_until_the_former_system_is_configured_again() {
+fn a_buyer_looked_up_before_waits_for_the_former_systems_setting() {
     let (world, former) = (world(), former());
     deliver(&shadow(&world, former), &messages("ada", &[made("car-1")]));
     let later = messages("ada", &[accepted("car-1").v(2)]);
@@ -215,44 +218,44 @@ fn who_was_asked_about_waits_until_the_former_system_is_configured_again() {
 }
 
 #[test]
-fn a_message_that_comes_again_in_shadow_causes_another_look() {
+fn a_redelivered_message_in_shadow_causes_another_lookup() {
     let (world, former) = (world(), former());
     former.knows("ada", &[made("car-1")], Some("L-1"), &[]);
     deliver(&shadow(&world, former), &messages("ada", &[made("car-1")]));
     let accepting = messages("ada", &[accepted("car-1").v(2)]);
-    former.asked();
+    former.take_requests();
 
-    // Whoever took it while the setting was live had the buyer handed over, and ended there.
+    // An invocation with the live setting requested the handover and then failed.
     block_on((&former).hand_over(&buyer("ada"))).unwrap();
     assert_eq!(deliver_times(&shadow(&world, former), &accepting, 2), [""; 0]);
-    assert_eq!(former.asked(), ["POST", "GET", "POST"]);
+    assert_eq!(former.take_requests(), ["POST", "GET", "POST"]);
     assert_eq!(facts(&world, "ada"), ["migrated", "accepted", "handed-over"]);
 
     deliver(&shadow(&world, former), &messages("bob", &[made("car-1")]));
     deliver_times(&shadow(&world, former), &messages("bob", &[accepted("car-1").v(2)]), 2);
-    assert_eq!(former.asked(), ["GET", "GET"], "not handed over: it stays in shadow");
+    assert_eq!(former.take_requests(), ["GET", "GET"], "not handed over, so it stays in shadow");
     assert_eq!(facts(&world, "bob"), ["migrated", "made", "accepted"]);
 }
 
 #[test]
-fn while_the_former_system_is_away_buyers_in_question_come_back_and_live_ones_go_on() {
+fn without_the_former_system_only_live_buyers_are_recorded() {
     let (world, former) = (world(), former());
     let recorder = live(&world, former);
     deliver(&recorder, &messages("bob", &[made("car-1")]));
-    former.is_away.set(true);
+    former.is_unavailable.set(true);
     let both = [
         messages("ada", &[made("car-1"), accepted("car-1").v(2)]),
         messages("bob", &[accepted("car-1").v(2)]),
     ];
     assert_eq!(deliver(&recorder, &both.concat()), ["ada-0", "ada-1"]);
     assert_eq!(facts(&world, "bob"), ["made", "handed-over", "accepted"]);
-    former.is_away.set(false);
+    former.is_unavailable.set(false);
     assert_eq!(deliver(&recorder, &both.concat()), [""; 0]);
     assert_eq!(facts(&world, "ada"), ["made", "accepted", "handed-over"]);
 }
 
 #[test]
-fn after_a_conflict_the_former_system_is_asked_anew_and_one_handover_is_recorded() {
+fn after_a_conflict_the_former_system_is_asked_again() {
     let (world, former) = (world(), former());
     former.knows("ada", &[made("car-1")], Some("L-1"), &[]);
     world.fault(&buyer("ada"), "append", Fault::Overtaken);
@@ -279,7 +282,7 @@ fn a_share_of_the_buyers_goes_live_and_the_others_stay_in_shadow() {
 }
 
 #[test]
-fn a_buyer_who_was_reset_is_looked_up_anew() {
+fn a_reset_buyer_is_looked_up_again() {
     let (world, former) = (world(), former());
     let there = [made("car-1"), accepted("car-1").v(2), made("car-2")];
     former.knows("ada", &there, None, &[("car-1", "H-1")]);
@@ -287,16 +290,16 @@ fn a_buyer_who_was_reset_is_looked_up_anew() {
     deliver(&recorder, &messages("ada", &there[..2]));
     let answer = block_on((&former).look_up(&buyer("ada"))).unwrap();
     block_on(reset(&world.streams.memory, &Still, &buyer("ada"), &answer)).unwrap().unwrap();
-    former.asked();
+    former.take_requests();
 
-    // A recorder that remembers the old head finds the place taken, and the reset there.
+    // The recorder remembers the old head, so its append conflicts, and it adopts the stored reset.
     assert_eq!(deliver(&recorder, &messages("ada", &[withdrawn("car-1").v(3)])), [""; 0]);
     assert_eq!(facts(&world, "ada"), ["migrated", "reset", "migrated", "withdrawn"]);
-    assert_eq!(former.asked(), ["GET"]);
+    assert_eq!(former.take_requests(), ["GET"]);
 }
 
 #[test]
-fn of_a_buyer_erased_in_shadow_no_answer_is_recorded_with_a_contact() {
+fn answers_about_an_erased_buyer_are_recorded_without_contacts() {
     let (world, former) = (world(), former());
     deliver(&world.cold().live(LiveShare::NOBODY), &messages("ada", &[made("car-1")]));
     block_on(erase(&world.streams.memory, &Still, &buyer("ada"))).unwrap().unwrap();
@@ -311,7 +314,7 @@ fn of_a_buyer_erased_in_shadow_no_answer_is_recorded_with_a_contact() {
 }
 
 #[test]
-fn a_recorder_that_remembers_an_older_head_finds_that_the_buyer_is_erased() {
+fn a_recorder_with_a_stale_head_notices_that_the_buyer_is_erased() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1")]));
     deliver(&world.cold(), &messages("ada", &[accepted("car-1").v(2)]));
@@ -321,7 +324,7 @@ fn a_recorder_that_remembers_an_older_head_finds_that_the_buyer_is_erased() {
 }
 
 #[test]
-fn of_an_erased_buyer_nothing_personal_is_recorded_and_nothing_is_done() {
+fn events_of_an_erased_buyer_are_recorded_without_personal_data() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1")]));
     block_on(erase(&world.streams.memory, &Still, &buyer("ada"))).unwrap().unwrap();
@@ -329,7 +332,7 @@ fn of_an_erased_buyer_nothing_personal_is_recorded_and_nothing_is_done() {
     talkative.change = domain::OfferChange::Rejected { reason: Some("Ada Canary is no buyer".to_owned()) };
     let later = messages("ada", &[made("car-2"), accepted("car-2").v(2), talkative]);
     assert_eq!(world.deliver(&later), [""; 0]);
-    assert_eq!(world.deliver(&later), [""; 0], "recognised without what it said");
+    assert_eq!(world.deliver(&later), [""; 0], "recognised without the personal data");
     assert_eq!(facts(&world, "ada"), ["made", "erased", "made", "accepted", "rejected"]);
     let stored = format!("{:?}", world.streams.memory.commits()).to_lowercase();
     assert!(!stored.contains("canary") && !stored.contains("+61"), "{stored}");
@@ -339,7 +342,7 @@ fn of_an_erased_buyer_nothing_personal_is_recorded_and_nothing_is_done() {
 }
 
 #[test]
-fn a_repeat_of_what_is_not_cleared_yet_is_recognised() {
+fn a_repeat_is_recognised_before_an_erasure_is_complete() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1")]));
     let state = block_on(load(&world.streams.memory, &buyer("ada"))).unwrap();
@@ -352,7 +355,7 @@ fn a_repeat_of_what_is_not_cleared_yet_is_recognised() {
 }
 
 #[test]
-fn a_version_declared_void_is_a_dead_letter_when_it_comes_after_all() {
+fn a_late_event_with_a_voided_version_is_a_dead_letter() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1"), acceptance_withdrawn("car-1").v(3)]));
     let through = OfferVersion::new(2).unwrap();

@@ -17,7 +17,7 @@ fn mixed() -> Vec<Sent> {
 }
 
 #[test]
-fn when_one_buyer_fails_its_messages_come_back_in_order_and_others_are_acknowledged() {
+fn if_one_buyer_fails_only_its_messages_are_returned_in_order() {
     for (operation, fault) in [
         ("page", Fault::Before),
         ("append", Fault::Before),
@@ -29,32 +29,32 @@ fn when_one_buyer_fails_its_messages_come_back_in_order_and_others_are_acknowled
         world.fault(&buyer("ada"), operation, fault);
         assert_eq!(world.deliver(&mixed()), ["ada-0", "ada-1", "ada-2"], "{operation} {fault:?}");
         assert_eq!(world.recorded(&buyer("bob")).len(), 3);
-        assert_eq!(world.deliver(&three("ada")), [""; 0], "the next delivery settles them");
+        assert_eq!(world.deliver(&three("ada")), [""; 0], "settled by the next delivery");
         assert_eq!(world.recorded(&buyer("ada")).len(), 3);
         assert_eq!(
             (world.commits(), world.dead()),
             (2, vec![]),
-            "{operation} {fault:?}: one commit each, no innocent dead"
+            "{operation} {fault:?}: one commit each, no dead letters"
         );
     }
 }
 
 #[test]
-fn a_put_whose_answer_was_lost_shows_up_as_duplicates() {
+fn events_of_a_put_with_a_lost_answer_are_duplicates_next_time() {
     let world = world();
     world.fault(&buyer("ada"), "append", Fault::After);
     world.deliver(&three("ada"));
     world.requests();
     assert_eq!(world.deliver(&three("ada")), [""; 0]);
-    assert_eq!(world.requests(), (0, 1), "loaded, and nothing to write");
+    assert_eq!(world.requests(), (0, 1), "one read, nothing to write");
 }
 
 #[test]
-fn whoever_comes_second_adopts_what_lies_there_and_decides_again() {
+fn after_a_conflict_the_stored_commit_is_adopted_and_events_redecided() {
     let world = world();
     world.fault(&buyer("ada"), "append", Fault::Overtaken);
     assert_eq!(world.deliver(&three("ada")), [""; 0]);
-    assert_eq!(world.requests(), (1, 1), "the failed put gave back all that was needed");
+    assert_eq!(world.requests(), (1, 1), "the failed put returned the stored commit");
     assert_eq!(world.recorded(&buyer("ada")).len(), 3);
 }
 
@@ -77,18 +77,18 @@ fn a_dead_letter_is_never_decided_on_a_remembered_head() {
     let ada = buyer("ada");
     let event = |id: &str, event| sent(id, &ada, body(&ada, &event));
     world.deliver(&[event("1", made("car-1"))]);
-    // Fifty early events, remembered here; the gap is filled elsewhere.
+    // This recorder remembers fifty early events; another one fills the gap.
     for version in 3..=52 {
         world.deliver(&[event(&format!("early-{version}"), accepted("car-1").v(version))]);
     }
     deliver(&world.cold(), &[event("gap", accepted("car-1").v(2))]);
-    assert_eq!(world.deliver(&[event("innocent", rejected("car-1").v(54))]), [""; 0]);
+    assert_eq!(world.deliver(&[event("valid", rejected("car-1").v(54))]), [""; 0]);
     assert_eq!(world.dead(), []);
     assert_eq!(world.recorded(&ada).len(), 53);
 }
 
 #[test]
-fn while_the_dead_letter_queue_is_away_the_message_and_those_after_it_come_back() {
+fn without_the_dead_letter_queue_a_bad_message_and_later_ones_return() {
     let world = world();
     let ada = buyer("ada");
     let messages = [
@@ -104,7 +104,7 @@ fn while_the_dead_letter_queue_is_away_the_message_and_those_after_it_come_back(
 }
 
 #[test]
-fn a_message_that_breaks_the_recorder_again_and_again_is_set_aside_and_takes_no_neighbour_along() {
+fn a_message_that_panics_ten_times_is_dead_lettered_alone() {
     let world = world();
     let ada = buyer("ada");
     let mut breaking = accepted("car-1").v(2);
@@ -122,14 +122,14 @@ fn a_message_that_breaks_the_recorder_again_and_again_is_set_aside_and_takes_no_
         assert_eq!(world.deliver_again(&messages[1..], times), ["2", "3"]);
     }
     assert_eq!(world.dead(), []);
-    // What came with it each time was received as often, and would go with it if SQS set it aside.
+    // The third message was received as often, so it would also become a dead letter if SQS gave up.
     assert_eq!(world.deliver_again(&messages[1..], 10), [""; 0]);
     assert_eq!(world.dead(), [("2".to_owned(), "breaks-the-recorder")]);
     assert_eq!(world.recorded(&ada), [("car-1".to_owned(), 1), ("car-1".to_owned(), 3)]);
 }
 
 #[test]
-fn the_first_panic_after_an_outage_sets_nothing_aside() {
+fn the_first_panic_after_an_outage_dead_letters_nothing() {
     let world = world();
     let ada = buyer("ada");
     world.fault(&ada, "append", Fault::Panic);
@@ -139,7 +139,7 @@ fn the_first_panic_after_an_outage_sets_nothing_aside() {
 }
 
 #[test]
-fn panics_are_counted_by_message_and_not_by_receive() {
+fn panics_are_counted_per_message_and_not_per_receive() {
     let world = world();
     let ada = buyer("ada");
     let mut breaking = made("car-1");
@@ -153,7 +153,7 @@ fn panics_are_counted_by_message_and_not_by_receive() {
 }
 
 #[test]
-fn before_sqs_sets_it_aside_with_its_neighbours_one_panic_is_enough() {
+fn from_the_90th_receive_on_one_panic_is_enough() {
     let world = world();
     let ada = buyer("ada");
     let mut breaking = made("car-1");

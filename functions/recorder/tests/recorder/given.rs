@@ -1,4 +1,4 @@
-//! A queue, a recorder and its clock.
+//! Messages of a queue, and a recorder with its stores in memory and a fixed clock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use recorder::Recorder;
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, MemoryDeadLetters};
 use serde_json::{Value, json};
 
-/// A message on the queue: group and body.
+/// A message on the queue.
 #[derive(Debug, Clone)]
 pub(crate) struct Sent {
     pub(crate) id: String,
@@ -31,7 +31,7 @@ pub(crate) fn batch(messages: &[Sent]) -> SqsEvent {
     received(messages, 1)
 }
 
-/// The same, received so many times.
+/// A batch whose messages were received this many times.
 pub(crate) fn received(messages: &[Sent], times: u32) -> SqsEvent {
     let records: Vec<Value> = messages
         .iter()
@@ -51,20 +51,20 @@ pub(crate) fn received(messages: &[Sent], times: u32) -> SqsEvent {
     serde_json::from_value(json!({ "Records": records })).unwrap()
 }
 
-/// What goes wrong with the next call of a kind about a buyer.
+/// A fault of the next call of a kind for a buyer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It fails and has done nothing.
+    /// The call fails without effect.
     Before,
-    /// It has done its work, and the answer is lost.
+    /// The call takes effect, but its answer is lost.
     After,
-    /// The code under it panics.
+    /// The call panics.
     Panic,
-    /// Another writer appends this recorder's very commit first, under another event id.
+    /// Another writer first appends the same commit with other event ids.
     Overtaken,
 }
 
-/// Streams whose calls are counted and can fail.
+/// Streams that count calls and inject faults.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) memory: MemoryStreams,
@@ -76,12 +76,12 @@ pub(crate) struct Streams {
 impl Streams {
     fn fault(&self, buyer: &str, operation: &'static str) -> Option<Fault> {
         let fault = self.faults.borrow_mut().remove(&(buyer.to_owned(), operation));
-        assert!(fault != Some(Fault::Panic), "a fault of the test");
+        assert!(fault != Some(Fault::Panic), "an injected fault");
         fault
     }
 
     fn unavailable(buyer: &str, operation: &'static str) -> StoreError {
-        StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "the test says so".into() }
+        StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "an injected fault".into() }
     }
 }
 
@@ -103,7 +103,7 @@ impl Commits for &Streams {
 impl EventStore for &Streams {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.appends.set(self.appends.get() + 1);
-        assert!(!commit.facts.contains("breaks-it"), "a fault of the test");
+        assert!(!commit.facts.contains("breaks-it"), "an injected fault");
         match self.fault(&commit.buyer, "append") {
             Some(Fault::Before) => return Err(Streams::unavailable(&commit.buyer, "append")),
             Some(Fault::After) => {
@@ -121,7 +121,7 @@ impl EventStore for &Streams {
     }
 }
 
-/// Dead letters that can be out of reach.
+/// A dead-letter queue that fails a number of times.
 #[derive(Debug, Default)]
 pub(crate) struct Letters {
     pub(crate) memory: MemoryDeadLetters,
@@ -132,7 +132,7 @@ impl DeadLetters for &Letters {
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
         if self.failures.get() > 0 {
             self.failures.set(self.failures.get() - 1);
-            let source = "the test says so".into();
+            let source = "an injected fault".into();
             return Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source });
         }
         self.memory.put(letter).await
@@ -160,14 +160,14 @@ pub(crate) struct World {
 }
 
 pub(crate) fn world() -> World {
-    // Leaked, so that several recorders can share them without more ado; a test is a process of its own.
+    // Leaked, so that several recorders can share them; each test runs in its own process.
     let (streams, letters): (&Streams, &Letters) = (Box::leak(Box::default()), Box::leak(Box::default()));
     let recorder = Recorder::new(streams, letters, Still);
     World { streams, letters, recorder }
 }
 
 impl World {
-    /// The same tables, seen by an execution environment that remembers nothing.
+    /// A recorder over the same stores in an execution environment that remembers nothing.
     pub(crate) fn cold(&self) -> Recorder<&'static Streams, &'static Letters, Still> {
         Recorder::new(self.streams, self.letters, Still)
     }
@@ -176,22 +176,22 @@ impl World {
         self.streams.faults.borrow_mut().insert((buyer.to_string(), operation), fault);
     }
 
-    /// Delivers one batch; the ids of the messages that come back.
+    /// Delivers a batch and returns the ids of the returned messages.
     pub(crate) fn deliver(&self, messages: &[Sent]) -> Vec<String> {
         deliver(&self.recorder, messages)
     }
 
-    /// The same, of messages that were received so many times.
+    /// Like [`deliver`](Self::deliver), with messages that were received this many times.
     pub(crate) fn deliver_again(&self, messages: &[Sent], times: u32) -> Vec<String> {
         deliver_times(&self.recorder, messages, times)
     }
 
-    /// The same, to an execution environment that remembers nothing.
+    /// Like [`deliver_again`](Self::deliver_again), to an execution environment that remembers nothing.
     pub(crate) fn deliver_cold(&self, messages: &[Sent], times: u32) -> Vec<String> {
         deliver_times(&self.cold(), messages, times)
     }
 
-    /// Offer and version of every event recorded of a buyer, in order.
+    /// The offer and version of every recorded event of a buyer, in order.
     #[track_caller]
     pub(crate) fn recorded(&self, buyer: &BuyerId) -> Vec<(String, u32)> {
         let commits = block_on(event_store::history(&self.streams.memory, buyer)).unwrap();
@@ -203,13 +203,13 @@ impl World {
         self.streams.memory.commits().len()
     }
 
-    /// Message id and reason of every dead letter, in order.
+    /// The message id and reason of every dead letter, in order.
     pub(crate) fn dead(&self) -> Vec<(String, &'static str)> {
         let letters = self.letters.memory.letters();
         letters.into_iter().map(|letter| (letter.message_id, letter.reason)).collect()
     }
 
-    /// What the recorder asked of the streams table since the last call of this: appends and pages.
+    /// The numbers of appends and pages since the last call.
     pub(crate) fn requests(&self) -> (usize, usize) {
         (self.streams.appends.take(), self.streams.pages.take())
     }
@@ -222,7 +222,7 @@ pub(crate) fn deliver<S: EventStore, D: DeadLetters, L: Legacy>(
     deliver_times(recorder, messages, 1)
 }
 
-/// The same, of messages that were received so many times.
+/// Delivers a batch of messages that were received this many times, and returns the ids of the returned messages.
 pub(crate) fn deliver_times<S: EventStore, D: DeadLetters, L: Legacy>(
     recorder: &Recorder<S, D, Still, L>,
     messages: &[Sent],

@@ -1,4 +1,4 @@
-//! The recorder over streams and dead letters in memory: what is recorded, what is set aside, what comes back.
+//! Tests of the recorder with streams and dead letters in memory: what is recorded, dead-lettered or returned.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod beside;

@@ -1,4 +1,4 @@
-//! How much memory the recorder takes for buyers with large states.
+//! The memory that the recorder uses for buyers with large states.
 
 use contract::stored::{StoredCommit, encode_snapshot};
 use domain::{BuyerId, Sequence, State};
@@ -9,23 +9,23 @@ use testkit::{accepted, body, buyer, made, withdrawn};
 
 use crate::given::{Letters, Still, deliver, sent};
 
-/// Every buyer has this one commit, with a snapshot, and takes whatever is appended.
-struct Alike(StoredCommit);
+/// A store in which every buyer has this one commit with a snapshot, and which accepts every append.
+struct SameForAll(StoredCommit);
 
-impl Commits for Alike {
+impl Commits for SameForAll {
     async fn page(&self, buyer: &BuyerId, _: Option<Sequence>, _: usize) -> Result<Page, StoreError> {
         let commit = StoredCommit { buyer: buyer.to_string(), ..self.0.clone() };
         Ok(Page { commits: vec![commit], has_more: false })
     }
 }
 
-impl EventStore for Alike {
+impl EventStore for SameForAll {
     async fn append(&self, _: &StoredCommit) -> Result<Appended, StoreError> {
         Ok(Appended::Written)
     }
 }
 
-/// A commit with a snapshot of some 300 KB: one open offer, and many that are closed.
+/// A commit with a snapshot of about 300 KB: one open offer and many closed ones.
 fn large() -> StoredCommit {
     let mut state = State::default();
     for number in 0..5000 {
@@ -42,8 +42,8 @@ fn large() -> StoredCommit {
     commit
 }
 
-/// The most that this process ever had in memory, in bytes. Source: proc(5), `VmHWM` of `/proc/pid/status`.
-fn most_in_memory() -> u64 {
+/// The peak resident memory of this process in bytes. Source: proc(5), `VmHWM` of `/proc/pid/status`.
+fn peak_memory() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
@@ -51,7 +51,7 @@ fn most_in_memory() -> u64 {
 
 #[test]
 fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
-    let streams = Alike(large());
+    let streams = SameForAll(large());
     let letters: &Letters = Box::leak(Box::default());
     let recorder = Recorder::new(streams, letters, Still);
     for _ in 0..2 {
@@ -61,5 +61,5 @@ fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
             assert_eq!(deliver(&recorder, &[sent("1", &name, body(&name, &event))]), [""; 0]);
         }
     }
-    assert!(most_in_memory() < 128 * 1024 * 1024, "{}", most_in_memory());
+    assert!(peak_memory() < 128 * 1024 * 1024, "{}", peak_memory());
 }

@@ -6,11 +6,11 @@ use testkit::{accepted, body, buyer, made};
 
 use crate::given::{Fault, Sent, batch, sent, world};
 
-/// A batch of messages of up to four buyers, some of them poison.
+/// A batch of messages of up to four buyers, some of them with the invalid body `poison`.
 fn any_batch() -> impl Strategy<Value = Vec<Sent>> {
-    proptest::collection::vec((0..4_usize, any::<bool>()), 1..=10).prop_map(|places| {
+    proptest::collection::vec((0..4_usize, any::<bool>()), 1..=10).prop_map(|messages| {
         let mut versions = [0_u32; 4];
-        places
+        messages
             .into_iter()
             .enumerate()
             .map(|(index, (who, is_poison))| {
@@ -32,21 +32,21 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn only_messages_that_were_there_are_reported_and_none_before_a_settled_one(
+    fn the_answer_returns_exactly_the_unsettled_end_of_each_group(
         messages in any_batch(), settled in proptest::collection::vec(0..=10_usize, 4)
     ) {
         let fifo = FifoBatch::of(batch(&messages)).unwrap();
-        let reported: BTreeSet<String> = crate::given::returned(fifo.answer(&settled)).into_iter().collect();
-        prop_assert!(reported.iter().all(|id| messages.iter().any(|message| &message.id == id)));
+        let returned: BTreeSet<String> = crate::given::returned(fifo.answer(&settled)).into_iter().collect();
+        prop_assert!(returned.iter().all(|id| messages.iter().any(|message| &message.id == id)));
         for (group, settled) in fifo.groups().iter().zip(&settled) {
-            let is_back: Vec<bool> = group.messages.iter().map(|message| reported.contains(&message.id)).collect();
+            let is_returned: Vec<bool> = group.messages.iter().map(|message| returned.contains(&message.id)).collect();
             let expected: Vec<bool> = (0..group.messages.len()).map(|index| index >= *settled).collect();
-            prop_assert_eq!(is_back, expected);
+            prop_assert_eq!(is_returned, expected);
         }
     }
 
     #[test]
-    fn every_message_ends_recorded_or_dead_and_no_innocent_is_touched_whatever_fails_first(
+    fn every_message_is_recorded_or_dead_lettered_despite_a_first_failure(
         messages in any_batch(), failing in proptest::option::of((0..4_usize, 0..3_usize))
     ) {
         let world = world();
@@ -55,8 +55,8 @@ proptest! {
                 [("page", Fault::Before), ("append", Fault::Before), ("append", Fault::After)][fault];
             world.fault(&buyer(["ada", "bob", "cem", "dee"][who]), operation, fault);
         }
-        let back = world.deliver(&messages);
-        let again: Vec<Sent> = messages.iter().filter(|message| back.contains(&message.id)).cloned().collect();
+        let returned = world.deliver(&messages);
+        let again: Vec<Sent> = messages.iter().filter(|message| returned.contains(&message.id)).cloned().collect();
         prop_assert_eq!(world.deliver(&again), Vec::<String>::new());
 
         let poison: BTreeSet<&str> =

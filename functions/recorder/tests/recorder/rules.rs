@@ -7,7 +7,7 @@ use testkit::{acceptance_withdrawn, accepted, body, buyer, contact, made, made_b
 
 use crate::given::{Sent, Still, batch, deliver, returned, sent, world};
 
-/// The messages of these events of one buyer, with ids from this letter on.
+/// The messages of these events of one buyer, with ids `<buyer>-<index>`.
 fn messages(name: &str, events: &[domain::Event]) -> Vec<Sent> {
     let buyer = buyer(name);
     let number = |(index, event)| sent(&format!("{name}-{index}"), &buyer, body(&buyer, event));
@@ -15,7 +15,7 @@ fn messages(name: &str, events: &[domain::Event]) -> Vec<Sent> {
 }
 
 #[test]
-fn a_buyer_s_events_of_one_batch_are_one_commit_in_order() {
+fn a_buyers_events_in_one_batch_are_one_commit_in_order() {
     let world = world();
     let back = world.deliver(&messages("ada", &[made("car-1"), accepted("car-1").v(2), made("car-2")]));
     assert_eq!(back, [""; 0]);
@@ -27,7 +27,7 @@ fn a_buyer_s_events_of_one_batch_are_one_commit_in_order() {
 }
 
 #[test]
-fn a_remembered_head_spares_the_query() {
+fn a_remembered_head_saves_the_query() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1")]));
     world.requests();
@@ -36,7 +36,7 @@ fn a_remembered_head_spares_the_query() {
 }
 
 #[test]
-fn a_batch_delivered_again_writes_nothing_and_asks_nothing_when_remembered() {
+fn a_redelivered_batch_costs_no_write_and_no_read_if_remembered() {
     let world = world();
     let messages = messages("ada", &[made("car-1"), accepted("car-1").v(2)]);
     world.deliver(&messages);
@@ -56,7 +56,7 @@ fn an_event_twice_in_one_batch_is_recorded_once() {
 }
 
 #[test]
-fn an_early_event_is_recorded_and_its_gap_filled_later() {
+fn an_early_event_is_held_until_its_gap_is_filled() {
     let world = world();
     world.deliver(&messages("ada", &[made("car-1"), acceptance_withdrawn("car-1").v(3)]));
     world.deliver(&messages("ada", &[accepted("car-1").v(2)]));
@@ -65,7 +65,7 @@ fn an_early_event_is_recorded_and_its_gap_filled_later() {
 }
 
 #[test]
-fn each_kind_of_bad_message_is_set_aside_at_once_with_its_reason_and_hurts_nobody() {
+fn each_kind_of_bad_message_is_dead_lettered_at_once_with_its_reason() {
     let world = world();
     let ada = buyer("ada");
     let bob = buyer("bob");
@@ -100,7 +100,7 @@ fn each_kind_of_bad_message_is_set_aside_at_once_with_its_reason_and_hurts_nobod
 }
 
 #[test]
-fn a_dead_letter_keeps_its_body_and_says_why_and_where_it_comes_from() {
+fn a_dead_letter_has_the_body_the_detail_and_the_source() {
     let world = world();
     world.deliver(&[sent("7", &buyer("ada"), r#"{"specversion":"1.0"}"#)]);
     let letters = world.letters.memory.letters();
@@ -114,7 +114,7 @@ fn a_dead_letter_keeps_its_body_and_says_why_and_where_it_comes_from() {
 }
 
 #[test]
-fn other_content_under_a_recorded_version_is_a_dead_letter_and_the_record_stays() {
+fn a_contradiction_of_a_recorded_version_is_dead_lettered() {
     let world = world();
     let ada = buyer("ada");
     world.deliver(&messages("ada", &[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(4)]));
@@ -132,20 +132,20 @@ fn other_content_under_a_recorded_version_is_a_dead_letter_and_the_record_stays(
 }
 
 #[test]
-fn a_repeat_older_than_what_is_remembered_is_a_duplicate_and_costs_no_read() {
+fn an_old_version_is_a_duplicate_whatever_its_content_without_a_read() {
     let world = world();
     let ada = buyer("ada");
     world.deliver(&messages("ada", &[made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3)]));
     world.requests();
     let mut other = contact();
-    other.name = "Somebody Else".to_owned();
+    other.name = "Bob Canary".to_owned();
     assert_eq!(world.deliver(&[sent("same", &ada, body(&ada, &made("car-1")))]), [""; 0]);
     assert_eq!(world.deliver(&[sent("other", &ada, body(&ada, &made_by("car-1", other)))]), [""; 0]);
     assert_eq!((world.dead(), world.commits(), world.requests()), (Vec::new(), 1, (0, 0)));
 }
 
 #[test]
-fn beyond_fifty_held_events_the_rest_are_dead_letters_until_the_gap_is_filled() {
+fn more_than_fifty_held_events_are_dead_letters_until_the_gap_is_filled() {
     let world = world();
     let early: Vec<_> = (3..=55).map(|version| accepted("car-1").v(version)).collect();
     world.deliver(&messages("ada", &[made("car-1")]));
@@ -158,11 +158,11 @@ fn beyond_fifty_held_events_the_rest_are_dead_letters_until_the_gap_is_filled() 
     assert!(world.dead().iter().all(|(_, reason)| *reason == "too-many-held"));
     world.deliver(&messages("ada", &[accepted("car-1").v(2)]));
     assert_eq!(world.deliver(&messages("ada", &[accepted("car-1").v(53)])), [""; 0]);
-    assert_eq!(world.recorded(&buyer("ada")).len(), 53, "the redriven one follows");
+    assert_eq!(world.recorded(&buyer("ada")).len(), 53, "the redriven event is applied");
 }
 
 #[test]
-fn a_body_as_large_as_sqs_takes_is_set_aside_whole() {
+fn the_largest_possible_body_is_dead_lettered_unchanged() {
     const LARGEST: usize = 1024 * 1024;
     for missing in (0..160).chain([300, 2000, 4000]) {
         let world = world();
@@ -171,7 +171,7 @@ fn a_body_as_large_as_sqs_takes_is_set_aside_whole() {
         let letters = world.letters.memory.letters();
         let [letter] = &letters[..] else { panic!("{letters:?}") };
         let attributes: Vec<_> = letter.attributes().collect();
-        // As SQS counts: the body, and name, type and value of each attribute.
+        // The size as SQS counts it: the body plus name, type and value of each attribute.
         let size: usize = attributes.iter().map(|(name, value)| name.len() + 6 + value.len()).sum();
         assert!(letter.body == body && body.len() + size <= LARGEST, "{missing}: {attributes:?}");
         let names: Vec<&str> = attributes.iter().map(|(name, _)| *name).collect();
@@ -191,7 +191,7 @@ fn a_body_as_large_as_sqs_takes_is_set_aside_whole() {
 }
 
 #[test]
-fn neighbours_of_a_body_as_large_as_sqs_takes_are_recorded() {
+fn neighbours_of_the_largest_possible_body_are_recorded() {
     let world = world();
     let ada = buyer("ada");
     let back = world.deliver(&[
@@ -205,7 +205,7 @@ fn neighbours_of_a_body_as_large_as_sqs_takes_are_recorded() {
 }
 
 #[test]
-fn an_event_above_the_last_version_is_a_dead_letter_that_says_why() {
+fn a_version_above_the_maximum_is_a_dead_letter_with_the_rule() {
     let world = world();
     let ada = buyer("ada");
     world.deliver(&messages("ada", &[made("car-1")]));
@@ -225,7 +225,7 @@ fn an_event_above_the_last_version_is_a_dead_letter_that_says_why() {
 }
 
 #[test]
-fn nothing_is_begun_that_cannot_end_in_time() {
+fn nothing_is_started_that_could_outlive_the_invocation() {
     let world = world();
     let messages = messages("ada", &[made("car-1")]);
     let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(5));
@@ -235,7 +235,7 @@ fn nothing_is_begun_that_cannot_end_in_time() {
 }
 
 #[test]
-fn records_of_no_fifo_queue_are_an_error_and_all_come_back() {
+fn records_from_no_fifo_queue_fail_the_whole_batch() {
     let recorder = world().recorder;
     let deadline = Deadline::at(Still.now() + SignedDuration::from_secs(30));
     for record in [

@@ -1,4 +1,4 @@
-//! An event's JSON, read in one pass: names and texts are borrowed from the body where they can be.
+//! The JSON document of an event, parsed in one pass. Names and strings are borrowed from the body where possible.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,13 +8,13 @@ use serde_json::value::RawValue;
 
 use crate::json;
 
-/// How many objects lie within one another where a rule reads: the event, `data` and `data.buyer`.
+/// The number of nested objects that rules read: the event, `data` and `data.buyer`.
 const LEVELS: usize = 3;
 
-/// How many fields an object usually has at most.
-const USUAL: usize = 8;
+/// The initial capacity for the fields of an object, which most objects do not exceed.
+const USUAL_FIELDS: usize = 8;
 
-/// What a field holds, as far as any rule asks.
+/// The value of a field, as far as the rules distinguish values.
 #[derive(Debug, PartialEq)]
 pub(super) enum Field<'a> {
     Null,
@@ -31,8 +31,9 @@ pub(super) enum Field<'a> {
 pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Field<'a>)>);
 
 impl<'a> Object<'a> {
-    /// The fields of a document in which `serde_json` refuses nothing; `None` for any other document, and for JSON that is
-    /// not an object. What it reads, [`Self::lenient`] reads as well, in several times as many instructions.
+    /// Parses a document that `serde_json` accepts as a whole; `None` for any other document and for JSON other than an
+    /// object. [`Self::lenient`] gives the same result for these documents, but takes several times as many
+    /// instructions.
     pub(super) fn strict(text: &'a str) -> Option<Self> {
         match serde_json::from_str(text) {
             Ok(Field::Object(object)) => Some(object),
@@ -40,11 +41,11 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// The fields of a document, each read by itself: one that `serde_json` refuses harms no other. None if the document is
-    /// JSON but no object.
+    /// Parses a document field by field, so that a field that `serde_json` refuses does not affect the others. JSON
+    /// other than an object has no fields.
     ///
     /// # Errors
-    /// Where the document stops being JSON.
+    /// The error names the place at which the document stops being JSON.
     pub(super) fn lenient(text: &'a str) -> Result<Self, serde_json::Error> {
         json::object(text).map(|fields| Self::of(fields, LEVELS))
     }
@@ -54,12 +55,12 @@ impl<'a> Object<'a> {
         Self(fields.into_iter().map(read).collect())
     }
 
-    /// A field by its name. Of a name given twice the last one counts.
+    /// The field with this name. The last of several fields with the same name wins.
     pub(super) fn get(&self, name: &str) -> Option<&Field<'a>> {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, field)| field)
     }
 
-    /// The object in a field.
+    /// The object in the field with this name, if that field holds an object.
     pub(super) fn within(&self, name: &str) -> Option<&Self> {
         match self.get(name)? {
             Field::Object(object) => Some(object),
@@ -75,7 +76,7 @@ impl<'a> Field<'a> {
             Err(_) if levels > 0 && raw.get().starts_with('{') => Self::Object(
                 json::object(raw.get()).map(|fields| Object::of(fields, levels)).unwrap_or_default(),
             ),
-            // A number out of range, or nesting beyond what `serde_json` reads: no rule takes either.
+            // This is a number out of range, or nesting deeper than `serde_json` accepts. No rule accepts either.
             Err(_) => Self::Other,
         }
     }
@@ -91,7 +92,7 @@ impl<'de> Deserialize<'de> for Field<'de> {
     }
 }
 
-/// Takes whatever comes.
+/// A visitor that accepts any JSON value.
 struct Any;
 
 impl<'de> Visitor<'de> for Any {
@@ -109,7 +110,7 @@ impl<'de> Visitor<'de> for Any {
         Ok(Field::Text(Cow::Borrowed(text)))
     }
 
-    /// With escapes in it.
+    /// A string with escapes cannot be borrowed.
     fn visit_str<E: Error>(self, text: &str) -> Result<Field<'de>, E> {
         Ok(Field::Text(Cow::Owned(text.to_owned())))
     }
@@ -118,7 +119,7 @@ impl<'de> Visitor<'de> for Any {
         Ok(Field::whole(u32::try_from(number).ok()))
     }
 
-    /// Below zero: what is not is read as `u64`.
+    /// Only negative numbers arrive here; others are visited as `u64`.
     fn visit_i64<E: Error>(self, _: i64) -> Result<Field<'de>, E> {
         Ok(Field::Other)
     }
@@ -137,7 +138,7 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<Field<'de>, A::Error> {
-        let mut fields = Vec::with_capacity(USUAL);
+        let mut fields = Vec::with_capacity(USUAL_FIELDS);
         while let Some((name, value)) = object.next_entry()? {
             if let Field::Text(name) = name {
                 fields.push((name, value));
@@ -147,7 +148,8 @@ impl<'de> Visitor<'de> for Any {
     }
 }
 
-/// A number without a fraction, in any notation: to JSON Schema `1`, `1.0` and `10e-1` are one and the same.
+/// The integer value of a number without a fractional part, in any notation: to JSON Schema `1`, `1.0` and `10e-1` are
+/// the same integer.
 ///
 /// Source: JSON Schema draft 2020-12, Core, section 4.2.1, and Validation, section 6.1.1.
 fn whole(number: f64) -> Option<u32> {
@@ -170,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_serde_json_refuses_harms_no_other() {
+    fn a_field_refused_by_serde_json_does_not_affect_others() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         let objects = format!("{}0{}", "{\"buyer\":".repeat(10_000), "}".repeat(10_000));
         for refused in ["1e999", "-1e999", "[1e999]", &deep, &objects] {
@@ -186,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_has_no_fields() {
+    fn json_other_than_an_object_has_no_fields() {
         for json in ["[]", "7", "null", "\"x\"", "1e999", "[1,{}]"] {
             assert_eq!(Object::strict(json), None, "{json}");
             assert_eq!(Object::lenient(json).unwrap(), Object::default(), "{json}");
@@ -197,7 +199,7 @@ mod tests {
         }
     }
 
-    /// Of the three names that lie within one another, and of others; some come twice.
+    /// Arbitrary JSON with the three nested names and others, some of them repeated.
     fn json(levels: u32) -> BoxedStrategy<String> {
         let leaf = prop::sample::select(vec![
             "null",
@@ -236,7 +238,7 @@ mod tests {
     fn seen<'a>(event: &'a Object<'a>) -> Vec<Option<String>> {
         let data = event.within("data");
         let objects = [Some(event), data, data.and_then(|data| data.within("buyer"))];
-        // What lies in an object, `within` shows.
+        // `within` covers the content of objects.
         let shown = |field: &Field<'_>| match field {
             Field::Object(_) => "an object".to_owned(),
             field @ (Field::Null | Field::Text(_) | Field::Whole(_) | Field::Other) => format!("{field:?}"),
@@ -252,7 +254,7 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn what_is_read_strictly_is_read_leniently_as_well(json in json(4)) {
+        fn strict_and_lenient_parsing_agree(json in json(4)) {
             if let Some(strict) = Object::strict(&json) {
                 let paired = crate::json::paired(&json);
                 prop_assert_eq!(seen(&strict), seen(&Object::lenient(&paired).unwrap()));

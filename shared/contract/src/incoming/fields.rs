@@ -1,4 +1,4 @@
-//! Reads fields out of a JSON document and collects everything that is wrong with them, not just the first fault.
+//! Reads and validates the fields of an event, and collects every violation instead of stopping at the first.
 
 use domain::{BuyerId, CarId, EventId, InvalidId, OfferId, OfferVersion};
 
@@ -26,7 +26,7 @@ impl<'a> Fields<'a> {
         self.findings.push(Finding { path, rule });
     }
 
-    /// What is wrong, and what was dropped.
+    /// The violations found, and the names of the fields that were dropped.
     pub(super) fn findings(self) -> (Vec<Finding>, Vec<&'static str>) {
         (self.findings, self.dropped)
     }
@@ -45,31 +45,32 @@ impl<'a> Fields<'a> {
         None
     }
 
-    /// A text of 1 to `longest` characters.
+    /// A required string of 1 to `longest` characters.
     pub(super) fn text(&mut self, path: &'static str, longest: usize) -> Option<&'a str> {
         match self.at(path) {
             Some(Field::Text(text)) if text.is_empty() => self.missing(path, "must not be empty"),
             Some(Field::Text(text)) if is_longer(text, longest) => self.missing(path, "is too long"),
             Some(Field::Text(text)) => Some(text),
             Some(Field::Null | Field::Whole(_) | Field::Object(_) | Field::Other) | None => {
-                self.missing(path, "must be there, as a text")
+                self.missing(path, "is required and must be a string")
             }
         }
     }
 
-    /// A text of at most `longest` characters; absent and `null` are the same.
+    /// An optional string of at most `longest` characters. An absent field and `null` are equivalent.
     pub(super) fn optional_text(&mut self, path: &'static str, longest: usize) -> Option<&'a str> {
         match self.at(path) {
             None | Some(Field::Null) => None,
             Some(Field::Text(text)) if is_longer(text, longest) => self.missing(path, "is too long"),
             Some(Field::Text(text)) => Some(text),
             Some(Field::Whole(_) | Field::Object(_) | Field::Other) => {
-                self.missing(path, "must be a text, or absent")
+                self.missing(path, "must be a string or absent")
             }
         }
     }
 
-    /// A text for readers only: kept if it is well-formed, else dropped. Absent and `null` are the same.
+    /// An optional string that no rule reads: kept if it is well-formed, otherwise dropped. An absent field and `null`
+    /// are equivalent.
     fn remark(&mut self, path: &'static str, is_well_formed: impl Fn(&str) -> bool) -> Option<&'a str> {
         match self.at(path) {
             None | Some(Field::Null) => None,
@@ -81,12 +82,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Checked only to be counted: it is not recorded.
+    /// Checks `subject`, which is not recorded, only to report a malformed one as dropped.
     pub(super) fn subject(&mut self) {
         self.remark("subject", |text| !is_longer(text, 1024));
     }
 
-    /// A moment in RFC 3339.
+    /// The time of the event, in RFC 3339.
     pub(super) fn time(&mut self) -> Option<&'a str> {
         self.remark("time", |text| text.len() <= moment::LONGEST && moment::is_rfc3339(text))
     }
@@ -127,7 +128,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Whether a text has more characters than this; no text has more of them than bytes.
+/// Whether a text has more than `longest` characters. Counting is skipped if it does not even have as many bytes.
 fn is_longer(text: &str, longest: usize) -> bool {
     text.len() > longest && text.chars().count() > longest
 }

@@ -1,4 +1,5 @@
-//! The offer event: CloudEvents 1.0, structured JSON, one per message. Parsed once, here; what comes out is valid.
+//! Incoming offer events: CloudEvents 1.0 in structured JSON, one per message. They are parsed and validated once,
+//! here.
 
 mod document;
 mod fields;
@@ -12,7 +13,7 @@ use fields::Fields;
 
 use crate::json;
 
-/// The largest body in bytes that is looked into.
+/// The largest accepted body in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
 
 /// The event types of this version of the contract.
@@ -27,37 +28,37 @@ pub const TYPES: [&str; 5] = [
 /// An event of the offer system that is not yet recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingEvent {
-    /// Whose stream it belongs to.
+    /// The buyer to whose stream the event belongs.
     pub buyer: BuyerId,
     /// What happened.
     pub event: Event,
-    /// Fields for readers only that were not well-formed, by their names: the event is taken without them.
+    /// The names of malformed fields that no rule reads. The event is accepted without them.
     pub dropped: Vec<&'static str>,
 }
 
-/// Why a body is not an event of this contract. Names places, never values: those may be personal.
+/// The reason why a body is refused. It names places, never values, because values may be personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// More than [`LARGEST_BODY`] bytes.
+    /// The body has more than [`LARGEST_BODY`] bytes.
     TooLarge {
-        /// The body's size in bytes.
+        /// The size of the body in bytes.
         bytes: usize,
     },
-    /// Not JSON.
+    /// The body is not JSON.
     NotJson {
-        /// Where it stops being JSON.
+        /// The line at which the body stops being JSON.
         line: usize,
-        /// Where it stops being JSON.
+        /// The column at which the body stops being JSON.
         column: usize,
     },
-    /// An event type, or a major version of one, that this version does not know.
+    /// The event has a type, or a major version of a type, that this version of the software does not know.
     UnknownType,
-    /// JSON, but not as the contract has it.
+    /// The body is JSON but violates the contract.
     NotAnOfferEvent(Vec<Finding>),
 }
 
 impl Refusal {
-    /// The reason as it stands on a dead letter.
+    /// The reason as it is written on a dead letter.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
@@ -72,7 +73,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLarge { bytes } => write!(f, "{bytes} bytes, at most {LARGEST_BODY} are taken"),
+            Self::TooLarge { bytes } => write!(f, "the body has {bytes} bytes, the limit is {LARGEST_BODY}"),
             Self::NotJson { line, column } => write!(f, "not JSON at line {line}, column {column}"),
             Self::UnknownType => write!(f, "type: must be one of {}", TYPES.join(", ")),
             Self::NotAnOfferEvent(findings) => {
@@ -85,12 +86,12 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// One thing wrong with an event.
+/// One violation of the contract by an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// The field, as in `data.offerVersion`.
+    /// The path of the field, as in `data.offerVersion`.
     pub path: &'static str,
-    /// What it must be.
+    /// The rule that the field violates.
     pub rule: &'static str,
 }
 
@@ -100,16 +101,16 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Parses one message body. Unknown extra fields are ignored, whatever is in them; an unpaired surrogate in a text is read
-/// as U+FFFD.
+/// Parses one message body. Unknown extra fields are ignored, whatever their content. An unpaired surrogate in a string
+/// is read as U+FFFD.
 ///
 /// # Errors
-/// The [`Refusal`] with everything that is wrong; the same body is refused the same way for ever.
+/// [`Refusal`], with every violation found. Parsing the same body again always fails in the same way.
 pub fn decode(body: &str) -> Result<IncomingEvent, Refusal> {
     if body.len() > LARGEST_BODY {
         return Err(Refusal::TooLarge { bytes: body.len() });
     }
-    // Nearly every body: one pass.
+    // Nearly every body is parsed in this one pass.
     if let Some(event) = Object::strict(body) {
         return judge(&event);
     }

@@ -2,9 +2,9 @@ use domain::{
     CloseReason, Effect, EffectKind, FormerLeadId, LeadId, OfferId, OfferVersion, Priority, Sequence,
 };
 
-/// Effects, one a line, each by the name under which it happens once: `15 opened/high/offer-1/2`. An effect names offers
-/// and leads, never a person. What the name does not tell comes after it: an opener, a reason, and the priority of a lead
-/// that a former system opened.
+/// Encodes effects as text, one per line with sequence and effect key: `15 opened/high/offer-1/2`. An effect names
+/// offers and leads, never a person. Details that the key does not contain follow it: the offer that opened a low lead,
+/// the reason of a closing, and the priority of a former lead.
 pub(super) fn encode(effects: &[Effect]) -> String {
     effects.iter().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -18,7 +18,7 @@ fn line(effect: &Effect) -> String {
             format!("{line} {} {}", reason.name(), priority.name())
         }
         EffectKind::LeadClosed { reason, .. } => format!("{line} {}", reason.name()),
-        // We never open a lead under a former system's name.
+        // Leadstream never opens a former lead.
         EffectKind::LeadOpened { lead: LeadId::High { .. } | LeadId::Former { .. }, .. }
         | EffectKind::QuoteRequest { .. }
         | EffectKind::AcceptedEmail { .. } => line,

@@ -3,7 +3,7 @@ use serde::{Deserialize, Serialize};
 
 use super::state::{StoredState, is_false};
 
-/// A recorded fact. Format 1 has events only.
+/// A fact as it is stored. Format 1 contains only events.
 #[derive(Default, Serialize, Deserialize)]
 pub(super) struct StoredFact {
     #[serde(rename = "type")]
@@ -24,12 +24,13 @@ pub(super) struct StoredFact {
     email: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     phone: Option<String>,
-    /// Whether the contact is that of the offer made before it in the same commit: most buyers give one with every offer.
+    /// Whether the contact equals the previous contact in the same commit. Most buyers give the same one with every
+    /// offer.
     #[serde(default, skip_serializing_if = "is_false")]
     same: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
-    /// What a former system answered; of facts that older versions wrote, the state that takes the place of what came before.
+    /// The former system's answer. In facts that older versions wrote, the state that replaces all earlier facts.
     #[serde(skip_serializing_if = "Option::is_none")]
     state: Option<Box<StoredState>>,
 }
@@ -157,7 +158,7 @@ pub(super) fn decode(text: &str) -> Option<Vec<Fact>> {
     stored.into_iter().map(StoredFact::into_fact).collect()
 }
 
-/// The oldest format that can hold this fact: whose readers can read it, and do right by it.
+/// The oldest format that can hold this fact: the oldest whose readers both parse the fact and act on it correctly.
 pub(super) const fn format_of(fact: &Fact) -> u32 {
     match fact {
         Fact::Event(Event { change: OfferChange::Made { contact: None, .. }, .. }) | Fact::Voided { .. } => 2,

@@ -1,7 +1,8 @@
-//! What is stored: one item per commit, its facts, effects and snapshot as text that a person on call can read.
+//! The stored format: one item per commit, with its facts, effects and snapshot as text that an engineer on call can
+//! read.
 //!
-//! A commit is written once and read for ever, so a field is never given another meaning: a change is a new
-//! [`FORMAT`] with its own reader beside the old one.
+//! A commit is written once and must stay readable permanently, so a field never changes its meaning. Every change is a
+//! new [`FORMAT`] with its own reader beside the old one.
 
 mod effects;
 mod facts;
@@ -13,50 +14,52 @@ use domain::{BuyerId, Effect, Fact, Sequence, State};
 use jiff::Timestamp;
 pub use shard::shard_of;
 
-/// The version of the facts' and effects' form. Readers know every version up to it; a commit is written in the oldest one
-/// that can hold it, so that an older version of the software, deployed beside this one, reads on for as long as it may.
+/// The newest version of the format of facts and effects. Readers understand every version up to it. A commit is
+/// written in the oldest version that can hold it, so that an older version of the software, deployed beside this one,
+/// can still read as many commits as possible.
 ///
-/// 1: events. 2: `voided`, and events without contact. 3: what stands beside a former system, which older versions hand over at
-/// first sight: `migrated`, `handed-over`, `reset` and commits in shadow; and `erased` without a state.
+/// Format 1 holds events. Format 2 adds `voided` and events without a contact. Format 3 adds everything that concerns
+/// the former system, because older versions would hand such a buyer over at once: `migrated`, `handed-over`, `reset`
+/// and commits in shadow. It also adds `erased` without a state.
 pub const FORMAT: u32 = 3;
 
-/// The version of the rules that snapshots are made by. One of another fold is not used: the facts are folded again. Raise it with
-/// every change of what facts lead to.
+/// The version of the fold that computes snapshots. A snapshot of another fold is ignored, and the facts are folded
+/// again. Raise it with every change to the state that facts lead to.
 pub const FOLD: u32 = 3;
 
-/// What one append writes, as it lies in the table. Attribute names are the field names in camel case.
+/// One commit as it is stored in the table. Attribute names are the field names in camel case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCommit {
-    /// Partition key.
+    /// The partition key.
     pub buyer: String,
-    /// Sort key: the sequence number of the first fact.
+    /// The sort key: the sequence of the first fact.
     pub sequence: u64,
-    /// The sequence number of the last fact.
+    /// The sequence of the last fact.
     pub last: u64,
-    /// The oldest [`FORMAT`] that can hold it.
+    /// The oldest [`FORMAT`] that can hold the commit.
     pub format: u32,
-    /// The facts, a JSON array; empty once the commit is emptied.
+    /// The facts as a JSON array; empty in an emptied commit.
     pub facts: String,
-    /// The effects they call for, one a line; absent when there are none.
+    /// The effects that the facts call for, one per line; absent if there are none.
     pub effects: Option<String>,
-    /// The state after the last fact, when it is worth its bytes.
+    /// The state after the last fact, if it is worth its size.
     pub snapshot: Option<String>,
-    /// RFC 3339, by the recorder's clock. No order is taken from it.
+    /// When the commit was recorded by the recorder's clock, in RFC 3339. No order is derived from it.
     pub recorded_at: String,
-    /// Partition key of the sparse index of effectful commits: hour of `recorded_at` and shard.
+    /// The partition key of the sparse index `feed`: the hour of `recorded_at` and the shard.
     pub feed: Option<String>,
-    /// Whether its effects are recorded but not to be performed.
+    /// Whether the effects are recorded but not performed.
     pub shadow: bool,
-    /// The sequence number of the fact that took the place of this commit's facts, where an older version of the software took
-    /// them out.
+    /// The sequence of the fact that replaced this commit's facts, if an older version of the software removed them.
     pub emptied_by: Option<u64>,
 }
 
 impl StoredCommit {
-    /// The same commit as it stays in the stream of an erased buyer: facts without contacts and free text, and no snapshot.
+    /// The commit as it remains in the stream of an erased buyer: facts without contacts and free text, and no
+    /// snapshot.
     ///
     /// # Errors
-    /// [`Undecodable`]: what cannot be read cannot be cleared of what is personal.
+    /// [`Undecodable`]: personal data cannot be removed from a commit that cannot be read.
     pub fn without_personal_data(&self) -> Result<Self, Undecodable> {
         let commit = decode(self)?;
         if commit.emptied.is_some() {
@@ -69,7 +72,7 @@ impl StoredCommit {
         Ok(Self { facts: written.facts, format, snapshot: None, ..self.clone() })
     }
 
-    /// The item's size in bytes as DynamoDB counts it: names and values in UTF-8, numbers at most 21.
+    /// The size of the item in bytes as DynamoDB counts it: names and values in UTF-8, and at most 21 bytes per number.
     ///
     /// Source: Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats".
     #[must_use]
@@ -91,85 +94,87 @@ impl StoredCommit {
     }
 }
 
-/// One byte for every two significant digits, and one more.
+/// The stored size of a number: one byte per two significant digits, plus one.
 fn number_bytes(value: u64) -> usize {
     let digits = value.to_string();
     digits.trim_end_matches('0').len().max(1).div_ceil(2) + 1
 }
 
-/// A commit as the rules see it.
+/// A decoded commit, in terms of the domain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Commit {
-    /// Whose stream.
+    /// The buyer to whose stream the commit belongs.
     pub buyer: BuyerId,
-    /// The sequence number of the first fact.
+    /// The sequence of the first fact.
     pub first: Sequence,
-    /// The facts, in order; none in an emptied commit.
+    /// The facts in order; none in an emptied commit.
     pub facts: Vec<Fact>,
-    /// The effects they call for, in order.
+    /// The effects that the facts call for, in order.
     pub effects: Vec<Effect>,
-    /// The state after the last fact, if it was written with it and this version's fold can use it.
+    /// The state after the last fact, if the commit has a snapshot of this version's fold.
     pub snapshot: Option<State>,
-    /// When it was recorded.
+    /// When the commit was recorded.
     pub recorded_at: Timestamp,
-    /// Whether its effects are not to be performed: another system performs them.
+    /// Whether the effects are recorded but not performed, because the former system performs its own.
     pub is_shadow: bool,
-    /// What became of its facts, if they were taken out.
+    /// What replaced the facts, if an older version of the software removed them.
     pub emptied: Option<Emptied>,
 }
 
-/// What is left of a commit whose facts were taken out.
+/// The remains of a commit whose facts were removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Emptied {
-    /// The sequence number that its last fact had.
+    /// The sequence of the commit's last fact.
     pub last: Sequence,
-    /// The fact that took their place.
+    /// The sequence of the fact that replaced the removed facts.
     pub by: Sequence,
 }
 
 impl Commit {
-    /// The sequence number of the last fact.
+    /// The sequence of the last fact.
     #[must_use]
     pub fn last(&self) -> Sequence {
         let last = || Sequence::new(self.first.get() + (self.facts.len() as u64).saturating_sub(1));
         self.emptied.map_or_else(last, |emptied| emptied.last)
     }
 
-    /// Whether the state after it can be told without anything before it: what a load reads back to.
+    /// Whether the state after this commit can be computed without any earlier commit. A load reads back to such a
+    /// commit.
     #[must_use]
     pub fn is_fresh_start(&self) -> bool {
         self.snapshot.is_some() || self.facts.iter().any(Fact::is_fresh_start)
     }
 }
 
-/// Why a stored item cannot be read. Never guessed round: the buyer waits for a person or a newer version.
+/// The reason why a stored commit cannot be read. Its content is never guessed: the buyer's work stops until an
+/// operator repairs the commit or deploys a version that can read it.
 #[derive(Debug, thiserror::Error)]
 pub enum Undecodable {
-    /// Written by a newer version of the software.
+    /// A newer version of the software wrote the commit.
     #[error(
         "commit {buyer}/{sequence} has format {format}, this version reads up to {FORMAT}: deploy the newer version"
     )]
     NewerFormat {
-        /// Whose stream.
+        /// The buyer to whose stream the commit belongs.
         buyer: String,
-        /// Where in it.
+        /// The sequence of its first fact.
         sequence: u64,
-        /// The format found.
+        /// The format of the commit.
         format: u32,
     },
-    /// Not what any version wrote.
+    /// No version of the software wrote the commit in this form.
     #[error("commit {buyer}/{sequence}: {part} cannot be read")]
     Corrupt {
-        /// Whose stream.
+        /// The buyer to whose stream the commit belongs.
         buyer: String,
-        /// Where in it.
+        /// The sequence of its first fact.
         sequence: u64,
-        /// Which attribute.
+        /// The attribute that cannot be read.
         part: &'static str,
     },
 }
 
-/// Encodes facts and effects; the snapshot and the index key are put in by whoever appends.
+/// Encodes facts and effects. The caller adds the snapshot and the key of the index `feed`.
 #[must_use]
 pub fn encode(
     buyer: &BuyerId,
@@ -195,23 +200,23 @@ pub fn encode(
     }
 }
 
-/// A moment as it is stored: always with milliseconds, so that texts are in the order of time.
+/// A timestamp in its stored form: RFC 3339, always with milliseconds, so that texts sort chronologically.
 #[must_use]
 pub fn written(moment: Timestamp) -> String {
     format!("{moment:.3}")
 }
 
-/// Encodes a state as a snapshot. Held events and contacts are in it too.
+/// Encodes a state as a snapshot, including held events and contacts.
 #[must_use]
 pub fn encode_snapshot(state: &State) -> String {
     state::encode(state)
 }
 
-/// Reads a stored commit back.
+/// Decodes a stored commit.
 ///
 /// # Errors
-/// [`Undecodable`] when the facts or effects cannot be read. A snapshot that cannot be read is no error: it is a cache,
-/// and the facts are folded instead.
+/// [`Undecodable`] if any attribute other than the snapshot cannot be read. An unreadable snapshot is not an error: it
+/// is a cache, and the facts are folded instead.
 pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
     let corrupt =
         |part| Undecodable::Corrupt { buyer: stored.buyer.clone(), sequence: stored.sequence, part };

@@ -1,9 +1,11 @@
-//! An offer in a stored state: one line, for a state is written often.
+//! The encoding of an offer in a stored state. It is one short line, because states are written often.
 //!
-//! `3a2 car-1 0 2:jHu5OlD0t9HRgIM1 4-5` is at version 3, `a`ccepted at 2, for that car, with the first contact, with digests
-//! of versions 2 and 3, eight letters each, and versions 4 to 5 void. `p`ending, `c`losed; a capital if no quote was requested
-//! for it; what is not known is a `/`. `5a2.4` is accepted by version 4 under the name of version 2; a word `/F7` is the name of
-//! the high lead that a former system opened.
+//! `3a2 car-1 0 2:jHu5OlD0t9HRgIM1 4-5` is an offer at version 3, accepted (`a`) at version 2, for `car-1`, with
+//! contact 0, with the digests of versions 2 and 3, eight characters each, and with versions 4 to 5 void.
+//!
+//! Stages are `p` (pending), `a` (accepted) and `c` (closed), in upper case if no quote was requested. `5a2.4` was
+//! accepted at version 4 and keeps the lead name of version 2. An unknown car or contact is `/`. A word such as `/F7`
+//! is the name of the high lead that the former system opened.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +13,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use domain::{CarId, Contact, Digest, FormerLeadId, Offer, OfferVersion, Stage};
 
-/// What no id can be.
-const NOT_KNOWN: &str = "/";
+/// The mark of an unknown value. No id can contain it.
+const UNKNOWN: &str = "/";
 
-/// `contact` is its place among the state's contacts.
+/// Encodes an offer. `contact` is the index of its contact in the list of the state.
 pub(super) fn encode(offer: &Offer, contact: Option<usize>) -> String {
     let stage = match offer.stage {
         Stage::Pending => "p".to_owned(),
@@ -23,8 +25,8 @@ pub(super) fn encode(offer: &Offer, contact: Option<usize>) -> String {
         Stage::Closed => "c".to_owned(),
     };
     let stage = if offer.is_quoted { stage } else { stage.to_uppercase() };
-    let car = offer.car.as_ref().map_or(NOT_KNOWN, CarId::as_str);
-    let contact = contact.map_or(NOT_KNOWN.to_owned(), |place| place.to_string());
+    let car = offer.car.as_ref().map_or(UNKNOWN, CarId::as_str);
+    let contact = contact.map_or(UNKNOWN.to_owned(), |index| index.to_string());
     let mut next = None;
     let digests = offer.digests.iter().map(|(version, digest)| {
         let begins = if next == Some(*version) { String::new() } else { format!(" {version}:") };
@@ -52,7 +54,7 @@ pub(super) fn decode(text: &str, contacts: &[Contact]) -> Option<Offer> {
             Stage::Accepted { at: version(at)?, since: version(since)? }
         }
     };
-    let known = |word| Some(word).filter(|word| *word != NOT_KNOWN);
+    let known = |word| Some(word).filter(|word| *word != UNKNOWN);
     let (mut digests, mut voided, mut former_lead) = (BTreeMap::new(), BTreeMap::new(), None);
     for word in words {
         if let Some(lead) = word.strip_prefix('/') {
@@ -78,7 +80,7 @@ pub(super) fn decode(text: &str, contacts: &[Contact]) -> Option<Offer> {
             None => None,
         },
         contact: match known(contact) {
-            Some(place) => Some(contacts.get(place.parse::<usize>().ok()?)?.clone()),
+            Some(index) => Some(contacts.get(index.parse::<usize>().ok()?)?.clone()),
             None => None,
         },
         former_lead,

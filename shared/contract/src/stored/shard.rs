@@ -1,6 +1,6 @@
 use domain::BuyerId;
 
-/// Spreads buyers over the shards of an index. Whoever reads asks all shards, so another hash one day does no harm.
+/// The shard of a buyer in an index. Readers query all shards, so a later change of the hash does no harm.
 #[must_use]
 pub fn shard_of(buyer: &BuyerId, shards: u8) -> u8 {
     use std::hash::{DefaultHasher, Hash as _, Hasher as _};

@@ -1,4 +1,4 @@
-//! A state as it is stored: as a snapshot, which is a cache, or carried by a fact, which is history.
+//! The encoding of a state, either as a snapshot, which is a cache, or inside a fact, which is history.
 
 use std::collections::BTreeMap;
 
@@ -8,26 +8,26 @@ use serde::{Deserialize, Serialize};
 use super::facts::StoredFact;
 use super::{FOLD, offer};
 
-/// Names are short because it is written often; contacts are listed once and offers point at them, for most buyers give
-/// the same one with every offer.
+/// A state as it is stored. Names are short because states are written often. Each contact is listed once and offers
+/// refer to it by index, because most buyers give the same contact with every offer.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredState {
-    /// The fold that a snapshot was made by; in a fact, the version of this form.
+    /// The fold that computed a snapshot; in a fact, the version of this encoding.
     fold: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
     sequence: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     low: Option<(u64, String)>,
-    /// The name of the open low lead, if a former system opened it.
+    /// The name of the open low lead, if the former system opened it.
     #[serde(skip_serializing_if = "Option::is_none")]
     former: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     contacts: Vec<ContactV1>,
-    /// In one line each.
+    /// The offers by id, each encoded as one line.
     offers: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     held: Vec<StoredFact>,
-    /// Each `true`, or absent.
+    /// This flag and the two below are `true` or absent.
     #[serde(default, skip_serializing_if = "is_false")]
     invited: bool,
     #[serde(default, skip_serializing_if = "is_false")]
@@ -49,7 +49,7 @@ pub(super) const fn is_false(value: &bool) -> bool {
     !*value
 }
 
-/// The offers in one line each, and the contacts that they point at.
+/// The offers encoded as one line each, and the list of contacts that they refer to.
 fn lines<'a>(offers: &'a BTreeMap<OfferId, Offer>) -> (BTreeMap<String, String>, Vec<ContactV1>) {
     let mut contacts: Vec<&'a Contact> = Vec::new();
     let mut index_of = |contact: &'a Contact| {
@@ -113,7 +113,7 @@ impl From<&Known> for StoredState {
 }
 
 impl StoredState {
-    /// `None` if it is not what any version wrote.
+    /// The decoded state, or `None` if no version of the software wrote it in this form.
     pub(super) fn into_state(self) -> Option<State> {
         let offers = offers_of(self.offers, self.contacts)?;
         let former = self.former.as_deref().map(FormerLeadId::parse).transpose().ok()?;
@@ -140,7 +140,7 @@ impl StoredState {
         Some(state)
     }
 
-    /// The same, of what a former system says.
+    /// The decoded answer of the former system, or `None` as above.
     pub(super) fn into_known(self) -> Option<Known> {
         let low_lead = self.former.as_deref().map(FormerLeadId::parse).transpose().ok()?;
         Some(Known { offers: offers_of(self.offers, self.contacts)?, low_lead, was_invited: self.invited })
@@ -159,7 +159,8 @@ pub(super) fn encode(state: &State) -> String {
     crate::json(&StoredState::from(state))
 }
 
-/// `None` for a snapshot of another fold, or one that cannot be read: then the facts are folded.
+/// Decodes a snapshot. Returns `None` for a snapshot of another fold and for an unreadable one; the facts are folded
+/// then.
 pub(super) fn decode(text: &str) -> Option<State> {
     let stored: StoredState = serde_json::from_str(text).ok()?;
     if stored.fold == FOLD { stored.into_state() } else { None }

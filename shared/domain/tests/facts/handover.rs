@@ -1,4 +1,5 @@
-//! A buyer handed over by a former system: what it announced stands, under its names; the difference is announced by us.
+//! Buyers handed over by the former system: its announcements remain valid under its names, and Leadstream announces
+//! the difference.
 //!
 //! Rules 4, 7 and 8 of `docs/adr/0021-beside-the-former-system.md`.
 
@@ -9,7 +10,7 @@ use testkit::{acceptance_withdrawn, accepted, made, offer, rejected, withdrawn};
 
 use crate::{closings, events, given, then, voided};
 
-/// What a former system says that has seen these events, and has these leads open.
+/// The answer of a former system that has seen these events and has these leads open.
 fn there(seen: &[Event], low: Option<&str>, high: &[(&str, &str)], was_invited: bool) -> Fact {
     let mut offers: BTreeMap<_, _> = given(&events(seen)).offers.into();
     for known in offers.values_mut() {
@@ -23,7 +24,7 @@ fn there(seen: &[Event], low: Option<&str>, high: &[(&str, &str)], was_invited: 
 }
 
 #[test]
-fn what_the_former_system_announced_stands_under_its_names() {
+fn announced_leads_keep_the_names_of_the_former_system() {
     let seen = [made("car-1")];
     then(given(&events(&seen)), &there(&seen, Some("F1"), &[], true), &[], &["F1"]);
     let seen = [made("car-1"), accepted("car-1").v(2)];
@@ -33,7 +34,7 @@ fn what_the_former_system_announced_stands_under_its_names() {
 }
 
 #[test]
-fn a_lead_of_the_former_system_is_closed_under_its_name() {
+fn a_former_lead_is_closed_under_its_name() {
     let low = given(&[there(&[made("car-1")], Some("F1"), &[], true)]);
     let accepting = accepted("car-1").v(2).into();
     let effects = ["closed/F1", "opened/high/car-1/2", "accepted-email/car-1/2"];
@@ -54,7 +55,7 @@ fn a_former_lead_open_before_and_after_a_chain_keeps_its_name() {
 }
 
 #[test]
-fn of_a_buyer_whom_nobody_announced_everything_is() {
+fn everything_is_announced_if_the_answer_is_empty() {
     let here = events(&[made("car-1"), made("car-2"), accepted("car-2").v(2)]);
     let effects = ["quote/car-1", "quote/car-2", "opened/high/car-2/2", "accepted-email/car-2/2"];
     then(given(&here), &there(&[], None, &[], false), &effects, &["high/car-2/2"]);
@@ -63,7 +64,7 @@ fn of_a_buyer_whom_nobody_announced_everything_is() {
 }
 
 #[test]
-fn what_happened_since_its_answer_is_announced_as_the_difference() {
+fn changes_since_the_answer_are_announced() {
     let seen = [made("car-1"), accepted("car-1").v(2)];
     let answer = there(&seen, None, &[("car-1", "F2")], true);
     let here = events(&[
@@ -78,10 +79,10 @@ fn what_happened_since_its_answer_is_announced_as_the_difference() {
 }
 
 #[test]
-fn a_newer_acceptance_has_a_lead_and_a_mail_of_its_own() {
+fn a_newer_acceptance_has_its_own_lead_and_e_mail() {
     let seen = [made("car-1"), accepted("car-1").v(2)];
     let answer = there(&seen, None, &[("car-1", "F2")], true);
-    // In one chain, so that our own name would have stayed that of the first acceptance.
+    // Both acceptances are in one chain, so our own lead would have kept the name of the first one.
     let here = events(&[
         made("car-1"),
         accepted("car-1").v(2),
@@ -93,7 +94,7 @@ fn a_newer_acceptance_has_a_lead_and_a_mail_of_its_own() {
 }
 
 #[test]
-fn an_invitation_depends_on_the_answer_not_on_what_was_decided_here() {
+fn an_invitation_depends_on_the_answer_not_on_our_decisions() {
     let here = || given(&events(&[made("car-1"), accepted("car-1").v(2)]));
     let back = acceptance_withdrawn("car-1").v(3).into();
     for (was_invited, effects) in
@@ -107,7 +108,7 @@ fn an_invitation_depends_on_the_answer_not_on_what_was_decided_here() {
 }
 
 #[test]
-fn of_what_both_know_at_the_same_version_our_own_is_right() {
+fn our_offer_wins_over_the_answer_at_the_same_version() {
     let here = events(&[made("car-1"), withdrawn("car-1").v(2)]);
     let answer = there(&[made("car-1"), accepted("car-1").v(2)], None, &[("car-1", "F2")], true);
     then(given(&here), &answer, &["closed/F2"], &[]);
@@ -128,7 +129,7 @@ fn only_an_opening_needs_a_contact() {
 }
 
 #[test]
-fn a_closing_at_the_handover_has_the_reason_that_is_known() {
+fn closings_at_the_handover_carry_the_known_reason() {
     let accepted_one = [made("car-1"), accepted("car-1").v(2)];
     let high = || there(&accepted_one, None, &[("car-1", "F2")], true);
     let since = |event: Event| given(&events(&[made("car-1"), accepted("car-1").v(2), event]));
@@ -147,7 +148,7 @@ fn a_closing_at_the_handover_has_the_reason_that_is_known() {
 }
 
 #[test]
-fn an_erased_buyer_who_is_handed_over_has_no_lead_left() {
+fn handing_over_an_erased_buyer_leaves_no_lead() {
     let seen = [made("car-1")];
     let state = given(&[made("car-1").into(), Fact::Erased(None)]);
     let Fact::HandedOver(known) = there(&seen, Some("F1"), &[], false) else { unreachable!() };
@@ -156,18 +157,18 @@ fn an_erased_buyer_who_is_handed_over_has_no_lead_left() {
 }
 
 #[test]
-fn an_offer_in_the_answer_has_had_its_quote() {
+fn offers_in_the_answer_are_not_quoted_again() {
     let closed = there(&[made("car-1"), withdrawn("car-1").v(2)], None, &[], true);
     let state = given(&[closed]);
     then(state, &acceptance_withdrawn("car-1").v(3).into(), &["opened/low/2"], &["low/2"]);
-    // One that was decided here in shadow, and was missing there, has had none.
+    // An offer that was recorded here in shadow but is missing in the answer has not been quoted.
     let state = given(&events(&[made("car-1"), withdrawn("car-1").v(2)]));
     let state = then(state, &there(&[], None, &[], true), &[], &[]);
     then(state, &acceptance_withdrawn("car-1").v(3).into(), &["quote/car-1", "opened/low/4"], &["low/4"]);
 }
 
 #[test]
-fn what_is_held_goes_on_top_of_the_answer() {
+fn held_events_are_applied_on_top_of_the_answer() {
     let here = events(&[withdrawn("car-1").v(3)]);
     let answer = there(&[made("car-1"), accepted("car-1").v(2)], None, &[("car-1", "F2")], true);
     let state = then(given(&here), &answer, &["closed/F2"], &[]);

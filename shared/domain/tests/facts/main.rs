@@ -1,4 +1,4 @@
-//! Facts that are no events: what a former system knows, gaps declared void, buyers reset, erased and handed over.
+//! Facts other than events: answers of the former system, voided gaps, and buyers reset, erased or handed over.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -25,7 +25,7 @@ fn events(events: &[Event]) -> Vec<Fact> {
     events.iter().cloned().map(Fact::from).collect()
 }
 
-/// What a former system knows after these events.
+/// The former system's answer after it has processed these events.
 fn known(events_there: &[Event]) -> Fact {
     let State { mut offers, .. } = given(&events(events_there));
     offers.change_each(|offer| offer.digests.clear());
@@ -45,7 +45,7 @@ fn then(mut before: State, fact: &Fact, effects: &[&str], open: &[&str]) -> Stat
     before
 }
 
-/// The leads that a fact closes, and why.
+/// The leads that a fact closes, with their reasons.
 fn closings(mut state: State, fact: &Fact) -> Vec<(String, CloseReason)> {
     let closed = state.fold_fact(fact).into_iter().filter_map(|effect| match effect.kind {
         EffectKind::LeadClosed { lead, reason } => Some((lead.to_string(), reason)),
@@ -62,7 +62,7 @@ fn reasons(state: State, fact: &Fact) -> Vec<CloseReason> {
 }
 
 #[test]
-fn what_a_former_system_knows_opens_leads_and_calls_for_nothing() {
+fn a_migrated_answer_opens_leads_without_effects() {
     then(State::default(), &known(&[made("car-1")]), &[], &["low/1"]);
     let state =
         then(State::default(), &known(&[made("car-1"), accepted("car-1").v(2)]), &[], &["high/car-1/2"]);
@@ -75,7 +75,7 @@ fn what_a_former_system_knows_opens_leads_and_calls_for_nothing() {
 }
 
 #[test]
-fn whoever_was_invited_before_is_not_invited_again() {
+fn a_buyer_invited_by_the_former_system_is_not_invited_again() {
     let Fact::Migrated(mut known) = known(&[made("car-1"), accepted("car-1").v(2)]) else { unreachable!() };
     known.was_invited = true;
     let state = given(&[Fact::Migrated(known)]);
@@ -88,14 +88,14 @@ fn whoever_was_invited_before_is_not_invited_again() {
 }
 
 #[test]
-fn an_event_that_a_former_system_knew_is_a_repeat() {
+fn events_known_to_the_former_system_are_duplicates() {
     let state = given(&[known(&[made("car-1"), accepted("car-1").v(2)])]);
     assert_eq!(state.arrival_of(&made("car-1")), Arrival::Duplicate);
     assert_eq!(state.arrival_of(&withdrawn("car-1").v(3)), Arrival::Next);
 }
 
 #[test]
-fn a_void_gap_sets_free_what_waited_behind_it() {
+fn voiding_a_gap_releases_the_events_held_behind_it() {
     let state = given(&events(&[made("car-1"), acceptance_withdrawn("car-1").v(4)]));
     let state = then(state, &voided("car-1", 3), &[], &["low/1"]);
     assert_eq!((state.version_of(&offer("car-1")), state.held_count()), (OfferVersion::new(4), 0));
@@ -105,7 +105,7 @@ fn a_void_gap_sets_free_what_waited_behind_it() {
 }
 
 #[test]
-fn effects_of_a_void_gap_are_those_of_what_was_set_free() {
+fn voiding_a_gap_has_the_effects_of_the_released_events() {
     let state = given(&events(&[made("car-1"), accepted("car-1").v(3)]));
     then(
         state,
@@ -118,7 +118,7 @@ fn effects_of_a_void_gap_are_those_of_what_was_set_free() {
 }
 
 #[test]
-fn events_held_within_a_void_gap_are_applied() {
+fn events_held_within_a_voided_gap_are_applied() {
     let state = given(&events(&[made("car-1"), accepted("car-1").v(3), withdrawn("car-1").v(6)]));
     let state = then(state, &voided("car-1", 5), &["closed/low/1"], &[]);
     let known = &state.offers[&offer("car-1")];
@@ -129,7 +129,7 @@ fn events_held_within_a_void_gap_are_applied() {
 }
 
 #[test]
-fn an_offer_whose_beginning_is_void_has_nobody_to_reach_and_no_effects() {
+fn an_offer_whose_first_versions_are_void_has_no_effects() {
     let state = given(&events(&[accepted("car-1").v(2)]));
     let state = then(state, &voided("car-1", 1), &[], &[]);
     assert_eq!(state.offers[&offer("car-1")].stage, {
@@ -140,13 +140,13 @@ fn an_offer_whose_beginning_is_void_has_nobody_to_reach_and_no_effects() {
 }
 
 #[test]
-fn the_last_version_there_is_may_be_declared_void() {
+fn the_highest_version_can_be_voided() {
     let state = then(given(&events(&[made("car-1")])), &voided("car-1", u32::MAX), &[], &["low/1"]);
     assert_eq!(state.version_of(&offer("car-1")), OfferVersion::new(u32::MAX));
 }
 
 #[test]
-fn after_a_reset_nothing_is_known_but_the_sequence_number() {
+fn a_reset_keeps_only_the_sequence() {
     let mut state = given(&[known(&[made("car-1")]), accepted("car-1").v(2).into()]);
     assert!(state.is_asked);
     state.fold_fact(&Fact::Reset(None));
@@ -154,14 +154,14 @@ fn after_a_reset_nothing_is_known_but_the_sequence_number() {
 }
 
 #[test]
-fn a_reset_of_an_older_version_goes_on_with_the_state_that_it_carries() {
+fn a_reset_by_an_older_version_continues_from_its_state() {
     let kept = given(&events(&[made("car-1")]));
     let state = given(&[Fact::Reset(Some(Box::new(kept.clone())))]);
     assert_eq!((state.offers, state.low_lead), (kept.offers, kept.low_lead));
 }
 
 #[test]
-fn of_each_offer_the_newer_version_is_known_and_what_is_held_goes_on_top() {
+fn the_newer_version_of_each_offer_wins_and_held_events_follow() {
     let here = events(&[made("car-1"), accepted("car-1").v(2), made("car-2"), withdrawn("car-3").v(3)]);
     let there = [made("car-1"), made("car-2"), rejected("car-2").v(2), made("car-3"), accepted("car-3").v(2)];
     let state = then(given(&here), &known(&there), &[], &["high/car-1/2"]);
@@ -173,7 +173,7 @@ fn of_each_offer_the_newer_version_is_known_and_what_is_held_goes_on_top() {
 }
 
 #[test]
-fn a_contact_or_a_car_once_known_stays_known() {
+fn a_known_contact_or_car_is_never_lost() {
     let Fact::Migrated(mut there) = known(&[made("car-1"), accepted("car-1").v(2)]) else { unreachable!() };
     for offer in there.offers.values_mut() {
         (offer.contact, offer.car) = (None, None);
@@ -184,8 +184,8 @@ fn a_contact_or_a_car_once_known_stays_known() {
 }
 
 #[test]
-fn an_offer_that_opens_again_is_quoted_once_whatever_came_together() {
-    // Made and withdrawn arrive as one chain: it was never open here, so nobody quoted for it.
+fn an_offer_that_reopens_is_quoted_once() {
+    // Made and withdrawn are applied in one chain: the offer was never open here, so no quote was requested.
     let state = given(&events(&[withdrawn("car-1").v(2), made("car-1")]));
     let again = acceptance_withdrawn("car-1").v(3).into();
     let state = then(state, &again, &["quote/car-1", "opened/low/3", "quote-email"], &["low/3"]);
@@ -215,7 +215,7 @@ fn erasing_a_buyer_closes_every_lead_and_keeps_nothing_personal() {
 }
 
 #[test]
-fn an_erased_buyer_never_has_a_lead_again() {
+fn an_erased_buyer_never_gets_a_lead_again() {
     let before = given(&events(&[made("car-1")]));
     let state = then(before, &Fact::Erased(None), &["closed/low/1"], &[]);
     let state = then(state, &made("car-2").without_personal_data().into(), &[], &[]);
@@ -225,7 +225,7 @@ fn an_erased_buyer_never_has_a_lead_again() {
 }
 
 #[test]
-fn an_event_without_personal_data_says_all_else() {
+fn removing_personal_data_keeps_the_rest_of_an_event() {
     let event = made("car-1").without_personal_data();
     assert!(!format!("{event:?}").contains("Contact("));
     assert_eq!((event.offer, event.version), (offer("car-1"), OfferVersion::FIRST));
@@ -246,7 +246,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     })
 }
 
-/// Any fact that this version writes.
+/// An arbitrary fact of those that this version writes.
 fn any_fact() -> impl Strategy<Value = Fact> {
     let there = || {
         let events = prop::collection::vec(any_event(), 0..8);
@@ -276,9 +276,9 @@ fn any_fact() -> impl Strategy<Value = Fact> {
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// It does not matter whether contacts and free text were taken out before a buyer was erased, or never were.
+    /// The state of an erased buyer does not depend on whether contacts and free text were removed before the erasure.
     #[test]
-    fn an_erased_buyer_is_the_same_with_and_without_what_is_forgotten(
+    fn erasing_gives_the_same_state_with_and_without_personal_data(
         before in prop::collection::vec(any_fact(), 0..12),
         after in prop::collection::vec(any_event(), 0..6),
     ) {
@@ -294,7 +294,7 @@ proptest! {
         prop_assert_eq!(whole, forgotten);
     }
 
-    /// Which leads are open is asked of the offers, after whatever fact.
+    /// After any fact, the offers determine whether the low lead is open.
     #[test]
     fn a_low_lead_is_open_exactly_while_the_offers_call_for_one(
         before in prop::collection::vec(any_fact(), 0..12),

@@ -1,4 +1,4 @@
-//! E-mails as they are sent: rendered and checked before anything is claimed, without any I/O.
+//! Renders e-mails and checks their addresses, before anything is claimed and without I/O.
 
 mod sender;
 
@@ -9,43 +9,44 @@ use contract::address;
 use domain::{CarId, Contact, EffectKind, State};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// An e-mail, ready to be sent.
+/// An e-mail that is ready to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Email {
-    /// The bare address: no display name, so nothing that a buyer typed stands in a header but a checked address.
+    /// The recipient's address without a display name, so that a header contains nothing a buyer typed except a checked
+    /// address.
     pub to: String,
-    /// One of two fixed texts.
+    /// The subject, one of two fixed texts.
     pub subject: &'static str,
     /// The plain text part.
     pub text: String,
     /// The HTML part.
     pub html: String,
-    /// Names and values that come back with every event about this mail; encoded when sent.
+    /// Names and values that SES returns with every event about this e-mail; they are encoded when sent.
     pub tags: Vec<(&'static str, String)>,
 }
 
-/// What every e-mail needs besides the buyer.
+/// The site's name and URL, which every e-mail shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Letterhead {
     /// The site's name.
     pub site: String,
-    /// The site's address without a slash at the end; links are made from it.
+    /// The site's URL without a slash at the end; links begin with it.
     pub site_url: String,
 }
 
 /// Why an e-mail can never be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsendable {
-    /// The address is none that SES takes. It is not repeated here.
-    #[error("not an address that can be written to")]
+    /// SES would not accept the address. The message omits it.
+    #[error("the address is unusable")]
     Address,
-    /// A template could not be filled in.
+    /// A template could not be rendered.
     #[error("the e-mail cannot be rendered")]
     Template,
 }
 
 impl Unsendable {
-    /// The word for it in the ledger.
+    /// The reason that the ledger records.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -91,8 +92,8 @@ struct InvitationText<'a> {
     site: &'a str,
 }
 
-/// Whom an e-mail is for: the contact that the buyer's state has for its offer; `None` if it is no e-mail, or there is no
-/// contact any more.
+/// The recipient of an e-mail: the contact in the buyer's state for the effect's offer. `None` if the effect is no
+/// e-mail or the contact is gone.
 #[must_use]
 pub fn addressee<'a>(kind: &EffectKind, head: &'a State) -> Option<&'a Contact> {
     match kind {
@@ -105,12 +106,12 @@ pub fn addressee<'a>(kind: &EffectKind, head: &'a State) -> Option<&'a Contact> 
     }
 }
 
-/// The e-mail that an effect calls for, to the contact that the buyer's state has for its offer.
+/// Renders the e-mail of an effect, addressed to the contact in the buyer's state for its offer.
 ///
-/// `Ok(None)`: it is no e-mail, or there is nobody to write to any more.
+/// Returns `None` if the effect is no e-mail or the contact is gone.
 ///
 /// # Errors
-/// [`Unsendable`]: it can never be sent.
+/// [`Unsendable`] if the e-mail can never be sent.
 pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Result<Option<Email>, Unsendable> {
     let (EffectKind::AcceptedEmail { offer: id, .. } | EffectKind::QuoteInvitation { offer: id }) = kind
     else {
@@ -120,8 +121,8 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
     let Some(contact) = addressee(kind, head) else { return Ok(None) };
     let to = address::checked(&contact.email).ok_or(Unsendable::Address)?;
     let name = &shown(&contact.name);
-    // The low lead may have been opened by an offer that is over by now: the mail speaks of one that is not.
-    let spoken_of = match kind {
+    // The offer that opened the low lead may be closed by now; the e-mail then mentions one that is pending.
+    let mentioned = match kind {
         EffectKind::QuoteInvitation { .. } if !offer.is_pending() => {
             head.offers.values().find(|other| other.is_pending()).unwrap_or(offer)
         }
@@ -131,7 +132,7 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
         | EffectKind::LeadOpened { .. }
         | EffectKind::LeadClosed { .. } => offer,
     };
-    let car = spoken_of.car.as_ref().map_or("your next car", CarId::as_str);
+    let car = mentioned.car.as_ref().map_or("your next car", CarId::as_str);
     let Letterhead { site, site_url } = letterhead;
     let failed = |_| Unsendable::Template;
     let (subject, text, html) = if matches!(kind, EffectKind::AcceptedEmail { .. }) {
@@ -152,19 +153,19 @@ pub fn render(kind: &EffectKind, head: &State, letterhead: &Letterhead) -> Resul
     Ok(Some(Email { to, subject, text, html, tags: Vec::new() }))
 }
 
-/// What must be encoded in one segment of a path. Source: RFC 3986, section 2.3.
+/// The characters that are percent-encoded in a path segment. Source: RFC 3986, section 2.3.
 const UNSAFE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A name as it is shown: on one line, without characters that turn the text around it. What is no name becomes a
-/// greeting.
+/// A buyer's name as the e-mail shows it: on one line and without characters that change the direction of the text
+/// around it. Text that cannot be a name is replaced, so that the greeting still reads well.
 fn shown(name: &str) -> String {
-    let is_turning = |character| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
-    let calm: String = name
+    let changes_direction = |character| matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+    let cleaned: String = name
         .chars()
-        .map(|character| if character.is_control() || is_turning(character) { ' ' } else { character })
+        .map(|character| if character.is_control() || changes_direction(character) { ' ' } else { character })
         .collect();
-    let name = calm.split_whitespace().collect::<Vec<_>>().join(" ");
-    // Anybody can type any address and any name into an offer: no advertisement goes out under our sender.
+    let name = cleaned.split_whitespace().collect::<Vec<_>>().join(" ");
+    // Anyone can enter any address and name in an offer; our sender must not deliver advertisements to strangers.
     let is_a_name =
         !name.is_empty() && name.chars().count() <= 70 && !name.contains("://") && !name.contains("www.");
     if is_a_name { name } else { "there".to_owned() }

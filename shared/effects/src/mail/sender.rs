@@ -1,22 +1,22 @@
-//! The sender as it stands in the header `From`: the display name quoted or encoded, so that SES takes whatever name an
+//! Builds the value of the header `From`, with the display name quoted or encoded, so that SES accepts any name an
 //! operator configures.
 //!
-//! SES refuses every mail of a sender whose display name holds a comma outside quotes (opengovsg/plumber#1777). Sources:
-//! RFC 5322, section 3.4, for the forms; Amazon SES API v2 Reference, `SendEmail`, `FromEmailAddress`: ASCII, a name in other
-//! characters as encoded words (RFC 2047).
+//! SES refuses every e-mail whose sender has a comma outside quotes in its display name (opengovsg/plumber#1777).
+//! Sources: RFC 5322, section 3.4, for the forms; Amazon SES API v2 Reference, `SendEmail`, `FromEmailAddress`: the
+//! value is ASCII, and a name with other characters consists of encoded words (RFC 2047).
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use contract::address;
 
-/// The longest header that is made: a line has at most 998 characters (RFC 5322, section 2.1.1).
+/// The greatest length of the header's value: a line has at most 998 characters (RFC 5322, section 2.1.1).
 const LONGEST: usize = 998 - "From: ".len();
 
-/// How many bytes of a name fit into one encoded word of 75 characters. Source: RFC 2047, section 2.
+/// The number of bytes of a name that fit into one encoded word of 75 characters. Source: RFC 2047, section 2.
 const ENCODED_AT_ONCE: usize = (75 - "=?UTF-8?B?".len() - "?=".len()) / 4 * 3;
 
-/// `address`, `name <address>` or `"name" <address>` as SES takes it; `None` if SES never would.
+/// Converts `address`, `name <address>` or `"name" <address>` to the form that SES accepts; `None` if there is none.
 pub(crate) fn header(sender: &str) -> Option<String> {
     let sender = sender.trim_matches(' ');
     if sender.chars().any(|character| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))
@@ -37,7 +37,8 @@ pub(crate) fn header(sender: &str) -> Option<String> {
     (header.len() <= LONGEST).then_some(header)
 }
 
-/// What needs no quotes: atoms and the blanks between them. Encoded words are of these, and stay as they are.
+/// Whether a byte needs no quotes: the characters of atoms and the spaces between them. Encoded words consist of these
+/// characters and are left unchanged.
 ///
 /// Source: RFC 5322, section 3.2.3.
 const fn is_plain(byte: u8) -> bool {
@@ -48,7 +49,7 @@ const fn is_plain(byte: u8) -> bool {
         )
 }
 
-/// The content of a quoted string, of which `rest` is all but the first quote.
+/// The content of a quoted string; `rest` is the string without its first quote. `None` if it is malformed.
 fn unquoted(rest: &str) -> Option<String> {
     let mut name = String::new();
     let mut characters = rest.strip_suffix('"')?.chars();
@@ -62,7 +63,7 @@ fn unquoted(rest: &str) -> Option<String> {
     Some(name)
 }
 
-/// A name in quotes, or in encoded words if it is not ASCII.
+/// A name in quotes, or as encoded words if it is not ASCII.
 fn quoted(name: &str) -> String {
     if name.is_ascii() {
         return format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\""));
@@ -86,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_display_name_is_quoted_or_encoded_as_needed() {
-        for (given, taken) in [
+        for (given, expected) in [
             ("offers@example.com", "offers@example.com"),
             ("<offers@example.com>", "offers@example.com"),
             ("Cars <offers@example.com>", "Cars <offers@example.com>"),
@@ -104,12 +105,12 @@ mod tests {
             ("=?UTF-8?Q?K=C3=A4fer?= <offers@example.com>", "=?UTF-8?Q?K=C3=A4fer?= <offers@example.com>"),
             ("Cars <offers@bücher.example>", "Cars <offers@xn--bcher-kva.example>"),
         ] {
-            assert_eq!(header(given).as_deref(), Some(taken), "{given}");
+            assert_eq!(header(given).as_deref(), Some(expected), "{given}");
         }
     }
 
     #[test]
-    fn what_ses_would_refuse_is_no_sender() {
+    fn a_sender_that_ses_would_refuse_is_refused() {
         for given in [
             "",
             "<>",
@@ -137,7 +138,7 @@ mod tests {
         }
     }
 
-    /// Name and address as an independent parser reads them.
+    /// The display name and address of a header, read by an independent parser.
     fn read(header: &str) -> (Option<String>, String) {
         let mail = format!("From: {header}\r\n\r\n");
         let mail = MessageParser::default().parse(mail.as_bytes()).expect("a mail");
@@ -150,18 +151,18 @@ mod tests {
         #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
         #[test]
-        fn a_mail_program_reads_the_name_that_was_configured(
+        fn a_mail_parser_reads_back_the_configured_name(
             name in "[!-~]([ -~äß€😀\u{301}]{0,120}[!-~😀])?",
         ) {
-            // Quotes at its beginning would be taken as quotes, encoded words as such.
+            // A name that begins with a quote or contains an encoded word is not taken literally.
             prop_assume!(!name.starts_with('"') && !name.contains("=?"));
-            let made = header(&format!("{name} <offers@example.com>")).expect("taken");
-            prop_assert!(made.is_ascii());
-            prop_assert!(made.split(' ').all(|word| !word.starts_with("=?") || word.len() <= 75), "{}", made);
-            let (read_name, address) = read(&made);
+            let header = header(&format!("{name} <offers@example.com>")).expect("accepted");
+            prop_assert!(header.is_ascii());
+            prop_assert!(header.split(' ').all(|word| !word.starts_with("=?") || word.len() <= 75), "{}", header);
+            let (read_name, address) = read(&header);
             prop_assert_eq!(address, "offers@example.com");
-            let blanks_once = |text: &str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-            prop_assert_eq!(read_name.as_deref().map(blanks_once), Some(blanks_once(&name)));
+            let single_spaces = |text: &str| text.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+            prop_assert_eq!(read_name.as_deref().map(single_spaces), Some(single_spaces(&name)));
         }
     }
 }

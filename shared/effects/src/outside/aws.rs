@@ -1,4 +1,4 @@
-//! SES and SQS.
+//! Sends e-mails through SES and sales messages through SQS.
 
 use std::error::Error;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use crate::mail::Email;
 use contract::sha256_hex;
 
-/// How long the one attempt may take. The client must be built with it, and with retries off.
+/// The time limit of the one attempt to send an e-mail.
 pub const SES_TIME_OUT: Duration = Duration::from_secs(8);
 
 /// SES and the sales team's queue.
@@ -26,8 +26,9 @@ pub struct AwsOutside {
 }
 
 impl AwsOutside {
-    /// SES as `sender` with this configuration set, and the queue of this URL. The SES client is given retries off and
-    /// [`SES_TIME_OUT`], whatever it was built with: one call must never send two mails.
+    /// Sends e-mails as `sender` with this configuration set, and sales messages to the queue at this URL. Retries of
+    /// the SES client are switched off and its time-out is set to [`SES_TIME_OUT`], however it was built, because one
+    /// call must never send two e-mails.
     #[must_use]
     pub fn new(
         ses: &aws_sdk_sesv2::Client,
@@ -85,7 +86,7 @@ impl Outside for AwsOutside {
         }
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         self.sqs
             .send_message()
             .queue_url(&self.queue_url)
@@ -102,7 +103,8 @@ impl Outside for AwsOutside {
     }
 }
 
-/// What an error tells of the mail. Only what is certain counts: anything else is `unknown`.
+/// The result of an attempt that ended in an error. If it is not certain that nothing was sent, the result is
+/// `Unknown`.
 fn delivery_after<R>(error: &SdkError<SendEmailError, R>) -> Delivery {
     match error {
         SdkError::ServiceError(answer) => after_refusal(answer.err()),
@@ -117,12 +119,13 @@ fn delivery_after<R>(error: &SdkError<SendEmailError, R>) -> Delivery {
             }
         }
         SdkError::TimeoutError(_) => Delivery::Unknown { reason: "timed out".to_owned() },
-        // The SDK's enum is open: what a later version adds is not certain either.
+        // The SDK's enum is non-exhaustive, and a variant added later is not certain either.
         SdkError::ResponseError(_) | _ => Delivery::Unknown { reason: "answer cannot be read".to_owned() },
     }
 }
 
-/// What a refusal means, by its code; by its message only where one code stands for several things.
+/// The result of an attempt that SES refused. It depends on the error code, and on the message only if one code has
+/// several meanings.
 ///
 /// Sources: Amazon SES API v2, `SendEmail`, "Errors", and "Common Error Types"; Amazon SES Developer Guide, "Amazon SES
 /// email sending errors" and "Errors related to the sending quotas for your Amazon SES account".
@@ -131,14 +134,14 @@ fn after_refusal(error: &SendEmailError) -> Delivery {
     let message = error.message().unwrap_or_default();
     let reason = code.to_owned();
     match code {
-        // A configuration set's pause has a code of its own in version 1 of the API, and `SendingPausedException` in
+        // The pause of a configuration set has its own code in version 1 of the API, and `SendingPausedException` in
         // version 2 (floci-io/floci#1193).
         _ if code.contains("SendingPaused") || code.contains("Suspended") => Delivery::Paused { reason },
-        // A pause by AWS comes like this (GoodDollar/GoodServer#419, hcengineering/platform#8899).
+        // AWS reports a pause of the account this way (GoodDollar/GoodServer#419, hcengineering/platform#8899).
         "MessageRejected" | "BadRequestException" if names_a_pause(message) => {
             Delivery::Paused { reason: "sending paused".to_owned() }
         }
-        // The sandbox, or a sender not verified yet, answers with the same code: that passes.
+        // The sandbox and a sender that is not verified yet cause the same code; both are temporary.
         "MessageRejected" if message.contains("not verified") => {
             Delivery::NotSent { reason: "not verified".to_owned() }
         }
@@ -147,13 +150,13 @@ fn after_refusal(error: &SendEmailError) -> Delivery {
         | "RequestEntityTooLargeException"
         | "ValidationError"
         | "ValidationException" => Delivery::Refused { reason },
-        // The quota of 24 hours shares its code with the rate per second, which the next second lifts.
+        // The 24-hour quota has the same code as the rate per second, but only the latter is lifted within a second.
         "TooManyRequestsException" | "Throttling" | "ThrottlingException"
             if names_the_daily_quota(message) =>
         {
             Delivery::Paused { reason: "daily quota used up".to_owned() }
         }
-        // One mail to one recipient exceeds no limit but that quota.
+        // An e-mail to one recipient can exceed no other limit than that quota.
         "LimitExceededException" => Delivery::Paused { reason },
         "TooManyRequestsException"
         | "Throttling"
@@ -180,20 +183,22 @@ fn after_refusal(error: &SendEmailError) -> Delivery {
     }
 }
 
-/// As in "Sending paused for this account." and "Sending suspended for this account." Whole words count: SES's messages
-/// name addresses, and `paused@example.com` is no pause.
+/// Whether a message reports a pause, like "Sending paused for this account." and "Sending suspended for this account."
+/// Only whole words count, because SES's messages contain addresses, and `paused@example.com` is not a pause.
 fn names_a_pause(message: &str) -> bool {
     let mut words = message.split_whitespace().map(|word| word.trim_matches(|c: char| !c.is_alphanumeric()));
     words.any(|word| ["paused", "suspended"].iter().any(|pause| word.eq_ignore_ascii_case(pause)))
 }
 
-/// "Daily message quota exceeded", or "Daily sending quota exceeded" as AWS's Knowledge Center has it.
+/// Whether a message reports the daily quota: "Daily message quota exceeded", or "Daily sending quota exceeded" as in
+/// AWS's Knowledge Center.
 fn names_the_daily_quota(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     message.contains("daily") && message.contains("quota")
 }
 
-/// Whether the name was not found, the connection refused or timed out, or the hand-shake failed: no request was begun.
+/// Whether no request was begun, because the name was not found, the connection was refused or timed out, or the TLS
+/// handshake failed.
 fn has_never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {

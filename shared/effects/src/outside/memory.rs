@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use super::{Delivery, Outside, SalesMessage, SalesUnavailable};
 use crate::mail::Email;
 
-/// A world in memory, for tests: keeps what it was given and answers as told.
+/// SES and the sales team's queue in memory, for tests: keeps what is sent and answers as configured.
 #[derive(Debug, Default)]
 pub struct MemoryOutside {
     emails: RefCell<Vec<Email>>,
@@ -14,24 +14,24 @@ pub struct MemoryOutside {
 }
 
 impl MemoryOutside {
-    /// Every e-mail that was tried, in order.
+    /// Every e-mail for which an attempt was made, in order.
     #[must_use]
     pub fn emails(&self) -> Vec<Email> {
         self.emails.borrow().clone()
     }
 
-    /// Every sales message that was taken, in order, repeats too.
+    /// Every sales message that was accepted, in order, including repeats.
     #[must_use]
     pub fn sales(&self) -> Vec<SalesMessage> {
         self.sales.borrow().clone()
     }
 
-    /// The next e-mails end like this, one each; those after them are accepted.
+    /// Sets the results of the next e-mails, one each; later e-mails are accepted.
     pub fn deliver_as(&self, deliveries: impl IntoIterator<Item = Delivery>) {
         self.deliveries.borrow_mut().extend(deliveries);
     }
 
-    /// The queue does not take the next so many messages.
+    /// Makes the queue refuse the next `count` messages.
     pub fn refuse_sales(&self, count: usize) {
         *self.refused_messages.borrow_mut() = count;
     }
@@ -45,7 +45,7 @@ impl Outside for MemoryOutside {
         self.deliveries.borrow_mut().pop_front().unwrap_or_else(accepted)
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         let mut refused = self.refused_messages.borrow_mut();
         if *refused > 0 {
             *refused -= 1;

@@ -1,4 +1,4 @@
-//! The world outside: the buyer's mailbox and the sales team's queue.
+//! The destinations of effects: SES, which delivers to the buyer's mailbox, and the sales team's queue.
 
 mod aws;
 mod memory;
@@ -14,69 +14,69 @@ use crate::mail::Email;
 /// A message to the sales team.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SalesMessage {
-    /// Its group: order is kept per buyer.
+    /// The buyer, who is the message's group, so that order is kept per buyer.
     pub buyer: BuyerId,
-    /// The effect's id, from which the deduplication id is made.
+    /// The effect's id, from which the deduplication id is derived.
     pub effect_id: String,
     /// The CloudEvent, as JSON.
     pub body: String,
 }
 
-/// What became of the one attempt to send an e-mail.
+/// The result of the one attempt to send an e-mail.
 ///
-/// Reasons are error codes and our own words: SES's messages name addresses.
+/// Reasons are error codes or our own words, because SES's messages contain addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
-    /// SES took it.
+    /// SES accepted the e-mail.
     Accepted {
         /// SES's message id.
         message_id: String,
     },
-    /// SES will never take it.
+    /// SES will never accept the e-mail.
     Refused {
-        /// Why.
+        /// Why it was refused.
         reason: String,
     },
-    /// Definitely not sent, for a passing reason that says nothing about other mails.
+    /// Definitely not sent, for a temporary reason that says nothing about other e-mails.
     NotSent {
-        /// Why.
+        /// Why it was not sent.
         reason: String,
     },
-    /// Not sent, and SES would take no other mail now either: the account or configuration set is paused or suspended,
-    /// or a quota is used up.
+    /// Not sent, and SES would not accept any other e-mail now: the account or configuration set is paused or
+    /// suspended, or a quota is used up.
     Paused {
-        /// Why.
+        /// Why SES accepts no e-mail.
         reason: String,
     },
-    /// Perhaps sent: there was no answer that can be trusted.
+    /// Possibly sent: no conclusive answer came.
     Unknown {
-        /// Why.
+        /// Why the answer is missing or inconclusive.
         reason: String,
     },
 }
 
-/// The sales team's queue did not answer. The message may have been sent.
+/// The sales team's queue did not confirm a message, which may have been sent all the same.
 #[derive(Debug, thiserror::Error)]
 #[error("the sales team's queue did not take {effect_id}")]
 pub struct SalesUnavailable {
-    /// Which effect's message.
+    /// The effect whose message was not confirmed.
     pub effect_id: String,
-    /// Why.
+    /// What went wrong.
     #[source]
     pub source: Box<dyn Error + Send + Sync>,
 }
 
-/// Where effects go.
+/// Sends e-mails and sales messages.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Outside {
-    /// Makes exactly one attempt to send an e-mail. Every outcome is an outcome: there is no error.
+    /// Makes exactly one attempt to send an e-mail. Failures are variants of [`Delivery`], not errors.
     async fn send_email(&self, email: &Email) -> Delivery;
 
-    /// Sends a message to the sales team; at least once, if tried again.
+    /// Sends a message to the sales team. If calls are repeated until one succeeds, it is delivered at least once.
     ///
     /// # Errors
-    /// [`SalesUnavailable`].
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable>;
+    /// [`SalesUnavailable`] if the queue did not confirm the message.
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable>;
 }
 
 impl<O: Outside> Outside for &O {
@@ -84,7 +84,7 @@ impl<O: Outside> Outside for &O {
         (**self).send_email(email).await
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        (**self).tell_sales(message).await
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        (**self).notify_sales(message).await
     }
 }

@@ -1,15 +1,16 @@
-//! The share of the e-mails: each is closed, declared doubtful or tried again; attempts take turns at a steady pace.
+//! The sweep's share of e-mails: each due e-mail is closed, declared doubtful or tried again. Attempts are made at a
+//! steady pace.
 
 use std::time::Duration;
 
 use domain::{BuyerId, Effect, EffectKind, OfferId, OfferVersion, Sequence};
-use event_store::{Commits, Feed, InTime, load};
+use event_store::{Commits, Feed, WithinDeadline, load};
 use jiff::SignedDuration;
 use platform::clock::{Clock, Sleep};
 
 use super::{MAILS_AT_ONCE, Sweep};
-use crate::advance::{Advance, Look, Stop, unless_it_panics};
-use crate::deliver::{Delivered, How, NEEDED, later};
+use crate::advance::{Advance, Look, Stop, catch_panic};
+use crate::deliver::{Delivered, How, SEND_TIME, later};
 use crate::outside::Outside;
 use leads_store::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
 
@@ -28,7 +29,7 @@ where
             let Some(effect) = effect_of(&key, entry.sequence) else {
                 return self.set_aside(kind, place).await;
             };
-            match unless_it_panics(self.mail(&work.buyer, (&key, &effect), &entry)).await {
+            match catch_panic(self.mail(&work.buyer, (&key, &effect), &entry)).await {
                 Ok(Some(status)) => self.swept.borrow_mut().emails.push((work.buyer, key, status)),
                 Ok(None) => {}
                 Err(stop) => self.fail(kind, work.buyer, key, stop),
@@ -37,7 +38,8 @@ where
         self.due(kind, MAILS_AT_ONCE, work).await;
     }
 
-    /// Where an e-mail stands that was due; `None` if it was changed meanwhile, or is left for the next sweep.
+    /// Works on a due e-mail and returns its new status; `None` if another writer changed it in the meantime or if it
+    /// is left for the next sweep.
     async fn mail(
         &self,
         buyer: &BuyerId,
@@ -58,7 +60,7 @@ where
         }
     }
 
-    /// Another attempt, if the head still calls for the mail.
+    /// Makes another attempt if the head still calls for the e-mail.
     async fn again(
         &self,
         buyer: &BuyerId,
@@ -69,7 +71,7 @@ where
             return Ok(None);
         }
         let Advance { streams, leads, clock, .. } = self.advance;
-        let streams = InTime { store: *streams, deadline: self.shares_end, clock: *clock };
+        let streams = WithinDeadline { store: *streams, deadline: self.shares_end, clock: *clock };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
         let Some(effect) = head.state.calls_for(effect) else {
@@ -94,7 +96,7 @@ where
         }
     }
 
-    /// Waits until it is this mail's turn; `false` if it does not come in this sweep.
+    /// Waits for this e-mail's turn; `false` if the turn does not come in this sweep.
     async fn wait_for_turn(&self) -> bool {
         let now = self.now();
         let turn = self.next_turn.get().max(now);
@@ -110,18 +112,19 @@ where
         self.may_send(Duration::ZERO)
     }
 
-    /// Whether a mail may be tried in this sweep, after a wait.
+    /// Whether an attempt may be made in this sweep after a wait. If not, the reason is reported.
     fn may_send(&self, wait: Duration) -> bool {
-        let paused = self.paused.borrow().as_ref().map(|reason| format!("SES takes no mail now: {reason}"));
+        let paused =
+            self.paused.borrow().as_ref().map(|reason| format!("SES accepts no e-mail now: {reason}"));
         let stop = match paused {
             Some(reason) => Err(Stop::later(reason, None)),
-            None => self.shares_end.leaves(NEEDED + wait, self.advance.clock).map_err(Stop::from),
+            None => self.shares_end.leaves(SEND_TIME + wait, self.advance.clock).map_err(Stop::from),
         };
         stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
     }
 
-    /// Ends an e-mail that is not being sent, if it is as it was found and, for an ending that the head decided, if nothing
-    /// was recorded after that.
+    /// Closes an e-mail that is not being sent, if its entry is unchanged. With `head`, the closing depends on the
+    /// state, so also no fact may have been recorded after `head`.
     async fn close(
         &self,
         buyer: &BuyerId,
@@ -146,10 +149,10 @@ where
     }
 }
 
-/// The effect behind a ledger entry; `None` for a key that this version does not know.
+/// The effect of a ledger entry; `None` for a key that this version does not know.
 fn effect_of(key: &str, sequence: Sequence) -> Option<Effect> {
     let kind = if key == "quote-email" {
-        // The head says which offer.
+        // A placeholder: the offer is taken from the head.
         EffectKind::QuoteInvitation { offer: OfferId::parse("-").ok()? }
     } else {
         let (offer, version) = key.strip_prefix("accepted-email/")?.rsplit_once('/')?;

@@ -1,7 +1,8 @@
-//! What the doorbell missed: buyers that are behind, e-mails that are not closed, commits no doorbell rang for; and gaps
-//! that are not filled. All four are worked off side by side, each in a share of its own, so that none starves another.
+//! The sweep: finds and does the work that no doorbell triggers. It has four shares: buyers that are behind, open
+//! e-mails, commits whose doorbell was lost, and the age of held events. They run concurrently, so that none starves
+//! another.
 //!
-//! Why it is so: `docs/adr/0020-a-sweep-has-shares.md`.
+//! For the reasons see `docs/adr/0020-a-sweep-has-shares.md`.
 
 mod mails;
 mod walk;
@@ -11,14 +12,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU32;
 
 use domain::BuyerId;
-use event_store::{Commits, Feed, NEEDED};
+use event_store::{Commits, Feed};
 use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, Deadline, Sleep};
+use platform::clock::{CALL_TIME, Clock, Deadline, Sleep};
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Advanced, CannotMark, Stop, unless_it_panics};
+use crate::advance::{Advance, Advanced, CannotMark, Stop, catch_panic};
 use crate::deliver::later;
 use crate::outside::Outside;
 use crate::sweep::walk::earlier;
@@ -27,89 +28,89 @@ use leads_store::{
     WorkPlace, WorkShard,
 };
 
-/// How many e-mails are worked on at once. Each takes its own turn at SES; see [`MailPace`].
+/// The number of e-mails in progress at once. Each waits for its turn at SES; see [`MailPace`].
 const MAILS_AT_ONCE: usize = 32;
 
-/// How many buyers, of those behind and of those found by a walk, are advanced at once.
+/// The number of buyers advanced at once, separately for buyers behind and for those found by a walk.
 const BUYERS_AT_ONCE: usize = 16;
 
-/// How many gaps are looked at together.
+/// The number of buyers whose held events are looked at at once.
 const GAPS_AT_ONCE: usize = 16;
 
-/// What is kept of the invocation for its end: the lease is given back, and what is open is counted.
-const TO_END: SignedDuration = SignedDuration::from_secs(18);
+/// The time reserved for the end of the invocation, when the lease is released and open work is counted.
+const END_TIME: SignedDuration = SignedDuration::from_secs(18);
 
-/// How much open work is read at once.
+/// The number of items of open work read at once.
 const PAGE: usize = 100;
 
-/// How long an item that cannot be read is left alone.
+/// How long an unreadable item is postponed.
 const UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
 
-/// How the sweeper sends e-mails that were not sent at once.
+/// How fast and how long the sweeper tries to send e-mails that were not sent at once.
 #[derive(Debug, Clone, Copy)]
 pub struct MailPace {
-    /// At most so many in a second. SES's own limit is that of the account, which reactors share.
+    /// The greatest number of attempts per second. SES's own limit applies to the account, which the reactors share.
     pub per_second: NonZeroU32,
-    /// For so long; then a last try is made, however long the mail had to wait for it.
+    /// How long attempts are made after the first. The first attempt after that is the last, however late it comes.
     pub tried_for: SignedDuration,
 }
 
 impl MailPace {
-    /// So many in a second, for so many hours.
+    /// A pace of `per_second` attempts per second, for `hours` hours.
     #[must_use]
     pub fn new(per_second: NonZeroU32, hours: NonZeroU32) -> Self {
         Self { per_second, tried_for: SignedDuration::from_hours(hours.get().into()) }
     }
 }
 
-/// What one sweep found and did.
+/// The report of one sweep.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Swept {
-    /// Another sweep was under way: nothing was done.
+    /// Whether another sweep was under way, so that this one did nothing.
     pub is_under_way: bool,
-    /// Buyers that were advanced, and how it ended.
+    /// The buyers that were advanced, and how each advance ended.
     pub advanced: Vec<(BuyerId, Advanced)>,
-    /// E-mails whose entry changed, and to what.
+    /// The e-mails whose ledger entry changed, by key, with the new status.
     pub emails: Vec<(BuyerId, String, Status)>,
-    /// Buyers of whom events are still held, with the oldest of them.
+    /// The buyers that still have held events, with the oldest one.
     pub held: Vec<(BuyerId, Held)>,
-    /// Open work that could not be done, and why: it stays due.
+    /// The open work that failed; it stays due.
     pub failed: Vec<Failed>,
-    /// Items of open work that cannot be read: they are due again in an hour.
+    /// The items of open work that cannot be read; they are due again in an hour.
     pub unreadable: Vec<WorkPlace>,
-    /// Shares in which work that was due is left for the next sweep, and why.
+    /// The shares that left due work for the next sweep, and why.
     pub left: BTreeMap<&'static str, String>,
-    /// How much is open of each kind at the end, due or not; a kind that could not be counted is missing.
+    /// The amount of open work of each kind at the end, due or not. A kind that could not be counted is missing.
     pub open: BTreeMap<WorkKind, u64>,
 }
 
-/// Open work that could not be done.
+/// Open work that failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {
-    /// Whose.
+    /// The buyer whose work it is.
     pub buyer: BuyerId,
     /// The e-mail's key, or the kind of work.
     pub what: String,
-    /// Why, without anything personal.
+    /// Why it failed, without personal data.
     pub reason: String,
 }
 
-/// One sweep: its shares run side by side in one thread.
+/// A sweep in progress; its shares run concurrently on one thread.
 struct Sweep<'a, S, L, O, W> {
     advance: &'a Advance<'a, S, L, O, W>,
     pace: MailPace,
     /// When the invocation ends, and with it the lease.
     deadline: Deadline,
-    /// When the shares end: early enough for what comes after them.
+    /// When the shares must end, to leave time for the end of the sweep.
     shares_end: Deadline,
-    /// When the next e-mail's turn comes.
+    /// The earliest time of the next attempt at SES.
     next_turn: Cell<Timestamp>,
-    /// Why SES takes no mail now.
+    /// Why SES accepts no e-mail now.
     paused: RefCell<Option<String>>,
-    /// Buyers that are being advanced now.
+    /// The buyers that a share is advancing now.
     advancing: RefCell<BTreeSet<BuyerId>>,
     swept: RefCell<Swept>,
-    /// The first buyer that could be neither advanced nor marked.
+    /// The first buyer that could be neither advanced nor marked behind.
     failure: RefCell<Option<CannotMark>>,
 }
 
@@ -120,12 +121,13 @@ where
     O: Outside,
     W: Clock + Sleep,
 {
-    /// Works off what is due and walks the index from where the last sweep came to, unless another sweep is under way. Ends
-    /// when the time is up; what it costs follows what was recorded since, never the size of a table. What was done is in
-    /// `swept`, however it ends.
+    /// Does the work that is due and walks the index from where the last sweep stopped, unless another sweep is under
+    /// way. It stops before the deadline. Its cost depends on what was recorded since, not on the size of a table. The
+    /// report is written to `swept` even if the sweep fails.
     ///
     /// # Errors
-    /// [`CannotMark`], if a buyer can be neither advanced nor marked behind; all else is done before it is reported.
+    /// [`CannotMark`] if a buyer can be neither advanced nor marked behind. All other work is done before it is
+    /// returned.
     pub async fn sweep(
         &self,
         pace: MailPace,
@@ -136,14 +138,14 @@ where
             advance: self,
             pace,
             deadline,
-            shares_end: Deadline::at(earlier(deadline.moment(), TO_END)),
+            shares_end: Deadline::at(earlier(deadline.moment(), END_TIME)),
             next_turn: Cell::new(self.clock.now()),
             paused: RefCell::default(),
             advancing: RefCell::default(),
             swept: RefCell::default(),
             failure: RefCell::default(),
         };
-        // In a place of its own: four shares make a large future.
+        // Boxed, because the future of four shares is large.
         if let Err(stop) = Box::pin(sweep.all()).await {
             sweep.leave("sweep", stop);
         }
@@ -172,11 +174,11 @@ where
             return Ok(());
         };
         join4(self.mails(), self.behind(), self.held(), self.walks(walked)).await;
-        // Mails of the buyers that were advanced are left to the share of the mails.
+        // The e-mails of the buyers that were advanced were only claimed; they are sent here.
         if !self.swept.borrow().advanced.is_empty() {
             self.mails().await;
         }
-        // What is open is counted whether or not the lease could be given back: that runs out by itself.
+        // Open work is counted even if the lease could not be released; a lease expires by itself.
         if let Err(stop) = self.end(&lease).await {
             self.leave("sweep", stop);
         }
@@ -193,16 +195,16 @@ where
     }
 
     async fn end(&self, lease: &Lease) -> Result<(), Stop> {
-        self.deadline.leaves(NEEDED, self.advance.clock)?;
+        self.deadline.leaves(CALL_TIME, self.advance.clock)?;
         Ok(self.advance.leads.end(lease).await?)
     }
 
-    /// How much is open of a kind; an error if it cannot be counted to the end, for less would be no answer.
+    /// Counts the open work of a kind. It fails if the count is incomplete, because a smaller number would be wrong.
     async fn count(&self, kind: WorkKind) -> Result<u64, Stop> {
         let count = async |shard: WorkShard| -> Result<u64, Stop> {
             let (mut sum, mut after) = (0, None);
             loop {
-                self.deadline.leaves(NEEDED, self.advance.clock)?;
+                self.deadline.leaves(CALL_TIME, self.advance.clock)?;
                 let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
                 sum += count;
                 if next.is_none() {
@@ -231,7 +233,7 @@ where
                 return self.leave(kind.name(), stop);
             }
             let look = self.advance.look_at_held(&work.buyer, &found, self.shares_end);
-            match unless_it_panics(look).await {
+            match catch_panic(look).await {
                 Ok(Some(held)) => self.swept.borrow_mut().held.push((work.buyer, held)),
                 Ok(None) => {}
                 Err(stop) => self.fail(kind, work.buyer, kind.name().to_owned(), stop),
@@ -240,7 +242,8 @@ where
         self.due(kind, GAPS_AT_ONCE, work).await;
     }
 
-    /// Hands over everything of a kind that is due now, page by page, some of it at once, as long as there is time.
+    /// Reads the due work of a kind page by page and passes each item to `work`, at most `at_once` concurrently, as
+    /// long as there is time.
     async fn due(&self, kind: WorkKind, at_once: usize, work: impl AsyncFn(OpenWork)) {
         let until = self.now();
         let shards: VecDeque<_> = kind.shards().map(|shard| (shard, None)).collect();
@@ -270,7 +273,7 @@ where
         done.await;
     }
 
-    /// Advances a buyer, unless another share is at it. Its mails are left to their own share.
+    /// Advances a buyer, unless another share is advancing it. Its e-mails are left to their own share.
     async fn advance_once(&self, buyer: &BuyerId) -> Result<(), Stop> {
         self.has_time()?;
         if !self.advancing.borrow_mut().insert(buyer.clone()) {
@@ -291,7 +294,7 @@ where
         }
     }
 
-    /// An item that cannot be read is reported, and made due later: it must not stand before all others for ever.
+    /// Reports and postpones an item that cannot be read, so that it does not come before all other work every time.
     async fn set_aside(&self, kind: WorkKind, place: WorkPlace) {
         let until = later(self.now(), UNREADABLE_FOR);
         if let Err(error) = self.advance.leads.postpone(&place, until).await {
@@ -301,7 +304,7 @@ where
     }
 
     fn fail(&self, kind: WorkKind, buyer: BuyerId, what: String, stop: Stop) {
-        // Whatever moved the head comes first; the work is due again in the next sweep.
+        // A fact was recorded in the meantime. That is no failure; the work is due again in the next sweep.
         let Stop::Later { reason, .. } = stop else { return };
         let mut swept = self.swept.borrow_mut();
         swept.left.entry(kind.name()).or_insert_with(|| reason.clone());
@@ -314,9 +317,9 @@ where
         }
     }
 
-    /// Whether a share may begin something more.
+    /// Checks that a share has time for another call.
     fn has_time(&self) -> Result<(), Stop> {
-        Ok(self.shares_end.leaves(NEEDED, self.advance.clock)?)
+        Ok(self.shares_end.leaves(CALL_TIME, self.advance.clock)?)
     }
 
     fn now(&self) -> Timestamp {

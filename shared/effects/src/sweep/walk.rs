@@ -1,4 +1,4 @@
-//! The share of the walks: commits that no doorbell rang for, found in the index of what was recorded.
+//! The sweep's share of walks, which finds commits whose doorbell was lost in the index `feed`.
 
 use domain::{BuyerId, Sequence};
 use event_store::{Commits, Feed, FeedEntry, slice};
@@ -12,19 +12,19 @@ use crate::deliver::later;
 use crate::outside::Outside;
 use leads_store::{Again, CURSORS_AT_ONCE, Cursors, Ledger, Sweeps, Walked, Work};
 
-/// How long after its recording a commit is left to the doorbell.
+/// How long a commit is left to its doorbell after it was recorded.
 const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
 
-/// How often there is a second walk, for entries that came late to the index and clocks that are slow.
+/// How often a second walk is made. It finds entries that reached the index late, or that a slow clock wrote.
 const AGAIN_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
-/// How far before the last one a second walk begins.
+/// How long before the previous second walk a second walk begins.
 const AGAIN_FROM: SignedDuration = SignedDuration::from_hours(3);
 
-/// Where the very first walk begins: further back than a weekend in which neither doorbells rang nor sweeps came.
+/// How far back the very first walk begins; longer than a weekend without doorbells and sweeps.
 const FIRST_FROM: SignedDuration = SignedDuration::from_hours(73);
 
-/// How many commits of each partition are read at once: only keys, so that thousands of them fit into one answer.
+/// The number of commits read at once from each partition. Entries contain only keys, so thousands fit into one answer.
 const AT_ONCE: usize = 1000;
 
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
@@ -34,7 +34,8 @@ where
     O: Outside,
     W: Clock + Sleep,
 {
-    /// Walks on from the watermark; once an hour walks again what was walked before, in as many sweeps as it takes.
+    /// Continues the walk from the watermark. Once an hour it also walks the preceding hours again, over several sweeps
+    /// if necessary.
     pub(super) async fn walks(&self, walked: Option<Walked>) {
         let now = self.now();
         let walked = walked.unwrap_or(Walked::to(earlier(now, FIRST_FROM)));
@@ -64,8 +65,8 @@ where
         ended
     }
 
-    /// Advances the buyers of all commits recorded after `place` whose cursor is short. `place` moves with what is settled
-    /// or marked behind.
+    /// Advances the buyers of all commits recorded after `place` that their cursor has not reached. `place` moves on as
+    /// buyers are settled or marked behind.
     async fn walk(&self, place: &mut Timestamp, until: Timestamp, is_second: bool) -> Result<(), Stop> {
         let mut after = *place;
         while after < until {
@@ -78,7 +79,7 @@ where
                 let cursors = self.advance.leads.cursors(&buyers).await?;
                 let is_short = |(buyer, sequence): &(&BuyerId, Sequence)| {
                     cursors.get(*buyer).is_none_or(|cursor| {
-                        // A buyer that is marked is worked off when it is due.
+                        // A buyer marked behind is advanced when it is due.
                         cursor.through < *sequence && (is_second || cursor.behind.is_none())
                     })
                 };
@@ -87,7 +88,7 @@ where
                     .filter(is_short)
                     .map(|(buyer, _)| self.advance_once(buyer))
                     .collect::<Vec<_>>();
-                // All of them come to their end; the walk goes on only if each buyer is settled or marked.
+                // All advances run to completion; the walk goes on only if each buyer is settled or marked behind.
                 let ended: Vec<Result<(), Stop>> =
                     stream::iter(advancing).buffer_unordered(BUYERS_AT_ONCE).collect().await;
                 ended.into_iter().collect::<Result<(), Stop>>()?;
@@ -102,7 +103,7 @@ where
     }
 }
 
-/// Each buyer once, in the order of these entries, with the last commit that they name of it.
+/// Each buyer once, in the order of the entries, with the newest of its commits among them.
 fn newest_of_each(entries: &[FeedEntry]) -> Vec<(&BuyerId, Sequence)> {
     let mut newest: Vec<(&BuyerId, Sequence)> = Vec::new();
     for FeedEntry { buyer, sequence, .. } in entries {

@@ -1,4 +1,4 @@
-//! Adapters with something around each of their calls: a fault, a pause, a fact recorded at that very moment.
+//! Wraps adapters so that a test can act around each call: inject a fault, pause, or record a fact at that moment.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,13 +14,14 @@ use leads_store::{
     Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 
-/// What happens around a call.
+/// Acts around a call.
 pub(crate) trait Around {
-    /// `call` is the real one; `lost` makes the answer of a call that failed, told whether it had taken effect.
+    /// Runs or suppresses the real `call`. `lost` builds the answer of a failed call; its argument states whether the
+    /// call took effect.
     async fn around<R>(&self, name: &str, call: impl Future<Output = R>, lost: impl FnOnce(bool) -> R) -> R;
 }
 
-/// An adapter with something around each of its calls.
+/// An adapter whose calls all go through `around`.
 pub(crate) struct With<'a, T, A> {
     pub(crate) inner: &'a T,
     pub(crate) around: &'a A,
@@ -146,7 +147,7 @@ impl<T: Feed, A: Around> Feed for With<'_, T, A> {
         limit: usize,
     ) -> Result<Vec<FeedEntry>, StoreError> {
         let lost = |_| {
-            let (operation, buyer) = ("recorded", "everybody".to_owned());
+            let (operation, buyer) = ("recorded", "all buyers".to_owned());
             Err(StoreError::Unavailable { operation, buyer, source: "lost".into() })
         };
         self.around.around("recorded", self.inner.recorded(partition, after, until, limit), lost).await
@@ -156,21 +157,21 @@ impl<T: Feed, A: Around> Feed for With<'_, T, A> {
 impl<T: Outside, A: Around> Outside for With<'_, T, A> {
     async fn send_email(&self, email: &Email) -> Delivery {
         let key = &email.tags.iter().find(|tag| tag.0 == "effect").unwrap().1;
-        let lost = |was_taken| {
+        let lost = |took_effect| {
             let reason = "lost".to_owned();
-            if was_taken { Delivery::Unknown { reason } } else { Delivery::NotSent { reason } }
+            if took_effect { Delivery::Unknown { reason } } else { Delivery::NotSent { reason } }
         };
         self.around.around(&format!("send {key}"), self.inner.send_email(email), lost).await
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
         let effect_id = message.effect_id.clone();
         let lost = |_| Err(SalesUnavailable { effect_id, source: "lost".into() });
-        self.around.around("tell_sales", self.inner.tell_sales(message), lost).await
+        self.around.around("notify_sales", self.inner.notify_sales(message), lost).await
     }
 }
 
-/// Does something before the first call of this name.
+/// Runs an action before the first call with this name.
 pub(crate) struct Before<'a, F> {
     name: &'a str,
     calls: Cell<usize>,
@@ -192,7 +193,7 @@ impl<F: AsyncFn()> Around for Before<'_, F> {
     }
 }
 
-/// Does something before a page of a buyer is read.
+/// Runs an action before each page of a buyer's stream is read.
 pub(crate) struct Watched<F>(pub(crate) F);
 
 impl<F: AsyncFn(&BuyerId)> Around for Watched<F> {
@@ -204,7 +205,7 @@ impl<F: AsyncFn(&BuyerId)> Around for Watched<F> {
     }
 }
 
-/// No call of this name is answered, and none takes effect.
+/// Makes all calls with this name fail without effect.
 pub(crate) struct Away<'a>(pub(crate) &'a str);
 
 impl Around for Away<'_> {
@@ -213,7 +214,7 @@ impl Around for Away<'_> {
     }
 }
 
-/// The first call of this name takes effect, and its answer is lost.
+/// Loses the answer of the first call with this name, which takes effect.
 pub(crate) struct LostOnce<'a> {
     name: &'a str,
     is_lost: Cell<bool>,

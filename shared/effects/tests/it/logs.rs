@@ -1,4 +1,4 @@
-//! What is logged meanwhile on this thread.
+//! Captures what this thread logs.
 
 use std::fmt::{self, Write as _};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Listens until it is dropped.
+/// Captures log lines until it is dropped.
 pub(crate) struct Logs {
     lines: Arc<Mutex<Vec<String>>>,
     _listening: DefaultGuard,
@@ -17,19 +17,20 @@ pub(crate) struct Logs {
 impl Logs {
     pub(crate) fn listen() -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
-        let listening = tracing::subscriber::set_default(Ear(Arc::clone(&lines)));
+        let listening = tracing::subscriber::set_default(Capture(Arc::clone(&lines)));
         Self { lines, _listening: listening }
     }
 
-    /// Warnings and errors of this crate so far: `<level> <message> <field>=<value>…`, fields by name.
+    /// The warnings and errors of this crate so far, as `<level> <message> <field>=<value>…`, with fields sorted by
+    /// name.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().unwrap().clone()
     }
 }
 
-struct Ear(Arc<Mutex<Vec<String>>>);
+struct Capture(Arc<Mutex<Vec<String>>>);
 
-impl Subscriber for Ear {
+impl Subscriber for Capture {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.is_event() && *metadata.level() <= Level::WARN && metadata.target().starts_with("effects")
     }

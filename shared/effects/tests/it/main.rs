@@ -1,5 +1,5 @@
-//! What this crate promises, as rules: over adapters in memory, over a DynamoDB engine, and on the wire.
-#![expect(clippy::unwrap_used, reason = "test code: what is not there fails the test")]
+//! The rules of this crate, tested with adapters in memory, with a DynamoDB engine, and on the wire.
+#![expect(clippy::unwrap_used, reason = "test code: a missing value fails the test")]
 
 mod advance;
 mod around;

@@ -1,4 +1,4 @@
-//! What an advance costs at DynamoDB, counted on the wire, and what a lost answer there does: nothing.
+//! The number of DynamoDB requests of an advance, counted on the wire, and the effect of a lost answer, which is none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,16 +18,17 @@ use crate::around::With;
 use crate::dynamo::{Engine, leads_at, streams_at};
 use crate::world::{Seen, World, at, record, settled};
 
+/// The requests of an advance that sends one e-mail.
 const MAIL: [&str; 5] = ["GetItem", "Query", "TransactWriteItems", "UpdateItem", "TransactWriteItems"];
 
-/// A world whose tables are in an engine behind a wire; the answer to one request gets lost.
+/// A world whose tables are in a DynamoDB engine behind a wire, which can lose the answer to one request.
 struct Counted {
     world: World,
     engine: Engine,
     wire: Wire,
     streams: DynamoStreams,
     leads: DynamoLeads,
-    /// Counted from here; this many requests from now on, an answer gets lost.
+    /// How many more requests pass before an answer is lost; [`NONE`] if none is to be lost.
     lost: Arc<AtomicUsize>,
 }
 
@@ -54,14 +55,14 @@ impl Counted {
         Self { world: World::new(), engine, wire, streams, leads, lost }
     }
 
-    /// Past the wire.
+    /// Records an event without going through the wire.
     async fn record(&self, event: domain::Event) {
         let World { buyer, clock, .. } = &self.world;
         let now = clock.now();
         record(&streams_at(&self.engine.url), buyer, &[event], now).await;
     }
 
-    /// How the advance ended, and its requests.
+    /// Advances the buyer and returns the result and the requests.
     async fn advance(&self) -> (Seen, Vec<String>) {
         let World { buyer, outside, clock, letterhead, .. } = &self.world;
         let (streams, leads) = (&self.streams, &self.leads);
@@ -75,8 +76,8 @@ impl Counted {
 #[tokio::test]
 async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     let counted = Counted::start().await;
-    let nothing = counted.advance().await;
-    assert_eq!(nothing, (settled(0, &[]), vec!["GetItem".to_owned(), "Query".to_owned()]));
+    let empty = counted.advance().await;
+    assert_eq!(empty, (settled(0, &[]), vec!["GetItem".to_owned(), "Query".to_owned()]));
 
     counted.record(made("car-1")).await;
     let (seen, requests) = counted.advance().await;
@@ -86,7 +87,7 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     counted.record(made("car-2")).await;
     let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(2, &["quote/car-2 sent"]));
-    assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "nothing to tell but the cursor");
+    assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "only the cursor to write");
 
     counted.record(withdrawn("car-1").v(2)).await;
     counted.record(withdrawn("car-2").v(2)).await;
@@ -96,7 +97,7 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
 }
 
 #[tokio::test]
-async fn an_ending_without_a_mail_costs_no_request_more_than_a_mail() {
+async fn a_rejected_email_costs_as_many_requests_as_a_sent_one() {
     let counted = Counted::start().await;
     counted.record(made("car-1")).await;
     counted.world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
@@ -107,13 +108,13 @@ async fn an_ending_without_a_mail_costs_no_request_more_than_a_mail() {
 }
 
 #[tokio::test]
-async fn a_walk_asks_a_fiftieth_of_a_request_at_most_for_a_settled_commit() {
+async fn a_walk_makes_at_most_one_request_per_fifty_settled_commits() {
     const COMMITS: u32 = 5000;
     let world = World::new();
     world.sweep().await;
     let progress = Progress { through: Sequence::new(1), ..Progress::default() };
     for number in 0..COMMITS {
-        // The worst case: a buyer each.
+        // The worst case: every commit has a buyer of its own.
         let buyer = testkit::buyer(&format!("buyer-{number}"));
         record(&*world.streams, &buyer, &[made("car-1")], world.clock.now()).await;
         world.leads.move_cursor(&buyer, &progress, None).await.unwrap();
@@ -124,19 +125,19 @@ async fn a_walk_asks_a_fiftieth_of_a_request_at_most_for_a_settled_commit() {
     let streams = With { inner: &*world.streams, around: &calls };
     let leads = With { inner: &world.leads, around: &calls };
     let swept = world.sweep_over(&streams, &leads, &world.outside).await;
-    assert_eq!((swept.advanced.len(), swept.left.len()), (0, 0), "all are settled");
-    assert!(world.tables().walked.unwrap().through >= at("10:04:10"), "walked past the last one");
+    assert_eq!((swept.advanced.len(), swept.left.len()), (0, 0), "all commits are settled");
+    assert!(world.tables().walked.unwrap().through >= at("10:04:10"), "walked past the last commit");
 
     let calls = calls.calls();
     let count = |name: &str| u32::try_from(calls.iter().filter(|call| *call == name).count()).unwrap();
     let of_one = calls.iter().filter(|call| *call == "cursor" || call.starts_with("page"));
-    assert_eq!(of_one.count(), 0, "no buyer is asked for by itself");
+    assert_eq!(of_one.count(), 0, "no buyer is read individually");
     let requests = count("recorded") + count("cursors") + count("set_walked") * 3;
-    assert!(count("cursors") >= 50 && requests * 50 <= COMMITS, "{requests} for {COMMITS}");
+    assert!(count("cursors") >= 50 && requests * 50 <= COMMITS, "{requests} requests for {COMMITS} commits");
 }
 
 #[tokio::test]
-async fn a_gap_costs_no_request_more_when_it_opens_nor_while_it_is_open() {
+async fn opening_or_having_a_gap_costs_no_additional_request() {
     let counted = Counted::start().await;
     for (event, last) in [
         (accepted("car-1").v(3), "TransactWriteItems"),
@@ -151,7 +152,7 @@ async fn a_gap_costs_no_request_more_when_it_opens_nor_while_it_is_open() {
 }
 
 #[tokio::test]
-async fn a_mark_costs_no_request_to_clear() {
+async fn clearing_a_mark_costs_no_request() {
     let counted = Counted::start().await;
     counted.record(made("car-1")).await;
     counted.world.outside.refuse_sales(1);
@@ -167,7 +168,7 @@ async fn a_mark_costs_no_request_to_clear() {
 }
 
 #[tokio::test]
-async fn an_answer_lost_anywhere_is_asked_for_again_and_changes_nothing() {
+async fn a_request_whose_answer_is_lost_is_repeated_without_harm() {
     for (request, operation) in MAIL.into_iter().enumerate() {
         let counted = Counted::start().await;
         counted.record(made("car-1")).await;
@@ -196,7 +197,7 @@ async fn an_answer_lost_anywhere_is_asked_for_again_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_long_tail_is_settled_in_transactions_that_dynamodb_takes() {
+async fn a_long_tail_is_settled_in_transactions_within_dynamodbs_limit() {
     let counted = Counted::start().await;
     for number in 0..40 {
         let name = format!("car-{number}");
@@ -205,15 +206,15 @@ async fn a_long_tail_is_settled_in_transactions_that_dynamodb_takes() {
     }
     let (seen, requests) = counted.advance().await;
     assert_eq!((seen.through, seen.behind), (120, None));
-    // Of each offer a low and a high lead, closed, and how two sequence numbers were settled; and the cursor.
+    // For each offer, a closed low and a closed high lead and the outcomes of two sequence numbers; and the cursor.
     assert_eq!(counted.engine.items().len(), 40 * (2 + 2) + 1);
     let moves = requests.iter().filter(|request| *request == "TransactWriteItems").count();
     assert_eq!(moves, 4);
 }
 
-/// Commits of a new offer each that comes and goes: of each with its acceptance two leads and how two sequence numbers
-/// were settled, of each without one and one.
-async fn come_and_go(counted: &Counted, are_accepted: &[bool]) {
+/// Records one commit per offer that is made and withdrawn. With an acceptance in between, it leads to two leads and
+/// the outcomes of two sequence numbers; without, to one of each.
+async fn record_short_lived_offers(counted: &Counted, are_accepted: &[bool]) {
     for (number, is_accepted) in are_accepted.iter().enumerate() {
         let name = format!("car-{number}");
         let mut events = vec![made(&name)];
@@ -223,14 +224,15 @@ async fn come_and_go(counted: &Counted, are_accepted: &[bool]) {
     }
 }
 
+/// The number of write requests; the read of the cursor, also a `…Item`, is subtracted.
 fn moves(requests: &[String]) -> usize {
     requests.iter().filter(|request| request.ends_with("Items") || request.ends_with("Item")).count() - 1
 }
 
 #[tokio::test]
-async fn fifty_items_still_go_with_what_comes_after_them() {
+async fn fifty_items_still_share_a_transaction_with_the_next_commit() {
     let counted = Counted::start().await;
-    come_and_go(&counted, &[[true; 12].as_slice(), &[false, true]].concat()).await;
+    record_short_lived_offers(&counted, &[[true; 12].as_slice(), &[false, true]].concat()).await;
     let (_, requests) = counted.advance().await;
     assert_eq!(counted.engine.items().len(), 12 * 4 + 2 + 4 + 1);
     assert_eq!(moves(&requests), 1, "{requests:?}");
@@ -239,16 +241,16 @@ async fn fifty_items_still_go_with_what_comes_after_them() {
 #[tokio::test]
 async fn a_transaction_that_settles_the_last_commit_is_the_last_request() {
     let counted = Counted::start().await;
-    come_and_go(&counted, &[true; 13]).await;
+    record_short_lived_offers(&counted, &[true; 13]).await;
     let (_, requests) = counted.advance().await;
     assert_eq!(counted.engine.items().len(), 13 * 4 + 1);
     assert_eq!(moves(&requests), 1, "{requests:?}");
 }
 
 #[tokio::test]
-async fn a_gap_after_a_long_tail_is_said_too() {
+async fn a_gap_after_a_long_tail_is_recorded() {
     let counted = Counted::start().await;
-    come_and_go(&counted, &[true; 12]).await;
+    record_short_lived_offers(&counted, &[true; 12]).await;
     let events = [made("car-a"), accepted("car-a").v(2), withdrawn("car-a").v(3), accepted("car-b").v(2)];
     record(&streams_at(&counted.engine.url), &counted.world.buyer, &events, at("10:00:00")).await;
     counted.advance().await;
@@ -257,7 +259,7 @@ async fn a_gap_after_a_long_tail_is_said_too() {
 }
 
 #[tokio::test]
-async fn a_buyer_with_more_leads_than_a_transaction_takes_is_erased_all_the_same() {
+async fn a_buyer_with_more_leads_than_a_transaction_allows_can_be_erased() {
     let counted = Counted::start().await;
     for car in 1..=120 {
         let offer = format!("car-{car}");
@@ -280,7 +282,7 @@ async fn a_buyer_with_more_leads_than_a_transaction_takes_is_erased_all_the_same
 
     let (seen, requests) = counted.advance().await;
     assert_eq!((seen.through, seen.behind), (after.state.sequence.get(), None));
-    assert_eq!(seen.performed.len(), 120, "every closing");
+    assert_eq!(seen.performed.len(), 120, "all closings");
     assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems", "TransactWriteItems"]);
     let about = leads_at(&counted.engine.url).about(buyer).await.unwrap();
     assert!(about.leads.values().all(|lead| lead.closed.is_some()) && about.leads.len() >= 120);

@@ -1,4 +1,4 @@
-//! SES and the sales team's queue on the wire: what is sent, how often, and what becomes of each answer.
+//! Requests to SES and the sales team's queue on the wire: their content, their number, and the result of each answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,9 +8,9 @@ use aws_sdk_sesv2::config::retry::RetryConfig;
 use aws_sdk_sesv2::config::{BehaviorVersion, Credentials, Region};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use effects::adapters::Adapters;
 use effects::mail::{Email, render};
 use effects::outside::{AwsOutside, Delivery, Outside as _, SES_TIME_OUT, SalesMessage};
-use effects::worker::Worker;
 use leads_store::Status;
 use platform::Settings;
 use platform::https::{Https, Trust};
@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 use crate::world::{World, letterhead};
 
-/// SES there, the queue elsewhere. The client is built to retry, which must not matter.
+/// Adapters for SES and the queue at these URLs. The SES client is built with retries, which must have no effect.
 fn outside(ses: &str, sqs: &str) -> AwsOutside {
     let credentials = || Credentials::new("test", "test", None, None, "test");
     let region = || Region::from_static("us-east-1");
@@ -55,7 +55,7 @@ fn outside(ses: &str, sqs: &str) -> AwsOutside {
     )
 }
 
-/// Nobody listens on it: it is reserved. Source: RFC 6335, section 6.
+/// A URL without a server, as its port is reserved. Source: RFC 6335, section 6.
 const NOWHERE: &str = "http://127.0.0.1:1";
 
 fn email() -> Email {
@@ -76,7 +76,7 @@ fn sales_message() -> SalesMessage {
     }
 }
 
-fn taken() -> Answer {
+fn accepted_by_ses() -> Answer {
     Answer::Reply(Reply::json(200, &json!({ "MessageId": "ses-1" })))
 }
 
@@ -93,8 +93,8 @@ fn not_sent(reason: &str) -> Delivery {
 }
 
 #[tokio::test]
-async fn a_mail_is_one_request_with_both_parts_our_tags_and_the_configuration_set() {
-    let wire = Wire::start(in_turn([taken()])).await;
+async fn an_email_request_has_both_parts_our_tags_and_the_configuration_set() {
+    let wire = Wire::start(in_turn([accepted_by_ses()])).await;
     let email = email();
     let delivery = outside(wire.url(), NOWHERE).send_email(&email).await;
     assert_eq!(delivery, Delivery::Accepted { message_id: "ses-1".to_owned() });
@@ -120,18 +120,21 @@ async fn a_mail_is_one_request_with_both_parts_our_tags_and_the_configuration_se
     );
     let is_safe = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
     for tag in request.json()["EmailTags"].as_array().unwrap() {
-        assert!(tag["Value"].as_str().unwrap().bytes().all(is_safe), "what SES takes in a tag: {tag}");
+        assert!(
+            tag["Value"].as_str().unwrap().bytes().all(is_safe),
+            "only characters that SES accepts in a tag: {tag}"
+        );
     }
 }
 
 #[tokio::test]
-async fn each_answer_is_one_request_and_only_what_is_certain_counts_as_certain() {
+async fn an_inconclusive_answer_is_unknown_after_one_request() {
     let long = "x".repeat(100_000);
     for (answer, delivery) in [
         (Answer::ResetAfterReading, unknown("connection broken")),
         (body(502, "<html>bad gateway</html>"), unknown("unknown error")),
         (body(504, ""), unknown("unknown error")),
-        (body(200, "this is no JSON"), unknown("unknown error")),
+        (body(200, "this is not JSON"), unknown("unknown error")),
         (body(200, &long), unknown("unknown error")),
         (body(200, "{\"MessageId\":"), unknown("unknown error")),
         (body(200, "{}"), unknown("answer without a message id")),
@@ -140,7 +143,7 @@ async fn each_answer_is_one_request_and_only_what_is_certain_counts_as_certain()
     }
 }
 
-/// Each is one request.
+/// Asserts the result of an attempt that SES answers like this, and that it was one request.
 pub(crate) fn assert_delivery(answer: Answer, delivery: Delivery) -> impl Future<Output = ()> {
     let case = format!("{answer:?}").chars().take(200).collect::<String>();
     async move {
@@ -151,7 +154,7 @@ pub(crate) fn assert_delivery(answer: Answer, delivery: Delivery) -> impl Future
 }
 
 #[tokio::test]
-async fn an_answer_cut_in_the_middle_is_doubtful_and_asked_for_once() {
+async fn a_truncated_answer_is_unknown_after_one_request() {
     for answer in [
         "",
         "HTTP/1.1 200 OK\r\ncontent-le",
@@ -165,7 +168,7 @@ async fn an_answer_cut_in_the_middle_is_doubtful_and_asked_for_once() {
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut request = Vec::new();
-                while !is_whole(&request) && stream.read_buf(&mut request).await.unwrap() > 0 {}
+                while !is_complete(&request) && stream.read_buf(&mut request).await.unwrap() > 0 {}
                 count.fetch_add(1, Ordering::SeqCst);
                 stream.write_all(answer.as_bytes()).await.unwrap();
             }
@@ -177,13 +180,13 @@ async fn an_answer_cut_in_the_middle_is_doubtful_and_asked_for_once() {
     }
 }
 
-fn is_whole(request: &[u8]) -> bool {
+fn is_complete(request: &[u8]) -> bool {
     let text = std::str::from_utf8(request).unwrap_or_default();
     text.split_once("\r\n\r\n").is_some_and(|(_, body)| serde_json::from_str::<Value>(body).is_ok())
 }
 
 #[tokio::test]
-async fn a_mail_without_an_answer_is_doubtful_after_its_time_and_asked_for_once() {
+async fn no_answer_within_the_time_limit_is_unknown_after_one_request() {
     let arrived = Arc::new(Notify::new());
     let arrival = Arc::clone(&arrived);
     let wire = Wire::start(move |_| {
@@ -195,7 +198,7 @@ async fn a_mail_without_an_answer_is_doubtful_after_its_time_and_asked_for_once(
     let begun = tokio::time::Instant::now();
     let stop_the_clock = async {
         arrived.notified().await;
-        // From here on time passes only when everybody waits for it.
+        // From here on time passes only while all tasks wait for it.
         tokio::time::pause();
     };
     let (delivery, ()) = tokio::join!(outside.send_email(&email), stop_the_clock);
@@ -206,13 +209,13 @@ async fn a_mail_without_an_answer_is_doubtful_after_its_time_and_asked_for_once(
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_definitely_not_sent() {
+async fn a_refused_connection_is_not_sent() {
     assert_eq!(outside(NOWHERE, NOWHERE).send_email(&email()).await, not_sent("no connection"));
 }
 
-/// A mail over a connection that died while the function was frozen would be doubtful.
+/// An e-mail sent over a connection that died while the function was frozen would be doubtful.
 #[tokio::test]
-async fn a_connection_to_ses_is_never_used_twice_one_to_sqs_is() {
+async fn connections_to_ses_are_never_reused_and_those_to_sqs_are() {
     let wire = Wire::start(|request| {
         let id = if request.path.starts_with("/v2/email") { "ses-1" } else { "sqs-1" };
         body(200, &json!({ "MessageId": id }).to_string())
@@ -230,24 +233,24 @@ async fn a_connection_to_ses_is_never_used_twice_one_to_sqs_is() {
         };
         Some(value.to_owned())
     };
-    let outside = Worker::from_settings(&Settings::from_lookup(&lookup)).unwrap().outside;
+    let outside = Adapters::from_settings(&Settings::from_lookup(&lookup)).unwrap().outside;
     for mails in 1..=3 {
         let delivery = outside.send_email(&email()).await;
         assert_eq!(delivery, Delivery::Accepted { message_id: "ses-1".to_owned() });
         assert_eq!(wire.connections(), mails);
     }
     for _ in 0..3 {
-        outside.tell_sales(&sales_message()).await.unwrap();
+        outside.notify_sales(&sales_message()).await.unwrap();
         assert_eq!(wire.connections(), 4);
     }
     let exchanges = wire.exchanges();
     assert_eq!(exchanges.len(), 6);
-    // AWS refuses a signature that names a hop-by-hop header (aws/aws-sdk-go-v2#2593), so there is none at all.
+    // AWS refuses signatures of hop-by-hop headers (aws/aws-sdk-go-v2#2593), so no request may have such a header.
     assert!(exchanges.iter().all(|exchange| header(&exchange.request.headers, "connection").is_none()));
 }
 
 #[tokio::test]
-async fn a_connection_reset_after_ses_took_the_mail_is_one_request_and_one_unknown_mail_in_the_ledger() {
+async fn a_reset_after_ses_got_the_email_is_one_request_and_an_unknown_entry() {
     let answers = Arc::new(Mutex::new(Vec::new()));
     let script = Arc::clone(&answers);
     let ses = Wire::start(move |_| script.lock().unwrap().pop().unwrap()).await;
@@ -260,7 +263,7 @@ async fn a_connection_reset_after_ses_took_the_mail_is_one_request_and_one_unkno
         if trial % 2 == 0 {
             answers.lock().unwrap().push(Answer::ResetAfterReading);
         } else {
-            answers.lock().unwrap().push(taken());
+            answers.lock().unwrap().push(accepted_by_ses());
             world.advance_over(&*world.streams, &world.leads, &outside).await;
             world.record(&[accepted("car-1").v(2)]).await;
             answers.lock().unwrap().push(Answer::ResetAfterReading);
@@ -291,10 +294,10 @@ fn decoded(tags: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_sales_message_is_in_its_buyers_group_under_the_digest_of_its_id() {
+async fn a_sales_message_has_its_buyers_group_and_the_digest_of_its_id() {
     let wire = Wire::start(in_turn([body(200, "{\"MessageId\":\"sqs-1\"}")])).await;
     let message = sales_message();
-    outside(NOWHERE, wire.url()).tell_sales(&message).await.unwrap();
+    outside(NOWHERE, wire.url()).notify_sales(&message).await.unwrap();
     assert_eq!(wire.operations(), ["SendMessage"]);
     assert_eq!(
         wire.exchanges()[0].request.json(),

@@ -1,7 +1,7 @@
-//! What each of SES's refusals means for the mail, and for the mails after it.
+//! The meaning of each SES refusal for the e-mail and for the e-mails after it.
 //!
 //! Sources: Amazon SES API v2, `SendEmail`, "Errors", and "Common Error Types"; Amazon SES Developer Guide, "Amazon SES
-//! email sending errors". Messages as AWS words them, with the places where people report them.
+//! email sending errors". The messages are AWS's own, as found in public reports.
 
 use effects::outside::Delivery::{self, NotSent, Paused, Refused, Unknown};
 use testkit::strict::Service;
@@ -16,9 +16,9 @@ const PAUSED: Outcome = |reason| Paused { reason };
 const REFUSED: Outcome = |reason| Refused { reason };
 const UNKNOWN: Outcome = |reason| Unknown { reason };
 
-/// Status and code, and what the code alone means.
+/// HTTP status, error code, and the outcome if only the code matters.
 const BY_CODE: [(u16, &str, Outcome); 42] = [
-    // The model's own errors of `SendEmail`.
+    // The errors that the model lists for `SendEmail`.
     (400, "AccountSuspendedException", PAUSED),
     (400, "BadRequestException", REFUSED),
     (400, "LimitExceededException", PAUSED),
@@ -27,12 +27,12 @@ const BY_CODE: [(u16, &str, Outcome); 42] = [
     (404, "NotFoundException", NOT_SENT),
     (400, "SendingPausedException", PAUSED),
     (429, "TooManyRequestsException", NOT_SENT),
-    // Version 1's names of the same.
+    // The same errors as version 1 of the API names them.
     (400, "AccountSendingPausedException", PAUSED),
     (400, "ConfigurationSetSendingPausedException", PAUSED),
     (400, "AccountSuspended", PAUSED),
     (400, "TenantSuspendedException", PAUSED),
-    // What every service of AWS may answer.
+    // Errors common to all AWS services.
     (400, "Throttling", NOT_SENT),
     (400, "ThrottlingException", NOT_SENT),
     (403, "AccessDenied", NOT_SENT),
@@ -61,13 +61,13 @@ const BY_CODE: [(u16, &str, Outcome); 42] = [
     (500, "InternalServiceErrorException", UNKNOWN),
     (503, "ServiceUnavailable", UNKNOWN),
     (503, "ServiceUnavailableException", UNKNOWN),
-    // Codes that no documentation names.
+    // Undocumented codes.
     (400, "SomethingNew", UNKNOWN),
     (500, "SomethingNew", UNKNOWN),
 ];
 
 #[tokio::test]
-async fn each_code_of_ses_has_its_outcome_and_is_its_reason() {
+async fn each_ses_error_code_has_its_outcome_and_is_the_reason() {
     for (status, code, outcome) in BY_CODE {
         assert_delivery(Answer::Reply(Reply::refusal(status, code, "no")), outcome(code.to_owned())).await;
     }
@@ -83,7 +83,7 @@ fn every_error_of_the_model_is_in_the_table() {
 }
 
 #[tokio::test]
-async fn a_message_decides_where_one_code_stands_for_several_things() {
+async fn the_message_decides_if_a_code_has_several_meanings() {
     let see =
         "For more information, please check the inbox of the email address associated with your AWS account.";
     for (status, code, message, outcome, reason) in [

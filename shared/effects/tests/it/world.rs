@@ -1,4 +1,4 @@
-//! One buyer in a world in memory: what is recorded, what the world was told, and a clock that stands still.
+//! A buyer with everything in memory: the stream, the leads table, SES, the sales team's queue, and a manual clock.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -17,11 +17,11 @@ use platform::clock::{Clock, Deadline, Sleep};
 
 pub(crate) use crate::attempts::at;
 
-/// Time that stands still until it is moved, and names that count up.
+/// A clock that moves only when it is set, with numbered nonces.
 pub(crate) struct TestClock {
     now: Cell<Timestamp>,
     nonces: Cell<u32>,
-    /// Until when each that sleeps does so.
+    /// The moment at which each sleeper wakes.
     sleepers: RefCell<Vec<Timestamp>>,
 }
 
@@ -38,7 +38,7 @@ impl TestClock {
         self.now.set(self.now.get() + time);
     }
 
-    /// The end of an invocation that has just begun.
+    /// The deadline of an invocation that begins now.
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::at(self.now.get() + SignedDuration::from_mins(15))
     }
@@ -55,7 +55,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Sleeping moves the clock on, to the earliest moment that is slept for, once all others had their turn.
+/// A sleeper advances the clock to its wake-up time once all other tasks have run, if no other sleeper wakes earlier.
 impl Sleep for TestClock {
     async fn sleep(&self, time: Duration) {
         let until = self.now() + SignedDuration::try_from(time).unwrap();
@@ -90,8 +90,8 @@ impl World {
         let streams = Rc::<MemoryStreams>::default();
         let beside = Rc::clone(&streams);
         let leads = MemoryLeads::beside(move |buyer, sequence| {
-            let is_it = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
-            beside.commits().iter().any(|commit| is_it((&commit.buyer, commit.sequence)))
+            let matches = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
+            beside.commits().iter().any(|commit| matches((&commit.buyer, commit.sequence)))
         });
         Self {
             buyer: testkit::buyer("buyer-7"),
@@ -103,7 +103,7 @@ impl World {
         }
     }
 
-    /// A world in which all this is recorded, one commit each, and settled.
+    /// A world in which these events are recorded, each in its own commit, and settled.
     pub(crate) async fn given(events: &[Event]) -> Self {
         let world = Self::new();
         for event in events {
@@ -120,11 +120,11 @@ impl World {
     }
 
     pub(crate) async fn advance(&self) -> Seen {
-        // A borrowed world is a world.
+        // A double reference also tests the implementation of `Outside` for references.
         Seen::of(&self.advance_over(&*self.streams, &self.leads, &&self.outside).await)
     }
 
-    /// Advances the buyer over other adapters, which must not keep the buyer from being marked behind.
+    /// Advances the buyer with other adapters, which must allow it to be marked behind.
     pub(crate) async fn advance_over(
         &self,
         streams: &impl Commits,
@@ -140,21 +140,21 @@ impl World {
         load(&*self.streams, &self.buyer).await.unwrap().state
     }
 
-    /// Every effect ever decided: `<sequence> <key>`.
+    /// All effects that were ever decided, as `<sequence> <key>`.
     pub(crate) async fn decided(&self) -> Vec<String> {
         let commits = history(&*self.streams, &self.buyer).await.unwrap();
         let effects = commits.iter().flat_map(|commit| &commit.effects);
         effects.map(|effect| format!("{} {}", effect.sequence, effect.key())).collect()
     }
 
-    /// The keys of the e-mails tried, in order.
+    /// The keys of the e-mails for which an attempt was made, in order.
     pub(crate) fn emails(&self) -> Vec<String> {
         let emails = self.outside.emails();
         let key = |tags: &[(&str, String)]| tags.iter().find(|tag| tag.0 == "effect").unwrap().1.clone();
         emails.iter().map(|email| key(&email.tags)).collect()
     }
 
-    /// The ids of the sales messages without the buyer in front, in order, repeats too.
+    /// The ids of the sales messages without the buyer prefix, in order, including repeats.
     pub(crate) fn sales(&self) -> Vec<String> {
         let own = format!("{}/", self.buyer);
         let ids = self.outside.sales().into_iter().map(|message| message.effect_id);
@@ -165,22 +165,22 @@ impl World {
         self.leads.tables()
     }
 
-    /// The ledger: statuses by effect key.
+    /// The statuses in the ledger by effect key.
     pub(crate) fn ledger(&self) -> BTreeMap<String, &'static str> {
         let ledger = self.tables().ledger;
         ledger.into_iter().map(|((_, key), entry)| (key, entry.status.name())).collect()
     }
 
-    /// How effects were settled where it was not plainly sent: `<sequence> <key> <outcome>`.
+    /// The recorded outcomes of effects that were not simply sent, as `<sequence> <key> <outcome>`.
     pub(crate) fn settled(&self) -> Vec<String> {
         let settled = self.tables().settled;
         settled.iter().map(|((_, at, key), outcome)| format!("{at} {key} {}", outcome.name())).collect()
     }
 
-    /// The names of the leads that the table has as open.
+    /// The ids of the leads that are open in the leads table.
     pub(crate) fn open_leads(&self) -> Vec<String> {
         let leads = self.tables().leads;
-        let open = leads.iter().filter(|(_, told)| told.opened.is_some() && told.closed.is_none());
+        let open = leads.iter().filter(|(_, lead)| lead.opened.is_some() && lead.closed.is_none());
         open.map(|((_, lead), _)| lead.to_string()).collect()
     }
 }
@@ -200,12 +200,12 @@ pub(crate) async fn record(
     contract::stored::decode(&commit).unwrap()
 }
 
-/// How an advance ended, to be compared.
+/// The result of an advance in a form that tests compare.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) through: u64,
     pub(crate) behind: Option<String>,
-    /// `<key> <outcome>`, in order.
+    /// The performed effects in order, as `<key> <outcome>`.
     pub(crate) performed: Vec<String>,
 }
 
@@ -220,12 +220,12 @@ impl Seen {
     }
 }
 
-/// Everything up to there is settled, in this way.
+/// The result of an advance that settled everything through a sequence number.
 pub(crate) fn settled(through: u64, performed: &[&str]) -> Seen {
     Seen { through, behind: None, performed: owned(performed) }
 }
 
-/// Something keeps the buyer behind.
+/// The result of an advance that left the buyer behind.
 pub(crate) fn behind(through: u64, reason: &str, performed: &[&str]) -> Seen {
     Seen { through, behind: Some(reason.to_owned()), performed: owned(performed) }
 }

@@ -1,4 +1,4 @@
-//! A commit as a DynamoDB item and back.
+//! Conversion of commits to DynamoDB items and back.
 
 use std::collections::HashMap;
 
@@ -57,7 +57,7 @@ pub(super) fn read(item: &Item) -> Option<StoredCommit> {
     })
 }
 
-/// An entry of the index: keys only.
+/// Reads an entry of the index `feed`, which contains only keys.
 pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
     Some(FeedEntry {
         buyer: BuyerId::parse(item.get("buyer")?.as_s().ok()?).ok()?,
@@ -66,7 +66,7 @@ pub(super) fn read_feed(item: &Item) -> Option<FeedEntry> {
     })
 }
 
-/// What an audit asks for.
+/// Reads a commit without its contents, for an audit.
 pub(super) fn read_key(item: &Item) -> Option<CommitKey> {
     let FeedEntry { buyer, sequence, recorded_at } = read_feed(item)?;
     let last = Sequence::new(item.get("last")?.as_n().ok()?.parse().ok()?);

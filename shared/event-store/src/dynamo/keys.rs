@@ -9,33 +9,33 @@ use super::item::Item;
 use super::{DynamoStreams, item, unavailable};
 use crate::StoreError;
 
-/// A commit without its contents, as an audit sees it.
+/// A commit without its contents, for audits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommitKey {
-    /// Whose stream.
+    /// The buyer to whose stream the commit belongs.
     pub buyer: BuyerId,
-    /// The sequence number of its first fact.
+    /// The sequence of its first fact.
     pub first: Sequence,
-    /// The sequence number of its last fact.
+    /// The sequence of its last fact.
     pub last: Sequence,
-    /// When it was recorded, by the recorder's clock.
+    /// When the commit was recorded, by the recorder's clock.
     pub recorded_at: Timestamp,
-    /// Whether it is in the index of commits that call for effects or leave events held.
+    /// Whether the commit is in the index `feed`.
     pub is_in_feed: bool,
 }
 
-/// Where a reading of the whole table goes on.
+/// The place at which a scan of the whole table continues.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeysPlace(HashMap<String, AttributeValue>);
 
-/// Some commits, in no particular order.
+/// A page of commits, in no particular order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeysPage {
     /// The commits.
     pub keys: Vec<CommitKey>,
-    /// Where the next page begins, if there is one.
+    /// The start of the next page, or `None` after the last one.
     pub next: Option<KeysPlace>,
-    /// What it cost: DynamoDB charges for the whole items, not only for the attributes returned.
+    /// The read units consumed. DynamoDB charges for the whole items, not only for the returned attributes.
     pub read_units: f64,
 }
 
@@ -43,15 +43,15 @@ pub struct KeysPage {
 const ATTRIBUTES: &str = "buyer, #sequence, #last, recordedAt, feed";
 
 impl DynamoStreams {
-    /// One `Scan` of at most 1 MB over the streams of all buyers: for operators, never for a function.
+    /// One `Scan` request of at most 1 MB over the streams of all buyers. For operators' tools, never for a function.
     ///
-    /// A commit that is not among the pages may exist all the same. A `Scan` is eventually consistent, sees no snapshot of the
-    /// table, and promises no order; only a `Query` sorts, by the sort key of one partition. Sources: Amazon DynamoDB API
-    /// Reference, `Scan` ("does not guarantee that all reads in a scan see a consistent snapshot") and `Query` ("results are
-    /// always sorted by the sort key value").
+    /// A commit can exist without being on any page: a `Scan` is eventually consistent, does not see a snapshot of the
+    /// table, and promises no order. Only a `Query` sorts, by the sort key within one partition. Sources: Amazon
+    /// DynamoDB API Reference, `Scan` ("does not guarantee that all reads in a scan see a consistent snapshot") and
+    /// `Query` ("results are always sorted by the sort key value").
     ///
     /// # Errors
-    /// [`StoreError`], also where an item is none that any version wrote.
+    /// [`StoreError`], also if an item has a form that no version wrote.
     pub async fn keys(&self, from: Option<KeysPlace>) -> Result<KeysPage, StoreError> {
         let answer = self
             .client
@@ -64,15 +64,15 @@ impl DynamoStreams {
             .set_exclusive_start_key(from.map(|place| place.0))
             .send()
             .await
-            .map_err(|error| unavailable("Scan", "everybody", error))?;
+            .map_err(|error| unavailable("Scan", "all buyers", error))?;
         page(answer.items(), answer.consumed_capacity(), answer.last_evaluated_key())
     }
 
-    /// The commits of one stream whose first sequence number lies from one number to another, both included; all of them, by
-    /// consistent `Query` requests: a commit that is not returned does not exist.
+    /// All commits of one stream whose first sequence is between `from` and `to`, inclusive. The `Query` requests are
+    /// strongly consistent: a commit that is not returned does not exist.
     ///
     /// # Errors
-    /// [`StoreError`], also where an item is none that any version wrote.
+    /// [`StoreError`], also if an item has a form that no version wrote.
     pub async fn keys_within(
         &self,
         buyer: &BuyerId,

@@ -1,4 +1,4 @@
-//! Streams in DynamoDB.
+//! The event store in DynamoDB.
 
 mod item;
 mod keys;
@@ -25,7 +25,7 @@ pub struct DynamoStreams {
 }
 
 impl DynamoStreams {
-    /// The table of this name. The client should retry with `platform::RetryConflicts`.
+    /// The streams table with this name. The client should use the retry classifier `platform::RetryConflicts`.
     #[must_use]
     pub const fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -33,7 +33,7 @@ impl DynamoStreams {
 }
 
 impl Commits for DynamoStreams {
-    /// One `Query`, consistent, newest first.
+    /// One strongly consistent `Query`, newest first.
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -69,7 +69,7 @@ impl Commits for DynamoStreams {
 }
 
 impl EventStore for DynamoStreams {
-    /// One `PutItem`. A failed condition gives back the item that lies there, free of charge.
+    /// One `PutItem`. If its condition fails, the answer contains the existing item at no extra charge.
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         let put = self
             .client
@@ -117,7 +117,7 @@ impl Clearing for DynamoStreams {
             .key("buyer", AttributeValue::S(cleared.buyer.clone()))
             .key("sequence", number(cleared.sequence))
             .update_expression("SET facts = :facts, #format = :format REMOVE #snapshot")
-            // A key that is not there must not come to be: it would be a lock that nobody holds.
+            // Never create the key: an empty item would block the next append.
             .condition_expression("attribute_exists(facts)")
             .expression_attribute_names("#format", "format")
             .expression_attribute_names("#snapshot", "snapshot")
@@ -136,7 +136,7 @@ impl Clearing for DynamoStreams {
 }
 
 impl Feed for DynamoStreams {
-    /// One `Query` of the index and, where 1 MB does not hold them, the pages after it.
+    /// One `Query` of the index, with further pages if the result exceeds 1 MB.
     async fn recorded(
         &self,
         partition: &FeedPartition,
@@ -155,7 +155,7 @@ impl Feed for DynamoStreams {
                 .index_name("feed")
                 .key_condition_expression("feed = :feed AND recordedAt BETWEEN :after AND :until")
                 .expression_attribute_values(":feed", AttributeValue::S(partition.key().to_owned()))
-                // Between has no open end: a tick later is the same, for texts have three digits of a second.
+                // BETWEEN includes both ends. Adding a tick excludes `after`, because stored times have milliseconds.
                 .expression_attribute_values(":after", AttributeValue::S(stored::written(tick_after(after))))
                 .expression_attribute_values(":until", AttributeValue::S(stored::written(until)))
                 .limit(i32::try_from(left).unwrap_or(i32::MAX))

@@ -9,7 +9,7 @@ use crate::streams::{Streams, in_both};
 use crate::table::{Table, item, streams_at};
 
 fn first_commit(name: &str, event: Event) -> StoredCommit {
-    Story::of(name).tell_one(event)
+    Story::of(name).append_one(event)
 }
 
 async fn stored(streams: &Streams, name: &str) -> Vec<StoredCommit> {
@@ -21,7 +21,7 @@ async fn an_append_at_a_free_sequence_is_written() {
     in_both(async |streams| {
         let mut story = Story::of("buyer-7");
         for event in [made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3)] {
-            let commit = story.tell_one(event);
+            let commit = story.append_one(event);
             assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
         }
         story.commits.reverse();
@@ -31,7 +31,7 @@ async fn an_append_at_a_free_sequence_is_written() {
 }
 
 #[tokio::test]
-async fn an_append_at_a_taken_sequence_is_told_what_lies_there_and_changes_nothing() {
+async fn an_append_at_a_taken_sequence_returns_the_stored_commit() {
     in_both(async |streams| {
         let first = first_commit("buyer-7", made("car-1"));
         let second = first_commit("buyer-7", made("car-2"));
@@ -47,7 +47,7 @@ async fn an_append_at_a_taken_sequence_is_told_what_lies_there_and_changes_nothi
 }
 
 #[tokio::test]
-async fn of_many_writers_at_one_sequence_one_wins_and_all_others_are_told_what_it_wrote() {
+async fn one_of_many_writers_wins_and_the_others_get_its_commit() {
     in_both(async |streams| {
         let commits: Vec<_> =
             (0..12).map(|writer| first_commit("buyer-7", made(&format!("car-{writer}")))).collect();
@@ -65,17 +65,17 @@ async fn of_many_writers_at_one_sequence_one_wins_and_all_others_are_told_what_i
 }
 
 #[tokio::test]
-async fn a_commit_reads_back_as_it_was_written_whatever_it_carries() {
+async fn commits_with_any_optional_parts_read_back_unchanged() {
     in_both(async |streams| {
         let mut with_reason = rejected("car-2").v(2);
         with_reason.change =
             domain::OfferChange::Rejected { reason: Some("zu günstig 🚗 \"\\\n".to_owned()) };
         with_reason.time = None;
         let mut story = Story::of("buyer-7");
-        let all = story.tell(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
-        let no_snapshot = story.tell(&[made("car-2")], Snapshot::Never);
-        let no_effects = story.tell(&[with_reason], Snapshot::Always);
-        let bare = story.tell(&[withdrawn("car-3").v(9)], Snapshot::Never);
+        let all = story.append(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
+        let no_snapshot = story.append(&[made("car-2")], Snapshot::Never);
+        let no_effects = story.append(&[with_reason], Snapshot::Always);
+        let bare = story.append(&[withdrawn("car-3").v(9)], Snapshot::Never);
 
         let carries = |commit: &StoredCommit| {
             (commit.effects.is_some(), commit.feed.is_some(), commit.snapshot.is_some())
@@ -83,7 +83,7 @@ async fn a_commit_reads_back_as_it_was_written_whatever_it_carries() {
         assert_eq!(carries(&all), (true, true, true));
         assert_eq!(carries(&no_snapshot), (true, true, false));
         assert_eq!(carries(&no_effects), (false, false, true));
-        assert_eq!(carries(&bare), (false, true, false), "it is held");
+        assert_eq!(carries(&bare), (false, true, false), "the event is held");
 
         let mut story = story.record(streams).await;
         story.commits.reverse();
@@ -93,7 +93,7 @@ async fn a_commit_reads_back_as_it_was_written_whatever_it_carries() {
 }
 
 #[tokio::test]
-async fn the_largest_commit_that_is_ever_written_fits() {
+async fn a_commit_of_the_largest_size_fits_into_an_item() {
     in_both(async |streams| {
         let mut commit = first_commit("buyer-7", made("car-1"));
         commit.snapshot = Some(String::new());
@@ -106,14 +106,14 @@ async fn the_largest_commit_that_is_ever_written_fits() {
 }
 
 #[tokio::test]
-async fn buyers_do_not_mix_even_if_one_name_begins_another() {
+async fn buyers_with_common_prefixes_have_separate_streams() {
     in_both(async |streams| {
         let names = ["b", "bu", "buyer-1", "buyer-10", "buyer-1#0", "BUYER-1", "buyer-1~"];
         for (length, name) in (1..).zip(names) {
-            of_length(name, length, Snapshot::AsThePolicySays).record(streams).await;
+            of_length(name, length, Snapshot::ByPolicy).record(streams).await;
         }
         for (length, name) in (1..).zip(names) {
-            let mut story = of_length(name, length, Snapshot::AsThePolicySays);
+            let mut story = of_length(name, length, Snapshot::ByPolicy);
             story.commits.reverse();
             assert_eq!(stored(streams, name).await, story.commits, "{name}");
         }
@@ -122,11 +122,11 @@ async fn buyers_do_not_mix_even_if_one_name_begins_another() {
 }
 
 #[tokio::test]
-async fn an_item_has_the_attributes_of_its_commit_and_no_others() {
+async fn an_item_has_exactly_the_attributes_of_its_commit() {
     let table = Table::start().await;
     let mut story = Story::of("buyer-7");
-    story.tell(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
-    story.tell(&[withdrawn("car-3").v(9)], Snapshot::Never);
+    story.append(&[made("car-1"), accepted("car-1").v(2)], Snapshot::Always);
+    story.append(&[withdrawn("car-3").v(9)], Snapshot::Never);
     let story = story.record(&streams_at(&table.url)).await;
     assert_eq!(table.items(), story.commits.iter().map(item).collect::<Vec<_>>());
 }

@@ -1,4 +1,4 @@
-//! What appends and loads cost, counted on the wire and in the units of the table's own bill.
+//! The cost of appends and loads, in requests on the wire and in the capacity units that the table reports.
 
 use contract::stored::StoredCommit;
 use domain::Event;
@@ -8,27 +8,27 @@ use testkit::{accepted, made, rejected, withdrawn};
 use crate::meter::{Bill, Meter};
 use crate::story::{Snapshot, Story, endless, of_length};
 
-/// What a consistent query of these has to cost: their bytes together, in steps of 4 KB.
+/// The read units of a consistent query for these commits: their total size in steps of 4 KB.
 fn read_units(commits: &[StoredCommit]) -> f64 {
     let bytes: usize = commits.iter().map(StoredCommit::bytes).sum();
     f64::from(u32::try_from(bytes.div_ceil(4096)).unwrap())
 }
 
 #[tokio::test]
-async fn the_counter_can_be_believed_for_a_query_of_a_megabyte_costs_what_aws_charges() {
+async fn the_meter_agrees_with_aws_on_a_query_of_a_megabyte() {
     let meter = Meter::start().await;
     let story = of_length("buyer-7", 2000, Snapshot::Always);
     meter.table.lay(&story.commits);
     let streams = meter.streams();
     let (page, bill) = meter.bill_of(streams.page(&story.buyer, None, 2048)).await;
     let page = page.unwrap();
-    assert!(page.has_more, "no page is longer than a megabyte");
+    assert!(page.has_more, "a page ends at one megabyte");
     assert!(bill.reads >= 128.0, "{bill:?}");
     assert_eq!(bill, Bill { queries: 1, reads: read_units(&page.commits), ..Bill::default() });
 }
 
 #[tokio::test]
-async fn an_append_is_one_put_and_one_write_unit_and_one_more_for_the_index_if_somebody_must_look() {
+async fn an_append_costs_one_write_unit_and_one_more_if_it_is_indexed() {
     let meter = Meter::start().await;
     let streams = meter.streams();
     let mut story = Story::of("buyer-7");
@@ -40,14 +40,14 @@ async fn an_append_is_one_put_and_one_write_unit_and_one_more_for_the_index_if_s
         (rejected("car-2").v(2), 0.0),
         (withdrawn("car-1").v(4), 1.0),
     ] {
-        let commit = story.tell_one(event);
+        let commit = story.append_one(event);
         let (appended, bill) = meter.bill_of(streams.append(&commit)).await;
         assert_eq!(appended.unwrap(), Appended::Written);
         assert_eq!(bill, Bill { feed, ..one_put }, "{commit:?}");
     }
 }
 
-/// Before each of the events a load, and the event in a commit of its own.
+/// Loads the stream and appends one event, for each of the events. Returns the total cost.
 async fn load_and_append(meter: &Meter, story: &mut Story, events: impl Iterator<Item = Event>) -> Bill {
     let streams = meter.streams();
     let work = async {
@@ -55,7 +55,7 @@ async fn load_and_append(meter: &Meter, story: &mut Story, events: impl Iterator
             let head = load(&streams, &story.buyer).await.unwrap();
             assert_eq!(head, story.head);
             assert_eq!(head.state, story.state);
-            let commit = story.tell_one(event);
+            let commit = story.append_one(event);
             assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
         }
     };
@@ -63,10 +63,10 @@ async fn load_and_append(meter: &Meter, story: &mut Story, events: impl Iterator
 }
 
 #[tokio::test]
-async fn a_stream_of_10000_events_loads_right_and_costs_what_one_of_10_events_does() {
+async fn loading_10000_events_costs_the_same_as_loading_10() {
     let meter = Meter::start().await;
     for (name, length) in [("short", 10), ("long", 10_000)] {
-        let mut story = of_length(name, length, Snapshot::AsThePolicySays);
+        let mut story = of_length(name, length, Snapshot::ByPolicy);
         meter.table.lay(&story.commits);
         let next = endless("car-1").skip(length).take(1);
         let bill = load_and_append(&meter, &mut story, next).await;
@@ -74,26 +74,26 @@ async fn a_stream_of_10000_events_loads_right_and_costs_what_one_of_10_events_do
     }
 }
 
-/// The offers by turns, each through its endless life.
+/// Endless events of several offers in turn.
 fn round_robin(offers: usize) -> impl Iterator<Item = Event> {
-    let mut lives: Vec<_> = (0..offers).map(|offer| endless(&format!("car-{offer}"))).collect();
-    (0..offers).cycle().map(move |offer| lives[offer].next().unwrap())
+    let mut histories: Vec<_> = (0..offers).map(|offer| endless(&format!("car-{offer}"))).collect();
+    (0..offers).cycle().map(move |offer| histories[offer].next().unwrap())
 }
 
-/// A story of the first commits, laid into the table, and the events that come next.
+/// A story of `length` commits that is already in the table, and the events that follow.
 fn begin(meter: &Meter, offers: usize, length: usize) -> (Story, impl Iterator<Item = Event> + use<>) {
     let mut story = Story::of(&format!("buyer-{length}"));
     let mut events = round_robin(offers);
     for event in events.by_ref().take(length) {
-        story.tell_one(event);
+        story.append_one(event);
     }
     meter.table.lay(&story.commits);
     (story, events)
 }
 
-/// Their snapshot fills more than one write unit, so single commits differ; what they cost together does not.
+/// The snapshot takes more than one write unit, so the cost of single commits varies. Their total does not.
 #[tokio::test]
-async fn a_buyer_with_20_offers_costs_the_same_after_240_events_and_after_3000() {
+async fn a_buyer_with_20_offers_costs_the_same_after_240_and_3000_events() {
     let meter = Meter::start().await;
     let mut bills = Vec::new();
     for length in [240, 3000] {
@@ -107,11 +107,11 @@ async fn a_buyer_with_20_offers_costs_the_same_after_240_events_and_after_3000()
 }
 
 #[tokio::test]
-async fn a_buyer_with_500_offers_pays_little_more_than_one_write_unit_a_commit() {
+async fn a_buyer_with_500_offers_costs_little_more_than_one_unit_per_commit() {
     let meter = Meter::start().await;
     let streams = meter.streams();
     let (mut story, events) = begin(&meter, 500, 500);
-    let commits: Vec<_> = events.take(300).map(|event| story.tell_one(event)).collect();
+    let commits: Vec<_> = events.take(300).map(|event| story.append_one(event)).collect();
     let work = async {
         for commit in &commits {
             assert_eq!(streams.append(commit).await.unwrap(), Appended::Written);
@@ -124,5 +124,5 @@ async fn a_buyer_with_500_offers_pays_little_more_than_one_write_unit_a_commit()
     assert_eq!(head.unwrap(), story.head);
     let with_snapshot = story.commits.iter().rposition(|commit| commit.snapshot.is_some()).unwrap();
     let needed = read_units(&story.commits[with_snapshot..]);
-    assert!(bill.reads <= 3.0 * needed, "{bill:?} where {needed} are needed");
+    assert!(bill.reads <= 3.0 * needed, "{bill:?}, although {needed} read units are enough");
 }

@@ -1,4 +1,4 @@
-//! What becomes of an append and a load when the table answers badly, late or not at all.
+//! Appends and loads when the table answers with errors, late or not at all.
 
 use std::error::Error;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use testkit::wire::{Answer, Reply, Wire, in_turn};
 use testkit::{accepted, buyer, made};
 
 use crate::story::{Snapshot, Story};
-use crate::table::{STREAMS, Table, item, patient_for, streams_at};
+use crate::table::{STREAMS, Table, client_with_timeout, item, streams_at};
 
 fn first_commit() -> StoredCommit {
-    Story::of("buyer-7").tell(&[made("car-1"), accepted("car-1").v(2)], Snapshot::AsThePolicySays)
+    Story::of("buyer-7").append(&[made("car-1"), accepted("car-1").v(2)], Snapshot::ByPolicy)
 }
 
 fn error(status: u16, code: &str) -> Answer {
@@ -24,14 +24,14 @@ fn forward(table: &Table) -> Answer {
     Answer::Forward(table.url.clone())
 }
 
-/// Says what could not be done for whom, down to the cause, and names no person.
+/// The error names the operation and the buyer, has a cause, and contains no personal data.
 #[track_caller]
 fn assert_unavailable(error: &StoreError, operation: &str) {
     let mut chain = error.to_string();
     assert_eq!(chain, format!("the streams table did not answer {operation} for buyer-7"));
     assert!(matches!(error, StoreError::Unavailable { .. }), "{error:?}");
     let mut cause = error.source();
-    assert!(cause.is_some(), "without a cause");
+    assert!(cause.is_some(), "the error has a cause");
     while let Some(error) = cause {
         chain.push_str(": ");
         chain.push_str(&error.to_string());
@@ -43,7 +43,7 @@ fn assert_unavailable(error: &StoreError, operation: &str) {
 }
 
 #[tokio::test]
-async fn a_put_whose_answer_is_lost_meets_itself_and_there_is_no_second_commit() {
+async fn a_put_whose_answer_is_lost_conflicts_with_itself() {
     let table = Table::start().await;
     let wire = Wire::start(in_turn([Answer::ForwardThenReset(table.url.clone()), forward(&table)])).await;
     let commit = first_commit();
@@ -54,7 +54,7 @@ async fn a_put_whose_answer_is_lost_meets_itself_and_there_is_no_second_commit()
 }
 
 #[tokio::test]
-async fn a_put_that_is_lost_before_it_arrives_is_sent_again() {
+async fn a_put_lost_before_it_arrives_is_retried() {
     let table = Table::start().await;
     let wire = Wire::start(in_turn([Answer::ResetAfterReading, forward(&table)])).await;
     let commit = first_commit();
@@ -64,7 +64,7 @@ async fn a_put_that_is_lost_before_it_arrives_is_sent_again() {
 }
 
 #[tokio::test]
-async fn a_put_that_meets_a_transaction_or_a_throttle_is_tried_again_in_place() {
+async fn a_put_that_meets_a_transaction_or_a_throttle_is_retried() {
     for (status, code) in [
         (400, "TransactionConflictException"),
         (400, "ThrottlingException"),
@@ -103,9 +103,9 @@ async fn a_table_that_fails_three_times_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_table_that_never_answers_is_unavailable_once_time_is_up() {
+async fn a_table_that_never_answers_is_unavailable_after_the_timeout() {
     let wire = Wire::start(in_turn([Answer::Never])).await;
-    let client = patient_for(Duration::from_millis(40), wire.url());
+    let client = client_with_timeout(Duration::from_millis(40), wire.url());
     let streams = DynamoStreams::new(client, STREAMS.to_owned());
     assert_unavailable(&streams.append(&first_commit()).await.unwrap_err(), "PutItem");
     assert_unavailable(&streams.page(&buyer("buyer-7"), None, 8).await.unwrap_err(), "Query");
@@ -113,7 +113,7 @@ async fn a_table_that_never_answers_is_unavailable_once_time_is_up() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_wrong_is_sent_once() {
+async fn an_invalid_request_is_not_retried() {
     for code in ["ValidationException", "AccessDeniedException", "ResourceNotFoundException"] {
         let wire = Wire::start(in_turn([error(400, code)])).await;
         assert_unavailable(&streams_at(wire.url()).append(&first_commit()).await.unwrap_err(), "PutItem");
@@ -122,7 +122,7 @@ async fn a_request_that_is_wrong_is_sent_once() {
 }
 
 #[tokio::test]
-async fn a_taken_sequence_is_a_decision_and_is_asked_for_once() {
+async fn a_conflict_is_not_retried() {
     let table = Table::start().await;
     let commit = first_commit();
     table.lay([&commit]);
@@ -133,7 +133,7 @@ async fn a_taken_sequence_is_a_decision_and_is_asked_for_once() {
 }
 
 #[tokio::test]
-async fn a_page_is_a_consistent_query_and_a_lost_answer_to_it_costs_nothing_but_a_request() {
+async fn a_page_is_a_consistent_query_and_is_retried_after_a_lost_answer() {
     let table = Table::start().await;
     let commit = first_commit();
     table.lay([&commit]);
@@ -147,7 +147,7 @@ async fn a_page_is_a_consistent_query_and_a_lost_answer_to_it_costs_nothing_but_
 }
 
 #[tokio::test]
-async fn an_item_that_no_version_wrote_is_told_from_a_table_that_does_not_answer() {
+async fn an_unreadable_item_is_distinguished_from_an_unavailable_table() {
     let table = Table::start().await;
     let mut alien = item(&first_commit());
     alien["facts"] = json!({ "N": "7" });

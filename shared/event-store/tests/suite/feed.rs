@@ -1,4 +1,4 @@
-//! The index of effectful commits: what was recorded between two moments, and slices of it that miss nothing.
+//! The index `feed`: the commits recorded between two moments, and slices that miss none of them.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,12 +17,12 @@ use testkit::wire::{Answer, Wire};
 use crate::story::{Snapshot, endless, of_length};
 use crate::table::{Table, streams_at};
 
-/// A moment of the one hour that most of this happens in.
+/// A moment within the hour that most tests use.
 fn at(time: &str) -> Timestamp {
     format!("2026-11-23T10:{time}Z").parse().unwrap()
 }
 
-/// A commit of this buyer, recorded then.
+/// A commit of this buyer, recorded at this moment.
 fn commit(name: &str, recorded_at: Timestamp) -> StoredCommit {
     let mut commit = of_length(name, 1, Snapshot::Never).commits.remove(0);
     commit.recorded_at = contract::stored::written(recorded_at);
@@ -34,15 +34,15 @@ fn entry(name: &str, recorded_at: Timestamp) -> FeedEntry {
     FeedEntry { buyer: buyer(name), sequence: Sequence::new(1), recorded_at }
 }
 
-/// As many buyers of one shard.
+/// The names of `count` buyers of one shard.
 fn neighbours(count: usize) -> Vec<String> {
     let shard = |name: &String| FeedPartition::of(&buyer(name), at("00:00"));
     let first = shard(&"buyer-0".to_owned());
     (0..).map(|number| format!("buyer-{number}")).filter(|name| shard(name) == first).take(count).collect()
 }
 
-/// A rule of both places where streams can lie, of which one has these commits.
-async fn of_both(commits: &[StoredCommit], rule: impl AsyncFn(&dyn Asked)) {
+/// Runs a rule against memory and against DynamoDB, each with these commits.
+async fn in_both(commits: &[StoredCommit], rule: impl AsyncFn(&dyn AnyFeed)) {
     let memory = MemoryStreams::default();
     for commit in commits {
         memory.append(commit).await.unwrap();
@@ -53,9 +53,9 @@ async fn of_both(commits: &[StoredCommit], rule: impl AsyncFn(&dyn Asked)) {
     rule(&streams_at(&table.url)).await;
 }
 
-/// A feed of either kind, asked from one thread.
-trait Asked {
-    fn asked<'a>(
+/// A feed of either kind, behind an object-safe trait.
+trait AnyFeed {
+    fn entries<'a>(
         &'a self,
         partition: &'a FeedPartition,
         after: Timestamp,
@@ -64,8 +64,8 @@ trait Asked {
     ) -> std::pin::Pin<Box<dyn Future<Output = Vec<FeedEntry>> + 'a>>;
 }
 
-impl<F: Feed> Asked for F {
-    fn asked<'a>(
+impl<F: Feed> AnyFeed for F {
+    fn entries<'a>(
         &'a self,
         partition: &'a FeedPartition,
         after: Timestamp,
@@ -77,7 +77,7 @@ impl<F: Feed> Asked for F {
 }
 
 #[tokio::test]
-async fn what_was_recorded_after_one_moment_and_until_another_is_found_oldest_first() {
+async fn entries_between_two_moments_are_returned_oldest_first() {
     let names = neighbours(5);
     let times = ["00:00.003", "00:00.001", "00:00.002", "00:00.004"];
     let mut commits: Vec<StoredCommit> =
@@ -91,21 +91,21 @@ async fn what_was_recorded_after_one_moment_and_until_another_is_found_oldest_fi
     let found = |places: &[usize]| -> Vec<FeedEntry> {
         places.iter().map(|place| entry(&names[*place], at(times[*place]))).collect()
     };
-    of_both(&commits, async |feed: &dyn Asked| {
-        let asked = async |after, until, limit| feed.asked(&partition, at(after), at(until), limit).await;
-        assert_eq!(asked("00:00.000", "59:59.999", 9).await, found(&[1, 2, 0, 3]));
-        assert_eq!(asked("00:00.001", "00:00.003", 9).await, found(&[2, 0]));
-        assert_eq!(asked("00:00.000", "59:59.999", 2).await, found(&[1, 2]), "no more than asked for");
-        assert_eq!(asked("00:00.004", "59:59.999", 9).await, []);
+    in_both(&commits, async |feed: &dyn AnyFeed| {
+        let entries = async |after, until, limit| feed.entries(&partition, at(after), at(until), limit).await;
+        assert_eq!(entries("00:00.000", "59:59.999", 9).await, found(&[1, 2, 0, 3]));
+        assert_eq!(entries("00:00.001", "00:00.003", 9).await, found(&[2, 0]));
+        assert_eq!(entries("00:00.000", "59:59.999", 2).await, found(&[1, 2]), "the limit is respected");
+        assert_eq!(entries("00:00.004", "59:59.999", 9).await, []);
         let other =
             FeedPartition::of_hour(at("00:00")).into_iter().find(|other| *other != partition).unwrap();
-        assert_eq!(feed.asked(&other, at("00:00"), at("59:59.999"), 9).await, []);
+        assert_eq!(feed.entries(&other, at("00:00"), at("59:59.999"), 9).await, []);
     })
     .await;
 }
 
 #[tokio::test]
-async fn every_page_is_read_until_there_are_as_many_as_asked_for() {
+async fn pages_are_read_until_the_limit_is_reached() {
     let names = neighbours(7);
     let table = Table::start().await;
     let time = |place: usize| at(&format!("00:0{place}"));
@@ -113,9 +113,9 @@ async fn every_page_is_read_until_there_are_as_many_as_asked_for() {
         names.iter().enumerate().map(|(place, name)| commit(name, time(place))).collect();
     table.lay(&commits);
     let partition = FeedPartition::of(&buyer(&names[0]), at("00:00"));
-    for (limit, asked) in [(5, vec![5, 3, 1]), (6, vec![6, 4, 2]), (9, vec![9, 7, 5, 3])] {
+    for (limit, requested) in [(5, vec![5, 3, 1]), (6, vec![6, 4, 2]), (9, vec![9, 7, 5, 3])] {
         let url = table.url.clone();
-        // A page holds two, whatever is asked for.
+        // Each page holds at most two entries, whatever limit is requested.
         let wire = Wire::start(move |request| {
             let mut body = request.json();
             body["Limit"] = json!(body["Limit"].as_u64().unwrap().min(2));
@@ -132,12 +132,12 @@ async fn every_page_is_read_until_there_are_as_many_as_asked_for() {
         let limits =
             wire.exchanges().iter().map(|one| one.request.json()["Limit"].as_u64().unwrap()).collect();
         let limits: Vec<u64> = limits;
-        assert_eq!(limits, asked, "{limit}");
+        assert_eq!(limits, requested, "{limit}");
     }
 }
 
 #[test]
-fn an_hour_has_eight_partitions_named_by_hour_and_shard_and_ends_where_the_next_begins() {
+fn an_hour_has_eight_partitions_named_by_hour_and_shard() {
     let hour = FeedPartition::of_hour(at("59:59.999"));
     let keys: Vec<&str> = hour.iter().map(FeedPartition::key).collect();
     assert_eq!(keys, (0..8).map(|shard| format!("2026-11-23T10#{shard}")).collect::<Vec<_>>());
@@ -152,7 +152,7 @@ fn an_hour_has_eight_partitions_named_by_hour_and_shard_and_ends_where_the_next_
 }
 
 #[test]
-fn buyers_are_spread_over_all_shards_and_over_no_others() {
+fn buyers_are_spread_over_exactly_the_given_shards() {
     let shards = |count| -> BTreeSet<u8> {
         (0..200).map(|number| shard_of(&buyer(&format!("buyer-{number}")), count)).collect()
     };
@@ -163,20 +163,20 @@ fn buyers_are_spread_over_all_shards_and_over_no_others() {
 }
 
 #[test]
-fn only_an_effectful_commit_makes_an_entry() {
+fn only_a_commit_in_the_index_has_an_entry() {
     let mut commit = commit("ada", at("00:07"));
     assert_eq!(FeedEntry::of(&commit), Some(entry("ada", at("00:07"))));
     commit.feed = None;
     assert_eq!(FeedEntry::of(&commit), None);
 }
 
-/// A feed that notes how many entries were asked for.
-struct Noted {
+/// A feed that records the limits of the requests.
+struct Recording {
     memory: MemoryStreams,
     limits: RefCell<BTreeSet<usize>>,
 }
 
-impl Feed for Noted {
+impl Feed for Recording {
     async fn recorded(
         &self,
         partition: &FeedPartition,
@@ -189,16 +189,16 @@ impl Feed for Noted {
     }
 }
 
-async fn noted(commits: &[StoredCommit]) -> Noted {
+async fn recording(commits: &[StoredCommit]) -> Recording {
     let memory = MemoryStreams::default();
     for commit in commits {
         memory.append(commit).await.unwrap();
     }
-    Noted { memory, limits: RefCell::default() }
+    Recording { memory, limits: RefCell::default() }
 }
 
-impl Noted {
-    /// Times of what the slice has, how far it goes, and how many entries were asked for.
+impl Recording {
+    /// The times of the entries in the slice, the end of the slice, and the requested limits.
     async fn slice(
         &self,
         after: Timestamp,
@@ -213,49 +213,49 @@ impl Noted {
 }
 
 #[tokio::test]
-async fn a_slice_has_all_shards_in_the_order_of_time_and_ends_with_the_hour() {
+async fn a_slice_merges_all_shards_by_time_and_ends_with_the_hour() {
     let times: Vec<Timestamp> = (1..=20).map(|second| at(&format!("00:{second:02}"))).collect();
     let commits: Vec<StoredCommit> =
         times.iter().enumerate().map(|(number, time)| commit(&format!("buyer-{number}"), *time)).collect();
-    let feed = noted(&commits).await;
+    let feed = recording(&commits).await;
     let end = at("59:59.999");
     let midnight: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     assert_eq!(feed.slice(at("00:00"), midnight, 50).await, (times.clone(), end, vec![50]));
     assert_eq!(feed.slice(at("00:05"), midnight, 50).await, (times[5..].to_vec(), end, vec![50]));
     assert_eq!(feed.slice(at("00:05"), at("00:07"), 50).await, (times[5..7].to_vec(), at("00:07"), vec![50]));
-    // The last tick of an hour is done: the next slice is of the next hour.
+    // The last tick of an hour is read, so the next slice covers the next hour.
     let next = "2026-11-23T11:59:59.999Z".parse().unwrap();
     assert_eq!(feed.slice(end, midnight, 50).await, (vec![], next, vec![50]));
-    // Nothing is left: it goes as far as it was.
+    // Nothing is left, so the slice ends where it began.
     assert_eq!(feed.slice(at("00:20"), at("00:20"), 50).await, (vec![], at("00:20"), vec![50]));
 }
 
 #[tokio::test]
-async fn a_slice_that_is_full_leaves_its_last_millisecond_for_the_next_one() {
+async fn a_full_slice_leaves_its_last_millisecond_for_the_next_slice() {
     let names = neighbours(4);
     let times = ["00:01", "00:02", "00:03", "00:03"];
     let commits: Vec<StoredCommit> =
         names.iter().zip(times).map(|(name, time)| commit(name, at(time))).collect();
-    let feed = noted(&commits).await;
+    let feed = recording(&commits).await;
     let all = |times: &[&str]| times.iter().map(|time| at(time)).collect::<Vec<_>>();
     assert_eq!(feed.slice(at("00:00"), at("30:00"), 3).await, (all(&times[..2]), at("00:02.999"), vec![3]));
     assert_eq!(feed.slice(at("00:00"), at("30:00"), 5).await, (all(&times), at("30:00"), vec![5]));
 }
 
 #[tokio::test]
-async fn more_is_asked_for_where_one_millisecond_holds_more_than_the_limit() {
+async fn the_limit_grows_if_one_millisecond_holds_more_entries() {
     let names = neighbours(5);
     let commits: Vec<StoredCommit> = names.iter().map(|name| commit(name, at("00:01"))).collect();
-    let feed = noted(&commits).await;
+    let feed = recording(&commits).await;
     let (found, through, limits) = feed.slice(at("00:00.999"), at("30:00"), 2).await;
     assert_eq!((found.len(), through, limits), (5, at("30:00"), vec![2, 8]));
-    // And where the last millisecond of all is such a one.
+    // The same holds for the last millisecond before `until`.
     let (found, through, limits) = feed.slice(at("00:00.999"), at("00:01"), 5).await;
     assert_eq!((found.len(), through, limits), (5, at("00:01"), vec![5, 20]));
 }
 
 #[test]
-fn what_was_taken_is_told_in_order() {
+fn added_facts_are_returned_in_order() {
     let mut appending = event_store::Appending::onto(event_store::Head::default()).live();
     let events: Vec<domain::Event> = endless("car-1").take(3).collect();
     for event in &events {

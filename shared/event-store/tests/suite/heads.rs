@@ -1,4 +1,4 @@
-//! The rules of loading, for histories and snapshots as chance has them.
+//! The rules of loading, for random histories and snapshots.
 
 use contract::stored;
 use domain::{Event, Sequence};
@@ -10,7 +10,7 @@ use tokio::runtime;
 use crate::story::{Snapshot, Story};
 use crate::streams::in_both;
 
-/// Any event: in order or not, repeated or not, for the fold is total.
+/// An arbitrary event. Order and repetition do not matter, because the fold is total.
 fn event() -> impl Strategy<Value = Event> {
     (0..4_u32, 1..6_u32, 0..4_u8).prop_map(|(offer, version, change)| {
         let name = format!("car-{offer}");
@@ -29,7 +29,7 @@ fn event() -> impl Strategy<Value = Event> {
     })
 }
 
-/// Commits of some events each; about one in `rarity` has a snapshot.
+/// Stories of commits with up to four events each, of which about one in `rarity` has a snapshot.
 fn stories(snapshot: impl Fn(bool) -> Snapshot + Copy) -> impl Strategy<Value = Story> {
     (1..30_u32).prop_flat_map(move |rarity| {
         let is_chosen = proptest::bool::weighted(1.0 / f64::from(rarity));
@@ -37,7 +37,7 @@ fn stories(snapshot: impl Fn(bool) -> Snapshot + Copy) -> impl Strategy<Value = 
         proptest::collection::vec(commit, 0..50).prop_map(move |commits| {
             let mut story = Story::of("buyer-7");
             for (events, is_chosen) in commits {
-                story.tell(&events, snapshot(is_chosen));
+                story.append(&events, snapshot(is_chosen));
             }
             story
         })
@@ -48,11 +48,11 @@ fn stories_with_snapshots_anywhere() -> impl Strategy<Value = Story> {
     stories(|is_chosen| if is_chosen { Snapshot::Always } else { Snapshot::Never })
 }
 
-fn now(rule: impl Future<Output = ()>) {
+fn run(rule: impl Future<Output = ()>) {
     runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(rule);
 }
 
-/// The fold of everything, and the bytes that lie after the newest snapshot.
+/// The expected head: the fold of all facts, and the tail after the newest snapshot.
 fn expected(story: &Story) -> Head {
     let tail = story.commits.iter().rev().take_while(|commit| commit.snapshot.is_none());
     Head {
@@ -66,16 +66,16 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_load_is_the_fold_of_all_facts_wherever_the_snapshots_lie(story in stories_with_snapshots_anywhere()) {
-        now(in_both(async |streams| {
+    fn a_load_equals_the_fold_of_all_facts_for_any_snapshots(story in stories_with_snapshots_anywhere()) {
+        run(in_both(async |streams| {
             let story = streams.lay(story.clone()).await;
             assert_eq!(load(streams, &story.buyer).await.unwrap(), expected(&story));
         }));
     }
 
     #[test]
-    fn the_head_that_an_append_leads_to_is_the_one_that_a_load_finds(story in stories(|_| Snapshot::AsThePolicySays)) {
-        now(in_both(async |streams| {
+    fn the_head_after_an_append_equals_the_loaded_head(story in stories(|_| Snapshot::ByPolicy)) {
+        run(in_both(async |streams| {
             let story = streams.lay(story.clone()).await;
             assert_eq!(story.head, expected(&story));
             assert_eq!(load(streams, &story.buyer).await.unwrap(), story.head);
@@ -83,7 +83,7 @@ proptest! {
     }
 
     #[test]
-    fn a_head_that_follows_each_commit_is_the_one_that_a_load_finds(story in stories_with_snapshots_anywhere()) {
+    fn following_each_commit_gives_the_loaded_head(story in stories_with_snapshots_anywhere()) {
         let mut head = Head::default();
         for commit in &story.commits {
             head = head.followed_by(commit).unwrap().unwrap();
@@ -93,12 +93,12 @@ proptest! {
 }
 
 proptest! {
-    // Each case asks once for every fact there is.
+    // Each case makes one request per fact, so fewer cases are run.
     #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_tail_is_every_commit_with_a_later_fact_and_no_other(story in stories_with_snapshots_anywhere()) {
-        now(in_both(async |streams| {
+    fn a_tail_contains_exactly_the_commits_with_later_facts(story in stories_with_snapshots_anywhere()) {
+        run(in_both(async |streams| {
             let story = streams.lay(story.clone()).await;
             let end = story.state.sequence.get();
             for after in 0..=end + 1 {

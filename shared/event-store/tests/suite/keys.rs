@@ -1,4 +1,4 @@
-//! What an audit reads of all streams: every commit without its contents.
+//! Reads for audits: the keys of all commits, without their contents.
 
 use contract::stored::Undecodable;
 use domain::Sequence;
@@ -10,7 +10,7 @@ use crate::story::{Snapshot, of_length};
 use crate::streams::Streams;
 use crate::table::{Table, streams_at};
 
-/// A wire before this table that makes pages of two items, as if there were megabytes.
+/// A wire in front of this table that limits pages to two items, as if the items filled megabytes.
 async fn in_twos(table: &Table) -> Wire {
     let url = table.url.clone();
     Wire::start(move |request| {
@@ -22,7 +22,7 @@ async fn in_twos(table: &Table) -> Wire {
     .await
 }
 
-/// Every page, and what they cost together.
+/// The keys of all pages and their total cost in read units.
 async fn all(streams: &DynamoStreams) -> Result<(Vec<CommitKey>, f64), StoreError> {
     let (mut keys, mut units, mut from) = (Vec::new(), 0.0, None);
     loop {
@@ -37,13 +37,13 @@ async fn all(streams: &DynamoStreams) -> Result<(Vec<CommitKey>, f64), StoreErro
 }
 
 #[tokio::test]
-async fn a_reading_of_all_streams_returns_every_commit_once() {
+async fn a_scan_of_all_streams_returns_every_commit_once() {
     let table = Table::start().await;
     let wire = in_twos(&table).await;
     let streams = Streams::Dynamo(streams_at(&table.url), table);
     let mut expected = Vec::new();
     for (name, length) in [("ada", 3), ("bob", 1), ("cem", 5)] {
-        let story = of_length(name, length, Snapshot::AsThePolicySays).record(&streams).await;
+        let story = of_length(name, length, Snapshot::ByPolicy).record(&streams).await;
         expected.extend(story.commits.iter().map(|commit| CommitKey {
             buyer: story.buyer.clone(),
             first: Sequence::new(commit.sequence),
@@ -64,12 +64,12 @@ async fn a_reading_of_all_streams_returns_every_commit_once() {
 }
 
 #[tokio::test]
-async fn a_part_of_one_stream_is_read_whole_and_consistently() {
+async fn a_range_of_one_stream_is_read_completely_and_consistently() {
     let table = Table::start().await;
     let wire = in_twos(&table).await;
     let streams = Streams::Dynamo(streams_at(&table.url), table);
     for name in ["ada", "bob"] {
-        of_length(name, 12, Snapshot::AsThePolicySays).record(&streams).await;
+        of_length(name, 12, Snapshot::ByPolicy).record(&streams).await;
     }
     let (from, to) = (Sequence::new(3), Sequence::new(9));
     let part = streams_at(wire.url()).keys_within(&testkit::buyer("ada"), from, to).await.unwrap();
@@ -86,7 +86,7 @@ async fn a_part_of_one_stream_is_read_whole_and_consistently() {
 }
 
 #[tokio::test]
-async fn an_item_that_no_version_wrote_is_named() {
+async fn errors_name_the_item_that_no_version_wrote() {
     let (number, time) = (json!({ "N": "7" }), json!({ "S": "2026-11-23T10:00:00Z" }));
     let (word, missing) = (json!({ "S": "?" }), json!({ "NULL": true }));
     for (last, recorded_at) in [(&number, &word), (&word, &time), (&missing, &time)] {

@@ -1,5 +1,5 @@
-//! What streams promise: one set of rules, run against memory and against DynamoDB; and, against DynamoDB alone, what
-//! an append costs and what becomes of it when the wire is cut.
+//! The guarantees of the event store: one set of rules, run against memory and against DynamoDB. Tests that need
+//! DynamoDB alone cover the cost of appends and loads, and failures of the connection.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod appending;

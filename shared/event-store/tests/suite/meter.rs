@@ -1,4 +1,4 @@
-//! What a table charges: the wire asks for the bill with every request, and reads it in the answer.
+//! A meter for capacity units: its wire requests the consumed capacity with every request and reads it from the answer.
 
 use std::ops::Add;
 
@@ -8,13 +8,13 @@ use testkit::wire::{Answer, Exchange, Wire};
 
 use crate::table::{Table, streams_at};
 
-/// A table behind a wire that counts.
+/// A table behind a wire that meters its requests.
 pub(crate) struct Meter {
     pub(crate) table: Table,
     wire: Wire,
 }
 
-/// What some requests came to, in capacity units.
+/// The number of requests and the capacity units that they consumed.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Bill {
     pub(crate) puts: usize,
@@ -54,12 +54,12 @@ impl Meter {
         Self { table, wire }
     }
 
-    /// Streams whose requests are counted.
+    /// Streams whose requests are metered.
     pub(crate) fn streams(&self) -> DynamoStreams {
         streams_at(self.wire.url())
     }
 
-    /// What is done while `work` runs, with what it comes to.
+    /// Runs `work` and returns its result with the bill for its requests.
     pub(crate) async fn bill_of<T>(&self, work: impl Future<Output = T>) -> (T, Bill) {
         let begin = self.wire.exchanges().len();
         let done = work.await;
@@ -78,7 +78,7 @@ impl Bill {
         match exchange.request.operation() {
             "PutItem" => Self { puts: 1, writes: of_table, feed, ..Self::default() },
             "Query" => Self { queries: 1, reads: of_table, ..Self::default() },
-            other => panic!("an append and a load make no {other}"),
+            other => panic!("an append or a load made an unexpected request: {other}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What operators append, and what is taken out of an erased buyer's older commits.
+//! The operators' appends, and the removal of personal data from an erased buyer's older commits.
 
 use std::cell::Cell;
 
@@ -45,7 +45,7 @@ async fn was_reset(streams: &impl EventStore, former: &Answer) -> Result<Sequenc
     reset(streams, &Still, &buyer("buyer-7"), former).await.unwrap()
 }
 
-/// What a former system answers that has seen these events.
+/// The answer of a former system that has seen these events.
 fn answer(events: &[domain::Event]) -> Answer {
     let mut state = State::default();
     for event in events {
@@ -54,7 +54,7 @@ fn answer(events: &[domain::Event]) -> Answer {
     Answer { known: Known { offers: state.offers.into(), ..Known::default() }, is_handed_over: false }
 }
 
-/// Records facts in a commit of their own each, in shadow until one hands the buyer over.
+/// Records each fact in a commit of its own, in shadow until a handover.
 async fn recorded(streams: &impl EventStore, facts: impl IntoIterator<Item = Fact>) -> Head {
     let mut head = load(streams, &buyer("buyer-7")).await.unwrap();
     for fact in facts {
@@ -75,11 +75,11 @@ async fn everything(streams: &impl EventStore) -> Vec<StoredCommit> {
 }
 
 #[tokio::test]
-async fn only_the_gap_before_the_first_held_version_can_be_declared_void() {
+async fn only_the_gap_before_the_first_held_version_can_be_voided() {
     in_both(async |streams| {
         let mut story = Story::of("buyer-7");
         for event in [made("car-1"), accepted("car-1").v(4), rejected("car-2").v(2)] {
-            story.tell_one(event);
+            story.append_one(event);
         }
         story.record(streams).await;
         let held = version(4);
@@ -87,7 +87,7 @@ async fn only_the_gap_before_the_first_held_version_can_be_declared_void() {
         assert_eq!(voided(streams, "car-1", 1).await, Err(NotVoided::NoGap { version: version(1) }));
         assert_eq!(voided(streams, "car-3", 1).await, Err(NotVoided::NothingHeld));
         assert_eq!(voided(streams, "car-1", 3).await, Ok(Sequence::new(4)));
-        assert_eq!(voided(streams, "car-1", 3).await, Ok(Sequence::new(4)), "done before");
+        assert_eq!(voided(streams, "car-1", 3).await, Ok(Sequence::new(4)), "repeated");
         assert_eq!(voided(streams, "car-2", 1).await, Ok(Sequence::new(5)));
         let state = load(streams, &buyer("buyer-7")).await.unwrap().state;
         assert_eq!((state.held_count(), state.version_of(&offer("car-1"))), (0, Some(held)));
@@ -96,9 +96,9 @@ async fn only_the_gap_before_the_first_held_version_can_be_declared_void() {
 }
 
 #[tokio::test]
-async fn what_is_personal_is_taken_out_of_an_erased_buyer_s_commits_and_all_else_stays() {
+async fn erasing_removes_only_personal_data_from_the_commits() {
     in_both(async |streams| {
-        let story = of_length("buyer-7", 450, Snapshot::AsThePolicySays).record(streams).await;
+        let story = of_length("buyer-7", 450, Snapshot::ByPolicy).record(streams).await;
         assert_eq!(erased(streams).await, Ok(Sequence::new(451)));
         let commits = history_of(streams).await;
         let keys: Vec<u64> = commits.iter().map(|commit| commit.sequence).collect();
@@ -109,7 +109,7 @@ async fn what_is_personal_is_taken_out_of_an_erased_buyer_s_commits_and_all_else
         let text = format!("{commits:?}").to_lowercase();
         assert!(!text.contains("canary") && !text.contains("+61"), "{text}");
 
-        // Done again, nothing changes, and what comes after is folded onto it.
+        // Repeating the erasure changes nothing.
         assert_eq!(erased(streams).await, Ok(Sequence::new(451)));
         assert_eq!(history_of(streams).await, commits);
         let head = load(streams, &buyer("buyer-7")).await.unwrap();
@@ -126,11 +126,11 @@ async fn history_of(streams: &impl EventStore) -> Vec<StoredCommit> {
 }
 
 #[tokio::test]
-async fn erasing_goes_on_where_it_was_cut_off() {
+async fn an_interrupted_erasure_continues() {
     in_both(async |streams| {
         let mut story = Story::of("buyer-7");
         for number in 0..12 {
-            story.tell_one(made(&format!("car-{number}")));
+            story.append_one(made(&format!("car-{number}")));
         }
         let story = story.record(streams).await;
         let cut_off = CutOff { streams, left: Cell::new(5) };
@@ -140,12 +140,12 @@ async fn erasing_goes_on_where_it_was_cut_off() {
         assert_eq!(erased(streams).await, Ok(Sequence::new(13)));
         let text = format!("{:?}", history_of(streams).await).to_lowercase();
         assert!(!text.contains("canary") && !text.contains("+61"), "{text}");
-        assert_eq!(history_of(streams).await.len(), 14, "erased once");
+        assert_eq!(history_of(streams).await.len(), 14, "the erasure is recorded once");
     })
     .await;
 }
 
-/// Streams of which so many commits can be cleared.
+/// Streams that fail after `left` more commits have been cleared.
 struct CutOff<'a> {
     streams: &'a Streams,
     left: Cell<usize>,
@@ -180,7 +180,7 @@ impl Clearing for CutOff<'_> {
 }
 
 #[tokio::test]
-async fn nobody_can_erase_whom_nobody_knows() {
+async fn an_unknown_buyer_cannot_be_erased() {
     in_both(async |streams| {
         assert_eq!(erased(streams).await, Err(NotErased::UnknownBuyer));
         assert_eq!(everything(streams).await, []);
@@ -205,7 +205,7 @@ async fn pending_effects_of_cleared_commits_are_found() {
 }
 
 #[tokio::test]
-async fn a_buyer_in_shadow_is_reset_unless_the_former_system_knows_less() {
+async fn a_reset_is_refused_if_the_former_system_knows_less() {
     in_both(async |streams| {
         assert_eq!(was_reset(streams, &Answer::default()).await, Err(NotReset::UnknownBuyer));
         let there = [made("car-1"), accepted("car-1").v(2), withdrawn("car-1").v(3), withdrawn("car-1").v(4)];
@@ -220,7 +220,7 @@ async fn a_buyer_in_shadow_is_reset_unless_the_former_system_knows_less() {
         assert_eq!(was_reset(streams, &handed_over).await, Err(NotReset::HandedOver));
 
         assert_eq!(was_reset(streams, &answer(&there)).await, Ok(Sequence::new(4)));
-        assert_eq!(was_reset(streams, &answer(&there)).await, Ok(Sequence::new(4)), "done before");
+        assert_eq!(was_reset(streams, &answer(&there)).await, Ok(Sequence::new(4)), "repeated");
         let head = load(streams, &buyer("buyer-7")).await.unwrap();
         assert_eq!(head.state, State { sequence: Sequence::new(4), ..State::default() });
         assert!(!head.is_live);
@@ -230,13 +230,13 @@ async fn a_buyer_in_shadow_is_reset_unless_the_former_system_knows_less() {
             .iter()
             .flat_map(|commit| commit.facts.iter().map(Fact::name))
             .collect();
-        assert_eq!(names, ["made", "accepted", "withdrawn", "reset"], "what does not count stays readable");
+        assert_eq!(names, ["made", "accepted", "withdrawn", "reset"], "earlier facts stay readable");
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_live_buyer_and_an_erased_one_are_not_reset() {
+async fn live_and_erased_buyers_are_not_reset() {
     in_both(async |streams| {
         recorded(streams, [made("car-1").into()]).await;
         erased(streams).await.unwrap();
@@ -248,7 +248,7 @@ async fn a_live_buyer_and_an_erased_one_are_not_reset() {
 }
 
 #[tokio::test]
-async fn a_buyer_goes_live_once_and_neither_void_nor_erase_makes_it_so() {
+async fn only_going_live_makes_a_buyer_live_and_only_once() {
     in_both(async |streams| {
         recorded(streams, [made("car-1").into(), accepted("car-1").v(3).into()]).await;
         voided(streams, "car-1", 2).await.unwrap();
@@ -256,7 +256,7 @@ async fn a_buyer_goes_live_once_and_neither_void_nor_erase_makes_it_so() {
         let known = answer(&[made("car-1")]).known;
         for _ in 0..2 {
             let end = go_live(streams, &Still, &buyer("buyer-7"), &known).await.unwrap();
-            assert_eq!(end, Sequence::new(4), "asked twice, live once");
+            assert_eq!(end, Sequence::new(4), "the second call changes nothing");
         }
         let commits = history(streams, &buyer("buyer-7")).await.unwrap();
         let last = commits.last().unwrap();
@@ -268,7 +268,7 @@ async fn a_buyer_goes_live_once_and_neither_void_nor_erase_makes_it_so() {
 }
 
 #[tokio::test]
-async fn a_buyer_erased_in_shadow_stays_there_and_is_handed_over_without_contacts() {
+async fn a_buyer_erased_in_shadow_is_handed_over_without_contacts() {
     in_both(async |streams| {
         recorded(streams, [made("car-1").into()]).await;
         erased(streams).await.unwrap();
@@ -285,7 +285,7 @@ async fn a_buyer_erased_in_shadow_stays_there_and_is_handed_over_without_contact
 }
 
 #[tokio::test]
-async fn a_commit_that_is_not_there_is_not_made_by_clearing_it() {
+async fn clearing_a_missing_commit_does_not_create_it() {
     in_both(async |streams| {
         let story = of_length("buyer-7", 1, Snapshot::Never);
         streams.clear(&story.commits[0]).await.unwrap();
@@ -295,7 +295,7 @@ async fn a_commit_that_is_not_there_is_not_made_by_clearing_it() {
 }
 
 #[tokio::test]
-async fn a_commit_that_an_older_version_emptied_is_loaded_past_and_stays_as_it_is() {
+async fn commits_emptied_by_an_older_version_are_skipped_and_unchanged() {
     in_both(async |streams| {
         let mut story = of_length("buyer-7", 3, Snapshot::Never);
         let stale =
@@ -312,7 +312,7 @@ async fn a_commit_that_an_older_version_emptied_is_loaded_past_and_stays_as_it_i
         streams.append(&commit).await.unwrap();
         let head = load(streams, &buyer("buyer-7")).await.unwrap();
         assert_eq!((head.state.sequence, head.state.is_erased), (Sequence::new(4), true));
-        assert_eq!(stale.followed_by(&emptied).unwrap(), None, "a writer with an old head loads again");
+        assert_eq!(stale.followed_by(&emptied).unwrap(), None, "a writer with a stale head must load again");
         let before = everything(streams).await;
         erased(streams).await.unwrap();
         assert_eq!(everything(streams).await, before);
@@ -320,7 +320,7 @@ async fn a_commit_that_an_older_version_emptied_is_loaded_past_and_stays_as_it_i
     .await;
 }
 
-/// Streams in which somebody erases the buyer after so many pages.
+/// Streams whose buyer is erased after the first page was read.
 struct ErasedMeanwhile<'a> {
     streams: &'a Streams,
     pages: Cell<usize>,
@@ -349,12 +349,13 @@ impl EventStore for ErasedMeanwhile<'_> {
 }
 
 #[tokio::test]
-async fn a_buyer_who_is_erased_while_the_stream_is_read_is_as_before_or_as_after() {
+async fn a_load_during_an_erasure_gives_the_state_before_or_after_it() {
     in_both(async |streams| {
         let story = of_length("buyer-7", 20, Snapshot::Never).record(streams).await;
         let meanwhile = ErasedMeanwhile { streams, pages: Cell::new(0) };
         let (head, tail) = tail_after(&meanwhile, &story.buyer, Some(Sequence::START)).await.unwrap();
-        // Its first page was read before that: whoever appends to it finds the place taken, and the erasing there.
+        // The first page was read before the erasure. A writer that appends to this head gets the erasing commit as
+        // conflict.
         assert_eq!((head.state.sequence, tail.len()), (Sequence::new(20), 20));
         let erasing = &everything(streams).await[20];
         let after = head.followed_by(erasing).unwrap().unwrap();
@@ -364,7 +365,7 @@ async fn a_buyer_who_is_erased_while_the_stream_is_read_is_as_before_or_as_after
 }
 
 #[tokio::test]
-async fn a_stream_is_in_shadow_until_a_handover_and_then_live_for_ever() {
+async fn a_stream_is_in_shadow_until_a_handover_and_live_afterwards() {
     in_both(async |streams| {
         let mut events = endless("car-1");
         let mut next = || Fact::from(events.next().unwrap());
@@ -382,7 +383,7 @@ async fn a_stream_is_in_shadow_until_a_handover_and_then_live_for_ever() {
 }
 
 #[tokio::test]
-async fn a_buyer_of_20_000_offers_is_erased_and_loaded() {
+async fn a_buyer_with_20_000_offers_can_be_erased_and_loaded() {
     let streams = &event_store::MemoryStreams::default();
     for batch in 0..2000 {
         let event = |one| Fact::from(made(&format!("offer-{:0>30}", batch * 10 + one)));

@@ -10,14 +10,14 @@ use testkit::buyer;
 use crate::story::{Snapshot, Story, endless, of_length};
 use crate::streams::{Streams, in_both};
 
-/// Page after page to the end, each begun where the one before ended.
+/// Reads all pages, each from the end of the previous one.
 async fn follow(streams: &Streams, buyer: &BuyerId, limit: usize) -> Vec<StoredCommit> {
     let mut found: Vec<StoredCommit> = Vec::new();
     loop {
         let before = found.last().map(|commit| Sequence::new(commit.sequence));
         let Page { commits, has_more } = streams.page(buyer, before, limit).await.unwrap();
         assert!(commits.len() <= limit);
-        assert!(!(has_more && commits.is_empty()), "a page that promises more must lead on");
+        assert!(!(has_more && commits.is_empty()), "a page with a successor must not be empty");
         found.extend(commits);
         if !has_more {
             return found;
@@ -30,24 +30,24 @@ fn decoded(commits: &[StoredCommit]) -> Vec<Commit> {
 }
 
 #[tokio::test]
-async fn a_buyer_of_whom_nothing_is_known_has_an_empty_stream() {
+async fn an_unknown_buyer_has_an_empty_stream() {
     in_both(async |streams| {
         of_length("buyer-7", 1, Snapshot::Always).record(streams).await;
-        let nobody = buyer("buyer-8");
-        let page = streams.page(&nobody, None, 8).await.unwrap();
+        let unknown = buyer("buyer-8");
+        let page = streams.page(&unknown, None, 8).await.unwrap();
         assert_eq!(page, Page { commits: Vec::new(), has_more: false });
-        assert_eq!(load(streams, &nobody).await.unwrap(), Head::default());
-        assert_eq!(history(streams, &nobody).await.unwrap(), Vec::new());
-        let tail = tail_after(streams, &nobody, Some(Sequence::START)).await.unwrap();
+        assert_eq!(load(streams, &unknown).await.unwrap(), Head::default());
+        assert_eq!(history(streams, &unknown).await.unwrap(), Vec::new());
+        let tail = tail_after(streams, &unknown, Some(Sequence::START)).await.unwrap();
         assert_eq!(tail, (Head::default(), Vec::new()));
     })
     .await;
 }
 
 #[tokio::test]
-async fn pages_are_newest_first_and_following_them_meets_every_commit_once() {
+async fn pages_are_newest_first_and_contain_every_commit_once() {
     in_both(async |streams| {
-        let mut story = of_length("buyer-7", 21, Snapshot::AsThePolicySays).record(streams).await;
+        let mut story = of_length("buyer-7", 21, Snapshot::ByPolicy).record(streams).await;
         story.commits.reverse();
         for limit in [1, 2, 7, 20, 21, 22, 1000] {
             assert_eq!(follow(streams, &story.buyer, limit).await, story.commits, "in pages of {limit}");
@@ -57,12 +57,12 @@ async fn pages_are_newest_first_and_following_them_meets_every_commit_once() {
 }
 
 #[tokio::test]
-async fn a_page_holds_what_is_before_a_sequence_number_up_to_its_limit() {
+async fn a_page_holds_the_commits_before_a_sequence_up_to_its_limit() {
     in_both(async |streams| {
         let mut story = Story::of("buyer-7");
         let events: Vec<_> = endless("car-1").take(9).collect();
         for three in events.chunks(3) {
-            story.tell(three, Snapshot::AsThePolicySays);
+            story.append(three, Snapshot::ByPolicy);
         }
         let story = story.record(streams).await;
         let sequences = async |before, limit| {
@@ -70,8 +70,8 @@ async fn a_page_holds_what_is_before_a_sequence_number_up_to_its_limit() {
             (page.commits.iter().map(|commit| commit.sequence).collect::<Vec<_>>(), page.has_more)
         };
         assert_eq!(sequences(100, 8).await, (vec![7, 4, 1], false));
-        assert_eq!(sequences(8, 8).await, (vec![7, 4, 1], false), "in the middle of a commit");
-        assert_eq!(sequences(7, 8).await, (vec![4, 1], false), "not the one at it");
+        assert_eq!(sequences(8, 8).await, (vec![7, 4, 1], false), "within a commit");
+        assert_eq!(sequences(7, 8).await, (vec![4, 1], false), "the bound is exclusive");
         assert_eq!(sequences(7, 1).await, (vec![4], true));
         assert_eq!(sequences(1, 8).await, (vec![], false));
     })
@@ -79,7 +79,7 @@ async fn a_page_holds_what_is_before_a_sequence_number_up_to_its_limit() {
 }
 
 #[tokio::test]
-async fn a_snapshot_that_cannot_be_used_is_passed_over_and_the_load_reads_further_back() {
+async fn a_load_reads_past_unusable_snapshots() {
     let unusable = |snapshot: &str| {
         [
             "not JSON".to_owned(),
@@ -112,7 +112,7 @@ async fn a_snapshot_that_cannot_be_used_is_passed_over_and_the_load_reads_furthe
 }
 
 #[tokio::test]
-async fn a_commit_of_a_newer_format_stops_the_reader_and_is_never_passed_over() {
+async fn a_commit_of_a_newer_format_fails_the_load() {
     in_both(async |streams| {
         let mut story = of_length("buyer-7", 12, Snapshot::Never);
         story.commits[1].format = 99;
@@ -130,9 +130,9 @@ async fn a_commit_of_a_newer_format_stops_the_reader_and_is_never_passed_over() 
 }
 
 #[tokio::test]
-async fn what_lies_before_the_newest_snapshot_is_not_needed_to_load() {
+async fn a_load_reads_nothing_before_the_newest_snapshot() {
     in_both(async |streams| {
-        let mut story = of_length("buyer-7", 12, Snapshot::AsThePolicySays);
+        let mut story = of_length("buyer-7", 12, Snapshot::ByPolicy);
         story.commits[1].facts = "not JSON".to_owned();
         let story = story.record(streams).await;
         assert_eq!(load(streams, &story.buyer).await.unwrap().state, story.state);
@@ -142,7 +142,7 @@ async fn what_lies_before_the_newest_snapshot_is_not_needed_to_load() {
 }
 
 #[tokio::test]
-async fn a_stream_of_4000_events_and_more_than_a_megabyte_is_read_to_its_end() {
+async fn a_stream_of_more_than_a_megabyte_is_read_to_its_end() {
     in_both(async |streams| {
         let story = streams.lay(of_length("buyer-7", 4000, Snapshot::Never)).await;
         assert!(story.commits.iter().map(StoredCommit::bytes).sum::<usize>() > 1024 * 1024);
@@ -152,14 +152,14 @@ async fn a_stream_of_4000_events_and_more_than_a_megabyte_is_read_to_its_end() {
     .await;
 }
 
-/// A store that notes how many commits were asked for.
+/// A store that records the limits of the requested pages.
 #[derive(Default)]
-struct Noted {
+struct Recording {
     memory: MemoryStreams,
     limits: RefCell<Vec<usize>>,
 }
 
-impl Commits for Noted {
+impl Commits for Recording {
     async fn page(
         &self,
         buyer: &BuyerId,
@@ -171,16 +171,16 @@ impl Commits for Noted {
     }
 }
 
-impl EventStore for Noted {
+impl EventStore for Recording {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
         self.memory.append(commit).await
     }
 }
 
 #[tokio::test]
-async fn pages_grow_fourfold_so_a_short_tail_is_not_overread_and_a_long_one_takes_few_requests() {
-    let noted = Noted::default();
-    let story = of_length("buyer-7", 5000, Snapshot::Never).record(&noted.memory).await;
-    assert_eq!(history(&noted, &story.buyer).await.unwrap().len(), 5000);
-    assert_eq!(*noted.limits.borrow(), [8, 32, 128, 512, 2048, 2048, 2048]);
+async fn pages_grow_fourfold_up_to_the_largest_page() {
+    let recording = Recording::default();
+    let story = of_length("buyer-7", 5000, Snapshot::Never).record(&recording.memory).await;
+    assert_eq!(history(&recording, &story.buyer).await.unwrap().len(), 5000);
+    assert_eq!(*recording.limits.borrow(), [8, 32, 128, 512, 2048, 2048, 2048]);
 }

@@ -1,4 +1,4 @@
-//! What is retried in place and what is a decision, for the writes of the other tables too: they share the classifier.
+//! The retry classifier: which errors the client retries, and which ones the caller must handle. Both tables share it.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
@@ -7,7 +7,7 @@ use testkit::wire::{Answer, Reply, Wire, in_turn};
 
 use crate::table::client;
 
-/// A wire on which the first answer is this error, and the second a success.
+/// A wire that answers the first request with this error and the second with success.
 async fn once(reply: Reply) -> (Wire, Client) {
     let success = Answer::Reply(Reply::json(200, &json!({})));
     let wire = Wire::start(in_turn([Answer::Reply(reply), success])).await;
@@ -30,7 +30,7 @@ async fn attempts_of_a_transaction(reply: Reply) -> usize {
 }
 
 #[tokio::test]
-async fn a_transaction_that_only_met_another_or_a_throttle_is_tried_again() {
+async fn transactions_canceled_by_conflicts_or_throttles_are_retried() {
     for reasons in [
         ["TransactionConflict", "None"],
         ["None", "ThrottlingError"],
@@ -43,7 +43,7 @@ async fn a_transaction_that_only_met_another_or_a_throttle_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_transaction_with_any_other_reason_is_a_decision() {
+async fn transactions_canceled_for_other_reasons_are_not_retried() {
     for reasons in [
         ["ConditionalCheckFailed", "None"],
         ["ConditionalCheckFailed", "TransactionConflict"],
@@ -55,7 +55,7 @@ async fn a_transaction_with_any_other_reason_is_a_decision() {
 }
 
 #[tokio::test]
-async fn an_update_that_met_a_transaction_is_tried_again() {
+async fn an_update_that_meets_a_transaction_is_retried() {
     let (wire, client) = once(Reply::error(400, "TransactionConflictException")).await;
     let buyer = AttributeValue::S("b1".to_owned());
     client.update_item().table_name("leads").key("buyer", buyer).send().await.unwrap();

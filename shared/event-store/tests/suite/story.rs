@@ -1,4 +1,4 @@
-//! Streams to test with: commits that follow one another, and what they fold to.
+//! Test streams: consecutive commits with the state that they fold to.
 
 use contract::stored::{self, StoredCommit};
 use domain::{BuyerId, Event, State};
@@ -10,7 +10,7 @@ pub(crate) fn moment() -> Timestamp {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
 }
 
-/// A buyer's stream as it is written: every commit, and the plain fold of every fact.
+/// A buyer's stream: every commit, and the plain fold of every fact.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
     pub(crate) buyer: BuyerId,
@@ -22,7 +22,7 @@ pub(crate) struct Story {
 /// Whether a commit carries a snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Snapshot {
-    AsThePolicySays,
+    ByPolicy,
     Always,
     Never,
 }
@@ -32,9 +32,9 @@ impl Story {
         Self { buyer: buyer(name), head: Head::default(), state: State::default(), commits: Vec::new() }
     }
 
-    /// Tells these events in one commit.
+    /// Adds one commit with these events.
     #[track_caller]
-    pub(crate) fn tell(&mut self, events: &[Event], snapshot: Snapshot) -> StoredCommit {
+    pub(crate) fn append(&mut self, events: &[Event], snapshot: Snapshot) -> StoredCommit {
         let mut appending = Appending::onto(self.head.clone()).live();
         for event in events {
             appending.take(event.clone().into());
@@ -43,7 +43,7 @@ impl Story {
         let (mut commit, head) = appending.commit(&self.buyer, moment()).unwrap();
         self.head = head;
         match snapshot {
-            Snapshot::AsThePolicySays => {}
+            Snapshot::ByPolicy => {}
             Snapshot::Always => commit.snapshot = Some(stored::encode_snapshot(&self.state)),
             Snapshot::Never => commit.snapshot = None,
         }
@@ -51,13 +51,13 @@ impl Story {
         commit
     }
 
-    /// Tells one event.
+    /// Adds one commit with this event.
     #[track_caller]
-    pub(crate) fn tell_one(&mut self, event: Event) -> StoredCommit {
-        self.tell(&[event], Snapshot::AsThePolicySays)
+    pub(crate) fn append_one(&mut self, event: Event) -> StoredCommit {
+        self.append(&[event], Snapshot::ByPolicy)
     }
 
-    /// Puts everything told so far.
+    /// Appends all commits of the story to a store.
     pub(crate) async fn record(self, streams: &impl EventStore) -> Self {
         for commit in &self.commits {
             assert_eq!(streams.append(commit).await.unwrap(), Appended::Written);
@@ -66,7 +66,7 @@ impl Story {
     }
 }
 
-/// One offer's life for as long as one likes: made, then accepted and not accepted by turns.
+/// Endless events of one offer: made, then alternately accepted and withdrawn from acceptance.
 pub(crate) fn endless(offer: &str) -> impl Iterator<Item = Event> + use<> {
     let offer = offer.to_owned();
     (1..).map(move |version| match version {
@@ -80,7 +80,7 @@ pub(crate) fn endless(offer: &str) -> impl Iterator<Item = Event> + use<> {
 pub(crate) fn of_length(name: &str, commits: usize, snapshot: Snapshot) -> Story {
     let mut story = Story::of(name);
     for event in endless("car-1").take(commits) {
-        story.tell(&[event], snapshot);
+        story.append(&[event], snapshot);
     }
     story
 }

@@ -1,4 +1,4 @@
-//! Both places where streams can lie, behind one face.
+//! The event store in memory and in DynamoDB behind one type.
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
@@ -12,7 +12,7 @@ pub(crate) enum Streams {
     Dynamo(DynamoStreams, Table),
 }
 
-/// A rule of both. Which one broke it is the last line that the test printed.
+/// Runs a rule against both stores. The last line that the test printed names the store that broke it.
 pub(crate) async fn in_both(rule: impl AsyncFn(&Streams)) {
     eprintln!("in memory");
     rule(&Streams::Memory(MemoryStreams::default())).await;
@@ -22,7 +22,7 @@ pub(crate) async fn in_both(rule: impl AsyncFn(&Streams)) {
 }
 
 impl Streams {
-    /// Lays a long stream there; [`Story::record`] appends it properly.
+    /// Stores a long stream quickly, without the code under test; [`Story::record`] appends it properly.
     pub(crate) async fn lay(&self, story: Story) -> Story {
         match self {
             Self::Memory(streams) => story.record(streams).await,

@@ -1,4 +1,4 @@
-//! A streams table in this process: DynamoDB's own protocol on a free port.
+//! A streams table in this process that serves DynamoDB's protocol on a free port.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const STREAMS: &str = "streams";
 
-/// Gone with everything in it when it is dropped.
+/// A streams table, deleted when it is dropped.
 pub(crate) struct Table {
     pub(crate) url: String,
     database: Database,
@@ -58,20 +58,20 @@ impl Table {
         Self { url: front.url().to_owned(), database, _front: front, serving }
     }
 
-    /// Lays commits into the table past the code under test, and much faster.
+    /// Writes commits directly into the table, bypassing the code under test, which is much faster.
     pub(crate) fn lay<'a>(&self, commits: impl IntoIterator<Item = &'a StoredCommit>) {
         for commit in commits {
             self.put(&item(commit));
         }
     }
 
-    /// Puts any item, whatever lies there.
+    /// Writes any item, overwriting an existing one.
     pub(crate) fn put(&self, item: &Value) {
         let put = json!({ "TableName": STREAMS, "Item": item });
         self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
     }
 
-    /// Every item as it lies there.
+    /// All items of the table.
     pub(crate) fn items(&self) -> Vec<Value> {
         let scan = serde_json::from_value(json!({ "TableName": STREAMS })).unwrap();
         let found = serde_json::to_value(self.database.scan(scan).unwrap()).unwrap();
@@ -79,7 +79,7 @@ impl Table {
     }
 }
 
-/// How a commit lies in the table: the attribute names are a promise to every version that will read it.
+/// The stored item of a commit. The attribute names never change, because every later version reads them.
 pub(crate) fn item(commit: &StoredCommit) -> Value {
     let mut item = json!({
         "buyer": { "S": commit.buyer },
@@ -105,13 +105,13 @@ impl Drop for Table {
     }
 }
 
-/// The SDK as the functions use it, in a hurry: three attempts, and hardly any time between them.
+/// A client like that of the functions, but with three attempts and almost no delay between them.
 pub(crate) fn client(url: &str) -> Client {
-    patient_for(Duration::from_secs(20), url)
+    client_with_timeout(Duration::from_secs(20), url)
 }
 
-/// The same, with this long for each attempt.
-pub(crate) fn patient_for(attempt: Duration, url: &str) -> Client {
+/// The same client with this timeout per attempt.
+pub(crate) fn client_with_timeout(attempt: Duration, url: &str) -> Client {
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(1))

@@ -1,10 +1,10 @@
-//! Nothing is begun that cannot end in time; and what the machine itself is asked.
+//! Deadlines: no call begins that could outlive the invocation. Also the system clock.
 
 use std::time::Duration;
 
-use event_store::{Appended, Commits as _, EventStore as _, InTime, MemoryStreams, NEEDED, StoreError};
+use event_store::{Appended, Commits as _, EventStore as _, MemoryStreams, StoreError, WithinDeadline};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{Clock, Deadline, OutOfTime, SystemClock};
+use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime, SystemClock};
 use testkit::made;
 
 use crate::story::{Story, moment};
@@ -23,7 +23,7 @@ impl Clock for Still {
 }
 
 #[test]
-fn a_deadline_leaves_exactly_what_there_is_until_then() {
+fn a_deadline_leaves_exactly_the_time_until_it() {
     let deadline = Deadline::at(moment() + SignedDuration::from_secs(6));
     assert_eq!(deadline.leaves(Duration::from_secs(6), &Still), Ok(()));
     assert_eq!(deadline.leaves(Duration::from_millis(6001), &Still), Err(OutOfTime));
@@ -32,27 +32,28 @@ fn a_deadline_leaves_exactly_what_there_is_until_then() {
 }
 
 #[tokio::test]
-async fn nothing_is_asked_of_a_store_that_could_not_answer_in_time() {
-    let commit = Story::of("buyer-7").tell_one(made("car-1"));
+async fn calls_that_could_outlive_the_invocation_are_refused() {
+    let commit = Story::of("buyer-7").append_one(made("car-1"));
     let store = &MemoryStreams::default();
-    let needed = SignedDuration::try_from(NEEDED).unwrap();
-    for (left, is_asked) in [(needed, true), (needed - SignedDuration::from_millis(1), false)] {
-        let in_time = InTime { store, deadline: Deadline::at(moment() + left), clock: &Still };
-        let appended = in_time.append(&commit).await;
-        let page = in_time.page(&testkit::buyer("buyer-7"), None, 8).await;
-        if is_asked {
+    let needed = SignedDuration::try_from(CALL_TIME).unwrap();
+    // The deadline is checked to the millisecond.
+    for (left, is_called) in [(needed, true), (needed - SignedDuration::from_millis(1), false)] {
+        let limited = WithinDeadline { store, deadline: Deadline::at(moment() + left), clock: &Still };
+        let appended = limited.append(&commit).await;
+        let page = limited.page(&testkit::buyer("buyer-7"), None, 8).await;
+        if is_called {
             assert_eq!(appended.unwrap(), Appended::Written);
             assert_eq!(page.unwrap().commits, std::slice::from_ref(&commit));
         } else {
-            assert!(matches!(appended, Err(StoreError::Unavailable { operation: "an append", .. })));
-            assert!(matches!(page, Err(StoreError::Unavailable { operation: "a page", .. })));
+            assert!(matches!(appended, Err(StoreError::Unavailable { operation: "append", .. })));
+            assert!(matches!(page, Err(StoreError::Unavailable { operation: "page", .. })));
         }
     }
     assert_eq!(store.commits(), [commit]);
 }
 
 #[test]
-fn the_machine_has_a_clock_that_goes_on_and_never_gives_a_name_twice() {
+fn the_system_clock_advances_and_its_nonces_are_unique() {
     let (first, second) = (SystemClock.now(), SystemClock.now());
     assert!(Timestamp::UNIX_EPOCH < first && first <= second);
     let (first, second) = (SystemClock.nonce(), SystemClock.nonce());

@@ -1,4 +1,4 @@
-//! Everything in the leads table about one buyer, for people who ask.
+//! Everything in the leads table about one buyer, for operators' tools.
 
 use std::collections::BTreeMap;
 
@@ -9,37 +9,37 @@ use super::attributes::{Item, read_cursor, read_entry, read_held, read_text, rea
 use super::{DynamoLeads, HELD, unavailable};
 use crate::{Closing, Cursor, Held, LeadsUnavailable, LedgerEntry, Outcome};
 
-/// What the world was told of a buyer, and how far.
+/// All items of one buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct About {
-    /// How far its effects are settled.
+    /// How far the buyer's effects are settled.
     pub cursor: Cursor,
-    /// Every lead ever told.
+    /// Every lead that was ever announced.
     pub leads: BTreeMap<LeadId, KnownLead>,
-    /// The e-mail ledger, by effect key.
+    /// The e-mail ledger by effect key.
     pub ledger: BTreeMap<String, LedgerEntry>,
-    /// How effects were settled, where it was not plainly *sent*, by sequence number and effect key.
+    /// The outcomes of effects by sequence and effect key, for outcomes that are written ([`Outcome::is_written`]).
     pub settled: BTreeMap<Sequence, BTreeMap<String, Outcome>>,
-    /// The oldest event that waits for an earlier one.
+    /// The oldest held event.
     pub held: Option<Held>,
 }
 
-/// A lead as it lies in the table: a closed one has lost its contact, and its opening may never have been told.
+/// A lead as it is stored. A closed lead has no contact, and its opening may never have been announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownLead {
-    /// The offer whose contact is the lead's.
+    /// The offer whose contact is the lead's contact.
     pub offer: Option<OfferId>,
     /// The car of that offer.
     pub car: Option<CarId>,
-    /// Whom to phone, while it is open.
+    /// The contact details, while the lead is open.
     pub contact: Option<Contact>,
     /// When the opening was recorded.
     pub opened_at: Option<Timestamp>,
-    /// How it ended.
+    /// The closing, if the lead is closed.
     pub closed: Option<Closing>,
 }
 
-/// An item that no version of this software has written.
+/// The error for an item that no version of the software wrote in this form.
 #[derive(Debug, thiserror::Error)]
 #[error("its item {kind} cannot be read")]
 pub(super) struct Unreadable {
@@ -47,10 +47,10 @@ pub(super) struct Unreadable {
 }
 
 impl DynamoLeads {
-    /// Everything in the table about this buyer: one consistent `Query`, and every page of it.
+    /// Reads all items of this buyer with a strongly consistent `Query` over all pages.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`], also where an item cannot be read: what is told of a buyer is whole, or it misleads.
+    /// [`LeadsUnavailable`], also if an item cannot be read: an incomplete answer would be misleading.
     pub async fn about(&self, buyer: &BuyerId) -> Result<About, LeadsUnavailable> {
         let query = self
             .client
@@ -64,7 +64,7 @@ impl DynamoLeads {
         while let Some(item) = items.next().await {
             let item = item.map_err(|error| unavailable("Query", buyer, error))?;
             let kind = read_text(&item, "kind").unwrap_or_default();
-            about.take(&kind, &item).ok_or_else(|| LeadsUnavailable {
+            about.add(&kind, &item).ok_or_else(|| LeadsUnavailable {
                 operation: "Query",
                 buyer: buyer.to_string(),
                 source: Box::new(Unreadable { kind }),
@@ -75,8 +75,9 @@ impl DynamoLeads {
 }
 
 impl About {
-    /// `None` if the item cannot be read. One of a kind unknown to this version is passed over.
-    fn take(&mut self, kind: &str, item: &Item) -> Option<()> {
+    /// Adds an item. Returns `None` if the item cannot be read. Kinds unknown to this version of the software are
+    /// ignored.
+    fn add(&mut self, kind: &str, item: &Item) -> Option<()> {
         match kind.split_once('/') {
             None if kind == "cursor" => self.cursor = read_cursor(item),
             None if kind == HELD => self.held = read_held(item),
@@ -95,7 +96,7 @@ impl About {
     }
 }
 
-/// The lead of this name. That of a former system, which we closed, does not contain its priority.
+/// The lead with this name. The name of a former lead does not contain its priority, which is a separate attribute.
 fn read_lead_id(name: &str, item: &Item) -> Option<LeadId> {
     LeadId::parse(name).or_else(|| {
         let priority = Priority::parse(&read_text(item, "priority")?)?;

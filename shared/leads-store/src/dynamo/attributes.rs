@@ -1,4 +1,4 @@
-//! Items as DynamoDB has them: texts and numbers under names in camel case, times in RFC 3339.
+//! Conversion to and from DynamoDB attributes. Names are in camel case, times in RFC 3339.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -7,7 +7,7 @@ use contract::stored::written;
 use domain::{BuyerId, Contact, Sequence};
 use jiff::Timestamp;
 
-use crate::{AddressDigest, Behind, Cursor, Heard, Held, LedgerEntry, Status};
+use crate::{AddressDigest, Behind, Cursor, Held, LedgerEntry, ReceiptRecord, Status};
 
 pub(super) type Item = HashMap<String, AttributeValue>;
 
@@ -19,7 +19,8 @@ pub(super) fn number(value: u64) -> AttributeValue {
     AttributeValue::N(value.to_string())
 }
 
-/// Always as many digits, so that texts compare as times do: conditions and indexes compare texts.
+/// A time as an attribute. It always has the same number of digits, so that conditions and indexes, which compare
+/// strings, compare times correctly.
 pub(super) fn time(value: Timestamp) -> AttributeValue {
     AttributeValue::S(written(value))
 }
@@ -71,7 +72,8 @@ pub(super) fn read_cursor(item: &Item) -> Cursor {
     }
 }
 
-/// `None` for what is left of it once nothing is held any more.
+/// Reads the item that records held events. Returns `None` for the empty item that remains when nothing is held any
+/// more.
 pub(super) fn read_held(item: &Item) -> Option<Held> {
     Some(Held {
         sequence: Sequence::new(read_number(item, "sequence")?),
@@ -92,7 +94,7 @@ pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
         since: read_time(item, "since")?,
         message_id: read_text(item, "messageId"),
         reason: read_text(item, "reason"),
-        heard: Heard {
+        receipts: ReceiptRecord {
             bounced_at: read_time(item, "bouncedAt"),
             passing_bounce_at: read_time(item, "passingBounceAt"),
             complained_at: read_time(item, "complainedAt"),

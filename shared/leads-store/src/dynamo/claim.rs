@@ -11,22 +11,22 @@ use super::attributes::{Item, key, number, read_entry, text, time};
 use super::{DynamoLeads, has_failed, invalid, open_work, unavailable};
 use crate::{Claim, Claimed, LeadsUnavailable, Ledger, Settled, Status, Verdict, WorkKind};
 
-/// What a claim may take. `is_claimable` says the same of an entry in memory.
+/// The condition for a reactor's claim, equivalent to `is_claimable`.
 const CLAIMABLE: &str = "attribute_not_exists(buyer) OR #s = :s OR (#s = :r AND address <> :address) \
      OR (#s = :a AND unsent = :unsent AND #q < :sequence)";
 
-/// Names of the statuses in it, for every byte of a request counts.
+/// The statuses in [`CLAIMABLE`] with their short names, which keep requests small.
 const CLAIMABLE_STATUSES: [(&str, Status); 3] =
     [("s", Status::Superseded), ("r", Status::Rejected), ("a", Status::Abandoned)];
 
-/// What the sweeper may take: the `retry` that it found.
+/// The condition for the sweeper's claim: the entry is the `retry` that it found.
 const FOUND: &str = "#s = :retry AND nonce = :found";
 
 pub(super) fn entry_key(buyer: &BuyerId, effect_key: &str) -> Item {
     key(buyer.as_str(), format!("email/{effect_key}"))
 }
 
-/// An update that sets some attributes and removes others.
+/// An update expression in preparation.
 #[derive(Default)]
 struct Change {
     set: Vec<String>,
@@ -48,7 +48,7 @@ impl Change {
         }
     }
 
-    /// A value that only the condition names.
+    /// Adds a value that only the condition refers to.
     fn compare(&mut self, name: &str, value: AttributeValue) {
         self.values.insert(format!(":{name}"), value);
     }
@@ -72,12 +72,12 @@ impl Change {
     }
 }
 
-/// Attributes whose names are reserved words, and what they are called in expressions. Source: Amazon DynamoDB Developer Guide,
-/// "Reserved words in DynamoDB".
+/// Aliases for attributes whose names are reserved words. Source: Amazon DynamoDB Developer Guide, "Reserved words in
+/// DynamoDB".
 const RESERVED: [(&str, &str); 2] = [("#q", "sequence"), ("#s", "status")];
 
 impl Ledger for DynamoLeads {
-    /// One `TransactWriteItems`: the entry, and the check that no commit follows the head.
+    /// One `TransactWriteItems`, which writes the entry and checks that no commit follows the head.
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let mut change = Change::default();
         change.set("status", text(claim.taking.status().name()));
@@ -97,7 +97,7 @@ impl Ledger for DynamoLeads {
             change.compare("found", text(found));
             FOUND
         } else {
-            // Claimed for the first time, or anew: what is known of an earlier mail says nothing of this one.
+            // The entry starts afresh: receipts and reasons of an earlier e-mail do not concern this one.
             if claim.taking.reason().is_none() {
                 change.remove.push("reason");
             }
@@ -112,17 +112,17 @@ impl Ledger for DynamoLeads {
         match self.transact_at_head(&claim.buyer, entry, claim.head).await? {
             Fenced::Written => Ok(Claimed::Ours),
             Fenced::Refused(Some(item)) => Ok(match read_entry(&item) {
-                // The SDK sent it again after its answer was lost.
+                // The SDK repeated the request after its answer was lost.
                 Some(entry) if entry.nonce == claim.nonce => Claimed::Ours,
-                Some(entry) => Claimed::Held(Box::new(entry)),
+                Some(entry) => Claimed::Taken(Box::new(entry)),
                 None => Claimed::Unreadable,
             }),
-            // Only what was found can be missing, and it is found again if it is there.
+            // Only a found `retry` can be missing here. The next sweep finds it again if it exists.
             Fenced::Refused(None) | Fenced::HeadMoved => Ok(Claimed::HeadMoved),
         }
     }
 
-    /// One `UpdateItem`, or a transaction where a head is judged.
+    /// One `UpdateItem`, or a transaction if the verdict judges a head.
     async fn settle(
         &self,
         buyer: &BuyerId,
@@ -182,16 +182,16 @@ impl Ledger for DynamoLeads {
     }
 }
 
-/// How a write on an entry ended that was made on the condition that nothing follows a head.
+/// The outcome of a write to an entry that is fenced by a head.
 enum Fenced {
     Written,
-    /// The entry's own condition failed; this is how it was found, if it is there, readable or not.
+    /// The condition of the entry failed. The item is the existing entry, which may be missing or unreadable.
     Refused(Option<Item>),
     HeadMoved,
 }
 
 impl DynamoLeads {
-    /// Changes an entry in one transaction with the check that no commit follows this head.
+    /// Changes an entry, in one transaction with the check that no commit follows this head.
     async fn transact_at_head(
         &self,
         buyer: &BuyerId,

@@ -15,13 +15,16 @@ use super::{
     DynamoLeads, HELD, LEAD_SHARDS, has_failed, if_condition_holds, invalid, open_work, unavailable,
 };
 use crate::{
-    Behind, Cursor, Cursors, Held, HeldAtHead, LeadTold, LeadsUnavailable, Moved, Outcome, Progress, WorkKind,
+    Behind, Cursor, Cursors, Held, HeldAtHead, LeadChange, LeadsUnavailable, Moved, Outcome, Progress,
+    WorkKind,
 };
 
 const CURSOR: &str = "cursor";
-/// DynamoDB takes a hundred items in a transaction; one is the cursor.
+
+/// The number of items that fit into a transaction beside the cursor: DynamoDB permits a hundred.
 const BESIDE_THE_CURSOR: usize = 99;
 
+/// The attributes of a mark, as they are listed in a `REMOVE` clause.
 const REMOVE_MARK: &str = "mark, reason, attempts, due, openWork";
 
 impl Cursors for DynamoLeads {
@@ -38,7 +41,8 @@ impl Cursors for DynamoLeads {
         Ok(answer.item().map(read_cursor).unwrap_or_default())
     }
 
-    /// One `BatchGetItem`. What it leaves unprocessed because of a throttle is read one by one, which the SDK retries.
+    /// One `BatchGetItem`. Keys that it leaves unprocessed because of throttling are read one by one, which the SDK
+    /// retries.
     async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
         let Some(first) = buyers.first() else { return Ok(BTreeMap::new()) };
         let keys = buyers.iter().map(|buyer| key(buyer.as_str(), CURSOR)).collect();
@@ -58,7 +62,7 @@ impl Cursors for DynamoLeads {
             cursors.insert(buyer, cursor);
         }
         for buyer in buyers {
-            // A buyer never heard of has a cursor at the start.
+            // An unknown buyer has a cursor at the start.
             if !cursors.contains_key(buyer) {
                 cursors.insert(buyer.clone(), Cursor::default());
             }
@@ -73,7 +77,7 @@ impl Cursors for DynamoLeads {
         mark_to_clear: Option<&str>,
     ) -> Result<Moved, LeadsUnavailable> {
         let is_move = progress.through > progress.from;
-        if !is_move && !progress.tells_of_held() {
+        if !is_move && !progress.reports_held() {
             return match mark_to_clear {
                 Some(mark) => self.clear_mark(buyer, mark).await,
                 None => Ok(Moved::Done),
@@ -82,17 +86,17 @@ impl Cursors for DynamoLeads {
         let moved = if progress.items() == 0 {
             self.move_alone(buyer, progress, mark_to_clear).await?
         } else {
-            self.move_and_tell(buyer, progress, mark_to_clear).await?
+            self.move_with_items(buyer, progress, mark_to_clear).await?
         };
         match moved {
             Attempt::Moved => Ok(Moved::Done),
             Attempt::Refused(now) if is_move && now.through >= progress.through => Ok(Moved::Overtaken),
             Attempt::Refused(now) if now.through > progress.through => Ok(Moved::Overtaken),
-            // The mark is a newer one and stays, or somebody who had seen less says otherwise of what is held. The cursor
-            // moves all the same, and with it what is held at this head.
+            // A newer mark is set and stays, or a worker with an older head recorded something else as held. The cursor
+            // still moves, and records what is held at this head.
             Attempt::Refused(_) => {
                 let held = progress.held.clone().map(|held| HeldAtHead { is_known: false, ..held });
-                match self.move_and_tell(buyer, &Progress { held, ..progress.clone() }, None).await? {
+                match self.move_with_items(buyer, &Progress { held, ..progress.clone() }, None).await? {
                     Attempt::Moved => Ok(Moved::Done),
                     Attempt::Refused(now) if now.through < progress.through => Err(LeadsUnavailable {
                         operation: "TransactWriteItems",
@@ -121,7 +125,7 @@ impl Cursors for DynamoLeads {
             .expression_attribute_values(":due", time(behind.not_before))
             .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
             .expression_attribute_values(":start", number(Sequence::START.get()))
-            // Our own mark, sent twice by the SDK, is no newer mark.
+            // A mark that the SDK sent twice is not a newer mark.
             .condition_expression("NOT mark = :mark");
         if_condition_holds(buyer, update).await.map(|_| ())
     }
@@ -132,9 +136,9 @@ enum Attempt {
     Refused(Cursor),
 }
 
-/// What is told takes several transactions, and another worker moved the cursor between two of them.
+/// The error for a progress of several transactions between which another worker moved the cursor.
 #[derive(Debug, thiserror::Error)]
-#[error("its cursor moved meanwhile")]
+#[error("another worker moved the cursor in the meantime")]
 struct MovedMeanwhile;
 
 impl DynamoLeads {
@@ -150,7 +154,7 @@ impl DynamoLeads {
         if_condition_holds(buyer, update).await.map(|_| Moved::Done)
     }
 
-    /// One write unit, where a transaction would cost two.
+    /// Moves the cursor without other items. This costs one write unit, where a transaction would cost two.
     async fn move_alone(
         &self,
         buyer: &BuyerId,
@@ -180,26 +184,29 @@ impl DynamoLeads {
         }
     }
 
-    async fn move_and_tell(
+    /// Moves the cursor in a transaction with all other items of the progress. If they exceed one transaction, the
+    /// cursor moves with the last one, and the earlier ones check that it has not moved.
+    async fn move_with_items(
         &self,
         buyer: &BuyerId,
         progress: &Progress,
         mark: Option<&str>,
     ) -> Result<Attempt, LeadsUnavailable> {
-        let leads = progress.leads.iter().map(|(lead, told)| self.lead_update(buyer, lead, told));
+        let leads = progress.leads.iter().map(|(lead, change)| self.lead_update(buyer, lead, change));
         let settled = progress
             .settled
             .iter()
             .map(|(sequence, outcomes)| self.settled_update(buyer, *sequence, outcomes));
         let held = progress.held.iter().filter(|held| !held.is_known);
         let held = held.map(|held| self.held_update(buyer, held.oldest.as_ref()));
-        let told: Vec<UpdateBuilder> = leads.chain(settled).chain(held).collect();
+        let updates: Vec<UpdateBuilder> = leads.chain(settled).chain(held).collect();
         let (first, last) =
-            told.split_at(told.len().saturating_sub(1) / BESIDE_THE_CURSOR * BESIDE_THE_CURSOR);
-        // Nobody may have moved it since the first of several, not even less far: what that one told would stand above it.
+            updates.split_at(updates.len().saturating_sub(1) / BESIDE_THE_CURSOR * BESIDE_THE_CURSOR);
+        // With several transactions, the cursor must not move between them at all, not even to a lower place: the items
+        // written already would then be ahead of the cursor.
         let is_fenced = !first.is_empty();
         for some in first.chunks(BESIDE_THE_CURSOR) {
-            let (condition, values) = stands_still(progress.from, false);
+            let (condition, values) = has_not_moved(progress.from, false);
             let fence = ConditionCheck::builder()
                 .table_name(&self.table)
                 .set_key(Some(key(buyer.as_str(), CURSOR)))
@@ -224,15 +231,15 @@ impl DynamoLeads {
         self.transact(buyer, TransactWriteItem::builder().update(cursor).build(), last).await
     }
 
-    /// One transaction: something about the cursor, and what is told on its condition.
+    /// One transaction of an update or check of the cursor with the updates that depend on its condition.
     async fn transact(
         &self,
         buyer: &BuyerId,
         cursor: TransactWriteItem,
-        told: &[UpdateBuilder],
+        updates: &[UpdateBuilder],
     ) -> Result<Attempt, LeadsUnavailable> {
         let mut transaction = self.client.transact_write_items().transact_items(cursor);
-        for update in told {
+        for update in updates {
             let update = update.clone().build().map_err(|error| invalid(buyer, error))?;
             transaction = transaction.transact_items(TransactWriteItem::builder().update(update).build());
         }
@@ -251,8 +258,8 @@ impl DynamoLeads {
         }
     }
 
-    /// What was told of a lead. Its fence is the cursor's condition, in the same transaction.
-    fn lead_update(&self, buyer: &BuyerId, lead: &LeadId, told: &LeadTold) -> UpdateBuilder {
+    /// The update for an announced change of a lead. The condition on the cursor in the same transaction fences it.
+    fn lead_update(&self, buyer: &BuyerId, lead: &LeadId, change: &LeadChange) -> UpdateBuilder {
         let priority = lead.priority();
         let mut set = vec!["priority = :priority".to_owned()];
         let mut values = Item::from([(":priority".to_owned(), text(priority.name()))]);
@@ -261,18 +268,18 @@ impl DynamoLeads {
             set.push(format!("{name} = :{name}"));
             values.insert(format!(":{name}"), value);
         };
-        if let Some(opening) = &told.opened {
+        if let Some(opening) = &change.opened {
             put("openedAt", time(opening.at));
             put("offer", text(opening.offer.as_str()));
             if let Some(car) = &opening.car {
                 put("car", text(car.as_str()));
             }
         }
-        match (&told.opened, &told.closed) {
+        match (&change.opened, &change.closed) {
             (_, Some(closing)) => {
                 put("closedAt", time(closing.at));
                 put("closedBecause", text(closing.reason.name()));
-                // Nobody is phoned about a closed lead: it needs no contact.
+                // The sales team does not need the contact of a closed lead.
                 remove.extend(["openLeads", "contact"]);
             }
             (Some(opening), None) => {
@@ -292,7 +299,7 @@ impl DynamoLeads {
             .set_expression_attribute_values(Some(values))
     }
 
-    /// What is held, or that nothing is: then the item is left without attributes, and in no index.
+    /// The update for what is held. If nothing is held, the item keeps only its key and is in no index.
     fn held_update(&self, buyer: &BuyerId, oldest: Option<&Held>) -> UpdateBuilder {
         let update = Update::builder()
             .table_name(&self.table)
@@ -324,27 +331,28 @@ impl DynamoLeads {
     }
 }
 
-/// That the cursor is where it was read; if it is known to stand somewhere, there is one.
-fn stands_still(from: Sequence, stands: bool) -> (&'static str, Item) {
+/// The condition that the cursor has not moved since it was read. `exists` is true if the cursor is known to be stored.
+fn has_not_moved(from: Sequence, exists: bool) -> (&'static str, Item) {
     let values = Item::from([(":from".to_owned(), number(from.get()))]);
-    if from == Sequence::START && !stands {
+    if from == Sequence::START && !exists {
         ("(attribute_not_exists(through) OR through = :from)", values)
     } else {
         ("through = :from", values)
     }
 }
 
-/// A cursor that stays where it is must still be there: whoever moved it has seen more.
+/// The update expression, condition and values for the cursor. A progress that does not move the cursor requires that
+/// it is still at the same place: a worker that moved it has seen a later head.
 fn cursor_update(progress: &Progress, mark: Option<&str>, is_fenced: bool) -> (String, String, Item) {
     let mut set = "SET through = :through".to_owned();
     let mut remove = Vec::new();
-    // A cursor that is marked, or says what is held, stands somewhere.
-    let stands =
+    // A cursor with a mark or a record of held events is stored.
+    let exists =
         mark.is_some() || matches!(progress.held, Some(HeldAtHead { is_known: true, oldest: Some(_) }));
     let mut values = Item::from([(":through".to_owned(), number(progress.through.get()))]);
-    let condition = match (progress.through > progress.from, stands) {
+    let condition = match (progress.through > progress.from, exists) {
         _ if is_fenced => {
-            let (condition, of_fence) = stands_still(progress.from, stands);
+            let (condition, of_fence) = has_not_moved(progress.from, exists);
             values.extend(of_fence);
             condition
         }
@@ -376,7 +384,7 @@ fn cursor_update(progress: &Progress, mark: Option<&str>, is_fenced: bool) -> (S
     (update, condition, values)
 }
 
-/// Partition of the index of open leads: asked by priority, oldest first.
+/// The buyer's partition of this priority in the index `open-leads`.
 fn open_leads(priority: Priority, buyer: &BuyerId) -> AttributeValue {
     text(format!("{}#{}", priority.name(), shard_of(buyer, LEAD_SHARDS)))
 }

@@ -5,15 +5,15 @@ use super::claim::entry_key;
 use super::{DynamoLeads, if_condition_holds};
 use crate::LeadsUnavailable;
 
-/// Stands where the digest of an address stood: no address has it.
+/// The replacement for the digest of an address. No address has this digest.
 const FORGOTTEN: &str = "forgotten";
 
 impl DynamoLeads {
-    /// Takes out what could still tell who an erased buyer is: digests of addresses. Contacts of leads went with the closings.
-    /// One update for each e-mail that has one, and one for the cursor. What is not there is not created.
+    /// Removes the remaining data that could identify an erased buyer: the digests of its addresses. The closings have
+    /// already removed the contacts of leads. Makes one update per e-mail and one for the cursor, and creates no items.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`]; do it again.
+    /// [`LeadsUnavailable`]; repeat the call.
     pub async fn forget(&self, buyer: &BuyerId) -> Result<(), LeadsUnavailable> {
         for effect_key in self.about(buyer).await?.ledger.into_keys() {
             let update = self

@@ -27,7 +27,7 @@ use self::attributes::Item;
 use super::work::WORK_SHARDS;
 use super::{LeadsUnavailable, WorkKind, WorkShard};
 
-/// The leads table, and the streams table as far as a claim has to ask whether a commit exists.
+/// The leads table, and the streams table, in which claims check that no commit follows the head.
 #[derive(Debug, Clone)]
 pub struct DynamoLeads {
     client: Client,
@@ -36,26 +36,26 @@ pub struct DynamoLeads {
 }
 
 impl DynamoLeads {
-    /// The table of this name, beside that streams table. The client should retry with `platform::RetryConflicts`.
+    /// The tables with these names. The client should use the retry classifier `platform::RetryConflicts`.
     #[must_use]
     pub const fn new(client: Client, table: String, streams_table: String) -> Self {
         Self { client, table, streams_table }
     }
 }
 
-/// The kind of the item that says that events are held.
+/// The sort key of the item that records held events.
 const HELD: &str = "held";
 
-/// How many shards the index of open leads has for each priority.
+/// The number of shards per priority in the index `open-leads`.
 const LEAD_SHARDS: u8 = 4;
 
-/// Partition of the index of open work.
+/// The buyer's partition of this kind in the index `open-work`.
 fn open_work(kind: WorkKind, buyer: &BuyerId) -> AttributeValue {
     let shard = WorkShard { kind, shard: shard_of(buyer, WORK_SHARDS) };
     AttributeValue::S(work::partition(shard))
 }
 
-/// The values that an update returns; `None` if its condition did not hold, which is an answer like any other.
+/// Sends an update and returns its attributes, or `None` if its condition failed, which is not an error.
 async fn if_condition_holds(
     buyer: &impl fmt::Display,
     update: UpdateItemFluentBuilder,
@@ -81,12 +81,12 @@ where
     LeadsUnavailable { operation, buyer: buyer.to_string(), source: Box::new(error) }
 }
 
-/// A transaction that cannot even be written down.
+/// The error for a request that the SDK refuses to build.
 fn invalid(buyer: &BuyerId, error: BuildError) -> LeadsUnavailable {
     LeadsUnavailable { operation: "TransactWriteItems", buyer: buyer.to_string(), source: Box::new(error) }
 }
 
-/// Whether this part of a cancelled transaction failed its condition.
+/// Whether the condition of this part of a canceled transaction failed.
 fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
     reasons.get(part).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
 }

@@ -1,4 +1,4 @@
-//! What people on call ask of all buyers, and the three things that they may change.
+//! The operators' queries over all buyers, and the three changes that operators may make.
 
 use std::collections::BTreeSet;
 
@@ -17,39 +17,40 @@ use super::work::{partition, read_work};
 use super::{DynamoLeads, LEAD_SHARDS, open_work, unavailable};
 use crate::{AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status, WorkKind};
 
-/// Stands for the buyer where all are asked about.
-const EVERYBODY: &str = "everybody";
+/// The name that errors of queries over all buyers give as buyer.
+const ALL_BUYERS: &str = "all buyers";
 
-/// A lead that is open.
+/// An open lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenLead {
-    /// Whose.
+    /// The buyer to whom the lead belongs.
     pub buyer: BuyerId,
-    /// Its name.
+    /// The name of the lead.
     pub lead: LeadId,
-    /// What the sales team was told of it.
+    /// The lead as it is stored.
     pub known: KnownLead,
 }
 
-/// What reading a whole table cost.
+/// The cost of a scan over the whole table.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Scanned {
-    /// In so many requests.
+    /// The number of requests.
     pub pages: u64,
-    /// So many items were read, whatever they were.
+    /// The number of items read, including those that the filter dropped.
     pub items: u64,
-    /// Read units.
+    /// The read units consumed.
     pub read_units: f64,
 }
 
-/// E-mails of one status, by buyer and key, and what finding them cost.
+/// The e-mails of one status by buyer and effect key, and the cost of the scan that found them.
 pub type FoundEmails = (Vec<(BuyerId, String, LedgerEntry)>, Scanned);
 
 impl DynamoLeads {
-    /// Every open lead of a priority, oldest first. Not consistent: an index is late by a moment.
+    /// Every open lead of a priority, oldest first. The read is eventually consistent, because an index lags slightly
+    /// behind its table.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`], also where an item cannot be read.
+    /// [`LeadsUnavailable`], also if an item cannot be read.
     pub async fn open_leads(&self, priority: Priority) -> Result<Vec<OpenLead>, LeadsUnavailable> {
         let mut leads = Vec::new();
         for shard in 0..LEAD_SHARDS {
@@ -62,10 +63,10 @@ impl DynamoLeads {
         Ok(leads)
     }
 
-    /// Everything that must be looked at again, due or not, longest due first. Not consistent.
+    /// All open work, due or not, longest due first. The read is eventually consistent.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`], also where an item cannot be read.
+    /// [`LeadsUnavailable`], also if an item cannot be read.
     pub async fn all_open_work(&self) -> Result<Vec<OpenWork>, LeadsUnavailable> {
         let mut work = Vec::new();
         for shard in WorkKind::ALL.into_iter().flat_map(WorkKind::shards) {
@@ -77,7 +78,7 @@ impl DynamoLeads {
         Ok(work)
     }
 
-    /// Every page of one partition of an index.
+    /// Reads one partition of an index over all pages.
     async fn partition(
         &self,
         index: &str,
@@ -93,14 +94,14 @@ impl DynamoLeads {
             .expression_attribute_names("#partition", attribute)
             .expression_attribute_values(":partition", text(&partition));
         let items: Result<Vec<Item>, _> = query.into_paginator().items().send().collect().await;
-        items.map_err(|error| unavailable("Query", &EVERYBODY, error))
+        items.map_err(|error| unavailable("Query", &ALL_BUYERS, error))
     }
 
-    /// Every e-mail of a status, by reading the whole table: for statuses that nobody has anything left to do about, which
-    /// are in no index.
+    /// Every e-mail of a status, found by a scan of the whole table. Closed statuses need it, because they are in no
+    /// index.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`], also where an item cannot be read.
+    /// [`LeadsUnavailable`], also if an item cannot be read.
     pub async fn scan_emails(&self, status: Status) -> Result<FoundEmails, LeadsUnavailable> {
         let scan = self
             .client
@@ -114,7 +115,7 @@ impl DynamoLeads {
         let mut pages = scan.into_paginator().send();
         let (mut emails, mut scanned) = (Vec::new(), Scanned::default());
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|error| unavailable("Scan", &EVERYBODY, error))?;
+            let page = page.map_err(|error| unavailable("Scan", &ALL_BUYERS, error))?;
             scanned.pages += 1;
             scanned.items += u64::try_from(page.scanned_count()).unwrap_or_default();
             scanned.read_units +=
@@ -127,10 +128,13 @@ impl DynamoLeads {
         Ok((emails, scanned))
     }
 
-    /// Has an e-mail sent again that is doubtful, given up or rejected: a person's decision, for the buyer may get a doubtful
-    /// one twice. It becomes `retry`, due at once, and the sweeper sends it under the claim that every e-mail needs, if its
-    /// reason still holds; its time to be tried begins anew with that claim. The nonce stays that of the last attempt, so that
-    /// a late receipt still settles it. `false` if nonce or status are not as they were found.
+    /// Schedules an e-mail that is in doubt, given up or rejected to be sent again. This is an operator's decision,
+    /// because the buyer may get an e-mail in doubt twice.
+    ///
+    /// The entry becomes `retry`, due at once. The sweeper claims and sends it like any other e-mail, if the head still
+    /// calls for it, and its retry period starts again with that claim. The nonce of the last attempt is kept, so that
+    /// a late receipt still settles the entry. Returns `false` if nonce or status have changed since the entry was
+    /// found.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -163,11 +167,11 @@ impl DynamoLeads {
             let entry = read_entry(item);
             entry.is_some_and(|entry| entry.nonce == found.nonce && entry.status == Status::Retry)
         };
-        if_it_still_is(buyer, update, is_ours).await
+        update_unless_changed(buyer, update, is_ours).await
     }
 
-    /// Lifts the stop on these addresses of a buyer: a person's decision. `false` if they are not exactly those stopped now:
-    /// one that was stopped meanwhile stays stopped.
+    /// Lifts the stop on these addresses of a buyer. This is an operator's decision. Returns `false` if the stopped
+    /// addresses are no longer exactly these: an address that was stopped in the meantime stays stopped.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -176,7 +180,7 @@ impl DynamoLeads {
         buyer: &BuyerId,
         found: &BTreeSet<AddressDigest>,
     ) -> Result<bool, LeadsUnavailable> {
-        // DynamoDB has no empty set.
+        // DynamoDB does not support empty sets.
         if found.is_empty() {
             return Ok(false);
         }
@@ -189,11 +193,11 @@ impl DynamoLeads {
             .update_expression("REMOVE stopped")
             .condition_expression("stopped = :found")
             .expression_attribute_values(":found", AttributeValue::Ss(found));
-        if_it_still_is(buyer, update, |item| !item.contains_key("stopped")).await
+        update_unless_changed(buyer, update, |item| !item.contains_key("stopped")).await
     }
 
-    /// Marks a buyer behind of whom an audit found that its cursor is short: the sweeper does the rest. `false` if the
-    /// cursor has moved since, or the buyer is marked already.
+    /// Marks a buyer behind because an audit found pending effects that nothing will retry. The sweeper then settles
+    /// them. Returns `false` if the cursor has moved since, or the buyer is already marked.
     ///
     /// # Errors
     /// [`LeadsUnavailable`].
@@ -225,12 +229,13 @@ impl DynamoLeads {
             .expression_attribute_values(":work", open_work(WorkKind::Behind, buyer))
             .expression_attribute_values(":through", number(through.get()));
         let is_ours = |item: &Item| read_text(item, "mark").as_deref() == Some(&behind.mark);
-        if_it_still_is(buyer, update, is_ours).await
+        update_unless_changed(buyer, update, is_ours).await
     }
 }
 
-/// `false` if the condition failed, unless our own update was there before us: the SDK sent it twice.
-async fn if_it_still_is(
+/// Sends an update. Returns `false` if its condition failed, unless `is_ours` recognizes our own earlier update: the
+/// SDK may send it twice.
+async fn update_unless_changed(
     buyer: &BuyerId,
     update: UpdateItemFluentBuilder,
     is_ours: impl Fn(&Item) -> bool,
@@ -260,6 +265,6 @@ fn read_email(item: &Item) -> Option<(BuyerId, String, LedgerEntry)> {
 
 fn unreadable(item: &Item) -> LeadsUnavailable {
     let kind = read_text(item, "kind").unwrap_or_default();
-    let buyer = read_text(item, "buyer").unwrap_or_else(|| EVERYBODY.to_owned());
-    LeadsUnavailable { operation: "a look", buyer, source: Box::new(Unreadable { kind }) }
+    let buyer = read_text(item, "buyer").unwrap_or_else(|| ALL_BUYERS.to_owned());
+    LeadsUnavailable { operation: "a read", buyer, source: Box::new(Unreadable { kind }) }
 }

@@ -1,4 +1,4 @@
-//! What SES tells of e-mails, taken into the ledger.
+//! Application of SES receipts to the ledger in DynamoDB.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -10,25 +10,27 @@ use jiff::Timestamp;
 use super::attributes::{Item, key, read_entry, text, time};
 use super::claim::entry_key;
 use super::{if_condition_holds, unavailable};
-use crate::{AddressDigest, Heard, LeadsUnavailable, Learned, LedgerEntry, Receipts, receipts};
+use crate::{
+    AddressDigest, LeadsUnavailable, LedgerEntry, ReceiptOutcome, ReceiptRecord, Receipts, receipts,
+};
 
-/// How often an entry is looked at that changes at that very moment.
-const LOOKS: usize = 3;
+/// The number of attempts to change an entry that others change at the same time.
+const ATTEMPTS: usize = 3;
 
-/// The ledger in the leads table, for receipts only: it cannot claim, and knows no streams.
+/// The part of the leads table that receipts need. It cannot claim e-mails and has no access to streams.
 #[derive(Debug, Clone)]
 pub struct DynamoReceipts {
     client: Client,
     table: String,
 }
 
-/// The entry changed again and again while it was looked at.
+/// The error for an entry that others changed during every attempt.
 #[derive(Debug, thiserror::Error)]
-#[error("its entry changes all the time")]
-struct Restless;
+#[error("the ledger entry changed during every attempt")]
+struct ChangedRepeatedly;
 
 impl DynamoReceipts {
-    /// The table of this name. The client should retry with `platform::RetryConflicts`.
+    /// The leads table with this name. The client should use the retry classifier `platform::RetryConflicts`.
     #[must_use]
     pub const fn new(client: Client, table: String) -> Self {
         Self { client, table }
@@ -46,7 +48,7 @@ impl DynamoReceipts {
         Ok(answer.map_err(|error| unavailable("GetItem", &receipt.buyer, error))?.item)
     }
 
-    /// Adds the address to those that no mail goes to any more; once.
+    /// Stops all e-mail to the address. Writes nothing if the address is already stopped.
     async fn stop(&self, buyer: &BuyerId, address: &AddressDigest) -> Result<(), LeadsUnavailable> {
         let update = self
             .client
@@ -60,7 +62,7 @@ impl DynamoReceipts {
         if_condition_holds(buyer, update).await.map(|_| ())
     }
 
-    /// Writes the entry if it is still as found; else tells how it is now.
+    /// Writes the entry if it is unchanged since it was found. Otherwise returns the current item.
     async fn replace(
         &self,
         receipt: &Receipt,
@@ -74,7 +76,7 @@ impl DynamoReceipts {
             (":since".to_owned(), time(after.since)),
         ]);
         let mut set = "SET #status = :status, since = :since".to_owned();
-        // Nothing is due any more: the mail is closed, and SES took it.
+        // The e-mail is closed, because SES accepted it, so nothing is due any more.
         let mut remove = "REMOVE due, openWork, unsent".to_owned();
         let mut condition = "nonce = :nonce AND #status = :found".to_owned();
         for ((name, then), (_, now)) in fields(found).into_iter().zip(fields(after)) {
@@ -115,9 +117,9 @@ impl DynamoReceipts {
     }
 }
 
-/// Everything besides the status that a receipt may change, as it lies in the table.
+/// The stored attributes, besides the status, that a receipt may change.
 fn fields(entry: &LedgerEntry) -> [(&'static str, Option<AttributeValue>); 5] {
-    let Heard { bounced_at, passing_bounce_at, complained_at } = entry.heard;
+    let ReceiptRecord { bounced_at, passing_bounce_at, complained_at } = entry.receipts;
     [
         ("messageId", entry.message_id.as_ref().map(text)),
         ("reason", entry.reason.as_ref().map(text)),
@@ -128,28 +130,35 @@ fn fields(entry: &LedgerEntry) -> [(&'static str, Option<AttributeValue>); 5] {
 }
 
 impl Receipts for DynamoReceipts {
-    /// Read first: most receipts say of a mail that it was sent, which is known, and a read costs a fifth of a write.
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+    /// Reads before it writes: most receipts only confirm that an e-mail was sent, which is already known, and a read
+    /// costs a fifth of a write.
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
         let mut item = self.entry(receipt).await?;
-        for _ in 0..LOOKS {
-            let Some(found) = item.as_ref().and_then(read_entry) else { return Ok(Learned::NoSuchEmail) };
+        for _ in 0..ATTEMPTS {
+            let Some(found) = item.as_ref().and_then(read_entry) else {
+                return Ok(ReceiptOutcome::NoSuchEmail);
+            };
             if found.nonce != receipt.nonce {
-                return Ok(Learned::OtherAttempt);
+                return Ok(ReceiptOutcome::OtherAttempt);
             }
-            let Some(after) = receipts::after(&found, receipt, now) else { return Ok(Learned::Known) };
-            // First, so that an entry that says why never lies there without the stop.
+            let Some(after) = receipts::after(&found, receipt, now) else { return Ok(ReceiptOutcome::Known) };
+            // The stop is written first, so that no entry records a bounce or complaint whose stop is missing.
             if receipts::stops(receipt.kind) {
                 self.stop(&receipt.buyer, &found.address).await?;
             }
             match self.replace(receipt, &found, &after).await? {
-                Ok(()) => return Ok(Learned::Settled),
+                Ok(()) => return Ok(ReceiptOutcome::Settled),
                 Err(changed) => item = changed,
             }
         }
         Err(LeadsUnavailable {
             operation: "UpdateItem",
             buyer: receipt.buyer.to_string(),
-            source: Box::new(Restless),
+            source: Box::new(ChangedRepeatedly),
         })
     }
 }

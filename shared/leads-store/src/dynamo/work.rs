@@ -1,4 +1,4 @@
-//! Open work and the sweeper's place.
+//! Open work and the sweeper's own item, in DynamoDB.
 
 use aws_sdk_dynamodb::types::{ReturnValue, Select};
 use contract::stored::written;
@@ -13,10 +13,10 @@ use crate::{
     WorkShard,
 };
 
-/// Where the sweeper's place lies: a partition that no buyer can have, for ids have no `/`.
+/// The partition key of the sweeper's own item. No buyer can have it, because ids contain no `/`.
 const SWEEPER: &str = "sweeper/place";
 
-/// Partition of the index of open work.
+/// The key of a partition of the index `open-work`.
 pub(super) fn partition(shard: WorkShard) -> String {
     format!("{}#{}", shard.kind.name(), shard.shard)
 }
@@ -46,7 +46,7 @@ impl Work for DynamoLeads {
         Ok(WorkPage { items, next: page.last_evaluated_key().map(place_of) })
     }
 
-    /// Items are counted where they lie: none is sent.
+    /// One `Query` that counts items without returning them.
     async fn count(
         &self,
         shard: WorkShard,
@@ -90,7 +90,7 @@ impl Sweeps for DynamoLeads {
             .table_name(&self.table)
             .set_key(Some(key(SWEEPER, "place")))
             .update_expression("SET lease = :lease, leaseUntil = :until")
-            // Our own lease, sent twice by the SDK, is ours.
+            // A lease that the SDK sent twice is still ours.
             .condition_expression("attribute_not_exists(lease) OR lease = :lease OR leaseUntil < :now")
             .expression_attribute_values(":lease", text(&lease.nonce))
             .expression_attribute_values(":until", time(lease.until))
@@ -101,7 +101,8 @@ impl Sweeps for DynamoLeads {
     }
 
     async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
-        // One after the other, for each goes forward on its own. Times are written so that texts compare as they do.
+        // Each position moves forward independently, so each has its own update. The stored times compare correctly as
+        // strings.
         let again = format!("{}/{}", written(walked.again.began), written(walked.again.through));
         for (name, place) in [
             ("walkedThrough", written(walked.through)),
@@ -146,7 +147,7 @@ fn read_again(text: &str) -> Option<Again> {
     Some(Again { began: began.parse().ok()?, through: through.parse().ok()? })
 }
 
-/// Where a query of the index goes on.
+/// The exclusive start key for a query that continues after this place.
 fn start_after(shard: WorkShard, place: &WorkPlace) -> Item {
     let mut start = key(&place.buyer, &place.kind);
     start.insert("openWork".to_owned(), text(partition(shard)));
@@ -159,7 +160,8 @@ fn place_of(item: &Item) -> WorkPlace {
     WorkPlace { due: text("due"), buyer: text("buyer"), kind: text("kind") }
 }
 
-/// `None` for an item that this version cannot read: it stays, and shows in the index.
+/// Reads an item of open work. Returns `None` for an item that this version of the software cannot read; it stays in
+/// the index.
 pub(super) fn read_work(item: &Item) -> Option<OpenWork> {
     let kind = read_text(item, "kind")?;
     let what = match kind.strip_prefix("email/") {

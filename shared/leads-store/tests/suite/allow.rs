@@ -1,10 +1,12 @@
-//! A stop that a person lifts: only those addresses that were found stopped, and only if there are no others by now.
+//! Lifting the stop on addresses: an operator lifts it only for exactly the addresses that are stopped.
 
 use std::collections::BTreeSet;
 
 use contract::receipt::{Kind, Receipt};
 use domain::Sequence;
-use leads_store::{AddressDigest, Claim, Claimed, Cursor, Cursors as _, Learned, Ledger as _, Receipts as _};
+use leads_store::{
+    AddressDigest, Claim, Claimed, Cursor, Cursors as _, Ledger as _, ReceiptOutcome, Receipts as _,
+};
 use testkit::wire::{Answer, Wire, in_turn};
 
 use super::{Table, both, buyer, dynamo, progress};
@@ -13,7 +15,7 @@ use crate::attempts::claim;
 use crate::dynamo::leads_at;
 
 impl Table {
-    /// Mails to these addresses, each complained about.
+    /// Sends an e-mail to each of these addresses and records a complaint about it. Returns the stopped addresses.
     async fn stopped(&self, addresses: &[&str]) -> BTreeSet<AddressDigest> {
         for address in addresses {
             let key = format!("accepted-email/{address}/1");
@@ -27,14 +29,14 @@ impl Table {
                 kind: Kind::Complained { at: at("10:00:01") },
                 message_id: "ses-1".to_owned(),
             };
-            assert_eq!(self.learn(&receipt, at("10:00:02")).await.unwrap(), Learned::Settled);
+            assert_eq!(self.apply_receipt(&receipt, at("10:00:02")).await.unwrap(), ReceiptOutcome::Settled);
         }
         self.cursor(&buyer()).await.unwrap().stopped
     }
 }
 
 #[tokio::test]
-async fn a_lifted_stop_leaves_no_address_stopped_and_the_cursor_where_it_was() {
+async fn lifting_a_stop_frees_all_addresses_and_keeps_the_cursor() {
     for table in both().await {
         table.move_cursor(&buyer(), &progress(0, 7), None).await.unwrap();
         let stopped = table.stopped(&["ada@example.com", "eve@example.com"]).await;
@@ -43,12 +45,12 @@ async fn a_lifted_stop_leaves_no_address_stopped_and_the_cursor_where_it_was() {
         assert!(table.allow(&stopped).await, "{table}");
         let expected = Cursor { through: Sequence::new(7), ..Cursor::default() };
         assert_eq!(table.cursor(&buyer()).await.unwrap(), expected, "{table}");
-        assert_eq!(table.contents().await.about.ledger, ledger, "{table}: mails stay as they are");
+        assert_eq!(table.contents().await.about.ledger, ledger, "{table}: the ledger is unchanged");
     }
 }
 
 #[tokio::test]
-async fn a_stop_that_came_after_the_look_stays() {
+async fn a_stop_added_since_the_read_stays() {
     for table in both().await {
         let found = table.stopped(&["ada@example.com"]).await;
         let now = table.stopped(&["eve@example.com"]).await;
@@ -59,11 +61,11 @@ async fn a_stop_that_came_after_the_look_stays() {
 }
 
 #[tokio::test]
-async fn where_nothing_is_stopped_nothing_is_lifted_or_written() {
+async fn without_stopped_addresses_nothing_is_written() {
     let some = BTreeSet::from([AddressDigest::of("ada@example.com")]);
     for table in both().await {
         for found in [&some, &BTreeSet::new()] {
-            assert!(!table.allow(found).await, "{table}: of a buyer without a cursor");
+            assert!(!table.allow(found).await, "{table}: the buyer has no cursor");
         }
         assert_eq!(table.contents().await.about.cursor, Cursor::default(), "{table}");
         table.move_cursor(&buyer(), &progress(0, 7), None).await.unwrap();
@@ -72,7 +74,7 @@ async fn where_nothing_is_stopped_nothing_is_lifted_or_written() {
 }
 
 #[tokio::test]
-async fn a_stop_is_lifted_though_the_answer_was_lost() {
+async fn a_stop_is_lifted_although_the_answer_was_lost() {
     let table = dynamo().await;
     let stopped = table.stopped(&["ada@example.com"]).await;
     let Table::Dynamo { engine, .. } = &table else { unreachable!() };

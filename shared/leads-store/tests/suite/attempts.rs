@@ -1,18 +1,18 @@
-//! Claims and verdicts as tests make them, and the entries that they leave.
+//! Claims and verdicts for tests, and the entries that they lead to.
 
 use domain::Sequence;
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{AddressDigest, Claim, Heard, LedgerEntry, Status, Taking, Verdict};
+use leads_store::{AddressDigest, Claim, LedgerEntry, ReceiptRecord, Status, Taking, Verdict};
 
-/// A time of the one day on which all tests happen.
+/// A time on the day that all tests use.
 pub(crate) fn at(time: &str) -> Timestamp {
     format!("2026-11-23T{time}Z").parse().unwrap()
 }
 
-/// Who gets mail unless a test says otherwise.
+/// The default recipient.
 pub(crate) const ADA: &str = "ada.canary@example.com";
 
-/// A claim of this name on a mail of `buyer-7`, made then for one attempt of half a minute; the head is at 0.
+/// A claim with this nonce on an e-mail of `buyer-7`, for one attempt of half a minute. The head is at 0.
 pub(crate) fn claim(key: &str, nonce: &str, now: &str) -> Claim {
     let now = at(now);
     Claim {
@@ -29,7 +29,7 @@ pub(crate) fn claim(key: &str, nonce: &str, now: &str) -> Claim {
     }
 }
 
-/// The claimant's verdict on an attempt, which looks at no head.
+/// The claimant's verdict on an attempt, without a head.
 pub(crate) fn verdict(nonce: &str, status: Status, now: &str) -> Verdict {
     let is_certain = matches!(status, Status::Sent | Status::Rejected);
     Verdict {
@@ -44,7 +44,7 @@ pub(crate) fn verdict(nonce: &str, status: Status, now: &str) -> Verdict {
     }
 }
 
-/// The entry that a claim makes where there was none, or one that it does not follow.
+/// The entry that a claim writes if there was none, or if it starts afresh.
 pub(crate) fn claimed(claim: &Claim) -> LedgerEntry {
     LedgerEntry {
         status: claim.taking.status(),
@@ -57,19 +57,19 @@ pub(crate) fn claimed(claim: &Claim) -> LedgerEntry {
         since: claim.now,
         message_id: None,
         reason: claim.taking.reason().map(str::to_owned),
-        heard: Heard::default(),
+        receipts: ReceiptRecord::default(),
     }
 }
 
-/// The entry after a verdict on it.
+/// The entry after a verdict.
 pub(crate) fn settled(entry: LedgerEntry, verdict: &Verdict) -> LedgerEntry {
-    let is_sent_perhaps = matches!(verdict.status, Status::Sent | Status::Unknown);
+    let may_be_sent = matches!(verdict.status, Status::Sent | Status::Unknown);
     let reason = if verdict.status == Status::Sent { None } else { entry.reason };
     LedgerEntry {
         status: verdict.status,
         due: verdict.due,
         since: verdict.now,
-        is_unsent: entry.is_unsent && !is_sent_perhaps,
+        is_unsent: entry.is_unsent && !may_be_sent,
         message_id: verdict.message_id.clone().or(entry.message_id),
         reason: verdict.reason.clone().or(reason),
         ..entry

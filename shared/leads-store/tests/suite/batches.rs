@@ -1,4 +1,4 @@
-//! Cursors of many buyers: one request for a hundred of them, and what it leaves unprocessed is read after all.
+//! Cursors of many buyers: one request reads a hundred of them, and unprocessed keys are read individually.
 
 use std::collections::BTreeMap;
 
@@ -19,12 +19,12 @@ fn cursor(through: u64) -> Cursor {
 }
 
 #[tokio::test]
-async fn a_hundred_cursors_are_read_at_once_and_missing_ones_are_at_the_start() {
+async fn a_hundred_cursors_are_read_at_once_and_missing_ones_are_at_0() {
     let buyers = buyers(CURSORS_AT_ONCE);
     for table in both().await {
         let mut expected = BTreeMap::new();
         for (buyer, through) in buyers.iter().zip(0..) {
-            // Every other one was never heard of.
+            // Every other buyer is unknown.
             let through = if through % 2 == 0 { 0 } else { through };
             if through > 0 {
                 table.move_cursor(buyer, &progress(0, through), None).await.unwrap();
@@ -37,7 +37,7 @@ async fn a_hundred_cursors_are_read_at_once_and_missing_ones_are_at_the_start() 
 }
 
 #[tokio::test]
-async fn many_cursors_cost_one_consistent_request_and_none_costs_none() {
+async fn many_cursors_take_one_consistent_request_and_none_takes_none() {
     let engine = Engine::start().await;
     let url = engine.url.clone();
     let wire = Wire::start(move |_| Answer::Forward(url.clone())).await;
@@ -46,16 +46,16 @@ async fn many_cursors_cost_one_consistent_request_and_none_costs_none() {
     assert_eq!(wire.operations(), [""; 0]);
     leads.cursors(&buyers(CURSORS_AT_ONCE)).await.unwrap();
     assert_eq!(wire.operations(), ["BatchGetItem"]);
-    let asked = wire.exchanges()[0].request.json();
-    let asked = asked["RequestItems"].as_object().unwrap().values().next().unwrap().clone();
-    assert_eq!(asked["ConsistentRead"], json!(true));
-    assert_eq!(asked["Keys"].as_array().unwrap().len(), CURSORS_AT_ONCE);
+    let request = wire.exchanges()[0].request.json();
+    let requested = request["RequestItems"].as_object().unwrap().values().next().unwrap().clone();
+    assert_eq!(requested["ConsistentRead"], json!(true));
+    assert_eq!(requested["Keys"].as_array().unwrap().len(), CURSORS_AT_ONCE);
 }
 
-/// Of the keys asked for, the first is answered and the others are left unprocessed, as under a throttle.
+/// An answer for the first requested key that leaves the others unprocessed, as under throttling.
 fn answers_the_first(request: &Value) -> Value {
-    let (table, asked) = request["RequestItems"].as_object().unwrap().iter().next().unwrap();
-    let (first, rest) = asked["Keys"].as_array().unwrap().split_first().unwrap();
+    let (table, requested) = request["RequestItems"].as_object().unwrap().iter().next().unwrap();
+    let (first, rest) = requested["Keys"].as_array().unwrap().split_first().unwrap();
     let mut item = first.clone();
     item["through"] = json!({ "N": "9" });
     json!({
@@ -82,7 +82,7 @@ async fn cursors_left_unprocessed_are_read_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_cursor_left_unprocessed_that_cannot_be_read_is_no_answer() {
+async fn a_failed_read_of_an_unprocessed_cursor_fails_the_batch() {
     let wire = Wire::start(|request| match request.operation() {
         "BatchGetItem" => Answer::Reply(Reply::json(200, &answers_the_first(&request.json()))),
         _ => Answer::Reply(Reply::error(400, "AccessDeniedException")),

@@ -1,10 +1,10 @@
-//! The cursor, and what is told of leads on its way.
+//! The cursor, and the changes of leads that are written with it.
 
 use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use leads_store::{
-    About, Closing, Cursor, Cursors as _, KnownLead, LeadTold, Moved, Opening, Outcome, Progress,
+    About, Closing, Cursor, Cursors as _, KnownLead, LeadChange, Moved, Opening, Outcome, Progress,
 };
 use testkit::{contact, offer};
 
@@ -24,8 +24,8 @@ fn closing() -> Closing {
     Closing { reason: CloseReason::AcceptanceWithdrawn, at: at("10:00:02") }
 }
 
-fn told(progress: Progress, opened: Option<Opening>, closed: Option<Closing>) -> Progress {
-    Progress { leads: BTreeMap::from([(high(), LeadTold { opened, closed })]), ..progress }
+fn announced(progress: Progress, opened: Option<Opening>, closed: Option<Closing>) -> Progress {
+    Progress { leads: BTreeMap::from([(high(), LeadChange { opened, closed })]), ..progress }
 }
 
 fn settled(progress: Progress, sequence: u64, outcomes: &[(&str, Outcome)]) -> Progress {
@@ -54,7 +54,7 @@ fn with(through: u64, lead: KnownLead) -> Contents {
 }
 
 #[tokio::test]
-async fn a_buyer_never_heard_of_has_its_cursor_at_the_start() {
+async fn an_unknown_buyer_has_its_cursor_at_the_start() {
     for table in both().await {
         assert_eq!(table.cursor(&buyer()).await.unwrap(), Cursor::default(), "{table}");
         assert_eq!(table.contents().await, Contents::default(), "{table}");
@@ -62,10 +62,10 @@ async fn a_buyer_never_heard_of_has_its_cursor_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_cursor_moves_with_what_was_told_on_the_way_and_how_it_was_settled() {
+async fn a_cursor_moves_with_lead_changes_and_outcomes() {
     for table in both().await {
         let outcomes = [("accepted-email/car-1/2", Outcome::Rejected), ("quote/car-1", Outcome::Superseded)];
-        let move_it = settled(told(progress(0, 2), Some(opening()), None), 2, &outcomes);
+        let move_it = settled(announced(progress(0, 2), Some(opening()), None), 2, &outcomes);
         assert_eq!(table.move_cursor(&buyer(), &move_it, None).await.unwrap(), Moved::Done, "{table}");
 
         let mut expected = with(2, open_lead());
@@ -75,17 +75,17 @@ async fn a_cursor_moves_with_what_was_told_on_the_way_and_how_it_was_settled() {
 
         assert_eq!(table.move_cursor(&buyer(), &progress(2, 9), None).await.unwrap(), Moved::Done, "{table}");
         expected.about.cursor.through = Sequence::new(9);
-        assert_eq!(table.contents().await, expected, "{table}: past what calls for nothing");
+        assert_eq!(table.contents().await, expected, "{table}: past facts without effects");
     }
 }
 
 #[tokio::test]
-async fn a_cursor_never_moves_back_and_who_is_overtaken_writes_nothing() {
+async fn a_cursor_never_moves_back_and_an_overtaken_worker_writes_nothing() {
     for table in both().await {
-        table.move_cursor(&buyer(), &told(progress(0, 5), Some(opening()), None), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(0, 5), Some(opening()), None), None).await.unwrap();
         let before = table.contents().await;
         for through in 3..=5 {
-            let late = told(progress(2, through), None, Some(closing()));
+            let late = announced(progress(2, through), None, Some(closing()));
             let late = settled(late, 3, &[("quote/car-1", Outcome::Superseded)]);
             for late in [late, progress(2, through)] {
                 assert_eq!(
@@ -96,7 +96,7 @@ async fn a_cursor_never_moves_back_and_who_is_overtaken_writes_nothing() {
                 assert_eq!(table.contents().await, before, "{table}: {through}");
             }
         }
-        let further = told(progress(2, 6), None, Some(closing()));
+        let further = announced(progress(2, 6), None, Some(closing()));
         assert_eq!(table.move_cursor(&buyer(), &further, None).await.unwrap(), Moved::Done, "{table}");
         assert_eq!(table.contents().await, with(6, closed_lead()), "{table}");
     }
@@ -105,33 +105,33 @@ async fn a_cursor_never_moves_back_and_who_is_overtaken_writes_nothing() {
 #[tokio::test]
 async fn a_progress_that_does_not_move_writes_nothing() {
     for table in both().await {
-        table.move_cursor(&buyer(), &told(progress(0, 2), Some(opening()), None), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(0, 2), Some(opening()), None), None).await.unwrap();
         assert_eq!(table.move_cursor(&buyer(), &progress(2, 2), None).await.unwrap(), Moved::Done, "{table}");
         assert_eq!(table.contents().await, with(2, open_lead()), "{table}");
     }
 }
 
 #[tokio::test]
-async fn a_lead_opened_and_closed_is_closed_and_has_lost_its_contact_whether_told_at_once_or_in_turn() {
+async fn a_closed_lead_has_no_contact_whether_closed_at_once_or_later() {
     for table in both().await {
-        let at_once = told(progress(0, 3), Some(opening()), Some(closing()));
+        let at_once = announced(progress(0, 3), Some(opening()), Some(closing()));
         table.move_cursor(&buyer(), &at_once, None).await.unwrap();
         assert_eq!(table.contents().await, with(3, closed_lead()), "{table}: at once");
     }
     for table in both().await {
-        table.move_cursor(&buyer(), &told(progress(0, 2), Some(opening()), None), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(0, 2), Some(opening()), None), None).await.unwrap();
         assert_eq!(table.contents().await, with(2, open_lead()), "{table}: opened");
-        table.move_cursor(&buyer(), &told(progress(2, 3), None, Some(closing())), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(2, 3), None, Some(closing())), None).await.unwrap();
         assert_eq!(table.contents().await, with(3, closed_lead()), "{table}: in turn");
     }
 }
 
 #[tokio::test]
-async fn a_late_worker_with_an_older_progress_revives_no_closed_lead() {
+async fn a_late_worker_cannot_reopen_a_closed_lead() {
     for table in both().await {
-        let late = told(progress(0, 2), Some(opening()), None);
+        let late = announced(progress(0, 2), Some(opening()), None);
         table.move_cursor(&buyer(), &late, None).await.unwrap();
-        table.move_cursor(&buyer(), &told(progress(2, 3), None, Some(closing())), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(2, 3), None, Some(closing())), None).await.unwrap();
 
         assert_eq!(table.move_cursor(&buyer(), &late, None).await.unwrap(), Moved::Overtaken, "{table}");
         assert_eq!(table.contents().await, with(3, closed_lead()), "{table}");
@@ -139,9 +139,9 @@ async fn a_late_worker_with_an_older_progress_revives_no_closed_lead() {
 }
 
 #[tokio::test]
-async fn a_closing_whose_opening_was_never_told_leaves_a_closed_lead() {
+async fn a_closing_without_an_opening_leaves_a_closed_lead() {
     for table in both().await {
-        table.move_cursor(&buyer(), &told(progress(0, 3), None, Some(closing())), None).await.unwrap();
+        table.move_cursor(&buyer(), &announced(progress(0, 3), None, Some(closing())), None).await.unwrap();
         let known =
             KnownLead { offer: None, car: None, contact: None, opened_at: None, closed: Some(closing()) };
         assert_eq!(table.contents().await, with(3, known), "{table}");
@@ -149,7 +149,7 @@ async fn a_closing_whose_opening_was_never_told_leaves_a_closed_lead() {
 }
 
 #[tokio::test]
-async fn who_came_further_says_how_a_sequence_number_was_settled() {
+async fn the_further_progress_determines_the_outcomes_of_a_sequence() {
     for table in both().await {
         let first = settled(progress(0, 1), 1, &[("a", Outcome::Superseded), ("b", Outcome::Rejected)]);
         let further = settled(progress(0, 2), 1, &[("b", Outcome::Superseded)]);
@@ -160,10 +160,10 @@ async fn who_came_further_says_how_a_sequence_number_was_settled() {
 }
 
 #[tokio::test]
-async fn buyers_have_nothing_to_do_with_each_other() {
+async fn cursors_of_buyers_are_independent() {
     for table in both().await {
         let other = testkit::buyer("buyer-8");
-        table.move_cursor(&other, &told(progress(0, 4), Some(opening()), None), None).await.unwrap();
+        table.move_cursor(&other, &announced(progress(0, 4), Some(opening()), None), None).await.unwrap();
         assert_eq!(table.contents().await.about, About::default(), "{table}");
         assert_eq!(table.move_cursor(&buyer(), &progress(0, 1), None).await.unwrap(), Moved::Done, "{table}");
         assert_eq!(table.cursor(&other).await.unwrap().through, Sequence::new(4), "{table}");

@@ -1,4 +1,4 @@
-//! Both tables in this process: DynamoDB's own protocol on a free port.
+//! Both tables in this process, served with DynamoDB's protocol on a free port.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 const STREAMS: &str = "streams";
 const LEADS: &str = "leads";
 
-/// Gone with everything in it when it is dropped.
+/// Both tables, deleted when they are dropped.
 pub(crate) struct Engine {
     pub(crate) url: String,
     database: Database,
@@ -36,18 +36,18 @@ impl Engine {
         Self { url: front.url().to_owned(), database, _front: front, serving }
     }
 
-    /// Every item of the leads table as it lies there, past the code under test, by buyer and kind.
+    /// All items of the leads table by buyer and kind, read directly, without the code under test.
     pub(crate) fn items(&self) -> Vec<Value> {
         self.scan(&json!({ "TableName": LEADS }))
     }
 
-    /// Every item that is in this index of the leads table.
+    /// All items in this index of the leads table.
     pub(crate) fn index(&self, name: &str) -> Vec<Value> {
         self.scan(&json!({ "TableName": LEADS, "IndexName": name }))
     }
 
-    /// Puts items of the leads table, whatever lies there, also while others are at it.
-    pub(crate) fn laying(&self) -> impl Fn(&Value) + Send + use<> {
+    /// A function that writes items directly into the leads table, overwriting existing ones, even during a request.
+    pub(crate) fn putting(&self) -> impl Fn(&Value) + Send + use<> {
         let database = self.database.clone();
         move |item| {
             let put = json!({ "TableName": LEADS, "Item": item });
@@ -108,7 +108,7 @@ fn keys(partition: &str, sort: &str) -> Value {
     ])
 }
 
-/// The SDK as the functions use it.
+/// A client like that of the functions.
 fn client(url: &str) -> Client {
     let config = Config::builder()
         .behavior_version(BehaviorVersion::latest())

@@ -1,4 +1,5 @@
-//! The fences: a claim, and every ending without a mail, is written only if nothing was recorded after the head it judged.
+//! Fences: a claim or an ending without an e-mail is written only if nothing was recorded after the head that it
+//! judged.
 
 use domain::Sequence;
 use leads_store::{Claim, Claimed, Ledger as _, Settled, Status, Verdict};
@@ -9,7 +10,7 @@ use crate::attempts::{claim, claimed, settled, verdict};
 
 const KEY: &str = "quote-email";
 
-/// The three endings without a mail.
+/// The three endings without an e-mail.
 const UNSENT: [Status; 3] = [Status::Superseded, Status::Rejected, Status::Abandoned];
 
 fn at_head(head: u64, verdict: Verdict) -> Verdict {
@@ -17,34 +18,34 @@ fn at_head(head: u64, verdict: Verdict) -> Verdict {
 }
 
 #[tokio::test]
-async fn nothing_is_claimed_once_a_fact_follows_the_head() {
+async fn a_claim_is_refused_once_a_fact_follows_the_head() {
     for table in both().await {
         table.record(made("car-1")).await;
         let old_head = claim(KEY, "first", "10:00:00");
         assert_eq!(table.claim(&old_head).await.unwrap(), Claimed::HeadMoved, "{table}");
         assert_eq!(table.entry(KEY).await, None, "{table}");
-        table.takes(&Claim { head: Sequence::new(1), ..old_head }).await;
+        table.must_claim(&Claim { head: Sequence::new(1), ..old_head }).await;
     }
 }
 
 #[tokio::test]
-async fn the_sweeper_claims_nothing_once_a_fact_follows_the_head() {
+async fn the_sweepers_claim_is_refused_once_a_fact_follows_the_head() {
     for table in both().await {
-        let entry = table.stands(KEY, Status::Retry).await;
+        let entry = table.bring_to(KEY, Status::Retry).await;
         table.record(made("car-1")).await;
         let again = Claim { found: Some("first".to_owned()), ..claim(KEY, "second", "11:00:00") };
         assert_eq!(table.claim(&again).await.unwrap(), Claimed::HeadMoved, "{table}");
         assert_eq!(table.entry(KEY).await, Some(entry), "{table}");
-        table.takes(&Claim { head: Sequence::new(1), ..again }).await;
+        table.must_claim(&Claim { head: Sequence::new(1), ..again }).await;
     }
 }
 
 #[tokio::test]
-async fn an_ending_without_a_mail_is_not_written_once_a_fact_follows_its_head() {
+async fn an_unsent_ending_is_refused_once_a_fact_follows_its_head() {
     for table in both().await {
         for status in UNSENT {
             let key = format!("accepted-email/car-1/{}", status.name());
-            table.takes(&Claim { head: Sequence::START, ..claim(&key, "first", "10:00:00") }).await;
+            table.must_claim(&Claim { head: Sequence::START, ..claim(&key, "first", "10:00:00") }).await;
         }
         table.record(made("car-1")).await;
         table.record(accepted("car-1").v(2)).await;
@@ -64,11 +65,11 @@ async fn an_ending_without_a_mail_is_not_written_once_a_fact_follows_its_head() 
 }
 
 #[tokio::test]
-async fn an_ending_that_judges_no_head_is_written_whatever_was_recorded() {
+async fn an_ending_without_a_head_ignores_later_facts() {
     for table in both().await {
         for status in [Status::Sent, Status::Unknown, Status::Retry] {
             let key = format!("accepted-email/car-1/{}", status.name());
-            table.takes(&claim(&key, "first", "10:00:00")).await;
+            table.must_claim(&claim(&key, "first", "10:00:00")).await;
         }
         table.record(made("car-1")).await;
         for status in [Status::Sent, Status::Unknown, Status::Retry] {
@@ -80,11 +81,11 @@ async fn an_ending_that_judges_no_head_is_written_whatever_was_recorded() {
 }
 
 #[tokio::test]
-async fn facts_of_another_buyer_are_no_matter_to_an_ending() {
+async fn an_ending_ignores_facts_of_other_buyers() {
     for table in both().await {
         table.record(made("car-1")).await;
         let of_another = Claim { buyer: testkit::buyer("buyer-8"), ..claim(KEY, "first", "10:00:00") };
-        table.takes(&of_another).await;
+        table.must_claim(&of_another).await;
         let ending = at_head(0, verdict("first", Status::Rejected, "10:00:01"));
         let ended = table.settle(&of_another.buyer, KEY, &ending).await.unwrap();
         assert_eq!(ended, Settled::Done, "{table}");
@@ -92,9 +93,9 @@ async fn facts_of_another_buyer_are_no_matter_to_an_ending() {
 }
 
 #[tokio::test]
-async fn a_fenced_ending_needs_the_entry_as_it_was_judged_too() {
+async fn a_fenced_ending_also_requires_the_judged_entry() {
     for table in both().await {
-        let entry = table.stands(KEY, Status::Retry).await;
+        let entry = table.bring_to(KEY, Status::Retry).await;
         let ending = at_head(0, verdict("first", Status::Superseded, "11:00:00"));
         let retry = Verdict { from: &[Status::Retry], ..ending.clone() };
         let other = Verdict { nonce: "other".to_owned(), ..retry.clone() };
@@ -109,10 +110,10 @@ async fn a_fenced_ending_needs_the_entry_as_it_was_judged_too() {
 }
 
 #[tokio::test]
-async fn an_ending_that_stands_already_is_reported_even_if_the_head_has_moved() {
+async fn an_ending_already_written_is_reported_even_if_the_head_moved() {
     for table in both().await {
         let first = claim(KEY, "first", "10:00:00");
-        table.takes(&first).await;
+        table.must_claim(&first).await;
         let ending = at_head(0, verdict("first", Status::Rejected, "10:00:01"));
         assert_eq!(table.settles(KEY, &ending).await, Settled::Done, "{table}");
         table.record(made("car-1")).await;

@@ -1,10 +1,10 @@
-//! How it lies in DynamoDB: attribute names are a promise to every version that will read them.
+//! Items in DynamoDB. The attribute names never change, because every later version reads them.
 
 use std::collections::BTreeMap;
 
 use domain::{CarId, CloseReason, LeadId, OfferVersion, Sequence};
 use leads_store::{
-    AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadTold, Opening,
+    AddressDigest, Behind, Claim, Closing, Cursor, Cursors as _, Held, HeldAtHead, LeadChange, Opening,
     Outcome, Progress, Settled, Status,
 };
 use serde_json::json;
@@ -15,10 +15,10 @@ use crate::attempts::at;
 use crate::attempts::{claim, verdict};
 
 #[tokio::test]
-async fn an_item_of_a_kind_unknown_to_this_version_is_passed_over() {
+async fn items_of_unknown_kinds_are_ignored() {
     let table = dynamo().await;
     let Table::Dynamo { leads, engine, .. } = &table else { panic!("{table}") };
-    engine.laying()(&json!({
+    engine.putting()(&json!({
         "buyer": { "S": buyer().as_str() }, "kind": { "S": "later" },
         "sequence": { "N": "1" }, "since": { "S": at("10:00:00").to_string() }, "due": { "S": at("10:00:00").to_string() },
     }));
@@ -27,7 +27,7 @@ async fn an_item_of_a_kind_unknown_to_this_version_is_passed_over() {
 }
 
 #[test]
-fn somebody_has_something_to_do_about_a_mail_under_way_or_in_doubt_or_to_be_tried_again() {
+fn only_sending_unknown_and_retry_are_open_statuses() {
     let all = [
         Status::Sending,
         Status::Unknown,
@@ -43,7 +43,7 @@ fn somebody_has_something_to_do_about_a_mail_under_way_or_in_doubt_or_to_be_trie
 }
 
 #[tokio::test]
-async fn every_kind_of_item_lies_in_the_table_as_promised() {
+async fn every_kind_of_item_has_its_documented_form() {
     let table = dynamo().await;
     let low = LeadId::Low { opened_at: Sequence::new(1) };
     let high = LeadId::High { offer: offer("car-1"), accepted_at: OfferVersion::FIRST.next() };
@@ -55,8 +55,8 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
         from: Sequence::START,
         through: Sequence::new(2),
         leads: BTreeMap::from([
-            (low, LeadTold { opened: opened.clone(), closed }),
-            (high, LeadTold { opened, closed: None }),
+            (low, LeadChange { opened: opened.clone(), closed }),
+            (high, LeadChange { opened, closed: None }),
         ]),
         settled: BTreeMap::from([(Sequence::new(2), outcomes)]),
         held: Some(HeldAtHead {
@@ -79,7 +79,7 @@ async fn every_kind_of_item_lies_in_the_table_as_promised() {
     ] {
         let address = AddressDigest("0123456789abcdef0123456789abcdef".to_owned());
         let claim = Claim { address, ..claim(key, "nonce-1", "10:00:00") };
-        table.takes(&claim).await;
+        table.must_claim(&claim).await;
         if status == Status::Sending {
             continue;
         }

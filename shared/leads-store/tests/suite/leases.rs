@@ -1,4 +1,4 @@
-//! The sweeper's lease: one sweep at a time, and none stands in the way of the next for longer than its own time.
+//! The sweeper's lease: one sweep at a time, and an expired lease does not block the next sweep.
 
 use leads_store::{Lease, Sweeps as _, Walked};
 
@@ -10,7 +10,7 @@ fn lease(nonce: &str, now: &str, until: &str) -> Lease {
 }
 
 #[tokio::test]
-async fn a_second_sweep_gets_no_lease_while_the_first_has_it() {
+async fn a_lease_excludes_a_second_sweep() {
     for table in both().await {
         let first = lease("first", "10:00:00", "10:15:00");
         assert_eq!(table.begin(&first).await.unwrap(), Some(None), "{table}");
@@ -23,7 +23,7 @@ async fn a_second_sweep_gets_no_lease_while_the_first_has_it() {
 }
 
 #[tokio::test]
-async fn a_lease_that_ran_out_is_taken_and_its_holder_ends_it_no_more() {
+async fn an_expired_lease_can_be_taken_and_not_ended_by_its_old_holder() {
     for table in both().await {
         let first = lease("first", "10:00:00", "10:15:00");
         table.begin(&first).await.unwrap();
@@ -36,14 +36,14 @@ async fn a_lease_that_ran_out_is_taken_and_its_holder_ends_it_no_more() {
 }
 
 #[tokio::test]
-async fn a_lease_given_back_is_free_at_once_and_brings_the_sweepers_place() {
+async fn a_released_lease_is_free_at_once_and_returns_the_position() {
     for table in both().await {
         let first = lease("first", "10:00:00", "10:15:00");
         table.begin(&first).await.unwrap();
         let walked = Walked::to(at("09:58:00"));
         table.set_walked(walked).await.unwrap();
         table.end(&first).await.unwrap();
-        table.end(&first).await.unwrap(); // Its answer was lost.
+        table.end(&first).await.unwrap(); // Repeated after a lost answer.
         let second = lease("second", "10:00:01", "10:15:01");
         assert_eq!(table.begin(&second).await.unwrap(), Some(Some(walked)), "{table}");
     }

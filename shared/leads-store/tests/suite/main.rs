@@ -1,5 +1,5 @@
-//! The leads table: one suite, run against memory and against DynamoDB's own protocol.
-#![expect(clippy::unwrap_used, reason = "test code: what is not there fails the test")]
+//! The leads table: one suite, run against memory and against DynamoDB.
+#![expect(clippy::unwrap_used, reason = "test code: a missing value fails the test")]
 
 mod allow;
 mod attempts;
@@ -35,8 +35,8 @@ use event_store::{Appended, Appending, DynamoStreams, EventStore, MemoryStreams,
 use jiff::Timestamp;
 use leads_store::{
     About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
-    LeadsUnavailable, Learned, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, Receipts, Settled,
-    Sweeps, Tables, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+    LeadsUnavailable, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, ReceiptOutcome, Receipts,
+    Settled, Sweeps, Tables, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 
 use crate::attempts::at;
@@ -81,7 +81,7 @@ async fn record(streams: &impl EventStore, event: Event) {
     assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
 }
 
-/// Asks whichever table it is.
+/// Calls an operation of either kind of table.
 macro_rules! either {
     ($table:expr, leads.$operation:ident($($argument:expr),*)) => {
         match $table {
@@ -96,10 +96,10 @@ impl Table {
         match self {
             Self::Memory { streams, .. } => record(&**streams, event).await,
             Self::Dynamo { streams, .. } => record(streams, event).await,
-        };
+        }
     }
 
-    /// Has an e-mail sent again, if it is as it was found.
+    /// Schedules an e-mail to be sent again, if its entry is unchanged since it was found.
     async fn resend(&self, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
         match self {
             Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
@@ -115,22 +115,22 @@ impl Table {
         }
     }
 
-    /// The buyer's mail of this key, as it stands in the ledger.
+    /// The ledger entry of the buyer's e-mail with this key.
     async fn entry(&self, key: &str) -> Option<LedgerEntry> {
         self.contents().await.about.ledger.remove(key)
     }
 
-    /// Claims; nothing is in the way.
-    async fn takes(&self, claim: &Claim) {
+    /// Makes a claim that must succeed.
+    async fn must_claim(&self, claim: &Claim) {
         assert_eq!(self.claim(claim).await.unwrap(), Claimed::Ours, "{self}");
     }
 
-    /// Settles a mail of the buyer.
+    /// Settles an e-mail of the buyer.
     async fn settles(&self, key: &str, verdict: &Verdict) -> Settled {
         self.settle(&buyer(), key, verdict).await.unwrap()
     }
 
-    /// Everything in it.
+    /// The contents of the table.
     async fn contents(&self) -> Contents {
         match self {
             Self::Memory { leads, .. } => contents_of(leads.tables()),
@@ -143,13 +143,13 @@ impl Table {
     }
 }
 
-/// Everything in a table with one buyer in it.
+/// The contents of a table that has one buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Contents {
     about: About,
     /// The names of the leads in the index of open leads.
     open_leads: Vec<String>,
-    /// What is in the index of open work: `cursor` or `email/<key>`.
+    /// The items in the index of open work: `cursor`, `held` or `email/<key>`.
     open_work: Vec<String>,
 }
 
@@ -158,7 +158,7 @@ fn kinds(engine: &Engine, index: &str) -> Vec<String> {
     engine.index(index).iter().map(kind).collect()
 }
 
-/// What is in memory, as it would lie in DynamoDB: a closed lead has lost its contact.
+/// The contents in memory in the form that DynamoDB stores: a closed lead has no contact.
 fn contents_of(tables: Tables) -> Contents {
     let mut contents = Contents::default();
     let Tables { mut cursors, leads, ledger, settled, mut held, walked: _, lease: _ } = tables;
@@ -171,18 +171,18 @@ fn contents_of(tables: Tables) -> Contents {
         contents.open_work.push("held".to_owned());
     }
     let is_its = |of: &BuyerId| *of == buyer();
-    for ((_, lead), told) in leads.into_iter().filter(|((of, _), _)| is_its(of)) {
-        let is_open = told.opened.is_some() && told.closed.is_none();
+    for ((_, lead), change) in leads.into_iter().filter(|((of, _), _)| is_its(of)) {
+        let is_open = change.opened.is_some() && change.closed.is_none();
         if is_open {
             contents.open_leads.push(format!("lead/{lead}"));
         }
-        let opened = told.opened;
+        let opened = change.opened;
         let known = KnownLead {
             offer: opened.as_ref().map(|opening| opening.offer.clone()),
             car: opened.as_ref().and_then(|opening| opening.car.clone()),
             contact: opened.as_ref().filter(|_| is_open).map(|opening| opening.contact.clone()),
             opened_at: opened.map(|opening| opening.at),
-            closed: told.closed,
+            closed: change.closed,
         };
         contents.about.leads.insert(lead, known);
     }
@@ -246,10 +246,14 @@ impl Ledger for Table {
 }
 
 impl Receipts for Table {
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
         match self {
-            Self::Memory { leads, .. } => leads.learn(receipt, now).await,
-            Self::Dynamo { receipts, .. } => receipts.learn(receipt, now).await,
+            Self::Memory { leads, .. } => leads.apply_receipt(receipt, now).await,
+            Self::Dynamo { receipts, .. } => receipts.apply_receipt(receipt, now).await,
         }
     }
 }
@@ -292,7 +296,7 @@ impl Sweeps for Table {
     }
 }
 
-/// A progress from there to there that settled nothing worth an item.
+/// A progress of the cursor alone, without other items.
 fn progress(from: u64, through: u64) -> Progress {
     Progress { from: Sequence::new(from), through: Sequence::new(through), ..Progress::default() }
 }

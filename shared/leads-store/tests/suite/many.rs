@@ -1,11 +1,11 @@
-//! More than one transaction takes: told piece by piece, and the cursor moves with the last one.
+//! A progress that exceeds one transaction: it is written in several, and the cursor moves with the last one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::{CloseReason, LeadId, OfferVersion, Sequence};
-use leads_store::{Behind, Closing, Cursors as _, Held, HeldAtHead, LeadTold, Moved, Outcome, Progress};
+use leads_store::{Behind, Closing, Cursors as _, Held, HeldAtHead, LeadChange, Moved, Outcome, Progress};
 use serde_json::json;
 use testkit::offer;
 use testkit::wire::{Answer, Wire};
@@ -14,16 +14,17 @@ use super::{Table, both, buyer, dynamo, progress};
 use crate::attempts::at;
 use crate::dynamo::{Engine, leads_at};
 
-/// A progress that closes so many leads.
+/// A progress that closes `count` leads.
 fn closing(progress: Progress, count: usize) -> Progress {
     let closed = Closing { reason: CloseReason::Erased, at: at("10:00:01") };
-    let told = LeadTold { opened: None, closed: Some(closed) };
+    let change = LeadChange { opened: None, closed: Some(closed) };
     let lead =
         |at: usize| LeadId::High { offer: offer(&format!("car-{at}")), accepted_at: OfferVersion::FIRST };
-    Progress { leads: (0..count).map(|at| (lead(at), told.clone())).collect(), ..progress }
+    Progress { leads: (0..count).map(|at| (lead(at), change.clone())).collect(), ..progress }
 }
 
-async fn told(table: &Table) -> (u64, usize) {
+/// The place of the cursor, and the number of stored leads.
+async fn written(table: &Table) -> (u64, usize) {
     let about = table.contents().await.about;
     (about.cursor.through.get(), about.leads.len())
 }
@@ -34,7 +35,7 @@ fn mark(name: &str) -> Behind {
 }
 
 #[tokio::test]
-async fn however_much_is_told_at_once_the_cursor_moves_with_it() {
+async fn the_cursor_moves_with_any_number_of_items() {
     for count in [97, 98, 99, 100, 197, 198, 199, 600] {
         for table in both().await {
             let oldest = Held { sequence: Sequence::new(1), since: at("10:00:01"), due: at("10:00:02") };
@@ -57,54 +58,54 @@ async fn however_much_is_told_at_once_the_cursor_moves_with_it() {
 }
 
 #[tokio::test]
-async fn it_is_told_from_the_start_and_from_where_the_cursor_stands_marked_or_not() {
+async fn many_items_are_written_from_any_cursor_with_or_without_a_mark() {
     for table in both().await {
         table.mark_behind(&buyer(), &mark("first")).await.unwrap();
         let all = closing(progress(0, 1), 150);
         assert_eq!(table.move_cursor(&buyer(), &all, Some("first")).await.unwrap(), Moved::Done, "{table}");
-        assert_eq!(told(&table).await, (1, 150), "{table}");
+        assert_eq!(written(&table).await, (1, 150), "{table}");
         assert_eq!(table.cursor(&buyer()).await.unwrap().behind, None, "{table}");
 
         table.mark_behind(&buyer(), &mark("newer")).await.unwrap();
         let all = closing(progress(1, 2), 160);
         assert_eq!(table.move_cursor(&buyer(), &all, Some("first")).await.unwrap(), Moved::Done, "{table}");
-        assert_eq!(told(&table).await, (2, 160), "{table}");
+        assert_eq!(written(&table).await, (2, 160), "{table}");
         let behind = table.cursor(&buyer()).await.unwrap().behind;
         assert_eq!(behind, Some(mark("newer")), "{table}: a newer mark stays");
     }
 }
 
 #[tokio::test]
-async fn who_finds_the_cursor_moved_tells_nothing() {
-    // To nowhere is what nobody does, and is told all the same.
+async fn many_items_are_not_written_if_the_cursor_has_moved() {
+    // A cursor never moves back to 0 in practice. It is refused all the same.
     for (from, moved_to) in [(0, 1), (1, 2), (1, 3), (1, 4), (1, 0)] {
         let table = dynamo().await;
         table.move_cursor(&buyer(), &progress(0, moved_to), None).await.unwrap();
         let late = table.move_cursor(&buyer(), &closing(progress(from, 3), 150), None).await;
         if moved_to < 3 {
             let source = late.unwrap_err().source.to_string();
-            assert_eq!(source, "its cursor moved meanwhile", "{from} {moved_to}");
+            assert_eq!(source, "another worker moved the cursor in the meantime", "{from} {moved_to}");
         } else {
             assert_eq!(late.unwrap(), Moved::Overtaken, "{from} {moved_to}");
         }
-        assert_eq!(told(&table).await, (moved_to, 0), "{from} {moved_to}");
+        assert_eq!(written(&table).await, (moved_to, 0), "{from} {moved_to}");
     }
 }
 
 #[tokio::test]
-async fn who_is_overtaken_between_two_transactions_tells_it_anew_from_there() {
+async fn a_worker_overtaken_between_transactions_repeats_its_progress() {
     for (from, mark) in [(0, None), (1, None), (1, Some("first"))] {
         let engine = Engine::start().await;
         let (direct, url) = (leads_at(&engine.url), engine.url.clone());
         if from > 0 {
             direct.move_cursor(&buyer(), &progress(0, from), None).await.unwrap();
         }
-        let asked = Arc::<AtomicUsize>::default();
-        let count = Arc::clone(&asked);
-        let lay = engine.laying();
+        let requests = Arc::<AtomicUsize>::default();
+        let count = Arc::clone(&requests);
+        let put = engine.putting();
         let wire = Wire::start(move |_| {
             if count.fetch_add(1, Ordering::SeqCst) == 1 {
-                lay(&json!({
+                put(&json!({
                     "buyer": { "S": "buyer-7" }, "kind": { "S": "cursor" }, "through": { "N": "2" }, "mark": { "S": "first" },
                 }));
             }
@@ -113,10 +114,11 @@ async fn who_is_overtaken_between_two_transactions_tells_it_anew_from_there() {
         .await;
         let leads = leads_at(wire.url());
         let late = leads.move_cursor(&buyer(), &closing(progress(from, 3), 150), mark).await;
-        assert_eq!(late.unwrap_err().source.to_string(), "its cursor moved meanwhile", "from {from}");
+        let source = late.unwrap_err().source.to_string();
+        assert_eq!(source, "another worker moved the cursor in the meantime", "from {from}");
         assert_eq!(direct.cursor(&buyer()).await.unwrap().through, Sequence::new(2), "from {from}");
-        let anew = leads.move_cursor(&buyer(), &closing(progress(2, 3), 150), None).await;
-        assert_eq!(anew.unwrap(), Moved::Done, "from {from}");
+        let repeated = leads.move_cursor(&buyer(), &closing(progress(2, 3), 150), None).await;
+        assert_eq!(repeated.unwrap(), Moved::Done, "from {from}");
         assert_eq!(direct.about(&buyer()).await.unwrap().leads.len(), 150, "from {from}");
     }
 }

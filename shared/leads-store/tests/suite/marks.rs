@@ -1,4 +1,4 @@
-//! The mark of a buyer that is behind: cleared only by who read it.
+//! The mark of a buyer that is behind: only a worker that read it clears it.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ fn cursor(through: u64, behind: Option<Behind>) -> Cursor {
     Cursor { through: Sequence::new(through), behind, ..Cursor::default() }
 }
 
-/// Ways of moving, which are written in different requests: the cursor alone, and with an item.
+/// The two ways to move the cursor, which use different requests: alone, and with an item.
 fn moves(from: u64, through: u64) -> [Progress; 2] {
     let outcomes = BTreeMap::from([("quote/car-1".to_owned(), Outcome::Superseded)]);
     let settled = BTreeMap::from([(Sequence::new(through), outcomes)]);
@@ -29,7 +29,7 @@ fn moves(from: u64, through: u64) -> [Progress; 2] {
 }
 
 #[tokio::test]
-async fn a_buyer_is_marked_wherever_its_cursor_stands_and_is_found_as_open_work() {
+async fn a_buyer_is_marked_at_any_cursor_and_is_in_open_work() {
     for table in both().await {
         table.mark_behind(&buyer(), &mark("first")).await.unwrap();
         assert_eq!(
@@ -47,7 +47,7 @@ async fn a_buyer_is_marked_wherever_its_cursor_stands_and_is_found_as_open_work(
 }
 
 #[tokio::test]
-async fn marking_twice_with_one_mark_is_marking_once() {
+async fn marking_twice_with_the_same_mark_is_idempotent() {
     for table in both().await {
         table.mark_behind(&buyer(), &mark("first")).await.unwrap();
         table.mark_behind(&buyer(), &mark("first")).await.unwrap();
@@ -56,7 +56,7 @@ async fn marking_twice_with_one_mark_is_marking_once() {
 }
 
 #[tokio::test]
-async fn who_read_a_mark_clears_it_by_moving_the_cursor() {
+async fn moving_the_cursor_clears_the_mark_that_was_read() {
     for with_items in [0, 1] {
         for table in both().await {
             table.mark_behind(&buyer(), &mark("first")).await.unwrap();
@@ -70,7 +70,7 @@ async fn who_read_a_mark_clears_it_by_moving_the_cursor() {
 }
 
 #[tokio::test]
-async fn a_newer_mark_survives_while_the_cursor_moves_all_the_same() {
+async fn a_newer_mark_survives_and_the_cursor_moves() {
     for with_items in [0, 1] {
         for table in both().await {
             table.mark_behind(&buyer(), &mark("first")).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_newer_mark_survives_while_the_cursor_moves_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_mark_survives_who_did_not_read_it_and_who_is_overtaken() {
+async fn a_mark_survives_workers_that_did_not_read_it_or_are_overtaken() {
     for with_items in [0, 1] {
         for table in both().await {
             table.mark_behind(&buyer(), &mark("first")).await.unwrap();
@@ -102,7 +102,7 @@ async fn a_mark_survives_who_did_not_read_it_and_who_is_overtaken() {
 }
 
 #[tokio::test]
-async fn where_nothing_moves_a_mark_is_cleared_by_its_name_and_by_no_other() {
+async fn without_a_move_a_mark_is_cleared_only_by_its_name() {
     for table in both().await {
         table.move_cursor(&buyer(), &progress(0, 2), None).await.unwrap();
         table.mark_behind(&buyer(), &mark("first")).await.unwrap();
@@ -121,7 +121,7 @@ async fn where_nothing_moves_a_mark_is_cleared_by_its_name_and_by_no_other() {
 }
 
 #[tokio::test]
-async fn a_mark_that_is_gone_does_not_keep_the_cursor_from_moving() {
+async fn a_missing_mark_does_not_stop_the_cursor() {
     for with_items in [0, 1] {
         for table in both().await {
             let moved = table.move_cursor(&buyer(), &moves(0, 2)[with_items], Some("first")).await.unwrap();

@@ -1,5 +1,5 @@
-//! What people on call ask of all buyers, and what is left of a buyer that is erased. Every question is asked over a wire
-//! that makes pages of one item, as if there were megabytes.
+//! The operators' queries over all buyers, and the removal of an erased buyer's data. Every query goes over a wire that
+//! limits pages to one item, as if the items filled megabytes.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use contract::receipt::{Kind, Receipt};
 use domain::{BuyerId, CarId, CloseReason, LeadId, Priority, Sequence};
 use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursors as _, DynamoLeads, Held, HeldAtHead, KnownLead,
-    LeadTold, Ledger as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _, Settled,
-    Status, Verdict,
+    LeadChange, Ledger as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _,
+    Settled, Status, Verdict,
 };
 use serde_json::json;
 use testkit::wire::{Answer, Wire};
@@ -19,14 +19,14 @@ use crate::attempts::at;
 use crate::attempts::{claim, verdict};
 use crate::dynamo::{Engine, leads_at, receipts_at};
 
-/// Tables that are asked over pages of one item.
-struct Asked {
+/// Tables behind a wire that limits pages to one item.
+struct Paged {
     engine: Engine,
     wire: Wire,
     leads: DynamoLeads,
 }
 
-impl Asked {
+impl Paged {
     async fn start() -> Self {
         let engine = Engine::start().await;
         let url = engine.url.clone();
@@ -43,16 +43,16 @@ impl Asked {
         Self { engine, wire, leads }
     }
 
-    /// A lead of this buyer, opened then, and closed if it says so.
+    /// Stores a lead of this buyer that was opened, and perhaps closed, at these times.
     async fn lead(&self, name: &str, lead: LeadId, opened: &str, closed: Option<&str>) {
         let reason = CloseReason::OfferAccepted;
         let opened = Some(opening(opened));
-        let told = LeadTold { opened, closed: closed.map(|time| Closing { reason, at: at(time) }) };
-        let progress = Progress { leads: [(lead, told)].into(), ..progress(0, 1) };
+        let change = LeadChange { opened, closed: closed.map(|time| Closing { reason, at: at(time) }) };
+        let progress = Progress { leads: [(lead, change)].into(), ..progress(0, 1) };
         self.leads.move_cursor(&testkit::buyer(name), &progress, None).await.unwrap();
     }
 
-    /// An e-mail of this buyer to that address, tried then, and settled so a second later.
+    /// Stores an e-mail of this buyer, which is attempted and settled with this status.
     async fn email(&self, name: &str, key: &str, address: &str, tried: &str, status: Status) {
         let claim = Claim {
             buyer: testkit::buyer(name),
@@ -70,9 +70,9 @@ impl Asked {
         self.leads.about(&testkit::buyer(name)).await.unwrap().ledger[key].clone()
     }
 
-    /// How often this was asked.
-    fn asked(&self, operation: &str) -> usize {
-        self.wire.operations().iter().filter(|asked| *asked == operation).count()
+    /// The number of requests with this operation.
+    fn requests(&self, operation: &str) -> usize {
+        self.wire.operations().iter().filter(|sent| *sent == operation).count()
     }
 }
 
@@ -92,14 +92,14 @@ fn high() -> LeadId {
 }
 
 #[tokio::test]
-async fn every_open_lead_of_a_priority_is_told_with_its_contact_oldest_first() {
-    let asked = Asked::start().await;
+async fn open_leads_are_listed_by_priority_oldest_first() {
+    let paged = Paged::start().await;
     let opened = [("ada", "10:00:03"), ("bob", "10:00:01"), ("cem", "10:00:04"), ("dee", "10:00:02")];
     for (name, time) in opened {
-        asked.lead(name, LOW, time, None).await;
+        paged.lead(name, LOW, time, None).await;
     }
-    asked.lead("eve", LOW, "10:00:00", Some("10:00:05")).await;
-    asked.lead("fay", high(), "10:00:06", None).await;
+    paged.lead("eve", LOW, "10:00:00", Some("10:00:05")).await;
+    paged.lead("fay", high(), "10:00:06", None).await;
 
     let known = |name: &str, lead: LeadId, time: &str| {
         let Opening { offer, car, contact, at } = opening(time);
@@ -107,17 +107,17 @@ async fn every_open_lead_of_a_priority_is_told_with_its_contact_oldest_first() {
             KnownLead { offer: Some(offer), car, contact: Some(contact), opened_at: Some(at), closed: None };
         OpenLead { buyer: testkit::buyer(name), lead, known }
     };
-    let low = asked.leads.open_leads(Priority::Low).await.unwrap();
+    let low = paged.leads.open_leads(Priority::Low).await.unwrap();
     let expected = [("bob", 1), ("dee", 2), ("ada", 3), ("cem", 4)];
     assert_eq!(low, expected.map(|(name, second)| known(name, LOW, &format!("10:00:0{second}"))));
-    let high_ones = asked.leads.open_leads(Priority::High).await.unwrap();
+    let high_ones = paged.leads.open_leads(Priority::High).await.unwrap();
     assert_eq!(high_ones, [known("fay", high(), "10:00:06")]);
-    assert!(asked.asked("Query") > 8, "{}: more pages than partitions", asked.asked("Query"));
+    assert!(paged.requests("Query") > 8, "{}: more pages than partitions", paged.requests("Query"));
 }
 
 #[tokio::test]
-async fn all_that_must_be_looked_at_again_is_told_due_or_not_longest_due_first() {
-    let asked = Asked::start().await;
+async fn all_open_work_is_listed_longest_due_first() {
+    let paged = Paged::start().await;
     let mark = |mark: &str, time: &str| Behind {
         mark: mark.to_owned(),
         reason: "test".to_owned(),
@@ -125,52 +125,52 @@ async fn all_that_must_be_looked_at_again_is_told_due_or_not_longest_due_first()
         not_before: at(time),
     };
     for (name, time) in [("ada", "23:00:00"), ("bob", "10:00:01"), ("cem", "12:00:00"), ("dee", "11:00:00")] {
-        asked.leads.mark_behind(&testkit::buyer(name), &mark("m", time)).await.unwrap();
+        paged.leads.mark_behind(&testkit::buyer(name), &mark("m", time)).await.unwrap();
     }
-    let waits = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
-    let held = Some(HeldAtHead { oldest: Some(waits.clone()), is_known: false });
-    asked
+    let oldest = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
+    let held = Some(HeldAtHead { oldest: Some(oldest.clone()), is_known: false });
+    paged
         .leads
         .move_cursor(&testkit::buyer("eve"), &Progress { held, ..progress(0, 1) }, None)
         .await
         .unwrap();
-    asked.email("fay", "quote-email", "fay@example.com", "13:59:00", Status::Unknown).await;
-    asked.email("fay", "accepted-email/car-1/2", "fay@example.com", "10:00:00", Status::Sent).await;
+    paged.email("fay", "quote-email", "fay@example.com", "13:59:00", Status::Unknown).await;
+    paged.email("fay", "accepted-email/car-1/2", "fay@example.com", "10:00:00", Status::Sent).await;
 
-    let entry = Box::new(asked.entry("fay", "quote-email").await);
+    let entry = Box::new(paged.entry("fay", "quote-email").await);
     let work =
         |name: &str, time: &str, what: Open| OpenWork { buyer: testkit::buyer(name), due: at(time), what };
     let expected = [
         work("bob", "10:00:01", Open::Behind),
-        work("eve", "10:30:00", Open::Held(waits)),
+        work("eve", "10:30:00", Open::Held(oldest)),
         work("dee", "11:00:00", Open::Behind),
         work("cem", "12:00:00", Open::Behind),
         work("fay", "14:00:00", Open::Email { key: "quote-email".to_owned(), entry }),
         work("ada", "23:00:00", Open::Behind),
     ];
-    assert_eq!(asked.leads.all_open_work().await.unwrap(), expected);
+    assert_eq!(paged.leads.all_open_work().await.unwrap(), expected);
 }
 
 #[tokio::test]
-async fn e_mails_of_a_status_are_told_oldest_first_and_what_finding_them_cost() {
-    let asked = Asked::start().await;
+async fn e_mails_of_a_status_are_listed_oldest_first_with_their_cost() {
+    let paged = Paged::start().await;
     for (name, time) in [("ada", "10:00:03"), ("bob", "10:00:01"), ("cem", "10:00:02")] {
-        asked.email(name, "quote-email", "ada@example.com", time, Status::Rejected).await;
+        paged.email(name, "quote-email", "ada@example.com", time, Status::Rejected).await;
     }
-    asked.email("ada", "accepted-email/car-1/2", "ada@example.com", "10:00:00", Status::Sent).await;
-    asked.lead("bob", LOW, "10:00:00", None).await;
+    paged.email("ada", "accepted-email/car-1/2", "ada@example.com", "10:00:00", Status::Sent).await;
+    paged.lead("bob", LOW, "10:00:00", None).await;
 
-    let (found, scanned) = asked.leads.scan_emails(Status::Rejected).await.unwrap();
+    let (found, scanned) = paged.leads.scan_emails(Status::Rejected).await.unwrap();
     let mut expected = Vec::new();
     for name in ["bob", "cem", "ada"] {
-        let entry = asked.entry(name, "quote-email").await;
+        let entry = paged.entry(name, "quote-email").await;
         expected.push((testkit::buyer(name), "quote-email".to_owned(), entry));
     }
     assert_eq!(found, expected);
     assert_eq!(scanned.items, 6, "four e-mails, a lead, a cursor");
-    assert_eq!(scanned.pages, asked.asked("Scan") as u64);
+    assert_eq!(scanned.pages, paged.requests("Scan") as u64);
     assert!(scanned.pages >= 6, "{scanned:?}");
-    let units: Vec<f64> = asked
+    let units: Vec<f64> = paged
         .wire
         .exchanges()
         .iter()
@@ -185,35 +185,35 @@ async fn e_mails_of_a_status_are_told_oldest_first_and_what_finding_them_cost() 
 }
 
 #[tokio::test]
-async fn everything_about_a_buyer_is_told_however_many_pages_it_takes() {
-    let asked = Asked::start().await;
+async fn all_items_of_a_buyer_are_read_over_any_number_of_pages() {
+    let paged = Paged::start().await;
     let keys: BTreeSet<String> = (1..=5).map(|version| format!("accepted-email/car-1/{version}")).collect();
     for key in &keys {
-        asked.email("ada", key, "ada@example.com", "10:00:00", Status::Sent).await;
+        paged.email("ada", key, "ada@example.com", "10:00:00", Status::Sent).await;
     }
-    asked.lead("ada", LOW, "10:00:00", None).await;
-    let about = asked.leads.about(&testkit::buyer("ada")).await.unwrap();
+    paged.lead("ada", LOW, "10:00:00", None).await;
+    let about = paged.leads.about(&testkit::buyer("ada")).await.unwrap();
     assert_eq!(about.ledger.into_keys().collect::<BTreeSet<_>>(), keys);
     assert_eq!((about.cursor.through, about.leads.len()), (Sequence::new(1), 1));
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_is_named_and_not_left_out() {
-    let asked = Asked::start().await;
+async fn an_unreadable_item_is_an_error_that_names_it() {
+    let paged = Paged::start().await;
     let s = |text: &str| json!({ "S": text });
-    let lay = asked.engine.laying();
-    lay(&json!({
+    let put = paged.engine.putting();
+    put(&json!({
         "buyer": s("ada"), "kind": s("lead/high/car-1/2"), "openLeads": s("high#0"), "openedAt": s("?"), "closedBecause": s("?"),
     }));
-    lay(&json!({
+    put(&json!({
         "buyer": s("ada"), "kind": s("email/quote-email"), "openWork": s("email#0"), "due": s("?"), "status": s("sent"),
     }));
-    let error = asked.leads.open_leads(Priority::High).await.map(drop).unwrap_err();
+    let error = paged.leads.open_leads(Priority::High).await.map(drop).unwrap_err();
     assert_eq!(error.buyer, "ada");
     assert!(error.source.to_string().contains("lead/high/car-1/2"), "{}", error.source);
     for error in [
-        asked.leads.all_open_work().await.map(drop).unwrap_err(),
-        asked.leads.scan_emails(Status::Sent).await.map(drop).unwrap_err(),
+        paged.leads.all_open_work().await.map(drop).unwrap_err(),
+        paged.leads.scan_emails(Status::Sent).await.map(drop).unwrap_err(),
     ] {
         assert_eq!(error.buyer, "ada");
         assert!(error.source.to_string().contains("email/quote-email"), "{}", error.source);
@@ -221,13 +221,13 @@ async fn an_item_that_cannot_be_read_is_named_and_not_left_out() {
 }
 
 #[tokio::test]
-async fn of_an_erased_buyer_no_digest_of_an_address_is_left_and_of_others_all_are() {
-    let asked = Asked::start().await;
+async fn forgetting_a_buyer_removes_only_its_address_digests() {
+    let paged = Paged::start().await;
     let (ada, bob) = (testkit::buyer("ada"), testkit::buyer("bob"));
     for name in ["ada", "bob"] {
-        asked.email(name, "quote-email", "ada@example.com", "10:00:00", Status::Sent).await;
-        asked.email(name, "accepted-email/car-1/2", "other@example.com", "10:00:00", Status::Unknown).await;
-        asked.lead(name, LOW, "10:00:00", None).await;
+        paged.email(name, "quote-email", "ada@example.com", "10:00:00", Status::Sent).await;
+        paged.email(name, "accepted-email/car-1/2", "other@example.com", "10:00:00", Status::Unknown).await;
+        paged.lead(name, LOW, "10:00:00", None).await;
         let receipt = Receipt {
             buyer: testkit::buyer(name),
             effect: "quote-email".to_owned(),
@@ -235,28 +235,28 @@ async fn of_an_erased_buyer_no_digest_of_an_address_is_left_and_of_others_all_ar
             kind: Kind::Complained { at: at("10:00:01") },
             message_id: "ses-1".to_owned(),
         };
-        receipts_at(&asked.engine.url).learn(&receipt, at("10:00:02")).await.unwrap();
+        receipts_at(&paged.engine.url).apply_receipt(&receipt, at("10:00:02")).await.unwrap();
     }
-    let before = (asked.leads.about(&ada).await.unwrap(), asked.leads.about(&bob).await.unwrap());
+    let before = (paged.leads.about(&ada).await.unwrap(), paged.leads.about(&bob).await.unwrap());
     assert_eq!(before.0.cursor.stopped.len(), 1);
 
-    asked.leads.forget(&ada).await.unwrap();
+    paged.leads.forget(&ada).await.unwrap();
 
     let mut expected = before.0.clone();
     expected.cursor.stopped.clear();
     for entry in expected.ledger.values_mut() {
         entry.address = AddressDigest("forgotten".to_owned());
     }
-    assert_eq!(asked.leads.about(&ada).await.unwrap(), expected);
-    assert_eq!(asked.leads.about(&bob).await.unwrap(), before.1);
-    asked.leads.forget(&ada).await.unwrap();
-    assert_eq!(asked.leads.about(&ada).await.unwrap(), expected, "once more changes nothing");
+    assert_eq!(paged.leads.about(&ada).await.unwrap(), expected);
+    assert_eq!(paged.leads.about(&bob).await.unwrap(), before.1);
+    paged.leads.forget(&ada).await.unwrap();
+    assert_eq!(paged.leads.about(&ada).await.unwrap(), expected, "repeating changes nothing");
 }
 
 #[tokio::test]
-async fn of_a_buyer_nobody_heard_of_there_is_nothing_to_forget_and_nothing_is_written() {
-    let asked = Asked::start().await;
-    let nobody: BuyerId = testkit::buyer("nobody");
-    asked.leads.forget(&nobody).await.unwrap();
-    assert_eq!(asked.engine.items().len(), 0);
+async fn forgetting_an_unknown_buyer_writes_nothing() {
+    let paged = Paged::start().await;
+    let unknown: BuyerId = testkit::buyer("nobody");
+    paged.leads.forget(&unknown).await.unwrap();
+    assert_eq!(paged.engine.items().len(), 0);
 }

@@ -1,9 +1,10 @@
-//! Receipts: the ledger only moves forward, whatever the order in which they come.
+//! Receipts: the ledger only moves forward, whatever the order of the receipts.
 
 use contract::receipt::{Kind, Receipt};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Claim, Cursors as _, Heard, Learned, LedgerEntry, Receipts as _, Settled, Status, Verdict,
+    AddressDigest, Claim, Cursors as _, LedgerEntry, ReceiptOutcome, ReceiptRecord, Receipts as _, Settled,
+    Status, Verdict,
 };
 
 use super::{Table, both, buyer, dynamo, memory};
@@ -41,9 +42,9 @@ fn every_kind() -> [Kind; 9] {
 }
 
 impl Table {
-    /// A table in which the first attempt has come to this status.
+    /// Brings the first attempt to this status.
     async fn with(&self, status: Status) -> &Self {
-        self.takes(&claim(KEY, "first", "10:00:00")).await;
+        self.must_claim(&claim(KEY, "first", "10:00:00")).await;
         if status != Status::Sending {
             let verdict = Verdict { message_id: None, reason: None, ..verdict("first", status, "10:00:01") };
             assert_eq!(self.settles(KEY, &verdict).await, Settled::Done);
@@ -51,8 +52,8 @@ impl Table {
         self
     }
 
-    async fn learned(&self, kind: Kind) -> Learned {
-        self.learn(&receipt(kind), at("10:40:00")).await.unwrap()
+    async fn apply(&self, kind: Kind) -> ReceiptOutcome {
+        self.apply_receipt(&receipt(kind), at("10:40:00")).await.unwrap()
     }
 
     async fn mail(&self) -> LedgerEntry {
@@ -61,13 +62,13 @@ impl Table {
 
     async fn stops_ada(&self) -> bool {
         let stopped = self.cursor(&buyer()).await.unwrap().stopped;
-        assert!(stopped.len() <= 1, "{self}: only her address");
+        assert!(stopped.len() <= 1, "{self}: no other address is stopped");
         stopped.contains(&AddressDigest::of(ADA))
     }
 }
 
 #[tokio::test]
-async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_any_more() {
+async fn a_receipt_settles_every_unsettled_e_mail() {
     let open = [Status::Sending, Status::Unknown, Status::Abandoned, Status::Retry, Status::Superseded];
     for status in open {
         for kind in every_kind() {
@@ -82,8 +83,9 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
                     | Kind::Bounced { .. }
                     | Kind::Complained { .. } => Some(Status::Sent),
                 };
-                let learned = if expected.is_some() { Learned::Settled } else { Learned::Known };
-                assert_eq!(table.learned(kind).await, learned, "{table}: {kind:?} after {status:?}");
+                let outcome =
+                    if expected.is_some() { ReceiptOutcome::Settled } else { ReceiptOutcome::Known };
+                assert_eq!(table.apply(kind).await, outcome, "{table}: {kind:?} after {status:?}");
                 let mail = table.mail().await;
                 assert_eq!(mail.status, expected.unwrap_or(status), "{table}: {kind:?}");
                 if let Some(expected) = expected {
@@ -94,7 +96,7 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
                         "{table}"
                     );
                     assert_eq!(mail.message_id.as_deref(), Some("ses-1"), "{table}");
-                    assert!(!mail.is_unsent, "{table}: SES had it");
+                    assert!(!mail.is_unsent, "{table}: SES accepted it");
                     assert_eq!(table.contents().await.open_work, Vec::<String>::new(), "{table}");
                 } else {
                     assert_eq!(mail, before, "{table}");
@@ -105,29 +107,34 @@ async fn whatever_was_in_doubt_is_settled_by_what_ses_says_and_nothing_is_due_an
 }
 
 #[tokio::test]
-async fn the_same_once_more_an_hour_later_says_nothing_new() {
+async fn a_repeated_receipt_changes_nothing() {
     for kind in every_kind() {
         for table in both().await {
-            table.with(Status::Unknown).await.learned(kind).await;
+            table.with(Status::Unknown).await.apply(kind).await;
             let mail = table.mail().await;
-            let again = table.learn(&receipt(kind), at("11:40:00")).await.unwrap();
-            assert_eq!((again, table.mail().await), (Learned::Known, mail), "{table}: {kind:?}");
+            let again = table.apply_receipt(&receipt(kind), at("11:40:00")).await.unwrap();
+            assert_eq!((again, table.mail().await), (ReceiptOutcome::Known, mail), "{table}: {kind:?}");
         }
     }
 }
 
 #[test]
-fn what_a_receipt_did_has_a_word() {
-    let all = [Learned::Settled, Learned::Known, Learned::OtherAttempt, Learned::NoSuchEmail];
-    assert_eq!(all.map(Learned::name), ["settled", "known", "other-attempt", "no-such-email"]);
+fn names_of_receipt_outcomes_are_fixed() {
+    let all = [
+        ReceiptOutcome::Settled,
+        ReceiptOutcome::Known,
+        ReceiptOutcome::OtherAttempt,
+        ReceiptOutcome::NoSuchEmail,
+    ];
+    assert_eq!(all.map(ReceiptOutcome::name), ["settled", "known", "other-attempt", "no-such-email"]);
 }
 
-/// Everything but the moments at which it became so, which depend on the order by nature.
+/// The entry without its times, which depend on the order of receipts.
 fn without_moments(mail: LedgerEntry) -> LedgerEntry {
     LedgerEntry { since: Timestamp::UNIX_EPOCH, first_tried_at: None, ..mail }
 }
 
-/// All orders of these, by Heap's algorithm.
+/// Collects all permutations of these receipts, by Heap's algorithm.
 fn orders(kinds: &mut [Kind], of: usize, found: &mut Vec<Vec<Kind>>) {
     if of <= 1 {
         found.push(kinds.to_vec());
@@ -140,7 +147,7 @@ fn orders(kinds: &mut [Kind], of: usize, found: &mut Vec<Vec<Kind>>) {
 }
 
 #[tokio::test]
-async fn the_same_receipts_end_the_same_in_every_order_and_however_often_they_come() {
+async fn receipts_end_in_the_same_entry_in_every_order() {
     let mut found = Vec::new();
     let mut kinds = [
         Kind::Sent,
@@ -157,32 +164,36 @@ async fn the_same_receipts_end_the_same_in_every_order_and_however_often_they_co
         let table = memory();
         table.with(Status::Unknown).await;
         for (index, kind) in order.iter().enumerate() {
-            table.learned(*kind).await;
-            // Some come twice.
-            table.learned(order[index / 2]).await;
+            table.apply(*kind).await;
+            // Some receipts are repeated.
+            table.apply(order[index / 2]).await;
         }
         assert!(table.stops_ada().await, "{order:?}");
         ends.push(without_moments(table.mail().await));
     }
     assert!(ends.iter().all(|end| *end == ends[0]), "{ends:?}");
-    let heard = Heard {
+    let record = ReceiptRecord {
         bounced_at: Some(at("10:15:00")),
         passing_bounce_at: None,
         complained_at: Some(at("10:30:00")),
     };
-    assert_eq!((ends[0].status, ends[0].heard.clone()), (Status::Rejected, heard));
+    assert_eq!((ends[0].status, ends[0].receipts.clone()), (Status::Rejected, record));
 }
 
 #[tokio::test]
-async fn memory_and_dynamodb_learn_the_same_from_any_two_and_from_two_at_once() {
+async fn memory_and_dynamodb_agree_on_any_two_receipts() {
     for first in every_kind() {
         for second in every_kind() {
             let [in_memory, in_dynamodb] = both().await;
             for table in [&in_memory, &in_dynamodb] {
                 table.with(Status::Unknown).await;
-                table.learned(first).await;
-                table.learned(second).await;
-                assert_eq!(table.learned(second).await, Learned::Known, "{table}: {first:?}, {second:?}");
+                table.apply(first).await;
+                table.apply(second).await;
+                assert_eq!(
+                    table.apply(second).await,
+                    ReceiptOutcome::Known,
+                    "{table}: {first:?}, {second:?}"
+                );
             }
             assert_eq!(
                 in_memory.contents().await,
@@ -192,7 +203,7 @@ async fn memory_and_dynamodb_learn_the_same_from_any_two_and_from_two_at_once() 
 
             let at_once = dynamo().await;
             at_once.with(Status::Unknown).await;
-            futures::join!(at_once.learned(first), at_once.learned(second));
+            futures::join!(at_once.apply(first), at_once.apply(second));
             let (after, before) = (at_once.mail().await, in_memory.mail().await);
             let is_either = |reason: &Option<String>| {
                 [first, second].iter().any(|kind| reason.as_deref() == Some(kind.name()))
@@ -205,11 +216,11 @@ async fn memory_and_dynamodb_learn_the_same_from_any_two_and_from_two_at_once() 
 }
 
 #[tokio::test]
-async fn a_mail_that_bounced_for_good_or_was_called_spam_stops_its_address_and_nothing_else_does() {
+async fn only_permanent_bounces_and_complaints_stop_the_address() {
     for kind in every_kind() {
         for status in [Status::Unknown, Status::Sent] {
             for table in both().await {
-                table.with(status).await.learned(kind).await;
+                table.with(status).await.apply(kind).await;
                 let stops =
                     matches!(kind, Kind::Bounced { is_permanent: true, .. } | Kind::Complained { .. });
                 assert_eq!(table.stops_ada().await, stops, "{table}: {kind:?}");
@@ -219,17 +230,17 @@ async fn a_mail_that_bounced_for_good_or_was_called_spam_stops_its_address_and_n
 }
 
 #[tokio::test]
-async fn a_bounce_of_a_rejected_mail_says_in_both_tables_that_ses_had_it() {
+async fn a_bounce_of_a_rejected_e_mail_shows_that_ses_accepted_it() {
     for table in both().await {
         assert!(table.with(Status::Rejected).await.mail().await.is_unsent, "{table}");
-        assert_eq!(table.learned(bounced("10:20:00")).await, Learned::Settled, "{table}");
+        assert_eq!(table.apply(bounced("10:20:00")).await, ReceiptOutcome::Settled, "{table}");
         let mail = table.mail().await;
         assert_eq!((mail.status, mail.is_unsent), (Status::Rejected, false), "{table}");
     }
 }
 
 #[tokio::test]
-async fn a_receipt_of_another_attempt_and_one_that_nobody_made_change_nothing() {
+async fn receipts_of_other_and_unknown_attempts_change_nothing() {
     for table in both().await {
         table.with(Status::Unknown).await;
         let before = table.contents().await;
@@ -238,21 +249,24 @@ async fn a_receipt_of_another_attempt_and_one_that_nobody_made_change_nothing() 
             change(&mut receipt);
             receipt
         };
-        for (forged, learned) in [
-            (other(|receipt| receipt.nonce = "another".to_owned()), Learned::OtherAttempt),
-            (other(|receipt| receipt.effect = "accepted-email/car-1/2".to_owned()), Learned::NoSuchEmail),
-            (other(|receipt| receipt.buyer = testkit::buyer("buyer-8")), Learned::NoSuchEmail),
+        for (forged, outcome) in [
+            (other(|receipt| receipt.nonce = "another".to_owned()), ReceiptOutcome::OtherAttempt),
+            (
+                other(|receipt| receipt.effect = "accepted-email/car-1/2".to_owned()),
+                ReceiptOutcome::NoSuchEmail,
+            ),
+            (other(|receipt| receipt.buyer = testkit::buyer("buyer-8")), ReceiptOutcome::NoSuchEmail),
         ] {
-            assert_eq!(table.learn(&forged, at("10:40:00")).await.unwrap(), learned, "{table}");
+            assert_eq!(table.apply_receipt(&forged, at("10:40:00")).await.unwrap(), outcome, "{table}");
             assert_eq!(table.contents().await, before, "{table}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_settled_mail_is_not_unsettled_by_its_late_worker() {
+async fn a_late_worker_cannot_change_an_e_mail_settled_by_a_receipt() {
     for table in both().await {
-        table.with(Status::Sending).await.learned(Kind::Delivered).await;
+        table.with(Status::Sending).await.apply(Kind::Delivered).await;
         let unknown = verdict("first", Status::Unknown, "10:41:00");
         assert_eq!(table.settles(KEY, &unknown).await, Settled::Changed, "{table}");
         assert_eq!(table.mail().await.status, Status::Sent, "{table}");
@@ -260,20 +274,20 @@ async fn a_settled_mail_is_not_unsettled_by_its_late_worker() {
 }
 
 #[tokio::test]
-async fn what_was_heard_of_one_attempt_is_not_said_of_the_next() {
+async fn receipts_of_one_attempt_are_not_kept_for_the_next() {
     for table in both().await {
         table.with(Status::Unknown).await;
-        table.learned(Kind::Rejected).await;
-        table.learned(bounced("10:20:00")).await;
+        table.apply(Kind::Rejected).await;
+        table.apply(bounced("10:20:00")).await;
         assert_eq!(table.mail().await.status, Status::Rejected, "{table}");
         let address = AddressDigest::of("eve@example.com");
-        table.takes(&Claim { address, ..claim(KEY, "second", "10:50:00") }).await;
+        table.must_claim(&Claim { address, ..claim(KEY, "second", "10:50:00") }).await;
         let mail = table.mail().await;
         assert_eq!(
-            (mail.status, mail.heard, mail.message_id),
-            (Status::Sending, Heard::default(), None),
+            (mail.status, mail.receipts, mail.message_id),
+            (Status::Sending, ReceiptRecord::default(), None),
             "{table}"
         );
-        assert_eq!(table.learned(Kind::Delivered).await, Learned::OtherAttempt, "{table}");
+        assert_eq!(table.apply(Kind::Delivered).await, ReceiptOutcome::OtherAttempt, "{table}");
     }
 }

@@ -1,4 +1,4 @@
-//! What DynamoDB does not do, and why: a condition that failed is an answer, anything else is trouble.
+//! Requests that DynamoDB refuses: a failed condition is an answer, and anything else is an error.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ fn holding(progress: Progress) -> Progress {
 }
 
 #[tokio::test]
-async fn who_is_overtaken_learns_it_from_one_request() {
+async fn an_overtaken_worker_needs_one_request_to_know() {
     let engine = Engine::start().await;
     let wire = Wire::start(in_turn([Answer::Forward(engine.url.clone())])).await;
     leads_at(&engine.url).move_cursor(&buyer(), &progress(0, 5), None).await.unwrap();
@@ -48,7 +48,7 @@ async fn who_is_overtaken_learns_it_from_one_request() {
 }
 
 #[tokio::test]
-async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
+async fn a_transaction_that_always_conflicts_is_an_error() {
     let reasons = json!([{ "Code": "TransactionConflict" }, { "Code": "TransactionConflict" }]);
     let canceled = json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons });
     let wire = Wire::start(in_turn([Answer::Reply(Reply::json(400, &canceled))])).await;
@@ -64,7 +64,7 @@ async fn a_transaction_that_never_gets_its_turn_is_trouble_and_no_answer() {
     );
 }
 
-/// A doubtful mail, and the leads table with it behind a wire that loses the first answer.
+/// An e-mail in doubt, in a leads table behind a wire that loses the first answer.
 async fn doubtful_and_lost() -> (Engine, Wire, LedgerEntry) {
     let engine = Engine::start().await;
     let leads = leads_at(&engine.url);
@@ -82,7 +82,7 @@ async fn entry(engine: &Engine) -> LedgerEntry {
 }
 
 #[tokio::test]
-async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
+async fn a_resend_succeeds_after_a_lost_answer() {
     let (engine, wire, found) = doubtful_and_lost().await;
     assert!(leads_at(wire.url()).resend(&buyer(), KEY, &found, at("12:00:00")).await.unwrap());
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
@@ -91,7 +91,7 @@ async fn a_mail_to_be_sent_again_is_so_though_the_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_given_up_is_so_though_the_answer_was_lost_and_nobody_else_s_is_ours() {
+async fn giving_up_succeeds_after_a_lost_answer_only_for_our_own_write() {
     let (engine, wire, found) = doubtful_and_lost().await;
     let leads = leads_at(wire.url());
     let now = "2026-11-23T12:00:00.123456Z".parse().unwrap();
@@ -110,7 +110,7 @@ async fn a_mail_that_is_given_up_is_so_though_the_answer_was_lost_and_nobody_els
 }
 
 #[tokio::test]
-async fn a_fenced_ending_is_ours_though_its_answer_was_lost() {
+async fn a_fenced_ending_succeeds_after_a_lost_answer() {
     let (engine, wire, found) = doubtful_and_lost().await;
     let rejected = verdict(&found.nonce, Status::Rejected, "12:00:00");
     let rejected = Verdict { head: Some(Sequence::START), ..rejected };
@@ -121,7 +121,7 @@ async fn a_fenced_ending_is_ours_though_its_answer_was_lost() {
 }
 
 #[tokio::test]
-async fn an_erased_buyer_is_forgotten_or_it_is_told_that_it_is_not() {
+async fn a_failure_to_forget_a_buyer_is_reported() {
     let denied = || Answer::Reply(Reply::error(400, "AccessDeniedException"));
     let nothing = Answer::Reply(Reply::json(200, &json!({ "Items": [] })));
     let wire = Wire::start(in_turn([nothing, denied()])).await;

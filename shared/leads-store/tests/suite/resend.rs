@@ -1,8 +1,8 @@
-//! A mail that a person wants sent again: claimed anew as if it had definitely not been sent, unless its first attempt is
-//! heard of before.
+//! An e-mail that an operator has sent again: it is retried as if it had certainly not been sent, unless a receipt of
+//! its first attempt arrives before.
 
 use contract::receipt::{Kind, Receipt};
-use leads_store::{Claim, Claimed, Learned, Ledger as _, LedgerEntry, Receipts as _, Status};
+use leads_store::{Claim, Claimed, Ledger as _, LedgerEntry, ReceiptOutcome, Receipts as _, Status};
 
 use super::{Table, both, buyer};
 use crate::attempts::at;
@@ -10,9 +10,9 @@ use crate::attempts::claim;
 
 const KEY: &str = "quote-email";
 
-/// The mail, tried once and settled so.
+/// The e-mail, attempted once and settled with this status.
 async fn tried(table: &Table, status: Status) -> LedgerEntry {
-    table.stands(KEY, status).await
+    table.bring_to(KEY, status).await
 }
 
 async fn entry(table: &Table) -> LedgerEntry {
@@ -20,7 +20,7 @@ async fn entry(table: &Table) -> LedgerEntry {
 }
 
 #[tokio::test]
-async fn a_doubtful_given_up_or_rejected_mail_is_due_at_once_and_can_be_claimed() {
+async fn a_resend_makes_an_e_mail_due_at_once_and_claimable() {
     for status in [Status::Unknown, Status::Abandoned, Status::Rejected] {
         for table in both().await {
             let found = tried(&table, status).await;
@@ -36,13 +36,13 @@ async fn a_doubtful_given_up_or_rejected_mail_is_due_at_once_and_can_be_claimed(
             assert_eq!(entry(&table).await, expected, "{table}: {status:?}");
             assert_eq!(table.contents().await.open_work, ["email/quote-email"], "{table}: {status:?}");
             let again = Claim { found: Some("first".to_owned()), ..claim(KEY, "second", "12:00:00") };
-            table.takes(&again).await;
+            table.must_claim(&again).await;
         }
     }
 }
 
 #[tokio::test]
-async fn nothing_else_is_sent_again_nor_what_has_changed_since_it_was_found() {
+async fn a_resend_is_refused_for_other_or_changed_entries() {
     for status in [Status::Sent, Status::Retry, Status::Superseded] {
         for table in both().await {
             let found = tried(&table, status).await;
@@ -61,7 +61,7 @@ async fn nothing_else_is_sent_again_nor_what_has_changed_since_it_was_found() {
 }
 
 #[tokio::test]
-async fn what_is_heard_late_of_the_first_attempt_still_settles_it() {
+async fn a_late_receipt_of_the_first_attempt_settles_a_resend() {
     for table in both().await {
         let found = tried(&table, Status::Unknown).await;
         assert!(table.resend(KEY, &found, at("12:00:00")).await, "{table}");
@@ -72,10 +72,14 @@ async fn what_is_heard_late_of_the_first_attempt_still_settles_it() {
             kind: Kind::Delivered,
             message_id: "ses-1".to_owned(),
         };
-        assert_eq!(table.learn(&receipt, at("12:00:01")).await.unwrap(), Learned::Settled, "{table}");
+        assert_eq!(
+            table.apply_receipt(&receipt, at("12:00:01")).await.unwrap(),
+            ReceiptOutcome::Settled,
+            "{table}"
+        );
         assert_eq!(entry(&table).await.status, Status::Sent, "{table}");
         let again = Claim { found: Some("first".to_owned()), ..claim(KEY, "second", "12:01:00") };
         let again = table.claim(&again).await.unwrap();
-        assert!(matches!(again, Claimed::Held(_)), "{table}: it need not be sent");
+        assert!(matches!(again, Claimed::Taken(_)), "{table}: it was delivered");
     }
 }

@@ -1,4 +1,4 @@
-//! What DynamoDB refuses to write: seen on the wire, for a refusal is what keeps two writers from each other.
+//! Conditional writes that DynamoDB refuses, observed on the wire: these refusals keep concurrent writers apart.
 
 use contract::receipt::{Kind, Receipt};
 use leads_store::{Behind, Cursors as _, Receipts as _};
@@ -15,7 +15,7 @@ fn text(value: &str) -> Value {
     json!({ "S": value })
 }
 
-/// A mail that was sent, with these of the fields that a receipt may change.
+/// The item of a sent e-mail, with these of the fields that a receipt may change.
 fn mail(fields: &[&str]) -> Value {
     let mut item = json!({
         "buyer": text(buyer().as_str()),
@@ -38,7 +38,7 @@ fn receipt(kind: Kind) -> Receipt {
     Receipt { buyer: buyer(), effect, nonce, kind, message_id }
 }
 
-/// How each update of this kind of item was answered.
+/// The status of the answer to each update of an item of this kind.
 fn answers(wire: &Wire, kind: &str) -> Vec<u16> {
     let concerns = |one: &Exchange| {
         one.request.operation() == "UpdateItem" && one.request.json()["Key"]["kind"]["S"] == kind
@@ -51,7 +51,7 @@ fn answers(wire: &Wire, kind: &str) -> Vec<u16> {
 }
 
 #[tokio::test]
-async fn an_entry_that_changed_since_it_was_looked_at_is_looked_at_again_whatever_changed() {
+async fn an_entry_changed_since_it_was_read_is_read_again() {
     const CHANGES: [&str; 7] =
         ["nonce", "status", "messageId", "reason", "bouncedAt", "passingBounceAt", "complainedAt"];
     for fields in [
@@ -65,14 +65,14 @@ async fn an_entry_that_changed_since_it_was_looked_at_is_looked_at_again_whateve
     ] {
         let engine = Engine::start().await;
         for changed in CHANGES {
-            engine.laying()(&mail(fields));
+            engine.putting()(&mail(fields));
             let mut other = mail(fields);
             other[changed] = text(if changed == "status" { "abandoned" } else { "2026-11-23T10:15:00.000Z" });
-            let (lay, url) = (engine.laying(), engine.url.clone());
+            let (put, url) = (engine.putting(), engine.url.clone());
             let mut other = Some(other);
             let wire = Wire::start(move |request| match (request.operation(), other.take()) {
                 ("UpdateItem", Some(other)) => {
-                    lay(&other);
+                    put(&other);
                     Answer::Forward(url.clone())
                 }
                 ("UpdateItem", None) => Answer::Reply(Reply::json(200, &json!({}))),
@@ -83,7 +83,7 @@ async fn an_entry_that_changed_since_it_was_looked_at_is_looked_at_again_whateve
             })
             .await;
             let bounced = Kind::Bounced { at: at("10:10:00"), is_permanent: false };
-            receipts_at(wire.url()).learn(&receipt(bounced), at("10:40:00")).await.unwrap();
+            receipts_at(wire.url()).apply_receipt(&receipt(bounced), at("10:40:00")).await.unwrap();
             let answers = answers(&wire, &format!("email/{KEY}"));
             assert_eq!(answers.first(), Some(&400), "{changed} of {fields:?}");
             let again = usize::from(changed != "nonce");
@@ -93,14 +93,14 @@ async fn an_entry_that_changed_since_it_was_looked_at_is_looked_at_again_whateve
 }
 
 #[tokio::test]
-async fn an_address_that_is_stopped_already_is_not_written_again() {
+async fn a_stopped_address_is_not_written_again() {
     let engine = Engine::start().await;
     let url = engine.url.clone();
     let wire = Wire::start(move |_| Answer::Forward(url.clone())).await;
     for _ in 0..2 {
-        engine.laying()(&mail(&["messageId"]));
+        engine.putting()(&mail(&["messageId"]));
         let complained = receipt(Kind::Complained { at: at("10:30:00") });
-        receipts_at(wire.url()).learn(&complained, at("10:40:00")).await.unwrap();
+        receipts_at(wire.url()).apply_receipt(&complained, at("10:40:00")).await.unwrap();
     }
     assert_eq!(answers(&wire, "cursor"), [200, 400]);
     let stopped = leads_at(&engine.url).cursor(&buyer()).await.unwrap().stopped;
@@ -108,7 +108,7 @@ async fn an_address_that_is_stopped_already_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn a_mark_that_lies_there_already_is_not_written_again() {
+async fn an_existing_mark_is_not_written_again() {
     let engine = Engine::start().await;
     let url = engine.url.clone();
     let wire = Wire::start(move |_| Answer::Forward(url.clone())).await;

@@ -1,4 +1,4 @@
-//! Settling: only by the nonce that claimed, only from a status that the verdict judges.
+//! Settling: only with the nonce of the claim, and only from a status that the verdict judges.
 
 use leads_store::{Settled, Status, Verdict};
 
@@ -20,13 +20,13 @@ const ALL: [Status; 8] = [
 ];
 
 #[tokio::test]
-async fn only_the_nonce_that_claimed_settles() {
+async fn only_the_nonce_of_the_claim_can_settle() {
     for table in both().await {
         let sent = verdict("second", Status::Sent, "10:00:01");
         assert_eq!(table.settles(KEY, &sent).await, Settled::Changed, "{table}: nothing there");
         assert_eq!(table.entry(KEY).await, None, "{table}");
         let first = claim(KEY, "first", "10:00:00");
-        table.takes(&first).await;
+        table.must_claim(&first).await;
         for status in [Status::Sent, Status::Retry, Status::Unknown] {
             let other = verdict("second", status, "10:00:01");
             assert_eq!(table.settles(KEY, &other).await, Settled::Changed, "{table}: {status:?}");
@@ -36,13 +36,13 @@ async fn only_the_nonce_that_claimed_settles() {
 }
 
 #[tokio::test]
-async fn what_was_judged_in_another_status_is_changed_or_stands_already() {
+async fn a_verdict_on_another_status_is_refused() {
     let judged = [Status::Sent, Status::Rejected, Status::Retry, Status::Unknown, Status::Abandoned];
     for table in both().await {
         for status in ALL {
             for to in judged {
                 let key = format!("accepted-email/{}/{}", status.name(), to.name());
-                let before = table.stands(&key, status).await;
+                let before = table.bring_to(&key, status).await;
                 let verdict = verdict("first", to, "10:30:00");
                 let expected = match (verdict.from.contains(&status), status == to) {
                     (true, _) => Settled::Done,
@@ -59,16 +59,16 @@ async fn what_was_judged_in_another_status_is_changed_or_stands_already() {
 }
 
 #[test]
-fn a_claimant_settles_a_doubtful_mail_and_finally_also_one_given_up() {
+fn a_claimant_settles_doubtful_and_with_certainty_abandoned_e_mails() {
     assert_eq!(Verdict::BY_CLAIMANT, [Status::Sending, Status::Unknown]);
     assert_eq!(Verdict::BY_CLAIMANT_FINALLY, [Status::Sending, Status::Unknown, Status::Abandoned]);
 }
 
 #[tokio::test]
-async fn a_verdict_written_twice_is_recognised_by_its_time() {
+async fn a_verdict_written_twice_is_recognized_by_its_time() {
     for table in both().await {
-        table.takes(&claim(KEY, "first", "10:00:00")).await;
-        // The table keeps milliseconds.
+        table.must_claim(&claim(KEY, "first", "10:00:00")).await;
+        // The table stores milliseconds.
         let now = "2026-11-23T10:00:01.123456Z".parse().unwrap();
         let sent = Verdict { now, ..verdict("first", Status::Sent, "10:00:01") };
         assert_eq!(table.settles(KEY, &sent).await, Settled::Done, "{table}");
@@ -79,7 +79,7 @@ async fn a_verdict_written_twice_is_recognised_by_its_time() {
 }
 
 #[test]
-fn only_a_write_of_our_own_is_ours() {
+fn only_our_own_writes_count_as_ours() {
     let all = [
         Settled::Done,
         Settled::Already { by_us: true },
@@ -91,16 +91,16 @@ fn only_a_write_of_our_own_is_ours() {
 }
 
 #[tokio::test]
-async fn a_reason_stays_until_another_one_comes_or_the_mail_is_sent() {
+async fn a_reason_stays_until_it_is_replaced_or_the_e_mail_is_sent() {
     let reason = |reason: &str| Some(reason.to_owned());
-    for (told, to, expected) in [
+    for (given, to, expected) in [
         (None, Status::Abandoned, reason("a reason")),
         (reason("another"), Status::Abandoned, reason("another")),
         (None, Status::Sent, None),
     ] {
         for table in both().await {
-            table.stands(KEY, Status::Unknown).await;
-            let verdict = Verdict { reason: told.clone(), ..verdict("first", to, "10:00:02") };
+            table.bring_to(KEY, Status::Unknown).await;
+            let verdict = Verdict { reason: given.clone(), ..verdict("first", to, "10:00:02") };
             assert_eq!(table.settles(KEY, &verdict).await, Settled::Done, "{table}");
             assert_eq!(table.entry(KEY).await.unwrap().reason, expected, "{table}: {to:?}");
         }
@@ -108,11 +108,11 @@ async fn a_reason_stays_until_another_one_comes_or_the_mail_is_sent() {
 }
 
 #[tokio::test]
-async fn an_open_mail_is_in_the_index_and_a_closed_one_is_not() {
+async fn only_open_e_mails_are_in_the_index() {
     for table in both().await {
         for status in ALL {
             let key = format!("accepted-email/car-1/{}", status.name());
-            table.stands(&key, status).await;
+            table.bring_to(&key, status).await;
         }
         let open = ["retry", "sending", "unknown"].map(|name| format!("email/accepted-email/car-1/{name}"));
         let mut found = table.contents().await.open_work;

@@ -1,4 +1,4 @@
-//! A buyer whose cursor is short: marked behind only as long as it is as it was found.
+//! Buyers with pending effects that nothing will retry: an audit marks them behind, if their cursor is unchanged.
 
 use domain::Sequence;
 use leads_store::{Behind, Cursor, Cursors as _};
@@ -17,13 +17,13 @@ fn cursor(through: u64, mark: Behind) -> Cursor {
 }
 
 #[tokio::test]
-async fn a_buyer_without_a_cursor_is_short_at_the_start_and_so_is_one_that_stands_there() {
+async fn a_missing_cursor_and_one_at_the_start_can_be_marked_short() {
     let engine = Engine::start().await;
     let leads = leads_at(&engine.url);
     assert!(leads.mark_short(&buyer(), Sequence::START, &mark("first")).await.unwrap());
     assert_eq!(leads.cursor(&buyer()).await.unwrap(), cursor(0, mark("first")));
-    assert!(leads.mark_short(&buyer(), Sequence::START, &mark("first")).await.unwrap(), "sent twice");
-    assert!(!leads.mark_short(&buyer(), Sequence::START, &mark("second")).await.unwrap(), "marked already");
+    assert!(leads.mark_short(&buyer(), Sequence::START, &mark("first")).await.unwrap(), "repeated");
+    assert!(!leads.mark_short(&buyer(), Sequence::START, &mark("second")).await.unwrap(), "already marked");
     assert_eq!(leads.cursor(&buyer()).await.unwrap(), cursor(0, mark("first")));
     leads.move_cursor(&buyer(), &progress(0, 0), Some("first")).await.unwrap();
     assert!(leads.mark_short(&buyer(), Sequence::START, &mark("third")).await.unwrap());
@@ -31,7 +31,7 @@ async fn a_buyer_without_a_cursor_is_short_at_the_start_and_so_is_one_that_stand
 }
 
 #[tokio::test]
-async fn a_cursor_that_has_moved_or_is_marked_already_is_not_short() {
+async fn a_moved_or_marked_cursor_is_not_marked_short() {
     let engine = Engine::start().await;
     let leads = leads_at(&engine.url);
     leads.move_cursor(&buyer(), &progress(0, 4), None).await.unwrap();

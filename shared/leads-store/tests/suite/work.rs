@@ -1,4 +1,4 @@
-//! Open work: found by kind and shard, longest due first, page by page, also beside items that cannot be read.
+//! Open work: found by kind and shard, longest due first, page by page, even beside unreadable items.
 
 use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
@@ -14,29 +14,29 @@ use crate::attempts::{claim, claimed, settled, verdict};
 
 const KEY: &str = "quote-email";
 
-/// So many buyers of the same shard as `buyer-7`.
+/// `count` buyers of the same shard as `buyer-7`.
 fn neighbours(count: usize) -> Vec<BuyerId> {
     let names = (0..).map(|number| testkit::buyer(&format!("neighbour-{number}")));
     names.filter(|name| shard_of(name, 4) == shard_of(&buyer(), 4)).take(count).collect()
 }
 
 impl Table {
-    /// A mail of this buyer in doubt, to be given up at that time.
+    /// Stores an e-mail of this buyer that is in doubt and due at this time. Returns its entry.
     async fn in_doubt(&self, of: &BuyerId, due: &str) -> LedgerEntry {
         let claim = leads_store::Claim { buyer: of.clone(), ..claim(KEY, "first", "10:00:00") };
-        self.takes(&claim).await;
+        self.must_claim(&claim).await;
         let verdict = Verdict { due: Some(at(due)), ..verdict("first", Status::Unknown, "10:00:08") };
         assert_eq!(self.settle(of, KEY, &verdict).await.unwrap(), Settled::Done, "{self}");
         settled(claimed(&claim), &verdict)
     }
 
-    async fn is_behind(&self, of: &BuyerId, due: &str) {
+    async fn mark(&self, of: &BuyerId, due: &str) {
         let (mark, reason) = ("first".to_owned(), "no time left".to_owned());
         let behind = Behind { mark, reason, attempts: 1, not_before: at(due) };
         self.mark_behind(of, &behind).await.unwrap();
     }
 
-    /// How much is open of a kind.
+    /// The number of open items of a kind.
     async fn open(&self, kind: WorkKind) -> u64 {
         let mut open = 0;
         for shard in kind.shards() {
@@ -47,7 +47,7 @@ impl Table {
         open
     }
 
-    /// Everything of a kind that is due by then, in pages of this size: places, readable or not.
+    /// All items of a kind that are due by this time, read in pages of this size.
     async fn found(&self, kind: WorkKind, until: &str, limit: usize) -> Vec<Result<OpenWork, WorkPlace>> {
         let mut found = Vec::new();
         for shard in kind.shards() {
@@ -71,7 +71,7 @@ fn shard(kind: WorkKind) -> WorkShard {
 }
 
 #[tokio::test]
-async fn what_is_due_is_found_longest_due_first_whatever_the_pages() {
+async fn due_work_is_found_longest_due_first_with_any_page_size() {
     let buyers = neighbours(4);
     for table in both().await {
         let mut expected = Vec::new();
@@ -92,20 +92,20 @@ async fn what_is_due_is_found_longest_due_first_whatever_the_pages() {
 }
 
 #[tokio::test]
-async fn each_kind_of_work_is_found_and_counted_apart() {
+async fn each_kind_of_work_is_found_and_counted_separately() {
     let held = Held { sequence: Sequence::new(1), since: at("10:00:00"), due: at("10:30:00") };
     for table in both().await {
         for kind in WorkKind::ALL {
             assert_eq!(table.open(kind).await, 0, "{table}");
         }
-        // All of one buyer, so of shards of the same number.
+        // All items belong to one buyer, so their shards have the same number.
         let entry = Box::new(table.in_doubt(&buyer(), "11:00:00").await);
         let held_at_head = Some(HeldAtHead { oldest: Some(held.clone()), is_known: false });
         let moved = Progress { held: held_at_head, ..progress(0, 1) };
         table.move_cursor(&buyer(), &moved, None).await.unwrap();
-        table.is_behind(&buyer(), "10:08:00").await;
+        table.mark(&buyer(), "10:08:00").await;
         for name in ["ada", "bob"] {
-            table.is_behind(&testkit::buyer(name), "23:59:59").await;
+            table.mark(&testkit::buyer(name), "23:59:59").await;
         }
         let work = |due, what| Ok(OpenWork { buyer: buyer(), due: at(due), what });
         let email = Open::Email { key: KEY.to_owned(), entry };
@@ -121,7 +121,7 @@ async fn each_kind_of_work_is_found_and_counted_apart() {
 }
 
 #[tokio::test]
-async fn a_next_page_misses_nothing_when_the_one_before_was_worked_off() {
+async fn the_next_page_misses_nothing_after_the_previous_was_settled() {
     let buyers = neighbours(7);
     for table in both().await {
         for buyer in &buyers {
@@ -145,19 +145,19 @@ async fn a_next_page_misses_nothing_when_the_one_before_was_worked_off() {
         let mut all = buyers.clone();
         all.sort();
         assert_eq!(closed, all, "{table}");
-        assert_eq!(table.found(WorkKind::Email, "23:00:00", 9).await, [], "{table}: work no more");
+        assert_eq!(table.found(WorkKind::Email, "23:00:00", 9).await, [], "{table}: no work is left");
     }
 }
 
 #[test]
-fn every_kind_of_work_has_a_word_and_four_shards() {
+fn every_kind_of_work_has_a_name_and_four_shards() {
     assert_eq!(WorkKind::ALL.map(WorkKind::name), ["email", "behind", "held"]);
     for kind in WorkKind::ALL {
         assert_eq!(kind.shards().map(|shard| shard.shard).collect::<Vec<_>>(), [0, 1, 2, 3]);
     }
 }
 
-/// An item in the shard of `buyer-7` for mails, whose status no version wrote.
+/// An e-mail in the shard of `buyer-7` whose status no version wrote.
 fn unreadable(due: &str) -> serde_json::Value {
     let s = |text: &str| json!({ "S": text });
     let work = format!("email#{}", shard_of(&buyer(), 4));
@@ -168,19 +168,19 @@ fn unreadable(due: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_is_given_by_its_place_beside_the_others() {
+async fn unreadable_work_is_returned_by_its_place_beside_other_work() {
     let table = dynamo().await;
     let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
     let other = neighbours(1).remove(0);
     table.in_doubt(&other, "11:00:00").await;
     for due in ["2026-11-23T10:00:00.000Z", "?"] {
-        engine.laying()(&unreadable(due));
+        engine.putting()(&unreadable(due));
         let place = WorkPlace {
             due: due.to_owned(),
             buyer: buyer().to_string(),
             kind: "email/quote-email".to_owned(),
         };
-        // A due that is no time stands behind every time.
+        // A `due` that is not a time sorts after every time.
         let page = table.due(shard(WorkKind::Email), at("12:00:00"), None, 9).await.unwrap();
         let places: Vec<_> = page.items.iter().filter_map(|item| item.as_ref().err()).collect();
         if due == "?" {
@@ -192,21 +192,21 @@ async fn an_item_that_cannot_be_read_is_given_by_its_place_beside_the_others() {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_is_due_later_if_it_is_as_it_was_found() {
+async fn unreadable_work_is_postponed_if_it_is_unchanged() {
     let table = dynamo().await;
     let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
-    engine.laying()(&unreadable("2026-11-23T10:00:00.000Z"));
+    engine.putting()(&unreadable("2026-11-23T10:00:00.000Z"));
     let page = async |until: &str| table.due(shard(WorkKind::Email), at(until), None, 9).await.unwrap().items;
     let found = page("10:00:00").await.remove(0).unwrap_err();
 
     let other = WorkPlace { due: "2026-11-23T09:00:00.000Z".to_owned(), ..found.clone() };
     table.postpone(&other, at("12:00:00")).await.unwrap();
-    assert_eq!(page("10:00:00").await.len(), 1, "it was due at another time");
+    assert_eq!(page("10:00:00").await.len(), 1, "the place has another due time");
 
     table.postpone(&found, at("11:00:00")).await.unwrap();
     assert_eq!(page("10:59:59").await, []);
     assert_eq!(page("11:00:00").await.len(), 1);
     let gone = WorkPlace { kind: "email/other".to_owned(), ..found };
     table.postpone(&gone, at("12:00:00")).await.unwrap();
-    assert_eq!(engine.items().len(), 1, "what is gone is not created");
+    assert_eq!(engine.items().len(), 1, "a missing item is not created");
 }

@@ -16,16 +16,16 @@ use rustls::ClientConfig;
 use crate::https::failure::failure;
 use crate::https::time_limit::TimeLimit;
 
-/// Whether a connection is used again after its first answer.
+/// Whether a connection is reused after its first response.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reuse {
-    /// It is, as long as the other side keeps it open.
+    /// The connection is reused for as long as the server keeps it open.
     Kept,
-    /// It is closed.
+    /// The connection is closed after one response.
     Never,
 }
 
-/// Connections that are opened within the same time.
+/// A pool of connections that share one connect time-out.
 pub(crate) struct Connector {
     client: Client<TimeLimit<HttpsConnector<connect::HttpConnector>>, SdkBody>,
 }
@@ -64,7 +64,7 @@ impl HttpConnector for Connector {
     }
 }
 
-/// How the SDK has a connection closed that it does not trust any more, as after an error of the server.
+/// Metadata through which the SDK can close a connection that it no longer trusts, for example after a server error.
 fn metadata(connection: &CaptureConnection) -> Option<ConnectionMetadata> {
     connection.connection_metadata().as_ref()?;
     let connection = connection.clone();

@@ -1,4 +1,4 @@
-//! Why there is no answer, in the SDK's words: by them it decides whether to try again.
+//! Classifies failed requests the way the SDK expects; its retry decision depends on the class.
 
 use std::error::Error;
 use std::io;
@@ -9,7 +9,7 @@ use hyper_util::client::legacy;
 
 use crate::https::time_limit::TooLate;
 
-/// As the SDK's own client tells them apart.
+/// Classifies a client error as the SDK's own HTTP client does.
 pub(crate) fn failure(error: legacy::Error) -> ConnectorError {
     let is_timed_out = cause::<TooLate>(&error).is_some();
     let is_of_the_connection = error.is_connect() || cause::<io::Error>(&error).is_some();
@@ -29,7 +29,7 @@ pub(crate) fn failure(error: legacy::Error) -> ConnectorError {
     }
 }
 
-/// The first cause of this type.
+/// The first error of type `E` in the chain of causes, the error itself included.
 fn cause<E: Error + 'static>(error: &legacy::Error) -> Option<&E> {
     let mut next: Option<&(dyn Error + 'static)> = Some(error);
     while let Some(error) = next {

@@ -1,8 +1,8 @@
-//! How anything outside is reached: one HTTPS client for a whole process, AWS's clients included.
+//! One HTTPS client for the whole process, AWS clients included.
 //!
-//! The SDK's own client reads and parses every certificate that the machine trusts twice for each service, which is nine
-//! tenths of what a function does until it takes its first event. Here the same roots are built in, ready to be used. It
-//! speaks HTTP/1.1, as DynamoDB, SQS and SES do, and knows no proxies.
+//! The SDK's own client reads and parses every certificate that the machine trusts, twice for each service: nine tenths
+//! of the work of a cold start. This client has the same roots built in and already parsed. It speaks HTTP/1.1, as
+//! DynamoDB, SQS and SES do, and does not support proxies.
 
 mod connector;
 mod failure;
@@ -25,12 +25,12 @@ use rustls::ClientConfig;
 use crate::https::connector::{Connector, Reuse};
 pub use crate::https::trust::{Trust, Untrusted};
 
-/// A client. Its clones share connections.
+/// An HTTPS client. Its clones share connections.
 #[derive(Clone)]
 pub struct Https {
     tls: Arc<ClientConfig>,
     reuse: Reuse,
-    /// By how long a connection may take to be opened.
+    /// One connector for each connect time-out.
     connectors: Arc<Mutex<BTreeMap<Option<Duration>, SharedHttpConnector>>>,
 }
 
@@ -38,34 +38,35 @@ impl Https {
     /// A client that trusts these roots.
     ///
     /// # Errors
-    /// [`Untrusted`].
+    /// [`Untrusted`] if the roots cannot be used.
     pub fn trusting(trust: Trust) -> Result<Self, Untrusted> {
         Ok(Self { tls: Arc::new(trust.config()?), reuse: Reuse::Kept, connectors: Arc::default() })
     }
 
-    /// A client with the same trust that opens a connection for each request and keeps none. It is meant for requests that
-    /// must not meet a connection which died while the function was frozen.
+    /// A client with the same roots that opens a new connection for each request. It is for requests that must not run
+    /// into a connection that died while the function was frozen.
     #[must_use]
     pub fn without_reuse(&self) -> Self {
         Self { tls: Arc::clone(&self.tls), reuse: Reuse::Never, connectors: Arc::default() }
     }
 
-    /// Asks once. A connection may take so long to be opened; how long the answer may take is the caller's affair.
+    /// Sends a request once, without retries. `connect_timeout` limits only the opening of a connection; the caller
+    /// must limit the time for the response.
     ///
     /// # Errors
-    /// [`ConnectorError`]: there is no answer.
+    /// [`ConnectorError`] if no response came.
     pub async fn ask(
         &self,
         request: HttpRequest,
-        connecting: Duration,
+        connect_timeout: Duration,
     ) -> Result<HttpResponse, ConnectorError> {
-        self.connector(Some(connecting)).call(request).await
+        self.connector(Some(connect_timeout)).call(request).await
     }
 
-    fn connector(&self, connecting: Option<Duration>) -> SharedHttpConnector {
+    fn connector(&self, connect_timeout: Option<Duration>) -> SharedHttpConnector {
         let mut connectors = self.connectors.lock().unwrap_or_else(PoisonError::into_inner);
-        let connector = connectors.entry(connecting).or_insert_with(|| {
-            SharedHttpConnector::new(Connector::new(Arc::clone(&self.tls), connecting, self.reuse))
+        let connector = connectors.entry(connect_timeout).or_insert_with(|| {
+            SharedHttpConnector::new(Connector::new(Arc::clone(&self.tls), connect_timeout, self.reuse))
         });
         connector.clone()
     }

@@ -9,14 +9,14 @@ use tower_service::Service;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A connector that gives up: its time covers the connection and the hand-shake.
+/// A connector with a time limit that covers both the TCP connection and the TLS handshake.
 #[derive(Clone)]
 pub(crate) struct TimeLimit<C> {
     pub(crate) connector: C,
     pub(crate) limit: Option<Duration>,
 }
 
-/// No connection could be opened in time.
+/// No connection was opened within the time limit.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection within {0:?}")]
 pub(crate) struct TooLate(Duration);

@@ -7,34 +7,34 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 use webpki_roots::TLS_SERVER_ROOTS;
 
-/// Whose certificates are believed.
+/// The root certificates that a client trusts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trust {
-    /// What Mozilla trusted when this was built, AWS's own roots among them.
+    /// Mozilla's roots at the time of the build, which include AWS's.
     BuiltIn,
-    /// What this PEM file holds, and nothing else.
+    /// Only the certificates in this PEM file.
     File(PathBuf),
-    /// These roots, and nothing else.
+    /// Only these roots.
     Roots(Vec<CertificateDer<'static>>),
 }
 
-/// There is nothing that could be trusted.
+/// Why a client with the requested roots cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum Untrusted {
-    /// The file cannot be read.
-    #[error("{path} cannot be read as certificates in PEM")]
+    /// The file is missing or not in PEM format.
+    #[error("cannot read PEM certificates from {path}")]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be read.
         #[source]
         source: rustls::pki_types::pem::Error,
     },
-    /// No certificate is a root that can be used.
-    #[error("there is no certificate to be trusted")]
+    /// None of the certificates is usable as a root.
+    #[error("no usable root certificate")]
     NoRoots,
-    /// The cryptography that is built in does not go together.
-    #[error("TLS cannot be set up")]
+    /// The built-in cryptography supports no safe TLS version.
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
 }
 
@@ -57,7 +57,7 @@ impl Trust {
 
 fn usable(certificates: Vec<CertificateDer<'static>>) -> RootCertStore {
     let mut roots = RootCertStore::empty();
-    // A machine's own store may hold some that are too odd to be parsed.
+    // A machine's own store may contain certificates that cannot be parsed.
     roots.add_parsable_certificates(certificates);
     roots
 }
@@ -72,12 +72,12 @@ mod tests {
     use super::{Trust, Untrusted};
 
     #[test]
-    fn the_roots_that_are_built_in_are_enough() {
+    fn the_built_in_roots_are_usable() {
         assert!(Trust::BuiltIn.config().is_ok());
     }
 
     #[test]
-    fn nothing_is_trusted_for_want_of_a_file() {
+    fn a_missing_file_or_no_roots_is_an_error() {
         let missing = Trust::File("no/such/file.pem".into()).config();
         assert!(matches!(missing, Err(Untrusted::Unreadable { .. })));
         assert!(matches!(Trust::Roots(Vec::new()).config(), Err(Untrusted::NoRoots)));

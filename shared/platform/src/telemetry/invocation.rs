@@ -7,13 +7,13 @@ use tracing::{Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The key of Lambda's request id, in its runtime's span and in our lines.
+/// The key of Lambda's request id, in the runtime's span and in our log lines.
 pub(crate) const REQUEST_ID: &str = "requestId";
 
-/// The request id of the invocation that runs. A function has one invocation at a time.
+/// The request id of the current invocation. An execution environment has at most one invocation at a time.
 static RUNNING: Mutex<Option<String>> = Mutex::new(None);
 
-/// The request id of the invocation that runs; `None` while the function starts, and between invocations.
+/// The request id of the current invocation; `None` while the function starts and between invocations.
 pub(crate) fn request_id() -> Option<String> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
@@ -22,11 +22,12 @@ fn set(request_id: Option<String>) {
     *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = request_id;
 }
 
-/// Notes which invocation runs, by the span that `lambda_runtime` opens around each one, its own handling of errors and
-/// panics included (`lambda_runtime::layers::TracingLayer`).
+/// A layer that records the current invocation's request id. It takes it from the span that `lambda_runtime` opens
+/// around each invocation, including the runtime's own handling of errors and panics
+/// (`lambda_runtime::layers::TracingLayer`).
 pub(crate) struct Invocations;
 
-/// Whether this is the span of an invocation.
+/// Whether a span or event is an invocation's span.
 pub(crate) fn is_invocation(metadata: &Metadata<'_>) -> bool {
     metadata.is_span() && metadata.fields().field(REQUEST_ID).is_some()
 }

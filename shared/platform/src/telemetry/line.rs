@@ -10,11 +10,11 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::telemetry::invocation;
 
-/// Writes each event as one JSON object on one line: `timestamp`, `level`, `requestId` while an invocation runs, `message`,
-/// then the event's fields.
+/// A formatter that writes each event as one JSON object on one line: `timestamp`, `level`, `requestId` while an
+/// invocation runs, `message`, then the event's fields.
 ///
-/// A key stands in an object once. The formatter of `tracing-subscriber` writes a field named `message` beside the words
-/// of the line, under the same key (tokio-rs/tracing#3195); here the first one stays.
+/// No key appears twice in a line; the first value wins. The formatter of `tracing-subscriber` would write a field
+/// named `message` as well as the message itself, under the same key (tokio-rs/tracing#3195).
 pub(crate) struct JsonLines;
 
 impl<S, N> FormatEvent<S, N> for JsonLines
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// Keys and values in the order in which they were put, each key once.
+/// Keys and values in insertion order; a key that is already present is ignored.
 #[derive(Default)]
 struct Line(Vec<(&'static str, Value)>);
 

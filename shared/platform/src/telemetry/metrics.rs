@@ -8,23 +8,24 @@ use crate::telemetry::invocation::{self, REQUEST_ID};
 /// The CloudWatch namespace of all metrics.
 const NAMESPACE: &str = "Leadstream";
 
-/// Counts that several functions add to and one alarm watches: an alarm without metric math sees a single metric.
+/// Counts to which several functions contribute and which one alarm watches. They belong to the stack, because an alarm
+/// without metric math watches a single metric.
 const OF_THE_STACK: [&str; 1] = ["EmailsRejected"];
 
-/// Whose metric it is: the first dimension.
+/// The owner of a metric, which is its first dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Owner {
     Function,
     Stack,
 }
 
-/// Dimension names and values of a metric, beyond its owner's name.
+/// Dimension names and values of a metric, except its owner's.
 type Dimensions = Vec<(&'static str, String)>;
 
-/// Values and units of metrics, by name.
+/// Values and units of metrics, by metric name.
 type Values = BTreeMap<&'static str, (u64, &'static str)>;
 
-/// What one invocation counted; written at its end as lines of CloudWatch's embedded metric format.
+/// The metrics of one invocation, written at its end as log lines in CloudWatch's embedded metric format.
 ///
 /// Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
 #[derive(Debug, Default)]
@@ -55,8 +56,8 @@ impl Metrics {
         largest.0 = largest.0.max(value);
     }
 
-    /// One line for each set of dimensions, of this function, which is called `<stack>-<function>`. `now` is in
-    /// milliseconds since 1970.
+    /// One line for each set of dimensions. `function` is the full name, `<stack>-<function>`; `now` is in milliseconds
+    /// since 1970.
     #[must_use]
     pub fn lines(&self, function: &str, now: i64) -> Vec<String> {
         let stack = function.rsplit_once('-').map_or(function, |(stack, _)| stack);
@@ -90,12 +91,12 @@ impl Metrics {
             .collect()
     }
 
-    /// Writes the lines to standard output, where Lambda's log is. A metric that cannot be written is dropped: it must
-    /// not cost a message. Nothing is written before [`start`](crate::telemetry::start).
+    /// Writes the lines to standard output, which Lambda sends to CloudWatch. Failures are ignored, because a lost
+    /// metric must not fail a message. Nothing is written before [`start`](crate::telemetry::start) was called.
     pub fn write(&self, now: i64) {
         for (_, dimensions) in self.values.keys() {
-            // All of a line that is not ours by name or a number: for tests that listen for what must not be in it. At work
-            // this crate says no more than warnings.
+            // For tests that check metrics for personal data: everything in a line except numbers and our own names. In
+            // production this crate logs only warnings and errors.
             tracing::trace!(?dimensions, "metrics");
         }
         let Some(function) = crate::telemetry::FUNCTION.get() else { return };
@@ -114,7 +115,7 @@ mod tests {
     use super::Metrics;
 
     #[test]
-    fn there_is_one_line_for_each_set_of_dimensions() {
+    fn each_set_of_dimensions_is_one_line() {
         let mut metrics = Metrics::default();
         metrics.count("EventsRecorded", vec![], 2);
         metrics.count("EventsRecorded", vec![], 1);

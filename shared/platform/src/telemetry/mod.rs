@@ -1,7 +1,7 @@
-//! What a person on call reads: JSON log lines, error chains and metrics, the same in every function.
+//! Logs and metrics, the same in every function: JSON log lines, error chains, and metrics written as log lines.
 //!
-//! Nothing personal goes in: fields are ids, numbers and reasons. `docs/runbook.md` lists every field and metric by name. Knows
-//! no AWS crate; CloudWatch takes metrics out of the log lines themselves (embedded metric format).
+//! Fields are ids, numbers and reasons, never personal data. `docs/runbook.md` lists every field and metric by name.
+//! This module uses no AWS crate: CloudWatch extracts the metrics from the log lines (embedded metric format).
 
 mod chain;
 mod invocation;
@@ -23,16 +23,18 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The crates that may say more than warnings. Others repeat whole requests and bodies at finer levels, and those hold
+/// The crates that may log below the level `warn`. Other crates log whole requests and bodies there, which contain
 /// personal data and credentials.
 const OURS: [&str; 6] = ["recorder", "reactor", "sweeper", "receipts", "effects", "event_store"];
 
-/// The function's name, once log lines go to standard output.
+/// The function's full name; set by [`start`].
 static FUNCTION: OnceLock<String> = OnceLock::new();
 
-/// Starts JSON log lines on standard output, from this level on for our own crates (`error`, `warn`, `info`, `debug`,
-/// `trace`), and metrics under this function's whole name, with its stack's in it. While an invocation runs, each line and
-/// metric carries its request id. Panics are reported by their place only: their message may quote data.
+/// Starts logging and metrics on standard output.
+///
+/// `level` applies to the crates in `OURS`; others log only warnings and errors. `function` is the full name,
+/// `<stack>-<function>`. While an invocation runs, each log line and metric carries its request id. A panic is logged
+/// with its place in the code but without its message, which may quote personal data.
 pub fn start(level: LevelFilter, function: String) {
     subscriber(level, io::stdout).init();
     FUNCTION.get_or_init(|| function);
@@ -54,18 +56,18 @@ where
     let levels = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_targets(OURS.map(|name| (name, level)));
-    // Without the hint, every place that could log at any level would be asked about at each pass.
+    // Without the hint, the filter would be evaluated for every log statement of every level.
     let invocations = filter_fn(invocation::is_invocation).with_max_level_hint(LevelFilter::INFO);
     tracing_subscriber::registry()
         .with(invocation::Invocations.with_filter(invocations))
         .with(lines.with_filter(levels))
 }
 
-/// Ends a function's program: logs why, if something went wrong. An error returned from `main` would be printed past the
-/// log, and not as JSON.
+/// The exit code for the result of a function's program; an error is also logged. If `main` returned the error, Rust
+/// would print it as plain text instead of a JSON log line.
 #[must_use]
-pub fn exit(ended: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
-    match ended {
+pub fn exit(result: Result<(), Box<dyn Error + Send + Sync>>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = chain(error.as_ref()), "the function ends");
@@ -99,7 +101,7 @@ mod tests {
         }
     }
 
-    /// The lines that this writes, each from its level on.
+    /// The log lines that `work` writes, without the timestamp.
     fn lines_of(work: impl FnOnce()) -> Vec<String> {
         let written = Written::default();
         let writer = written.clone();
@@ -115,14 +117,14 @@ mod tests {
         metrics.count("Duplicates", vec![], 1);
         let mut metric = Vec::new();
         let lines = lines_of(|| {
-            error!(error = "cold", "not warmed up");
+            error!(error = "cold", "cannot warm up");
             let invocation = info_span!(target: "lambda_runtime", "any name", requestId = "r-1");
             invocation.in_scope(|| {
                 let (buyer, no_offer) = ("b\"\n", None::<u64>);
                 info!(target: "recorder", buyer = %buyer, offer = no_offer, sequence = 3, is_new = true, "recorded");
                 metric = metrics.lines("stack-recorder", 5);
             });
-            info!(target: "another_crate", "a body, perhaps");
+            info!(target: "another_crate", "may contain a body");
             error!("the runtime failed");
             drop(invocation);
             error!("no invocation runs");
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                r#""level":"ERROR","message":"not warmed up","error":"cold"}"#,
+                r#""level":"ERROR","message":"cannot warm up","error":"cold"}"#,
                 r#""level":"INFO","requestId":"r-1","message":"recorded","buyer":"b\"\n","sequence":3,"is_new":true}"#,
                 r#""level":"ERROR","requestId":"r-1","message":"the runtime failed"}"#,
                 r#""level":"ERROR","message":"no invocation runs"}"#,
@@ -141,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_a_line_with_its_place_and_without_its_message() {
+    fn a_panic_is_logged_with_its_place_and_without_its_message() {
         super::report_panics();
         let lines = lines_of(|| {
             let ended = catch_unwind(|| panic!("about ada@example.com"));
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_function_that_cannot_go_on_says_why_in_a_line() {
+    fn an_error_that_ends_the_function_is_logged() {
         let cause = io::Error::other("LEADS_TABLE is not set");
         let lines = lines_of(|| assert_eq!(exit(Err(cause.into())), ExitCode::FAILURE));
         assert_eq!(
@@ -164,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_stands_in_a_line_once_and_the_words_stay() {
+    fn a_repeated_key_is_dropped_and_the_message_stays() {
         let lines =
             lines_of(|| info!(target: "recorder", message = "3d53", level = 4, a = 1, a = 2, "recorded"));
         assert_eq!(lines, [r#""level":"INFO","message":"recorded","a":1}"#]);

@@ -1,29 +1,29 @@
-//! DynamoDB's condition expressions, as far as their clauses can be told apart.
+//! Parses DynamoDB's condition expressions far enough to separate their clauses.
 
 use std::iter::Peekable;
 use std::ops::Range;
 use std::vec::IntoIter;
 
-/// A condition, or a part of one.
+/// A condition or a part of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Condition {
-    /// A comparison or a function, as it stands there.
+    /// The text of a comparison or a function.
     Clause(String),
     Not(Box<Self>),
     All(Vec<Self>),
     Any(Vec<Self>),
 }
 
-/// What is always true of an item: the condition that is left when the whole of one is taken away.
-const NOTHING_ASKED: &str = "attribute_not_exists(nothingHasThisName)";
+/// A condition that is true for every item. It replaces a condition that is removed as a whole.
+const ALWAYS_TRUE: &str = "attribute_not_exists(nothingHasThisName)";
 
-/// The condition without each of its clauses in turn: the whole, and every operand of every `AND` and `OR`. Of each, the
-/// clause and what is left.
+/// Every way to remove one clause from a condition, as pairs of the removed clause and the remaining condition. The
+/// whole condition counts as a clause, and so does every operand of every `AND` and `OR`.
 #[must_use]
 pub fn without_each_clause(condition: &str) -> Vec<(String, String)> {
-    let left = |rest: Option<Condition>| rest.map_or_else(|| NOTHING_ASKED.to_owned(), |rest| rest.text());
+    let text = |rest: Option<Condition>| rest.map_or_else(|| ALWAYS_TRUE.to_owned(), |rest| rest.text());
     let condition = Condition::parse(condition);
-    condition.without_each().into_iter().map(|(clause, rest)| (clause, left(rest))).collect()
+    condition.without_each().into_iter().map(|(clause, rest)| (clause, text(rest))).collect()
 }
 
 impl Condition {
@@ -31,7 +31,7 @@ impl Condition {
     fn parse(text: &str) -> Self {
         let mut words = words(text).into_iter().peekable();
         let condition = Self::any(text, &mut words);
-        assert_eq!(words.next(), None, "not all of it is understood: {text}");
+        assert_eq!(words.next(), None, "cannot parse the end of the condition: {text}");
         condition
     }
 
@@ -57,13 +57,14 @@ impl Condition {
         }
         if words.next_if(|word| is(text, word, "(")).is_some() {
             let inner = Self::any(text, words);
-            assert!(words.next_if(|word| is(text, word, ")")).is_some(), "a `(` stays open: {text}");
+            assert!(words.next_if(|word| is(text, word, ")")).is_some(), "a `(` is not closed: {text}");
             return inner;
         }
         Self::clause(text, words)
     }
 
-    /// Up to what joins it with others: brackets of functions and the `AND` of a `BETWEEN` belong to it.
+    /// Parses one clause, which ends before the next `AND`, `OR` or `)` that is not its own. The brackets of functions
+    /// and the `AND` of a `BETWEEN` belong to it.
     fn clause(text: &str, words: &mut Words) -> Self {
         let begin = words.peek().unwrap_or_else(|| panic!("a clause is missing: {text}")).start;
         let (mut end, mut depth, mut is_between) = (begin, 0_usize, false);
@@ -83,7 +84,7 @@ impl Condition {
         Self::Clause(text[begin..end].to_owned())
     }
 
-    /// Of one operand there is nothing to join.
+    /// The condition itself, but the operand alone if an `AND` or `OR` has only one.
     fn simple(self) -> Self {
         match self {
             Self::All(mut operands) | Self::Any(mut operands) if operands.len() == 1 => operands.remove(0),
@@ -149,7 +150,8 @@ fn is(text: &str, word: &Range<usize>, what: &str) -> bool {
     text[word.clone()].eq_ignore_ascii_case(what)
 }
 
-/// Where the words of the text are: brackets each on their own, everything else up to a blank, bracket or comma.
+/// The positions of the words in a text: each bracket and comma is a word, and so is every other run of characters up
+/// to the next whitespace, bracket or comma.
 fn words(text: &str) -> Vec<Range<usize>> {
     let mut words: Vec<Range<usize>> = Vec::new();
     let mut is_open = false;
@@ -160,7 +162,7 @@ fn words(text: &str) -> Vec<Range<usize>> {
                 words.push(at..ends);
                 is_open = false;
             }
-            (blank, _) if blank.is_whitespace() => is_open = false,
+            (space, _) if space.is_whitespace() => is_open = false,
             (_, Some(word)) if is_open => word.end = ends,
             _ => {
                 words.push(at..ends);

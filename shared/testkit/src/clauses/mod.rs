@@ -1,6 +1,8 @@
-//! Is every clause of every condition needed? A suite runs itself again and again: once to learn which conditions it
-//! sends to the table, then once without each clause of each, and some test has to notice. Nothing is compiled anew: the
-//! clause is taken out of the request on its way.
+//! Mutation testing for condition expressions: checks that every clause of every condition is needed.
+//!
+//! A test suite runs itself repeatedly: once to collect the conditions that it sends to the table, then once for each
+//! clause with that clause removed, and at least one test must fail. Nothing is recompiled, because the clause is
+//! removed from the requests on their way to the table.
 
 mod condition;
 
@@ -16,20 +18,20 @@ pub use condition::without_each_clause;
 
 use crate::wire::{Answer, Wire};
 
-/// Names the file in which every condition is noted that is sent.
+/// The environment variable with the path of the file in which every sent condition is noted.
 const NOTED_IN: &str = "NOTE_CONDITIONS_IN";
 
-/// Names a condition, and what to send in its place, as a JSON array of two texts.
+/// The environment variable with a condition and its replacement, as a JSON array of two strings.
 const SENT_IN_PLACE: &str = "SEND_IN_PLACE_OF_CONDITION";
 
-/// What stands between a test and its table: a strict wire.
+/// A strict wire between a test and its table.
 #[derive(Debug)]
 pub struct Front {
     wire: Wire,
 }
 
 impl Front {
-    /// In front of the table at this URL. Changes requests only in the runs of [`clauses`].
+    /// Starts a wire in front of the table at this URL. It changes requests only in the runs of [`clauses`].
     pub async fn before(table: String) -> Self {
         let (noted_in, in_place) = (env::var_os(NOTED_IN), env::var(SENT_IN_PLACE).ok());
         let in_place = in_place.map(|pair| serde_json::from_str::<(String, String)>(&pair).unwrap());
@@ -46,7 +48,7 @@ impl Front {
                 }
                 if let Some((_, instead)) = in_place.as_ref().filter(|(original, _)| *original == condition) {
                     part["ConditionExpression"] = json!(instead);
-                    forget_what_is_not_used(part);
+                    remove_unused_names_and_values(part);
                 }
             }
             request.body = body.to_string().into_bytes();
@@ -56,14 +58,14 @@ impl Front {
         Self { wire }
     }
 
-    /// Where the table is reached.
+    /// The URL under which the table is reached through the wire.
     #[must_use]
     pub fn url(&self) -> &str {
         self.wire.url()
     }
 }
 
-/// Everything in a request that has a condition: itself, or parts of its transaction.
+/// The parts of a request that have a condition: the request itself, or the items of a transaction.
 fn conditional_parts(body: &mut Value) -> Vec<&mut Value> {
     let parts: Vec<&mut Value> = if body["TransactItems"].is_array() {
         let items = body["TransactItems"].as_array_mut().unwrap().iter_mut();
@@ -74,8 +76,8 @@ fn conditional_parts(body: &mut Value) -> Vec<&mut Value> {
     parts.into_iter().filter(|part| part["ConditionExpression"].is_string()).collect()
 }
 
-/// DynamoDB refuses names and values that no expression mentions.
-fn forget_what_is_not_used(part: &mut Value) {
+/// Removes names and values that no expression mentions, because DynamoDB refuses them.
+fn remove_unused_names_and_values(part: &mut Value) {
     let fields = part.as_object_mut().unwrap();
     let expressions: Vec<&str> = fields
         .iter()
@@ -99,7 +101,7 @@ fn forget_what_is_not_used(part: &mut Value) {
     }
 }
 
-/// One line for each condition that is sent: by which test, and its text. A test's thread has its name.
+/// Appends one line with the name of the current test, which is the name of its thread, and the condition.
 fn note(file: &Path, condition: &str) {
     let line = format!("{}\n", json!([thread::current().name(), condition]));
     let mut file = fs::OpenOptions::new().append(true).create(true).open(file).unwrap();
@@ -111,23 +113,23 @@ fn note(file: &Path, condition: &str) {
 pub struct Clause {
     /// The whole condition.
     pub condition: String,
-    /// What is taken out of it.
+    /// The clause that is removed from it.
     pub clause: String,
-    /// A test that fails without it.
+    /// A test that fails without the clause.
     pub caught_by: Option<String>,
 }
 
-/// Runs the suite that calls this without each clause in turn, and tells of each a test that fails. `caller` is where the
-/// calling test lives, which is left out.
+/// Runs the calling test suite once without each clause, and returns for each clause a test that then fails. `caller`
+/// is the path of the calling test, which is skipped in those runs.
 ///
 /// # Panics
-/// If the suite fails by itself, or what is left of a condition is none.
+/// If the unchanged suite fails, or if a condition without a clause is invalid.
 #[must_use]
 pub fn clauses(caller: &str) -> Vec<Clause> {
     let mut found = Vec::new();
     for (condition, tests) in conditions(caller) {
         for (clause, rest) in without_each_clause(&condition) {
-            // A few at a time, for most clauses are caught by many.
+            // A few tests at a time, because most clauses are caught by many.
             let caught_by = tests.chunks(4).find_map(|tests| first_that_fails(tests, &condition, &rest));
             found.push(Clause { caught_by, condition: condition.clone(), clause });
         }
@@ -135,20 +137,21 @@ pub fn clauses(caller: &str) -> Vec<Clause> {
     found
 }
 
-/// The first of these tests that fails while this is sent in place of that condition.
+/// The first of these tests that fails while `instead` is sent in place of `condition`.
 fn first_that_fails(tests: &[String], condition: &str, instead: &str) -> Option<String> {
     let run = this_suite(SENT_IN_PLACE, &json!([condition, instead]).to_string(), |command| {
         command.arg("--exact").args(tests)
     });
-    let said = String::from_utf8_lossy(&run.stdout);
-    assert!(!said.contains("ValidationException"), "{condition}\n became {instead}\n{said}");
-    said.lines().find_map(|line| {
+    let output = String::from_utf8_lossy(&run.stdout);
+    assert!(!output.contains("ValidationException"), "{condition}\n became {instead}\n{output}");
+    output.lines().find_map(|line| {
         let (name, end) = line.strip_prefix("test ")?.split_once(" ... ")?;
         (end == "FAILED").then(|| name.to_owned())
     })
 }
 
-/// Every condition that the suite sends, and which tests send it: those first that send few conditions, for they are quick.
+/// Every condition that the suite sends, with the tests that send it. Tests that send few conditions come first,
+/// because they are quick.
 fn conditions(caller: &str) -> BTreeMap<String, Vec<String>> {
     let file: PathBuf = env::temp_dir().join(format!("conditions-{}.jsonl", std::process::id()));
     let run = this_suite(NOTED_IN, file.to_str().unwrap(), |command| command.args(["--skip", caller]));
@@ -174,7 +177,7 @@ fn this_suite(name: &str, value: &str, which: impl FnOnce(&mut Command) -> &mut 
     which(&mut command).env(name, value).output().unwrap()
 }
 
-/// One line for each clause, and one for all of them together.
+/// A report with each clause and the test that catches it, and the totals in the last line.
 #[must_use]
 pub fn table(clauses: &[Clause]) -> String {
     use std::fmt::Write as _;

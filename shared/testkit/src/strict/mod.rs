@@ -1,12 +1,13 @@
 //! The strict wire: checks requests to DynamoDB, SQS and SES v2 the way AWS does and local emulators do not.
 //!
-//! A request must state its length, sign no hop-by-hop header, carry a signature that an implementation other than the SDK's
-//! recomputes, and have parameters that the service's own model allows. A refused request is answered as AWS would answer it
-//! ([`Refused::reply`]) and fails the test run: in adapter tests by [`Wire`](crate::wire::Wire), for the built functions by
-//! `binaries`, and for the deployed stack by the program `strict-wire`.
+//! A request must state its length, sign no hop-by-hop header, have a signature that an implementation other than the
+//! SDK's recomputes, and have parameters that the service's own model allows. A refused request is answered as AWS
+//! would answer it ([`Refused::reply`]) and fails the test run: in adapter tests through [`Wire`](crate::wire::Wire),
+//! for the built functions through `binaries`, and for the deployed stack through the program `strict-wire`.
 //!
-//! Requests to other services pass unchecked, SNS, `EventBridge`, Lambda and CloudWatch Logs among them. So does everything
-//! that a model does not state: the grammar of expressions, that an attribute value has exactly one type, size limits.
+//! Requests to other services pass unchecked, for example to SNS, `EventBridge`, Lambda and CloudWatch Logs. Rules that
+//! a model does not state are not checked either: the grammar of expressions, that an attribute value has exactly one
+//! type, size limits.
 
 mod model;
 mod refused;
@@ -21,20 +22,20 @@ use crate::wire::message::header;
 /// A service whose requests are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Service {
-    /// DynamoDB, but not its Streams.
+    /// DynamoDB, without DynamoDB Streams.
     DynamoDb,
-    /// SQS, by its JSON protocol.
+    /// SQS, in its JSON protocol.
     Sqs,
-    /// SES, version 2.
+    /// SES version 2.
     Ses,
 }
 
 impl Service {
-    /// Every one of them.
+    /// All services.
     pub const ALL: [Self; 3] = [Self::DynamoDb, Self::Sqs, Self::Ses];
 
-    /// The service that a request is meant for, by its target, its path or the scope of its signature. `None`: none that
-    /// is checked.
+    /// The service of a request, by its target header, its path or the scope of its signature; `None` if that service
+    /// is not checked.
     #[must_use]
     pub fn of(request: &Request) -> Option<Self> {
         match header(&request.headers, "x-amz-target").and_then(|target| target.split_once('.')) {
@@ -49,7 +50,7 @@ impl Service {
         }
     }
 
-    /// Its name in a signature's scope.
+    /// The service's name in the scope of a signature.
     #[must_use]
     pub const fn signing_name(self) -> &'static str {
         match self {
@@ -60,11 +61,11 @@ impl Service {
     }
 }
 
-/// Which service took the request; `None` if it is not meant for one that is checked. `secret_of` knows the secret of each
-/// access key.
+/// Checks a request and returns its service; `None` if that service is not checked. `secret_of` returns the secret of
+/// an access key.
 ///
 /// # Errors
-/// [`Refused`]: AWS would refuse it.
+/// [`Refused`] if AWS would refuse the request.
 pub fn check(
     request: &Request,
     secret_of: impl Fn(&str) -> Option<String>,
@@ -77,8 +78,8 @@ pub fn check(
     Ok(Some(service))
 }
 
-/// The secrets of the access keys that are given out in tests, and on the local AWS: there an account's number has the
-/// secret `test`, and a role's key one that is made of the key (`infra/local/emulated.py`).
+/// The secrets of the access keys used in tests and on the local AWS. There, an account number has the secret `test`,
+/// and a role's secret is derived from its access key (`infra/local/emulated.py`).
 #[must_use]
 pub fn dummy_secret(access_key: &str) -> Option<String> {
     match access_key {
@@ -94,16 +95,16 @@ pub fn dummy_secret(access_key: &str) -> Option<String> {
     }
 }
 
-/// Why a request is refused, before the service's own codes are chosen.
+/// Why a request is refused, independent of the service's error codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Refusal {
-    /// It does not state the length of its body.
+    /// The request does not state the length of its body.
     NoLength,
-    /// Its signature is missing, malformed, of an unknown key, or wrong.
+    /// The signature is missing, malformed or wrong, or its key is unknown.
     Signature { code: &'static str, message: String },
-    /// The model has no such operation.
+    /// The model does not contain the operation.
     Operation,
-    /// The body is not JSON, or a parameter has another type.
+    /// The body is not JSON, or a parameter has the wrong type.
     Type(String),
     /// A parameter is missing.
     Missing(String),

@@ -1,4 +1,4 @@
-//! Parameters, checked against the service's model. See `models/README.md`.
+//! Checks parameters against the service's model. See `models/README.md`.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -22,7 +22,7 @@ struct Model {
 }
 
 impl Service {
-    /// The errors that the model gives an operation; none if it does not know it.
+    /// The names of an operation's errors in the model; none for an unknown operation.
     pub fn errors_of(self, operation: &str) -> impl Iterator<Item = &'static str> {
         let errors = self.model().json["operations"][operation]["errors"].as_array();
         errors.into_iter().flatten().filter_map(Value::as_str)
@@ -56,7 +56,7 @@ impl Model {
         Self { json, patterns }
     }
 
-    /// By its name in the header, or by method and path.
+    /// The operation of a request: by its target header in the JSON protocol, else by method and path.
     fn operation(&self, request: &Request) -> Option<&Value> {
         let operations = self.json["operations"].as_object()?;
         if self.json["metadata"]["protocol"] == "json" {
@@ -114,7 +114,7 @@ impl Model {
             let Some(name) = shape["members"][member].as_str() else {
                 return Err(Refusal::Value(format!("{path} has an unknown parameter: {member}")));
             };
-            // Nothing, as if it were not there.
+            // A null counts as absent.
             if !value.is_null() {
                 self.check(name, value, &inside(member))?;
             }

@@ -5,18 +5,18 @@ use serde_json::json;
 use super::{Refusal, Service};
 use crate::wire::{Reply, Request};
 
-/// A request that AWS would refuse, and how.
+/// The error with which AWS would refuse a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refused {
-    /// The service that refuses.
+    /// The service that refuses the request.
     pub service: Service,
-    /// What was asked for, as in `PutItem`, or a path.
+    /// The operation, for example `PutItem`, or the path.
     pub operation: String,
     /// The HTTP status.
     pub status: u16,
-    /// The error's code.
+    /// The error code.
     pub code: &'static str,
-    /// What is wrong.
+    /// What is wrong with the request.
     pub message: String,
 }
 
@@ -27,8 +27,8 @@ impl Refused {
             Refusal::NoLength => {
                 (411, "MissingContentLength", "You must provide the Content-Length HTTP header.".to_owned())
             }
-            // Sources: Amazon DynamoDB Developer Guide, "Error messages and codes", where all of them have status 400;
-            // async-aws/aws#1948 for SQS.
+            // Sources: Amazon DynamoDB Developer Guide, "Error messages and codes", which lists these errors with
+            // status 400; async-aws/aws#1948 for SQS.
             Refusal::Signature { code, message } => {
                 (if service == Service::DynamoDb { 400 } else { 403 }, code, message)
             }
@@ -51,7 +51,7 @@ impl Refused {
         Self { service, operation: request.operation().to_owned(), status, code, message }
     }
 
-    /// The answer, in the service's protocol: a code in the body for DynamoDB and SQS, in a header for SES.
+    /// The response in the service's protocol: the code is in the body for DynamoDB and SQS, in a header for SES.
     #[must_use]
     pub fn reply(&self) -> Reply {
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

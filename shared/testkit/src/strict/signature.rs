@@ -1,4 +1,4 @@
-//! Signature Version 4, recomputed by `scratchstack-aws-signature`, which shares no code with the SDK.
+//! Verifies Signature Version 4 with `scratchstack-aws-signature`, which shares no code with the SDK.
 
 use std::future::ready;
 use std::str::FromStr as _;
@@ -18,13 +18,13 @@ use super::Refusal;
 use crate::wire::Request;
 use crate::wire::message::header;
 
-/// Headers of one connection, which no server behind a proxy sees, beside all that begin with `proxy-`.
+/// Hop-by-hop headers, which a server behind a proxy does not receive. Headers that begin with `proxy-` also count.
 ///
 /// Sources: RFC 9110, section 7.6.1; boto/botocore#3643.
 const HOP_BY_HOP: [&str; 7] =
     ["connection", "expect", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
 
-/// Whose signature it says to be.
+/// The scope that a signature claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Scope<'a> {
     access_key: &'a str,
@@ -45,7 +45,8 @@ fn parameter<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     parameters.split(',').find_map(|parameter| parameter.trim().strip_prefix(name))
 }
 
-/// The region is any: nothing but the host name says which one a request is meant for, and here all are loopback.
+/// Checks the signature of a request. Any region is accepted: only the host name of a request states its region, and
+/// here every host is loopback.
 pub(super) fn check(
     request: &Request,
     service: &str,
@@ -57,7 +58,7 @@ pub(super) fn check(
     };
     let mut signed = parameter(request, "SignedHeaders=").unwrap_or_default().split(';');
     if let Some(name) = signed.find(|name| HOP_BY_HOP.contains(name) || name.starts_with("proxy-")) {
-        // AWS's words: aws/aws-sdk-go-v2#2593.
+        // AWS's own message; source: aws/aws-sdk-go-v2#2593.
         let message =
             format!("'{name}' is named as a SignedHeader, but it does not exist in the HTTP request.");
         return Err(refuse("IncompleteSignatureException", &message));
@@ -66,8 +67,8 @@ pub(super) fn check(
         return Err(refuse("IncompleteSignatureException", "The request line or a header is malformed."));
     };
     let secret = secret_of(scope.access_key);
-    let key_for = move |asked: GetSigningKeyRequest| {
-        ready(match secret.as_deref().and_then(|secret| signing_key(secret, &asked)) {
+    let key_for = move |requested: GetSigningKeyRequest| {
+        ready(match secret.as_deref().and_then(|secret| signing_key(secret, &requested)) {
             Some(key) => Ok(GetSigningKeyResponse::builder().signing_key(key).build().unwrap()),
             None => Err(BoxError::from(SignatureError::InvalidClientTokenId(
                 "The security token included in the request is invalid.".to_owned(),
@@ -80,7 +81,7 @@ pub(super) fn check(
     let options = SignatureOptions::default();
     let verifying =
         sigv4_validate_request(http, scope.region, service, &mut keys, now, &must_be_signed, options);
-    // Nothing in it waits: the key is there.
+    // The future is ready at once, because looking up the key does not wait.
     let verified = verifying.now_or_never().unwrap();
     verified.map(|_| ()).map_err(|error| {
         let error = SignatureError::from(error);
@@ -88,7 +89,7 @@ pub(super) fn check(
     })
 }
 
-/// The codes of the JSON protocols; the crate has those of the older query protocol.
+/// The error code in the JSON protocols; the crate uses the codes of the older query protocol.
 fn code_of(error: &SignatureError) -> &'static str {
     match error.error_code() {
         "SignatureDoesNotMatch" => "InvalidSignatureException",
@@ -108,9 +109,11 @@ fn as_http(request: &Request) -> Option<http::Request<Vec<u8>>> {
     built.body(request.body.clone()).ok()
 }
 
-/// The crate takes secrets of 40 characters only, as AWS's are. HMAC fills a key up with zeros to 64 bytes, so that a
-/// shorter secret with zeros after it is the same key. Source: RFC 2104, section 2.
-fn signing_key(secret: &str, asked: &GetSigningKeyRequest) -> Option<KSigningKey> {
+/// The signing key of a secret of up to 40 characters.
+///
+/// The crate accepts only secrets of exactly 40 characters, the length of AWS's. Padding a shorter one with zeros does
+/// not change the key, because HMAC pads keys with zeros to 64 bytes. Source: RFC 2104, section 2.
+fn signing_key(secret: &str, request: &GetSigningKeyRequest) -> Option<KSigningKey> {
     let key = KSecretKey::from_str(&format!("{secret:\0<40}")).ok()?;
-    Some(key.to_ksigning(asked.request_date(), asked.region(), asked.service()))
+    Some(key.to_ksigning(request.request_date(), request.region(), request.service()))
 }

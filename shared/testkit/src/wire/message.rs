@@ -1,4 +1,4 @@
-//! HTTP/1.1 messages, requests and responses alike, whole.
+//! Reads and writes whole HTTP/1.1 messages, both requests and responses.
 
 use std::fmt::Write as _;
 use std::io;
@@ -6,21 +6,21 @@ use std::io;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// A whole message.
+/// An HTTP/1.1 message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The first line.
     pub start: String,
-    /// Names in lower case.
+    /// Names, in lower case, and values.
     pub headers: Vec<(String, String)>,
-    /// The whole body.
+    /// The whole body, without transfer encoding.
     pub body: Vec<u8>,
 }
 
-/// One whole message; `None` where the peer has ended the connection instead of sending one.
+/// Reads one message; `None` if the peer closed the connection before sending one.
 ///
 /// # Errors
-/// The connection broke in the middle, or what came is no HTTP.
+/// The connection broke within a message, or the data is not HTTP.
 pub async fn receive(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Message>> {
     let Some(start) = line(stream).await? else {
         return Ok(None);
@@ -61,10 +61,10 @@ async fn line(stream: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Str
     Ok((length > 0).then(|| line.trim_end().to_owned()))
 }
 
-/// Writes a whole message; the length is told by the body.
+/// Writes a message with a `content-length` header computed from the body.
 ///
 /// # Errors
-/// The connection is broken.
+/// The connection broke.
 pub async fn send(
     stream: &mut TcpStream,
     start: String,
@@ -81,7 +81,7 @@ pub async fn send(
     stream.write_all(&[message.as_bytes(), body].concat()).await
 }
 
-/// The value of a header, named in lower case.
+/// The value of the first header with this name, which must be given in lower case.
 #[must_use]
 pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     headers.iter().find(|(header, _)| header == name).map(|(_, value)| value.as_str())

@@ -13,7 +13,7 @@ use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Me
 use super::{buyer, event, parts};
 use crate::clock::{Still, deadline};
 
-/// A message of a batch.
+/// One message of a batch.
 #[derive(Debug, Clone)]
 struct Sent {
     id: String,
@@ -22,11 +22,13 @@ struct Sent {
     body: String,
 }
 
-/// A whole batch. The first byte says which calls of the recorder fail and how; every part after it is a message: group and
-/// receives on its first line, then its body, or an event in short after an `@`.
+/// The target `batch`: one batch for the recorder. The first byte of the input selects which calls fail and how. Each
+/// part after it is a message: its first line is the group and the receive count, the rest is the body, or an event in
+/// the short form after an `@`.
 ///
-/// Whatever comes back is the end of its group, and comes back only because a call failed. What is settled is recorded, or
-/// set aside with its reason. Given again, everything is settled; given once more, nothing changes.
+/// Properties: returned messages are the end of their group, and messages return only if a call failed. Every other
+/// message is recorded or dead-lettered with its reason. A second delivery settles the returned messages, and a further
+/// delivery changes nothing.
 pub(crate) fn take(bytes: &[u8]) {
     let (faults, messages) = bytes.split_first().map_or((0, bytes), |(first, rest)| (*first, rest));
     let messages: Vec<Sent> =
@@ -42,7 +44,7 @@ pub(crate) fn take(bytes: &[u8]) {
     let back: BTreeSet<String> =
         answer.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect();
     let failed = streams.failed.get() + letters.failed.get();
-    assert!(back.is_empty() || failed > 0, "{back:?} came back of {messages:?}");
+    assert!(back.is_empty() || failed > 0, "{back:?} of {messages:?} were returned although no call failed");
     assert_is_the_end_of_its_groups(&messages, &back);
     assert_settled(&messages, &back, &streams, &letters);
 
@@ -91,6 +93,7 @@ fn batch(messages: &[Sent]) -> SqsEvent {
     event
 }
 
+/// The returned messages are known, and no later message of their groups is acknowledged.
 fn assert_is_the_end_of_its_groups(messages: &[Sent], back: &BTreeSet<String>) {
     assert!(back.iter().all(|id| messages.iter().any(|message| message.id == *id)), "{back:?}");
     let mut stopped = BTreeSet::new();
@@ -98,11 +101,16 @@ fn assert_is_the_end_of_its_groups(messages: &[Sent], back: &BTreeSet<String>) {
         if back.contains(&message.id) {
             stopped.insert(&message.group);
         } else {
-            assert!(!stopped.contains(&message.group), "{} is lost behind another: {back:?}", message.id);
+            assert!(
+                !stopped.contains(&message.group),
+                "{} is acknowledged behind a returned message: {back:?}",
+                message.id
+            );
         }
     }
 }
 
+/// Every message that was not returned is recorded, or it is a dead letter with the right reason.
 fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams, letters: &Letters) {
     let letters = letters.memory.letters();
     let mut streams_of = BTreeMap::new();
@@ -114,7 +122,7 @@ fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams,
                 let recorded = streams_of
                     .entry(message.group.as_str())
                     .or_insert_with(|| block_on(history(&streams.memory, &read.buyer)).unwrap());
-                let lies_there =
+                let is_recorded =
                     recorded.iter().flat_map(|commit| &commit.facts).filter_map(Fact::event).any(|event| {
                         event.offer == read.event.offer
                             && event.version == read.event.version
@@ -122,8 +130,11 @@ fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams,
                     });
                 let events: Vec<&Event> =
                     recorded.iter().flat_map(|commit| &commit.facts).filter_map(Fact::event).collect();
-                let is_known = lies_there || is_forgotten(&events, &read.event);
-                assert!(is_known || reason == Some("contradiction"), "{message:?} is nowhere");
+                let is_known = is_recorded || is_forgotten(&events, &read.event);
+                assert!(
+                    is_known || reason == Some("contradiction"),
+                    "{message:?} is neither recorded nor dead-lettered"
+                );
             }
             Ok(_) => assert_eq!(reason, Some("wrong-group")),
             Err(refusal) => assert_eq!(reason, Some(refusal.reason())),
@@ -131,7 +142,7 @@ fn assert_settled(messages: &[Sent], back: &BTreeSet<String>, streams: &Streams,
     }
 }
 
-/// Whether it contradicts what is not remembered any more, and so counts as a repeat.
+/// Whether the event counts as a repeat because the content recorded under its version is no longer remembered.
 fn is_forgotten(recorded: &[&Event], event: &Event) -> bool {
     let of_offer = || recorded.iter().filter(|other| other.offer == event.offer);
     let later = || of_offer().filter(|other| other.version > event.version);
@@ -141,8 +152,8 @@ fn is_forgotten(recorded: &[&Event], event: &Event) -> bool {
     is_recorded && (later().any(|other| closes(&other)) || later().count() >= REMEMBERED_DIGESTS)
 }
 
-/// Streams some of whose calls fail: two bits for each, from the lowest on; the first of them whether, the second whether it
-/// takes effect all the same.
+/// Streams whose calls fail as `faults` says. Each call uses two bits, beginning with the lowest: the first one says
+/// whether the call fails, the second one whether it takes effect nevertheless.
 #[derive(Debug, Default)]
 struct Streams {
     memory: MemoryStreams,
@@ -151,7 +162,7 @@ struct Streams {
 }
 
 fn unavailable(operation: &'static str, buyer: &str) -> StoreError {
-    StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "the input says so".into() }
+    StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: "injected by the input".into() }
 }
 
 impl Streams {
@@ -187,7 +198,7 @@ impl EventStore for &Streams {
     }
 }
 
-/// Dead letters of which the first one or two are not taken.
+/// A dead-letter queue that refuses the first or second letter, as the bits of `faults` say.
 #[derive(Debug, Default)]
 struct Letters {
     memory: MemoryDeadLetters,
@@ -201,7 +212,7 @@ impl DeadLetters for &Letters {
         self.faults.set(faults >> 1);
         if faults & 1 == 1 {
             self.failed.set(self.failed.get() + 1);
-            let source = "the input says so".into();
+            let source = "injected by the input".into();
             return Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source });
         }
         self.memory.put(letter).await

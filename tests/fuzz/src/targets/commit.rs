@@ -5,10 +5,10 @@ use domain::{Fact, Sequence, State};
 
 use super::parts;
 
-/// A commit as it lies in the table, its attributes in parts.
+/// The target `commit`: a stored commit. Each part of the input is one attribute.
 ///
-/// What can be read is the same when it is written again and read again, and from then on every byte stays. What cannot is
-/// told without a word of what is in it.
+/// Properties: a commit that can be read is the same after it is written and read again, and from then on every byte
+/// stays the same. The error for any other commit repeats nothing of its content.
 pub(crate) fn take(bytes: &[u8]) {
     let mut given = parts(bytes);
     let mut next = || given.next().unwrap_or_default();
@@ -42,7 +42,7 @@ pub(crate) fn take(bytes: &[u8]) {
         let mut stored = encode(buyer, *first, facts, effects, *is_shadow, *recorded_at);
         stored.snapshot = commit.snapshot.as_ref().map(encode_snapshot);
         if let Some(Emptied { last, by }) = commit.emptied {
-            // As older versions of the software left it.
+            // Older versions of the software wrote emptied commits this way.
             (stored.last, stored.format, stored.emptied_by) = (last.get(), 2, Some(by.get()));
             (stored.facts, stored.snapshot) = (String::new(), None);
         }
@@ -50,17 +50,17 @@ pub(crate) fn take(bytes: &[u8]) {
     };
     let again = written(&commit);
     let mut read = decode(&again).unwrap();
-    // It is kept in milliseconds.
+    // The time is stored in milliseconds.
     assert_eq!(stored_moment(read.recorded_at), stored_moment(commit.recorded_at));
     assert_eq!(written(&read), again);
     read.recorded_at = commit.recorded_at;
     assert_eq!(read, commit);
-    can_be_cleared(&stored, &commit);
+    assert_can_be_cleared(&stored, &commit);
 }
 
-/// Without what is personal it can still be read, and all else stays. For the state of an erased buyer it does not matter whether
-/// that was taken out before; and to take it out again changes nothing.
-fn can_be_cleared(stored: &StoredCommit, commit: &Commit) {
+/// A commit whose personal data are removed can still be read, and everything else in it stays. The state of an erased
+/// buyer is the same with and without these data. Removing them again changes nothing.
+fn assert_can_be_cleared(stored: &StoredCommit, commit: &Commit) {
     let cleared = stored.without_personal_data().unwrap();
     assert_eq!(cleared.without_personal_data().unwrap(), cleared);
     let read = decode(&cleared).unwrap();
@@ -73,7 +73,7 @@ fn can_be_cleared(stored: &StoredCommit, commit: &Commit) {
     }
 }
 
-/// The state of the buyer who is erased after it, with two more facts.
+/// The state of a buyer that is erased and migrated after this commit.
 fn erased(commit: &Commit) -> State {
     let mut state = State { sequence: Sequence::new(commit.first.get() - 1), ..State::default() };
     let known = Fact::Migrated(Box::default());

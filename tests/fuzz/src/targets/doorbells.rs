@@ -24,10 +24,12 @@ use crate::clock::{Still, deadline, now};
 
 const BUYERS: [&str; 2] = ["ada", "bob"];
 
-/// A change-feed batch, after some events were recorded. Each part is an event of Ada or Bob in short after `a` or `b`, a
-/// doorbell as in `!ada 1`, or a record of the change feed as JSON.
+/// The target `doorbells`: events that are recorded, and batches of the change feed. Each part of the input is an
+/// event of Ada or Bob in the short form after `a` or `b`, a doorbell as in `!ada 1`, or a record of the change feed
+/// as JSON. An empty part ends a batch.
 ///
-/// Whatever rings, each effect goes out once; and once a last doorbell has rung for everybody, everything is settled.
+/// Properties: whatever records come, each effect is performed once. After a last doorbell for each buyer, everything
+/// is settled.
 pub(crate) fn take(bytes: &[u8]) {
     let (streams, outside, still) = (Streams::default(), MemoryOutside::default(), Still::default());
     let beside = Rc::clone(&streams.memory);
@@ -42,20 +44,20 @@ pub(crate) fn take(bytes: &[u8]) {
 
     let mut records = Vec::new();
     for part in parts(bytes).take(24) {
-        let told = match part.split_at_checked(1) {
+        let recorded = match part.split_at_checked(1) {
             Some(("a", short)) => event(short).map(|event| (BUYERS[0], event)),
             Some(("b", short)) => event(short).map(|event| (BUYERS[1], event)),
             Some(("!", bell)) => {
                 records.extend(bell.split_once(' ').and_then(|(buyer, sequence)| record(buyer, sequence)));
                 None
             }
-            // As far as Lambda's own types can read it at all.
+            // Records that Lambda's own types cannot read never reach the reactor.
             _ => {
                 records.extend(serde_json::from_str::<EventRecord>(&part));
                 None
             }
         };
-        if let Some((name, event)) = told {
+        if let Some((name, event)) = recorded {
             streams.record(name, event);
         } else if part.is_empty() {
             ring(&reactor, &mut records);

@@ -6,13 +6,14 @@ use mail_parser::{MessageParser, MimeHeaders as _};
 
 use super::parts;
 
-/// Another's, and of a whole mail: it knows every header there is.
+/// An independent parser of whole mails, which knows all headers.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(MessageParser::default);
 
-/// An e-mail, put together as SES does from name, address, offer and car, in parts, and taken apart by another's parser.
+/// The target `email`: an e-mail rendered from the parts of the input (name, address, offer and car), assembled as SES
+/// does it, and read by an independent parser.
 ///
-/// It has exactly our headers, each with our value, and two parts that are as we rendered them. The HTML has the tags of the
-/// template and no others, and every line but the greeting is the one that a name of no interest gets.
+/// Properties: the mail has exactly our headers with our values, and its two parts are as rendered. The HTML contains
+/// exactly the tags of the template, and every line except the greeting is the same as for a harmless name.
 pub(crate) fn take(bytes: &[u8]) {
     let mut given = parts(bytes);
     let mut next = || given.next().unwrap_or_default();
@@ -39,21 +40,21 @@ pub(crate) fn take(bytes: &[u8]) {
             let site = "Cars & Co".to_owned();
             render(&kind, &state, &Letterhead { site, site_url: "https://cars.example".to_owned() })
         };
-        let nobody = "nobody@example.com";
-        let plain = mail("Nobody", nobody).unwrap().unwrap();
+        let harmless = "nobody@example.com";
+        let plain = mail("Nobody", harmless).unwrap().unwrap();
         let hostile = match mail(&name, &address) {
             Ok(Some(mail)) => mail,
-            Ok(None) | Err(_) => mail(&name, nobody).unwrap().unwrap(),
+            Ok(None) | Err(_) => mail(&name, harmless).unwrap().unwrap(),
         };
         assert!(hostile.to.is_ascii() && hostile.to.len() <= 254, "{}", hostile.to);
-        assert_taken_apart(&hostile);
+        assert_parses_as_rendered(&hostile);
         assert_differs_in_the_greeting_only(&hostile, &plain);
     }
 }
 
-/// The text of the whole mail, with nothing encoded that would hide a line or a header.
+/// The text of the whole mail. No part is encoded, so that no line or header is hidden from the parser.
 fn as_sent(email: &Email) -> String {
-    // As everybody must who puts a mail together: one that is in none of the parts.
+    // A boundary must not occur in any of the parts.
     let mut boundary = "=_leadstream".to_owned();
     while email.text.contains(&boundary) || email.html.contains(&boundary) {
         boundary.push('_');
@@ -74,7 +75,7 @@ fn as_sent(email: &Email) -> String {
     )
 }
 
-fn assert_taken_apart(email: &Email) {
+fn assert_parses_as_rendered(email: &Email) {
     let raw = as_sent(email);
     let mail = PARSER.parse(raw.as_bytes()).unwrap();
     let names: Vec<&str> = mail.headers().iter().map(mail_parser::Header::name).collect();
@@ -115,7 +116,7 @@ fn assert_differs_in_the_greeting_only(hostile: &Email, plain: &Email) {
     assert_eq!(tags(&hostile.html), tags(&plain.html));
 }
 
-/// Everything from a `<` to the next `>`, as a browser would see it.
+/// The tags of an HTML text as a browser sees them: everything from a `<` to the next `>`.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<').skip(1).map(|from| from.split_once('>').unwrap().0).collect()
 }

@@ -1,9 +1,9 @@
 use contract::incoming::{Refusal, decode};
 
-/// The body of a message.
+/// The target `incoming`: the body of a message.
 ///
-/// What is an event is one when it is written again, and the same one; what is none is refused the same way for ever, in
-/// words that repeat nothing of it.
+/// Properties: an event stays the same event when it is written and read again. Any other body is always refused in the
+/// same way, with an error that repeats nothing of its content.
 pub(crate) fn take(bytes: &[u8]) {
     let body = String::from_utf8_lossy(bytes);
     let decoded = decode(&body);

@@ -9,13 +9,14 @@ pub(crate) mod snapshot;
 use domain::{BuyerId, Event, EventId, OfferChange, OfferId, OfferVersion};
 use testkit::contact;
 
-/// Parts of an input are kept apart by what no text of ours contains: the record separator of ASCII.
+/// The parts of an input. They are separated by the ASCII record separator, which our texts never contain.
 fn parts(bytes: &[u8]) -> impl Iterator<Item = String> {
     bytes.split(|byte| *byte == 0x1e).map(|part| String::from_utf8_lossy(part).into_owned())
 }
 
-/// An event in a few letters, as in `m car-1 1`, so that whole stories are found and not only single events: `m`ade,
-/// `a`ccepted, `w`ithdrawn acceptance, `r`ejected, `t`aken back; its offer and version.
+/// Reads an event in the short form, as in `m car-1 1`: a letter for the change, the offer and the version. The
+/// letters are `m` (made), `a` (accepted), `w` (acceptance withdrawn), `r` (rejected) and `t` (offer withdrawn). The
+/// form is short so that the fuzzer finds whole histories and not only single events.
 fn event(text: &str) -> Option<Event> {
     let mut words = text.split(' ');
     let (change, offer, version) = (words.next()?, words.next()?, words.next()?);

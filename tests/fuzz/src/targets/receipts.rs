@@ -4,7 +4,7 @@ use domain::Sequence;
 use futures::executor::block_on;
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Claim, Claimed, LeadsUnavailable, Learned, Ledger as _, LedgerEntry, MemoryLeads,
+    AddressDigest, Claim, Claimed, LeadsUnavailable, Ledger as _, LedgerEntry, MemoryLeads, ReceiptOutcome,
     Receipts, Status, Taking,
 };
 use receipts::Listener;
@@ -15,11 +15,12 @@ use crate::clock::{Still, deadline, now};
 
 const BUYERS: [&str; 2] = ["ada", "bob"];
 
-/// What SES tells: bodies of messages, to a ledger in which an invitation to Ada and one to Bob are under way.
+/// The target `receipts`: SES events. Each part of the input is the body of one message. In the ledger, an invitation
+/// to Ada and one to Bob are being sent.
 ///
-/// What is a receipt is one when it is written again, and the same one. Exactly what cannot be read comes back, in words
-/// that repeat nothing of it. Statuses only move forward, entries of other attempts stay, and the same receipts in another
-/// order, and once more, leave the same ledger.
+/// Properties: a receipt stays the same receipt when it is written and read again. Exactly the unreadable messages are
+/// returned, and their errors repeat nothing of the content. Statuses only move forward, and entries of other attempts
+/// stay. The same receipts in reverse order, or a second time, lead to the same ledger.
 pub(crate) fn take(bytes: &[u8]) {
     let bodies: Vec<String> = parts(bytes).take(8).collect();
     for body in &bodies {
@@ -30,24 +31,24 @@ pub(crate) fn take(bytes: &[u8]) {
     let order: Vec<usize> = (0..bodies.len()).collect();
     let ledger = ledger();
     let before = ledger.0.tables();
-    assert_eq!(hear(&ledger, &bodies, &order), unreadable);
+    assert_eq!(take_receipts(&ledger, &bodies, &order), unreadable);
     let after = ledger.0.tables();
-    assert!(after.ledger.keys().eq(before.ledger.keys()), "no entry comes out of nothing");
+    assert!(after.ledger.keys().eq(before.ledger.keys()), "no receipt creates an entry");
     for (key, entry) in &after.ledger {
         assert_moves_forward(&before.ledger[key], entry);
     }
-    assert_eq!(hear(&ledger, &bodies, &order), unreadable);
-    assert_eq!(ledger.0.tables(), after, "once more");
+    assert_eq!(take_receipts(&ledger, &bodies, &order), unreadable);
+    assert_eq!(ledger.0.tables(), after, "a second delivery changes nothing");
 
-    let backwards = self::ledger();
+    let reversed = self::ledger();
     let order: Vec<usize> = order.into_iter().rev().collect();
-    hear(&backwards, &bodies, &order);
-    let (there, back) = (after.ledger.into_values(), backwards.0.tables().ledger.into_values());
-    for (there, back) in there.zip(back) {
-        // Which message id and which of two reasons for a rejection came first may differ.
-        assert_eq!((there.status, there.heard), (back.status, back.heard));
+    take_receipts(&reversed, &bodies, &order);
+    let (forward, backward) = (after.ledger.into_values(), reversed.0.tables().ledger.into_values());
+    for (forward, backward) in forward.zip(backward) {
+        // The message id and the reason for a rejection are those of the first receipt, so they may differ.
+        assert_eq!((forward.status, forward.receipts), (backward.status, backward.receipts));
     }
-    assert_eq!(after.cursors, backwards.0.tables().cursors);
+    assert_eq!(after.cursors, reversed.0.tables().cursors);
 }
 
 fn check(body: &str) {
@@ -61,7 +62,7 @@ fn check(body: &str) {
     }
 }
 
-/// As SES would tell it.
+/// The receipt as an SES event.
 fn written(receipt: &Receipt) -> String {
     let Receipt { buyer, effect, nonce, kind, message_id } = receipt;
     let (event, detail) = match kind {
@@ -93,8 +94,12 @@ fn written(receipt: &Receipt) -> String {
 struct Ledger(MemoryLeads);
 
 impl Receipts for &Ledger {
-    async fn learn(&self, receipt: &Receipt, now: Timestamp) -> Result<Learned, LeadsUnavailable> {
-        self.0.learn(receipt, now).await
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
+        self.0.apply_receipt(receipt, now).await
     }
 }
 
@@ -118,8 +123,8 @@ fn ledger() -> Ledger {
     Ledger(memory)
 }
 
-/// The places of those that come back.
-fn hear(ledger: &Ledger, bodies: &[String], order: &[usize]) -> Vec<String> {
+/// Handles the bodies in this order. Returns the indexes of the returned messages.
+fn take_receipts(ledger: &Ledger, bodies: &[String], order: &[usize]) -> Vec<String> {
     let mut event = SqsEvent::default();
     event.records = order
         .iter()

@@ -6,10 +6,10 @@ use testkit::{accepted, made, withdrawn};
 
 use crate::clock::now;
 
-/// A snapshot as it lies in the table: JSON.
+/// The target `snapshot`: a stored snapshot, which is JSON.
 ///
-/// It is used or it is not, and nothing fails. What is used is the same when it is written again and read again, and a buyer
-/// who has it can go on: every question about it has an answer, and more events fold onto it.
+/// Properties: a snapshot is used or ignored, but never an error. A snapshot that is used stays the same when it is
+/// written and read again. All queries on its state have an answer, and further events can be folded onto it.
 pub(crate) fn take(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes).into_owned();
     // A snapshot counts only at the sequence of its commit.
@@ -19,7 +19,7 @@ pub(crate) fn take(bytes: &[u8]) {
     let again = encode_snapshot(&state);
     assert_eq!(read(sequence, again.clone()), Some(state.clone()));
     assert!(again.len() <= LARGEST_ITEM || bytes.len() > LARGEST_ITEM / 2, "{} bytes", again.len());
-    go_on(state);
+    assert_can_be_continued(state);
 }
 
 fn read(sequence: Sequence, snapshot: String) -> Option<State> {
@@ -29,9 +29,9 @@ fn read(sequence: Sequence, snapshot: String) -> Option<State> {
     decode(&stored).ok()?.snapshot
 }
 
-fn go_on(mut state: State) {
+fn assert_can_be_continued(mut state: State) {
     let offers: Vec<String> = state.offers.keys().chain(state.held.keys()).map(ToString::to_string).collect();
-    // Events of the test kit have ids made of the offer's name and more.
+    // The test kit builds event ids from the offer's id and a suffix, so the offer's id must not be too long.
     let known = offers.iter().map(String::as_str).filter(|name| name.len() <= 100);
     for name in known.chain(["car-new"]).take(8) {
         for event in [made(name), accepted(name).v(2), withdrawn(name).v(3)] {

@@ -1,15 +1,15 @@
-//! What is left of the commits of an erased buyer.
+//! Checks the commits of erased buyers, from which personal data are cleared.
 
 use contract::stored::StoredCommit;
 use serde_json::Value;
 
 use super::Violations;
 
-/// What names a person, or is free text, in a fact.
+/// The fields of a fact that identify a person or are free text.
 const PERSONAL: [&str; 5] = ["name", "email", "phone", "same", "reason"];
 
-/// A cleared commit keeps all but what is personal and its snapshot. Only before an erasing is anything cleared, and then everything
-/// is. What is recorded after it has nothing personal.
+/// A cleared commit must keep everything except personal data and its snapshot. All commits before an erasure must be
+/// cleared, and no others. Commits after it must contain no personal data.
 pub(super) fn check<'a>(
     name: &str,
     commits: impl Iterator<Item = (&'a StoredCommit, &'a StoredCommit)>,
@@ -33,10 +33,10 @@ pub(super) fn check<'a>(
                 ..before.clone()
             };
             let is_right = is_older && *now == expected && read == cleared(whole);
-            violations.must(is_right, || format!("{name}: cleared as {now:?}, it was {before:?}"));
+            violations.must(is_right, || format!("{name}: cleared wrongly, {before:?} became {now:?}"));
         } else if is_older {
             let is_bare = now.snapshot.is_none() && read == cleared(whole);
-            violations.must(is_bare, || format!("{name}: erased, and not cleared: {now:?}"));
+            violations.must(is_bare, || format!("{name}: not cleared although the buyer is erased: {now:?}"));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every message received ends recorded, recognised, or in the dead letters for a good reason.
+//! Checks that every message is recorded, recognised as a repeat, or dead-lettered for a valid reason.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use crate::platform::{Platform, SetAside};
 use crate::rules::{Fact, Offer};
 use crate::strategy::Strategy;
 
-/// How many early events a buyer may have: the design's number.
+/// The number of early events that may be held per buyer, from the design.
 const MAY_BE_HELD: usize = 50;
 
-/// How many versions of an open offer are remembered: the design's number.
+/// The number of versions of an open offer whose content is remembered, from the design.
 const REMEMBERED: u32 = 10;
 
 type SentBySlot<'a> = BTreeMap<(&'a str, &'a str, u32), Vec<&'a Sent>>;
@@ -23,41 +23,44 @@ pub(super) fn check(
     stories: &BTreeMap<&str, Story>,
     violations: &mut Violations,
 ) {
-    for worn_out in &platform.queue.worn_out {
-        let post = platform.queue.posts.get(*worn_out).and_then(|index| posts.get(*index));
+    for exhausted in &platform.queue.exhausted {
+        let post = platform.queue.posts.get(*exhausted).and_then(|index| posts.get(*index));
         let is_bad = post.is_some_and(|post| {
             let is_odd = |event: &Sent| {
                 stories.get(event.buyer.as_str()).is_some_and(|story| contradicts(&story.facts, story, event))
             };
             post.is_breaking() || post.event.as_ref().is_none_or(is_odd)
         });
-        // Some ways leave bad messages to SQS.
+        // Some of the other ways leave bad messages to SQS.
         let is_meant = is_bad && platform.strategy.is_some_and(Strategy::has_no_letters);
         violations.must(is_meant, || {
-            let whose = if is_bad { "bad message" } else { "innocent" };
-            format!("{whose} set aside by SQS after too many receives: {:?}", post.map(|post| &post.id))
+            let kind = if is_bad { "bad" } else { "innocent" };
+            format!(
+                "{kind} message dead-lettered by SQS after too many receives: {:?}",
+                post.map(|post| &post.id)
+            )
         });
     }
     for (buyer, story) in stories {
         let mut times: BTreeMap<(&str, u32, usize), usize> = BTreeMap::new();
         let erased_at = story.facts.iter().find(|fact| fact.kind == "erased").map(|fact| fact.sequence);
         for fact in story.facts.iter().filter(|fact| fact.is_event()) {
-            // Of an erased buyer nothing personal is recorded.
+            // No personal data may be recorded for an erased buyer.
             let is_bare = erased_at.is_some_and(|at| at < fact.sequence);
             violations.must(!is_bare || fact.email.is_empty(), || {
-                format!("{buyer}: erased, but recorded: {fact:?}")
+                format!("{buyer}: personal data recorded after the erasure: {fact:?}")
             });
             let resets = story.facts.iter().take_while(|other| other.sequence < fact.sequence);
             let resets = resets.filter(|other| other.kind == "reset").count();
             *times.entry((&fact.offer, fact.version, resets)).or_default() += 1;
-            let said = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
-            let is_said = said.is_some_and(|said| {
-                said.iter().any(|event| event.kind == fact.kind && (is_bare || event.email == fact.email))
+            let same_slot = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
+            let is_sent = same_slot.is_some_and(|events| {
+                events.iter().any(|event| event.kind == fact.kind && (is_bare || event.email == fact.email))
             });
-            violations.must(is_said, || format!("{buyer}: recorded, but never sent: {fact:?}"));
+            violations.must(is_sent, || format!("{buyer}: recorded, but never sent: {fact:?}"));
         }
         for (slot, times) in times {
-            violations.must(times == 1, || format!("{buyer}: {slot:?} recorded {times} times"));
+            violations.must(times == 1, || format!("{buyer}: {slot:?} is recorded {times} times"));
         }
     }
     check_order(platform, posts, stories, violations);
@@ -66,11 +69,15 @@ pub(super) fn check(
         let id = aside.letter.message_id.trim_start_matches('m').parse::<usize>().ok();
         let post = id.and_then(|id| platform.queue.posts.get(id).copied());
         let Some((index, post)) = post.and_then(|index| Some((index, posts.get(index)?))) else {
-            violations.must(false, || format!("a dead letter of nothing that was sent: {:?}", aside.letter));
+            violations.must(false, || {
+                format!("a dead letter of a message that was never sent: {:?}", aside.letter)
+            });
             continue;
         };
         set_aside.insert(index, aside.letter.reason);
-        violations.must(aside.letter.body == post.body, || format!("a changed dead letter: {}", post.id));
+        violations.must(aside.letter.body == post.body, || {
+            format!("the body of a dead letter was changed: {}", post.id)
+        });
         let story = stories.get(post.group.as_str());
         let is_right = match (&post.event, aside.letter.reason) {
             (None, "breaks-the-recorder") => platform.panics > 0,
@@ -83,34 +90,35 @@ pub(super) fn check(
                 story.after.iter().take(seen).any(|buyer| buyer.held >= MAY_BE_HELD)
             }),
             (Some(event), "voided") => story.is_some_and(|story| is_void(story, event)),
-            // Only of a fault that hits what has been received as often may the same be said.
+            // An injected panic can also hit a valid message that was received often.
             (Some(_), "breaks-the-recorder") => post.is_breaking() || platform.panics > 0,
             (Some(_), _) => false,
         };
         violations.must(is_right, || {
-            format!("innocent in the dead letters: {} as {}", post.id, aside.letter.reason)
+            format!("innocent message dead-lettered: {} as {}", post.id, aside.letter.reason)
         });
     }
-    for worn_out in &platform.queue.worn_out {
-        set_aside.insert(platform.queue.posts.get(*worn_out).copied().unwrap_or(usize::MAX), "worn out");
+    for exhausted in &platform.queue.exhausted {
+        set_aside
+            .insert(platform.queue.posts.get(*exhausted).copied().unwrap_or(usize::MAX), "too many receives");
     }
-    // A repeat within five minutes never entered the queue; its first one answers for it.
-    let in_dead_letters: BTreeSet<&str> =
+    // A repeat within five minutes never entered the queue; the first message stands for it.
+    let dead_lettered: BTreeSet<&str> =
         set_aside.keys().filter_map(|index| posts.get(*index)).map(|post| post.id.as_str()).collect();
     for (index, post) in posts.iter().enumerate() {
         let is_posted = platform.queue.posts.contains(&index);
-        let is_in = in_dead_letters.contains(post.id.as_str());
+        let is_dead = dead_lettered.contains(post.id.as_str());
         match &post.event {
             None => violations
-                .must(is_in || !is_posted, || format!("poison not in the dead letters: {}", post.id)),
+                .must(is_dead || !is_posted, || format!("bad message not dead-lettered: {}", post.id)),
             Some(event) => {
                 let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
                 let is_known = || {
-                    stories
-                        .get(event.buyer.as_str())
-                        .is_some_and(|story| is_known_there(story, event) || is_forgotten(story, event, sent))
+                    stories.get(event.buyer.as_str()).is_some_and(|story| {
+                        is_known_by_former(story, event) || is_forgotten(story, event, sent)
+                    })
                 };
-                violations.must(!is_posted || is_recorded || is_in || is_known(), || {
+                violations.must(!is_posted || is_recorded || is_dead || is_known(), || {
                     format!("event lost: {}", post.id)
                 });
             }
@@ -118,8 +126,8 @@ pub(super) fn check(
     }
 }
 
-/// What a buyer's queue had in order is recorded in that order; but for what was set aside and given another try, by a person
-/// or because the answer that it is settled got lost.
+/// Events must be recorded in the order in which the buyer's queue had them. Exempt are buyers with a dead letter that
+/// was delivered again, by a redrive or because the acknowledgement was dropped.
 fn check_order(
     platform: &Platform,
     posts: &[Post],
@@ -137,62 +145,64 @@ fn check_order(
             || platform.letters.iter().any(|SetAside { letter, .. }| {
                 letter.group == *buyer && ["too-many-held", "breaks-the-recorder"].contains(&letter.reason)
             });
-        // After a reset what is repeated may be recorded again.
+        // After a reset, repeated events may be recorded again.
         let ids = story.facts.iter().take_while(|fact| fact.kind != "reset").filter_map(|fact| {
             let Fact { offer, version, kind, email, .. } = fact;
             first.get(&(*buyer, offer.as_str(), *version, kind.as_str(), email.as_str())).copied()
         });
         violations.must(has_another_try || ids.is_sorted(), || {
-            format!("{buyer}: out of order: not recorded as the queue had it: {:?}", story.facts)
+            format!("{buyer}: recorded out of order, compared with the queue: {:?}", story.facts)
         });
     }
 }
 
-/// What was recorded of the buyer when the message was set aside.
+/// The facts that were recorded when the message was dead-lettered.
 fn seen<'a>(facts: &'a [Fact], aside: &SetAside) -> &'a [Fact] {
     let length = usize::try_from(aside.head).unwrap_or(usize::MAX);
     &facts[..length.min(facts.len())]
 }
 
-/// Whether this offer version is recorded; and if so, with this content, as far as it may be recorded.
+/// Whether the recorded content of this offer version is that of the event; `None` if the version is not recorded.
+/// Personal data that must not be recorded are not compared.
 fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
     let story = story?;
     story.facts.iter().find_map(|fact| is_same(fact, story, event))
 }
 
-/// Whether this offer version is recorded among these facts with another content. After a reset it may be recorded again: that it
-/// was recorded with this content before does not count then.
+/// Whether this offer version is recorded among these facts with other content. After a reset a version may be recorded
+/// again; that it was recorded before with the same content does not matter then.
 fn contradicts(facts: &[Fact], story: &Story, event: &Sent) -> bool {
     facts.iter().any(|fact| is_same(fact, story, event) == Some(false))
 }
 
-/// Of a fact about this offer version: whether it has this content, as far as it may be recorded.
+/// Whether a fact has the content of the event; `None` if it is not about the same offer version.
 fn is_same(fact: &Fact, story: &Story, event: &Sent) -> Option<bool> {
     let is_it = fact.is_event() && fact.offer == event.offer && fact.version == event.version;
     let is_bare = story.end().is_erased && fact.email.is_empty();
     is_it.then(|| fact.kind == event.kind && (is_bare || fact.email == event.email))
 }
 
-/// Whether this offer version was declared void.
+/// Whether this offer version was voided.
 fn is_void(story: &Story, event: &Sent) -> bool {
     let is_it =
         |fact: &Fact| fact.kind == "voided" && fact.offer == event.offer && event.version <= fact.version;
     recorded(Some(story), event).is_none() && story.facts.iter().any(is_it)
 }
 
-/// Whether the former system knew this offer version when it was asked.
-fn is_known_there(story: &Story, event: &Sent) -> bool {
+/// Whether an answer of the former system contained this offer version.
+fn is_known_by_former(story: &Story, event: &Sent) -> bool {
     let answers = story.facts.iter().filter_map(|fact| fact.answer.as_ref());
     let mut offers = answers.filter_map(|answer| answer.offers.get(&event.offer));
     offers.any(|offer| event.version <= offer.version)
 }
 
-/// Whether it contradicts what is not remembered any more: of an open offer more than the last ten versions, of a closed one more
-/// than the last; and of a buyer who was reset or erased, anything. Then it counts as a repeat.
+/// Whether the event counts as a repeat because the content that it contradicts is no longer remembered. The content of
+/// the last ten versions is remembered for an open offer, that of the last one for a closed offer, and none for a buyer
+/// that was reset or erased.
 fn is_forgotten(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
     let slot = sent.get(&(event.buyer.as_str(), event.offer.as_str(), event.version));
     let is_contradicted = slot.is_some_and(|sent| sent.iter().any(|event| event.is_odd));
-    let is_gone = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
+    let is_forgetting = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
     let closes = |fact: &&Fact| {
         let is_later = fact.offer == event.offer && fact.version > event.version;
         is_later && matches!(fact.kind.as_str(), "rejected" | "withdrawn")
@@ -204,5 +214,5 @@ fn is_forgotten(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
     };
     let is_recorded = recorded(Some(story), event).is_some();
     let mut offers = story.after.iter().filter_map(|buyer| buyer.offers.get(&event.offer));
-    is_contradicted && (story.facts.iter().any(is_gone) || is_recorded && offers.any(is_old))
+    is_contradicted && (story.facts.iter().any(is_forgetting) || is_recorded && offers.any(is_old))
 }

@@ -1,12 +1,12 @@
-//! The checker: reads what was sent, what lies in the tables, what went out, and tells what must not be.
+//! The checker: compares the messages sent with the stored items and the effects, and reports every violation.
 //!
 //! It reads raw stored items by itself, and shares no code with the product.
 
 mod both;
 mod cleared;
+mod effects;
 mod input;
 mod snapshot;
-mod told;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,11 +18,12 @@ use crate::platform::{Platform, SPOILT};
 use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
 use crate::sight::{Sight, Sights};
 
-/// One buyer's whole story, as the stored items tell it.
+/// The whole history of one buyer, read from the stored items.
 pub(crate) struct Story {
     pub(crate) facts: Vec<Fact>,
-    /// The buyer after so many facts.
+    /// The buyer's state after each fact.
     pub(crate) after: Vec<Buyer>,
+    /// The effects that the rules call for.
     pub(crate) dues: Vec<Due>,
     /// The sequence number of the first fact of the first live commit.
     pub(crate) live_from: Option<u64>,
@@ -30,7 +31,7 @@ pub(crate) struct Story {
 
 impl Story {
     pub(crate) fn end(&self) -> &Buyer {
-        static NOBODY: Buyer = Buyer {
+        static EMPTY: Buyer = Buyer {
             offers: BTreeMap::new(),
             low: None,
             high: BTreeMap::new(),
@@ -40,16 +41,16 @@ impl Story {
             is_asked: false,
             was_invited: false,
         };
-        self.after.last().unwrap_or(&NOBODY)
+        self.after.last().unwrap_or(&EMPTY)
     }
 
-    /// What is ours to do.
+    /// The effects that Leadstream must perform, without those of shadow commits.
     pub(crate) fn our_dues(&self) -> impl Iterator<Item = &Due> {
         self.dues.iter().filter(|due| !due.is_shadow)
     }
 
-    /// What is in it, for the count of what runs meet.
-    fn show(&self, sights: &mut Sights) {
+    /// Records the sights that this history shows.
+    fn note_sights(&self, sights: &mut Sights) {
         if self.after.iter().any(|buyer| buyer.held > 0) {
             sights.add(Sight::Held);
         }
@@ -76,11 +77,12 @@ impl Story {
     }
 }
 
-/// What must not be.
+/// The violations found so far.
 #[derive(Debug, Default)]
 pub(crate) struct Violations(Vec<String>);
 
 impl Violations {
+    /// Records a violation unless the condition holds.
     pub(crate) fn must(&mut self, holds: bool, words: impl FnOnce() -> String) {
         if !holds {
             self.0.push(words());
@@ -88,7 +90,7 @@ impl Violations {
     }
 }
 
-/// Everything that must not be in what happened, and what was met on the way.
+/// Checks the outcome of a run. Returns all violations, and the sights that the run met.
 pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights) {
     let mut violations = Violations::default();
     let mut stories = BTreeMap::new();
@@ -108,19 +110,19 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
             sent
         });
     input::check(platform, posts, &sent, &stories, &mut violations);
-    told::check(platform, &stories, &mut violations);
+    effects::check(platform, &stories, &mut violations);
     both::check(platform, &sent, &stories, &mut violations);
-    violations.0.extend(platform.wrongs.iter().cloned());
+    violations.0.extend(platform.violations.iter().cloned());
     violations.must(platform.leaks.is_empty(), || {
-        format!("personal, but not kept to itself: {:?}", platform.leaks)
+        format!("personal data outside of the facts: {:?}", platform.leaks)
     });
-    violations.must(platform.asked_in_spite.is_empty(), || {
-        format!("a mail to an address that was stopped: {:?}", platform.asked_in_spite)
+    violations.must(platform.mails_after_stop.is_empty(), || {
+        format!("a mail was requested to a stopped address: {:?}", platform.mails_after_stop)
     });
     let mut sights = platform.sights;
     for story in stories.values() {
-        story.show(&mut sights);
-        both::show(story, &mut sights);
+        story.note_sights(&mut sights);
+        both::note_sights(story, &mut sights);
     }
     let in_shadow = stories.values().filter(|story| story.live_from.is_none()).count();
     if (1..stories.len()).contains(&in_shadow) {
@@ -129,7 +131,8 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
     (violations.0, sights)
 }
 
-/// Sequence numbers without a gap, effects as the rules want them, snapshots that say what the facts say.
+/// Reads a buyer's commits. Checks that the sequence numbers have no gap, that the effects are those of the rules, and
+/// that the snapshots agree with the facts.
 fn read(
     name: &str,
     commits: &[StoredCommit],
@@ -146,16 +149,16 @@ fn read(
         let first = story.facts.len() as u64 + 1;
         let last = first + facts.len() as u64 - 1;
         violations.must(commit.sequence == first && commit.last == last && !facts.is_empty(), || {
-            format!("{name}: commit {}..{} stands at {first}..{last}", commit.sequence, commit.last)
+            format!("{name}: commit {}..{} is at position {first}..{last}", commit.sequence, commit.last)
         });
         let texts = [commit.effects.as_deref(), commit.feed.as_deref()];
         violations.must(!texts.into_iter().flatten().any(is_personal), || {
-            format!("{name}: something personal beside the facts of commit {first}: {texts:?}")
+            format!("{name}: personal data outside of the facts of commit {first}: {texts:?}")
         });
         check_live((name, &mut story), commit, &facts, has_former, violations);
         let from = story.dues.len();
         for fact in facts {
-            // What a handover calls for covers all that came before it in its commit.
+            // The effects of a handover replace those of the facts before it in the same commit.
             if fact.kind == "handed-over" {
                 story.dues.truncate(from);
             }
@@ -167,19 +170,19 @@ fn read(
         }
         let due = story.dues.iter().skip(from).map(|due| (due.sequence, due.key.clone())).collect();
         violations.must(effects == due, || {
-            format!("{name}: commit {first} calls for {effects:?}, the rules for {due:?}")
+            format!("{name}: commit {first} calls for {effects:?}, the rules call for {due:?}")
         });
         if let Some(snapshot) = commit.snapshot.as_ref().filter(|snapshot| *snapshot != SPOILT) {
-            violations.must(snapshot::says(snapshot, last, &buyer).is_some(), || {
-                format!("{name}: the snapshot at {last} says {snapshot}, the facts {buyer:?}")
+            violations.must(snapshot::agrees(snapshot, last, &buyer).is_some(), || {
+                format!("{name}: the snapshot at {last} is {snapshot}, the facts yield {buyer:?}")
             });
         }
     }
     Some(story)
 }
 
-/// Live once, live for ever; and live by a handover, or from the beginning where there is no former system. Of whom is live
-/// nothing is migrated or reset.
+/// Checks that a live buyer stays live, and that it became live by a handover, or at its first commit if there is no
+/// former system. A live buyer must not be migrated or reset.
 fn check_live(
     (name, story): (&str, &mut Story),
     commit: &StoredCommit,
@@ -191,14 +194,17 @@ fn check_live(
     let has = |kinds: &[&str]| facts.iter().any(|fact| kinds.contains(&fact.kind.as_str()));
     if story.live_from.is_some() {
         let is_right = !commit.shadow && !has(&["handed-over", "migrated", "reset"]);
-        violations
-            .must(is_right, || format!("{name}: commit {} of a live buyer: {facts:?}", commit.sequence));
+        violations.must(is_right, || {
+            format!("{name}: commit {} must not follow a live commit: {facts:?}", commit.sequence)
+        });
     } else if commit.shadow {
-        violations.must(!has(&["handed-over"]), || format!("{name}: handed over in shadow: {facts:?}"));
+        violations.must(!has(&["handed-over"]), || {
+            format!("{name}: a shadow commit contains a handover: {facts:?}")
+        });
     } else {
         let is_new = story.facts.is_empty() && !has_former;
         violations.must(hands_over || is_new, || {
-            format!("{name}: commit {} makes live without a handover", commit.sequence)
+            format!("{name}: commit {} makes the buyer live without a handover", commit.sequence)
         });
         story.live_from = Some(commit.sequence);
     }

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use crate::rules::{Buyer, Lead, offer_in};
 
-/// Whether a snapshot says what the facts say.
-pub(super) fn says(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
+/// Whether a snapshot agrees with the facts: `Some(())` if it does.
+pub(super) fn agrees(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
     let snapshot: Value = serde_json::from_str(snapshot).ok()?;
     let is = |holds: bool| holds.then_some(());
     let flag = |name: &str| snapshot[name].as_bool().unwrap_or_default();
@@ -24,7 +24,7 @@ pub(super) fn says(snapshot: &str, last: u64, buyer: &Buyer) -> Option<()> {
         is(stored.offer == *offer)?;
         is(stored.lead.as_deref() == former(high))?;
         is(stored.is_quoted == buyer.quoted.contains(id))?;
-        // Where nobody can be reached there are no leads to be named.
+        // An offer without contact has no lead, so its name does not matter.
         is(offer.email.is_empty() || u64::from(stored.named_at) == high.map_or(0, |lead| lead.at))?;
     }
     Some(())

@@ -5,23 +5,23 @@ use serde_json::{Value, json};
 use super::outside::{Fate, Mail};
 use crate::chance::Chance;
 
-/// How long a received message stays invisible: the template's number.
+/// The visibility time-out of the queue in milliseconds, as in the template.
 const VISIBILITY: i64 = 360_000;
 
-/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue": the
-/// template's. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
+/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue", as in
+/// the template. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
 const MAX_RECEIVES: u32 = 10;
 
-/// What SES tells of the mails it took, through a topic, in a plain queue: in any order, late, twice, or not at all.
+/// The standard queue of SES events, behind a topic. Events arrive in any order, late, twice, or not at all.
 ///
-/// "More than one copy of a message might be delivered, and messages may occasionally arrive out of order." Source: Amazon
-/// SQS Developer Guide, "Amazon SQS standard queues". What an event says: Amazon SES Developer Guide, "Contents of event data
-/// that Amazon SES publishes to Amazon SNS".
+/// "More than one copy of a message might be delivered, and messages may occasionally arrive out of order." Source:
+/// Amazon SQS Developer Guide, "Amazon SQS standard queues". Source of the events: Amazon SES Developer Guide,
+/// "Contents of event data that Amazon SES publishes to Amazon SNS".
 #[derive(Debug, Default)]
 pub(crate) struct Events {
     waiting: Vec<Waiting>,
     posted: usize,
-    /// Whether everything that SES reports is lost.
+    /// Whether all events are lost.
     pub(crate) is_silent: bool,
 }
 
@@ -34,8 +34,8 @@ struct Waiting {
 }
 
 impl Events {
-    /// All that SES tells of this mail, each piece when its time has come.
-    pub(crate) fn tell(&mut self, now: i64, mail: &Mail, mut noise: Option<&mut Chance>) {
+    /// Schedules all events about a mail, each with its time of arrival.
+    pub(crate) fn schedule(&mut self, now: i64, mail: &Mail, mut noise: Option<&mut Chance>) {
         if self.is_silent && noise.is_some() {
             return;
         }
@@ -71,7 +71,7 @@ impl Events {
         self.waiting.is_empty()
     }
 
-    /// A batch of some that are ready, in no order; with their ids.
+    /// A batch of ready messages in any order, with their ids.
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<(String, String)> {
         self.waiting.retain(|message| message.receives < MAX_RECEIVES);
         let mut batch = Vec::new();
@@ -87,13 +87,13 @@ impl Events {
         batch
     }
 
-    /// Deletes what was settled.
+    /// Deletes the settled messages.
     pub(crate) fn delete(&mut self, ids: &[String]) {
         self.waiting.retain(|message| !ids.contains(&message.id.to_string()));
     }
 }
 
-/// What says nothing of any mail that was sent: of a buyer, an effect or an attempt that there is not.
+/// A mail that was never sent: its buyer, effect or attempt does not exist.
 fn forged(mail: &Mail, chance: &mut Chance) -> Mail {
     let mut mail =
         Mail { fate: chance.pick(&[Fate::Bounced, Fate::ThrownAway, Fate::Delivered]), ..mail.clone() };
@@ -102,7 +102,7 @@ fn forged(mail: &Mail, chance: &mut Chance) -> Mail {
     mail
 }
 
-/// The event as SES writes it, as far as anybody reads it.
+/// The SES event, with the fields that the product reads.
 fn body(mail: &Mail, kind: &str) -> String {
     let tag = |text: &str| json!([BASE64_URL_SAFE_NO_PAD.encode(text)]);
     let mut event = json!({

@@ -1,6 +1,6 @@
 use crate::chance::Chance;
 
-/// A record of the change feed: keys only.
+/// A record of the change feed, which contains only keys.
 #[derive(Debug, Clone)]
 pub(crate) struct Doorbell {
     pub(crate) buyer: String,
@@ -10,28 +10,29 @@ pub(crate) struct Doorbell {
     attempts: u32,
 }
 
-/// "Stores this information in a log for up to 24 hours." Source: Amazon DynamoDB Developer Guide, "Change data capture for
-/// DynamoDB Streams".
+/// "Stores this information in a log for up to 24 hours." Source: Amazon DynamoDB Developer Guide, "Change data
+/// capture for DynamoDB Streams".
 const TRIMMED_AFTER: i64 = 24 * 3_600_000;
 
-/// After so many attempts the mapping gives a batch up: `MaximumRetryAttempts`.
+/// The number of retries after which the mapping gives up a batch (`MaximumRetryAttempts`).
 const ATTEMPTS: u32 = 10;
 
-/// The change feed with its Lambda mapping. Records of one item come in order, and each commit is an item of its own: so
-/// any order is possible, and repeats are.
+/// The change feed with its Lambda mapping. Only records of the same item are ordered. Each commit is an item of its
+/// own, so any order of commits is possible, and repeats too.
 ///
 /// "For each item that is modified in a DynamoDB table, the stream records appear in the same sequence as the actual
-/// modifications to the item", and no other order is promised. Source: Amazon DynamoDB Developer Guide, "Change data capture
-/// for DynamoDB Streams". That a record may be lost is ours: the product claims to live with it.
+/// modifications to the item", and no other order is promised. Source: Amazon DynamoDB Developer Guide, "Change data
+/// capture for DynamoDB Streams". AWS does not lose records; the simulator does, because the product claims to
+/// tolerate it.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
     doorbells: Vec<Doorbell>,
-    /// Whether no record is lost, or late by more than seconds.
+    /// Whether no record is lost or late by more than seconds.
     pub(crate) is_prompt: bool,
 }
 
 impl Feed {
-    /// A commit was put. With noise its record is lost, doubled or late. Tells whether it is not lost.
+    /// Adds the record of a commit. With noise it may be lost, doubled or late. Returns `false` if it is lost.
     pub(crate) fn ring(&mut self, now: i64, buyer: &str, sequence: u64, noise: Option<&mut Chance>) -> bool {
         let (copies, latest) = noise.map_or((1, 0), |chance| {
             let copies = chance.pick(&[0, 1, 1, 1, 2]);
@@ -62,14 +63,14 @@ impl Feed {
         self.doorbells.iter().map(|doorbell| doorbell.visible_at).filter(|at| *at > now).min()
     }
 
-    /// What is too old is gone. Tells whether anything was.
+    /// Removes records that are too old. Returns whether there were any.
     pub(crate) fn trim(&mut self, now: i64) -> bool {
         let before = self.doorbells.len();
         self.doorbells.retain(|doorbell| now - doorbell.recorded_at < TRIMMED_AFTER);
         self.doorbells.len() < before
     }
 
-    /// One to so many records, any.
+    /// Takes one to `most` ready records, in any order.
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance, most: usize) -> Vec<Doorbell> {
         let mut batch = Vec::new();
         for _ in 0..chance.between(1, most) {
@@ -83,7 +84,7 @@ impl Feed {
         batch
     }
 
-    /// The invocation failed: the batch comes again, finitely often.
+    /// Delivers a failed batch again, unless its records have reached the limit of attempts.
     pub(crate) fn give_back(&mut self, batch: &[Doorbell]) {
         for doorbell in batch.iter().filter(|doorbell| doorbell.attempts < ATTEMPTS) {
             self.doorbells.push(Doorbell { attempts: doorbell.attempts + 1, ..doorbell.clone() });

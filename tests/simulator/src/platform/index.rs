@@ -6,11 +6,11 @@ use jiff::Timestamp;
 
 use crate::chance::Chance;
 
-/// The sparse index of effectful commits.
+/// The sparse index `feed` of commits with effects or held events.
 ///
-/// "Changes to the table data are propagated to the global secondary indexes within a fraction of a second, under normal
-/// conditions. However, in some unlikely failure scenarios, longer propagation delays might occur." Source: Amazon DynamoDB
-/// Developer Guide, "Using Global Secondary Indexes in DynamoDB".
+/// "Changes to the table data are propagated to the global secondary indexes within a fraction of a second, under
+/// normal conditions. However, in some unlikely failure scenarios, longer propagation delays might occur." Source:
+/// Amazon DynamoDB Developer Guide, "Using Global Secondary Indexes in DynamoDB".
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     partitions: BTreeMap<String, Vec<(i64, FeedEntry)>>,

@@ -5,16 +5,16 @@ use contract::stored::written;
 use domain::BuyerId;
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Heard, Held, HeldAtHead, Learned, Lease, LedgerEntry,
-    Moved, Open, OpenWork, Outcome, Progress, Settled, Status, Taking, Verdict, Walked, WorkKind, WorkPage,
-    WorkPlace,
+    AddressDigest, Behind, Claim, Claimed, Cursor, Held, HeldAtHead, Lease, LedgerEntry, Moved, Open,
+    OpenWork, Outcome, Progress, ReceiptOutcome, ReceiptRecord, Settled, Status, Taking, Verdict, Walked,
+    WorkKind, WorkPage, WorkPlace,
 };
 
 use crate::chance::Chance;
 use crate::safeguard::Safeguard;
 
-/// The leads table, as its items lie there. Written anew from the table's description, not from the product's own
-/// adapter in memory, so that neither can hide a fault of the other.
+/// The leads table with its items. It is written from the description of the table, independently of the product's own
+/// in-memory store, so that neither can hide a fault of the other.
 #[derive(Debug, Default)]
 pub(crate) struct Leads {
     pub(crate) buyers: BTreeMap<String, OfBuyer>,
@@ -22,7 +22,7 @@ pub(crate) struct Leads {
     lease: Option<Lease>,
 }
 
-/// One buyer's items.
+/// The items of one buyer.
 #[derive(Debug, Default)]
 pub(crate) struct OfBuyer {
     pub(crate) cursor: Cursor,
@@ -32,7 +32,7 @@ pub(crate) struct OfBuyer {
     pub(crate) held: Option<Held>,
 }
 
-/// A lead's item: whether it stands in the index of open leads, and holds a contact.
+/// The item of a lead: whether it is in the index `open-leads`, and whether it has a contact.
 #[derive(Debug, Default)]
 pub(crate) struct Lead {
     pub(crate) is_open: bool,
@@ -51,10 +51,10 @@ impl Leads {
         self.buyers.get(buyer).map(|items| items.cursor.clone()).unwrap_or_default()
     }
 
-    /// The cursor, the leads and the outcomes in one transaction.
+    /// Writes the cursor, the leads and the outcomes in one transaction.
     ///
-    /// "The actions are completed atomically so that either all of them succeed or none of them succeeds." Source: Amazon
-    /// DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
+    /// "The actions are completed atomically so that either all of them succeed or none of them succeeds." Source:
+    /// Amazon DynamoDB Developer Guide, "Amazon DynamoDB Transactions: How it works".
     pub(crate) fn move_cursor(
         &mut self,
         buyer: &str,
@@ -67,7 +67,7 @@ impl Leads {
         if is_move && items.cursor.through >= progress.through && off != Some(Safeguard::CursorCondition) {
             return Moved::Overtaken;
         }
-        if !is_move && progress.tells_of_held() && items.cursor.through != progress.through {
+        if !is_move && progress.reports_held() && items.cursor.through != progress.through {
             return Moved::Overtaken;
         }
         let mark = items.cursor.behind.as_ref().map(|behind| behind.mark.as_str());
@@ -75,7 +75,7 @@ impl Leads {
             items.cursor.behind = None;
         }
         if let Some(HeldAtHead { oldest, is_known }) = &progress.held {
-            // Where it is known and nothing moves, nothing is asked of the table.
+            // If the table's state is known and the cursor does not move, the product makes no request.
             let is_asked = is_move || !is_known;
             if is_asked && (!is_known || items.cursor.holds != oldest.is_some()) {
                 items.cursor.holds = oldest.is_some();
@@ -86,11 +86,11 @@ impl Leads {
             return Moved::Done;
         }
         items.cursor.through = progress.through;
-        for (lead, told) in &progress.leads {
+        for (lead, change) in &progress.leads {
             let lead = items.leads.entry(lead.to_string()).or_default();
-            if told.closed.is_some() {
+            if change.closed.is_some() {
                 *lead = Lead::default();
-            } else if told.opened.is_some() {
+            } else if change.opened.is_some() {
                 *lead = Lead { is_open: true, has_contact: true };
             }
         }
@@ -102,8 +102,8 @@ impl Leads {
         Moved::Done
     }
 
-    /// One kind in the sparse index of what is open, all of it in one shard. It is late by a moment, as
-    /// [`Index`](super::index::Index) is: with noise, some of it is not found.
+    /// The due work of one kind in the index `open-work`, all in one shard. Like [`Index`](super::index::Index) it lags
+    /// behind the table: with noise, some work is not found.
     pub(crate) fn due(
         &self,
         kind: WorkKind,
@@ -124,7 +124,7 @@ impl Leads {
         WorkPage { items: found.into_iter().map(|(_, work)| Ok(work)).collect(), next }
     }
 
-    /// What is open of a kind, due or not.
+    /// The open work of one kind, due or not.
     pub(crate) fn open(&self, kind: WorkKind) -> impl Iterator<Item = (WorkPlace, OpenWork)> + '_ {
         let buyers = self
             .buyers
@@ -157,10 +157,10 @@ impl Leads {
         })
     }
 
-    /// The sweeper's lease, on the condition that it is free, run out, or already this one.
-    #[expect(clippy::option_option, reason = "what the trait returns")]
+    /// Takes the sweeper's lease, on the condition that it is free, expired, or already this one.
+    #[expect(clippy::option_option, reason = "the trait returns this type")]
     pub(crate) fn begin(&mut self, lease: &Lease) -> Option<Option<Walked>> {
-        let is_taken = |held: &Lease| held.nonce != lease.nonce && held.until >= lease.now;
+        let is_taken = |current: &Lease| current.nonce != lease.nonce && current.until >= lease.now;
         if self.lease.as_ref().is_some_and(is_taken) {
             return None;
         }
@@ -169,26 +169,31 @@ impl Leads {
     }
 
     pub(crate) fn end(&mut self, lease: &Lease) {
-        if self.lease.as_ref().is_some_and(|held| held.nonce == lease.nonce) {
+        if self.lease.as_ref().is_some_and(|current| current.nonce == lease.nonce) {
             self.lease = None;
         }
     }
 
-    /// An address that no mail goes to any more: added to a set, which cannot be undone.
+    /// Adds an address to the set of those that get no more mail. This cannot be undone.
     pub(crate) fn stop(&mut self, buyer: &str, address: &AddressDigest) {
         self.of(buyer).cursor.stopped.insert(address.clone());
     }
 
-    /// A receipt, under the condition that the entry is still that of its attempt and as it was read.
-    pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp, off: Option<Safeguard>) -> Learned {
+    /// Records a receipt, on the condition that the ledger entry is unchanged and belongs to the receipt's attempt.
+    pub(crate) fn apply_receipt(
+        &mut self,
+        receipt: &Receipt,
+        now: Timestamp,
+        off: Option<Safeguard>,
+    ) -> ReceiptOutcome {
         let Some(entry) = self.of(receipt.buyer.as_str()).ledger.get_mut(&receipt.effect) else {
-            return Learned::NoSuchEmail;
+            return ReceiptOutcome::NoSuchEmail;
         };
         if entry.nonce != receipt.nonce {
-            return Learned::OtherAttempt;
+            return ReceiptOutcome::OtherAttempt;
         }
-        let told = match receipt.kind {
-            Kind::Delayed => return Learned::Known,
+        let reported = match receipt.kind {
+            Kind::Delayed => return ReceiptOutcome::Known,
             Kind::Rejected | Kind::NotRendered => Status::Rejected,
             Kind::Sent | Kind::Delivered | Kind::NotSpam | Kind::Bounced { .. } | Kind::Complained { .. } => {
                 Status::Sent
@@ -196,7 +201,7 @@ impl Leads {
         };
         let is_forward = match entry.status {
             Status::Rejected => off == Some(Safeguard::ForwardOnly),
-            Status::Sent => told == Status::Rejected,
+            Status::Sent => reported == Status::Rejected,
             Status::Sending
             | Status::Unknown
             | Status::Abandoned
@@ -206,17 +211,17 @@ impl Leads {
         };
         let is_new = entry.message_id.is_none() || is_forward;
         if is_forward {
-            entry.status = told;
+            entry.status = reported;
             entry.due = None;
             entry.since = now;
             entry.reason = None;
             entry.is_unsent = false;
         }
         entry.message_id.get_or_insert_with(|| receipt.message_id.clone());
-        if is_new { Learned::Settled } else { Learned::Known }
+        if is_new { ReceiptOutcome::Settled } else { ReceiptOutcome::Known }
     }
 
-    /// Each value moves forward only.
+    /// Records how far the sweeper has walked. Each value only moves forward.
     pub(crate) fn set_walked(&mut self, walked: Walked) {
         self.walked = Some(self.walked.map_or(walked, |known| known.and(walked)));
     }
@@ -225,8 +230,8 @@ impl Leads {
         self.of(buyer).cursor.behind = Some(behind.clone());
     }
 
-    /// The ledger item under its condition, and the check that the stream has not moved on, at once. Both conditions are
-    /// looked at, and the first that fails is reported.
+    /// Claims an e-mail: writes the ledger entry under its condition, and checks that the stream has not moved on, in
+    /// one transaction. The first condition that fails is reported.
     pub(crate) fn claim(&mut self, claim: &Claim, head_moved: bool, off: Option<Safeguard>) -> Claimed {
         let ledger = &mut self.of(claim.buyer.as_str()).ledger;
         let known = ledger.get(&claim.key);
@@ -234,7 +239,7 @@ impl Leads {
             match known {
                 Some(known) if !is_free(known, claim) => {
                     let is_ours = known.nonce == claim.nonce;
-                    return if is_ours { Claimed::Ours } else { Claimed::Held(Box::new(known.clone())) };
+                    return if is_ours { Claimed::Ours } else { Claimed::Taken(Box::new(known.clone())) };
                 }
                 None if claim.found.is_some() => return Claimed::HeadMoved,
                 Some(_) | None => {}
@@ -311,7 +316,7 @@ impl Leads {
     }
 }
 
-/// The entry that a claim writes, over the one that was found due or as a new one.
+/// The ledger entry that a claim writes, as a new one or in place of the one that was found due.
 pub(crate) fn claimed(claim: &Claim, found: Option<&LedgerEntry>) -> LedgerEntry {
     let reason = claim.taking.reason().map(str::to_owned);
     LedgerEntry {
@@ -329,11 +334,12 @@ pub(crate) fn claimed(claim: &Claim, found: Option<&LedgerEntry>) -> LedgerEntry
         since: claim.now,
         message_id: None,
         reason: reason.or_else(|| found.and_then(|found| found.reason.clone())),
-        heard: Heard::default(),
+        receipts: ReceiptRecord::default(),
     }
 }
 
-/// The rules 3 and 10 of the protocol: what a reactor may claim, and what the sweeper may.
+/// Whether an entry can be claimed by a reactor, or by the sweeper if the claim names a found entry: rules 3 and 10 of
+/// the protocol.
 fn is_free(entry: &LedgerEntry, claim: &Claim) -> bool {
     if let Some(found) = &claim.found {
         return entry.status == Status::Retry && entry.nonce == *found;

@@ -1,5 +1,5 @@
-//! The AWS that the product runs on here: every rule that it relies on, in AWS's words and with the page they are from, and
-//! everything that AWS is free to do within them.
+//! The simulated AWS. It implements the rules that the product relies on, quoted from AWS's documentation, and
+//! everything that AWS may do within them.
 
 mod announced;
 mod events;
@@ -16,14 +16,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use announced::Said;
-pub(crate) use announced::{Announced, What};
+use announced::SalesKeys;
+pub(crate) use announced::{Announced, Content};
 use effects::MailPace;
 use effects::mail::Email;
 use events::Events;
 pub(crate) use feed::Doorbell;
 use feed::Feed;
-pub(crate) use former::{Former, StillOwes};
+pub(crate) use former::{AnnouncementsPending, Former};
 use index::Index;
 use jiff::SignedDuration;
 pub(crate) use leads::{Leads, OfBuyer, claimed};
@@ -47,14 +47,14 @@ use crate::sight::{Sight, Sights};
 use crate::strategy::Strategy;
 use crate::takeover::Setting;
 
-/// A message that the recorder set aside, and how long its buyer's stream was then.
+/// A message that the recorder dead-lettered, and the last sequence of its buyer's stream at that time.
 #[derive(Debug, Clone)]
 pub(crate) struct SetAside {
     pub(crate) letter: DeadLetter,
     pub(crate) head: u64,
 }
 
-/// A claim that was granted, and how long the stream was then.
+/// A claim that was granted, and the last sequence of the stream at that time.
 #[derive(Debug, Clone)]
 pub(crate) struct Granted {
     pub(crate) buyer: String,
@@ -62,19 +62,19 @@ pub(crate) struct Granted {
     pub(crate) head: u64,
 }
 
-/// All of it.
+/// The simulated AWS with everything around it.
 #[derive(Debug)]
 pub(crate) struct Platform {
     /// Milliseconds since the run began.
     pub(crate) now: i64,
     pub(crate) chance: Chance,
-    /// Whether it makes use of what it is free to do.
+    /// Whether the platform also does what AWS may do but rarely does: delays, repeats, losses.
     pub(crate) is_noisy: bool,
     pub(crate) off: Option<Safeguard>,
     pub(crate) strategy: Option<Strategy>,
-    /// What was claimed, by nonce, where strategies are compared.
+    /// The claimed entries by nonce, if strategies are compared.
     claims: BTreeMap<String, LedgerEntry>,
-    /// Groups with a message that was redriven.
+    /// The groups with a redriven message.
     pub(crate) redriven: BTreeSet<String>,
     pub(crate) queue: Queue,
     pub(crate) letters: Vec<SetAside>,
@@ -82,55 +82,55 @@ pub(crate) struct Platform {
     pub(crate) feed: Feed,
     pub(crate) index: Index,
     pub(crate) leads: Leads,
-    /// The system that recorded buyers before, if there was one.
+    /// The former system, if there is one.
     pub(crate) former: Option<Former>,
-    /// What people have decided and is not done yet.
+    /// The operations that operators still have to do.
     pub(crate) operations: Vec<Operation>,
-    /// How many operators have failed or been cut off.
+    /// The number of operators that have failed or been cut off.
     pub(crate) operators_cut_off: usize,
-    /// When they try again what broke off.
+    /// The time at which operators try again after a failure.
     pub(crate) operators_back_at: i64,
-    /// How the stack is set now, and how often that was changed.
+    /// The current settings of the stack, and the number of their changes.
     pub(crate) setting: Setting,
     pub(crate) epoch: usize,
-    /// Whether anybody was ever to go live.
+    /// Whether any buyer was ever to go live.
     pub(crate) may_hand_over: bool,
-    /// In which step each buyer was handed over.
+    /// The step in which each buyer was handed over.
     pub(crate) handed_over_at: BTreeMap<String, u64>,
-    /// Whether in the end everybody goes live who was asked about.
+    /// Whether all buyers with a recorded answer go live at the end.
     pub(crate) all_go_live: bool,
-    /// What the offer system has of events that are never posted.
+    /// The events of the offer system that are never posted.
     pub(crate) unsent: Vec<Sent>,
-    /// What only the former system heard of, where that is planned.
+    /// The events that only the former system received, if they are planned.
     pub(crate) known: Vec<Sent>,
-    /// What both systems announced.
+    /// The announcements of both systems.
     pub(crate) announced: Vec<Announced>,
-    said: Said,
-    /// What must not be and was noticed at once.
-    pub(crate) wrongs: Vec<String>,
+    sales_keys: SalesKeys,
+    /// The violations that were noticed during the run.
+    pub(crate) violations: Vec<String>,
     pub(crate) ses: Ses,
-    /// How the sweeper sends e-mails.
+    /// The pace at which the sweeper sends e-mails.
     pub(crate) pace: MailPace,
-    /// Where mails go instead, by nonce, where claims are not made from the head.
+    /// The other address of a mail by nonce, if claims are not made from the head.
     pub(crate) diverted: BTreeMap<String, String>,
-    /// What SES tells of mails.
+    /// The queue of SES events.
     pub(crate) events: Events,
-    /// What was learned of each attempt: whether SES threw it away.
-    pub(crate) heard: BTreeMap<String, bool>,
-    /// When each address of a buyer was stopped, in steps.
+    /// The attempts that SES has reported on, by nonce: whether SES threw the mail away.
+    pub(crate) reported: BTreeMap<String, bool>,
+    /// The step in which each address of a buyer was stopped.
     pub(crate) stops: BTreeMap<(String, String), u64>,
-    /// Mails that were asked for although their worker could have known better.
-    pub(crate) asked_in_spite: Vec<(String, String)>,
+    /// The mails that were requested although their worker had read that the address is stopped: buyer and address.
+    pub(crate) mails_after_stop: Vec<(String, String)>,
     steps: u64,
     pub(crate) sales: Sales,
     pub(crate) late: Vec<(i64, Request)>,
     pub(crate) granted: Vec<Granted>,
-    /// How many e-mails faults may have left in doubt.
+    /// The number of e-mails that faults may have left in doubt.
     pub(crate) doubts: usize,
-    /// Whether something personal stood where nothing personal may.
+    /// The personal data that were found outside of the facts.
     pub(crate) leaks: Vec<String>,
     pub(crate) sights: Sights,
-    /// How often the recorder panicked by a fault.
+    /// The number of panics injected into the recorder.
     pub(crate) panics: usize,
     pub(crate) trace: Option<String>,
     pub(crate) calls: [usize; Site::ALL.len()],
@@ -165,8 +165,8 @@ impl Platform {
             unsent: Vec::new(),
             known: Vec::new(),
             announced: Vec::new(),
-            said: Said::new(),
-            wrongs: Vec::new(),
+            sales_keys: SalesKeys::new(),
+            violations: Vec::new(),
             ses: Ses::default(),
             pace: MailPace {
                 per_second: NonZeroU32::MIN.saturating_add(9),
@@ -174,9 +174,9 @@ impl Platform {
             },
             diverted: BTreeMap::new(),
             events: Events::default(),
-            heard: BTreeMap::new(),
+            reported: BTreeMap::new(),
             stops: BTreeMap::new(),
-            asked_in_spite: Vec::new(),
+            mails_after_stop: Vec::new(),
             steps: 0,
             sales: Sales::default(),
             late: Vec::new(),
@@ -211,7 +211,7 @@ impl Platform {
         self.off == Some(safeguard)
     }
 
-    /// A dead letter gets another try, under a new deduplication id.
+    /// Redrives a dead letter under a new deduplication id.
     pub(crate) fn redrive(&mut self, at: usize) {
         let letter = self.letters.swap_remove(at).letter;
         let post = letter.message_id.trim_start_matches('m').parse::<usize>().ok();
@@ -223,7 +223,7 @@ impl Platform {
         self.sights.add(Sight::Redriven);
     }
 
-    /// The same mail to the address that its claim was diverted to, if it was.
+    /// The mail with the address to which its claim was diverted; `None` if it was not.
     pub(crate) fn in_place_of(&self, email: &Email) -> Option<Email> {
         let (_, nonce) = email.tags.iter().find(|(tag, _)| *tag == "nonce")?;
         Some(Email { to: self.diverted.get(nonce)?.clone(), ..email.clone() })
@@ -237,13 +237,14 @@ impl Platform {
         self.strategy == Some(strategy)
     }
 
-    /// Steps count what comes before what, which time does not.
+    /// The next step number. Steps order events that have the same time.
     pub(crate) const fn step(&mut self) -> u64 {
         self.steps += 1;
         self.steps
     }
 
-    pub(crate) fn nothing_personal(&mut self, text: &str) {
+    /// Records a leak if the text contains personal data.
+    pub(crate) fn check_not_personal(&mut self, text: &str) {
         if is_personal(text) {
             self.leaks.push(text.to_owned());
         }

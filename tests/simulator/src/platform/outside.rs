@@ -5,7 +5,7 @@ use effects::outside::{Delivery, SalesMessage};
 
 use crate::chance::Chance;
 
-/// A mail that left SES.
+/// A mail that SES took.
 #[derive(Debug, Clone)]
 pub(crate) struct Mail {
     pub(crate) buyer: String,
@@ -15,20 +15,20 @@ pub(crate) struct Mail {
     pub(crate) fate: Fate,
 }
 
-/// What becomes of a mail that SES took.
+/// The fate of a mail that SES took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Delivered,
     Bounced,
     BouncedForNow,
     Complained,
-    /// "SES accepted the email, but determined that it contained a virus and didn't attempt to deliver it." Source: Amazon SES
-    /// API v2 Reference, `EventDestination`, `REJECT`.
+    /// "SES accepted the email, but determined that it contained a virus and didn't attempt to deliver it." Source:
+    /// Amazon SES API v2 Reference, `EventDestination`, `REJECT`.
     ThrownAway,
 }
 
 impl Fate {
-    /// The event type that tells of it.
+    /// The type of the SES event that reports it.
     pub(crate) const fn event(self) -> &'static str {
         match self {
             Self::Delivered => "Delivery",
@@ -38,32 +38,32 @@ impl Fate {
         }
     }
 
-    /// Whether no mail may go to this address any more.
+    /// Whether the address gets no more mail.
     pub(crate) const fn stops(self) -> bool {
         matches!(self, Self::Bounced | Self::Complained)
     }
 }
 
-/// SES: it takes a mail, refuses it, or cannot now; and sometimes nobody can tell.
+/// SES. It takes a mail, refuses it, throttles or pauses, or gives no answer.
 #[derive(Debug, Default)]
 pub(crate) struct Ses {
     pub(crate) mails: Vec<Mail>,
-    /// Sending is paused until then.
+    /// The end of a pause of sending.
     pub(crate) back_at: i64,
-    /// Whether it takes only every other mail, and answers only every other of those.
+    /// Whether it takes only half of the mails, and answers only for half of those.
     pub(crate) is_busy: bool,
-    /// How many mails it takes in a second; all if nothing is said.
+    /// The number of mails that it takes per second; unlimited if `None`.
     pub(crate) rate: Option<usize>,
-    /// The second in which it took the last mail, and how many in it.
+    /// The second in which it took the last mail, and the number of mails in that second.
     taken_in: (i64, usize),
-    /// How many mails it would not take because of its rate.
+    /// The number of mails refused because of the rate.
     pub(crate) throttled: usize,
-    /// When it took the last mail.
+    /// The time at which it took the last mail.
     pub(crate) last_at: i64,
 }
 
 impl Ses {
-    /// One request. `SendEmail` has no idempotency token among its parameters: each request that is taken is a mail.
+    /// Handles one request. `SendEmail` has no idempotency token, so each request that is taken is a mail.
     ///
     /// Source: Amazon SES API v2 Reference, `SendEmail`, "Request Body".
     pub(crate) fn send(&mut self, now: i64, email: &Email, mut noise: Option<&mut Chance>) -> Delivery {
@@ -114,8 +114,8 @@ impl Ses {
 }
 
 impl Ses {
-    /// "The maximum number of emails that you can send per second." Source: Amazon SES Developer Guide, "Service quotas in
-    /// Amazon SES", "Maximum send rate".
+    /// "The maximum number of emails that you can send per second." Source: Amazon SES Developer Guide, "Service
+    /// quotas in Amazon SES", "Maximum send rate".
     fn is_over_its_rate(&mut self, now: i64) -> bool {
         let Some(rate) = self.rate else { return false };
         let second = now.div_euclid(1_000);
@@ -125,21 +125,20 @@ impl Ses {
     }
 }
 
-/// The sales team's queue: everything that it delivers, in order.
+/// The sales team's queue, with all messages that it delivers, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Sales {
     pub(crate) messages: Vec<SalesMessage>,
-    /// How many it was sent, repeats too.
+    /// The number of messages sent to it, including repeats.
     pub(crate) sent: usize,
-    /// It takes nothing until then.
+    /// The end of an outage of the queue.
     pub(crate) back_at: i64,
     taken: BTreeMap<String, i64>,
 }
 
 impl Sales {
-    /// Within five minutes the same deduplication id is delivered once; after that it is delivered again. The rule stands at
-    /// [`Queue::send`](super::queue::Queue::send).
-    /// Tells whether it was known.
+    /// Sends a message. A deduplication id is delivered once within five minutes, and again after that; for the rule
+    /// see [`Queue::send`](super::queue::Queue::send). Returns whether the id was sent before.
     pub(crate) fn send(&mut self, now: i64, message: &SalesMessage) -> bool {
         self.sent += 1;
         let known = self.taken.get(&message.effect_id).copied();

@@ -2,37 +2,38 @@ use std::collections::{BTreeMap, VecDeque};
 
 use crate::chance::Chance;
 
-/// How long a received message stays invisible: the template's number.
+/// The visibility time-out of the queue in milliseconds, as in the template.
 ///
-/// "Set the source queue's visibility timeout to at least six times the configuration timeout on your function." Source: AWS
-/// Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
+/// "Set the source queue's visibility timeout to at least six times the configuration timeout on your function."
+/// Source: AWS Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping".
 const VISIBILITY: i64 = 180_000;
 
-/// After so many receives SQS moves a message to the dead-letter queue, whoever is to blame.
+/// The number of receives after which SQS dead-letters a message, even if other messages caused the failures.
 ///
-/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue": the
-/// template's. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
+/// "The number of times a message is delivered to the source queue before being moved to the dead-letter queue", as in
+/// the template. Source: Amazon SQS API Reference, `SetQueueAttributes`, `maxReceiveCount`.
 const MAX_RECEIVES: u32 = 100;
 
 /// A FIFO queue with its Lambda mapping.
 ///
-/// "When you receive a message with a message group ID, no more messages for the same message group ID are returned unless you
-/// delete the message or it becomes visible." Source: Amazon SQS Developer Guide, "FIFO queue delivery logic in Amazon SQS".
+/// "When you receive a message with a message group ID, no more messages for the same message group ID are returned
+/// unless you delete the message or it becomes visible." Source: Amazon SQS Developer Guide, "FIFO queue delivery
+/// logic in Amazon SQS".
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     groups: BTreeMap<String, VecDeque<Waiting>>,
-    /// When each deduplication id was last taken, with its group.
+    /// The time at which each deduplication id was last taken.
     taken: BTreeMap<String, i64>,
-    /// What each message id stands for: an index into what was posted.
+    /// The index of the post behind each message id.
     pub(crate) posts: Vec<usize>,
-    /// How often each message was received.
+    /// The receive count of each message.
     pub(crate) receives: Vec<u32>,
-    /// Whether a message came that repeats one which is forgotten already.
+    /// Whether a message repeated an older one that SQS had already forgotten.
     pub(crate) has_repeats: bool,
-    /// Whether a batch takes of each group all that fits, and not just some.
+    /// Whether a batch contains as many messages of each group as fit, and not only some.
     pub(crate) takes_all: bool,
-    /// Messages that went to the dead letters for too many receives.
-    pub(crate) worn_out: Vec<usize>,
+    /// The messages that SQS dead-lettered after too many receives.
+    pub(crate) exhausted: Vec<usize>,
     handles: u64,
 }
 
@@ -46,26 +47,27 @@ struct Waiting {
     handle: u64,
 }
 
-/// A message as the mapping hands it over.
+/// A message in a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) id: usize,
     pub(crate) group: String,
     pub(crate) body: String,
     pub(crate) dedup: String,
-    /// How often it was received, this time included.
+    /// The receive count, including this receive.
     pub(crate) receives: u32,
     handle: u64,
 }
 
-/// The name of a message, as SQS gives one.
+/// The message id that SQS assigns.
 pub(crate) fn message_id(id: usize) -> String {
     format!("m{id}")
 }
 
 impl Queue {
-    /// "Any messages sent with the same message deduplication ID are accepted successfully but aren't delivered during the
-    /// 5-minute deduplication interval." Source: Amazon SQS Developer Guide, "Using the message deduplication ID in Amazon SQS".
+    /// "Any messages sent with the same message deduplication ID are accepted successfully but aren't delivered during
+    /// the 5-minute deduplication interval." Source: Amazon SQS Developer Guide, "Using the message deduplication ID
+    /// in Amazon SQS".
     pub(crate) fn send(&mut self, now: i64, group: &str, dedup: &str, body: &str, post: usize) {
         let taken = self.taken.get(dedup);
         if taken.is_some_and(|at| now <= at + 300_000) {
@@ -94,17 +96,17 @@ impl Queue {
         self.groups.values().any(|waiting| is_ready(waiting, now))
     }
 
-    /// When something may become visible.
+    /// The next time at which a message becomes visible.
     pub(crate) fn next_visible(&self, now: i64) -> Option<i64> {
         self.groups.values().flatten().map(|waiting| waiting.visible_at).filter(|at| *at > now).min()
     }
 
-    /// A batch of up to 10 messages of one to three groups, each group from its beginning.
+    /// Receives a batch of up to 10 messages of one to three groups, each from the beginning of its group.
     ///
-    /// "Each batch may contain messages from more than one message group, but the order of the messages is maintained." Source:
-    /// AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings". "Amazon SQS first attempts to
-    /// return as many messages with the same message group ID as possible": it need not succeed. Source: Amazon SQS Developer
-    /// Guide, "FIFO queue delivery logic in Amazon SQS".
+    /// "Each batch may contain messages from more than one message group, but the order of the messages is
+    /// maintained." Source: AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source mappings".
+    /// "Amazon SQS first attempts to return as many messages with the same message group ID as possible": it need not
+    /// succeed. Source: Amazon SQS Developer Guide, "FIFO queue delivery logic in Amazon SQS".
     pub(crate) fn receive(&mut self, now: i64, chance: &mut Chance) -> Vec<Received> {
         let mut batch: Vec<Received> = Vec::new();
         let ready = self.groups.values().filter(|waiting| is_ready(waiting, now)).count();
@@ -113,13 +115,13 @@ impl Queue {
         let groups = self.groups.iter_mut().filter(|(_, waiting)| is_ready(waiting, now));
         for (group, waiting) in groups.skip(skipped).take(wanted) {
             let longest = if self.takes_all { 10 } else { chance.between(1, 5) };
-            let worn_out = &mut self.worn_out;
+            let exhausted = &mut self.exhausted;
             waiting.retain(|message| {
-                let is_worn_out = message.receives >= MAX_RECEIVES;
-                if is_worn_out {
-                    worn_out.push(message.id);
+                let is_exhausted = message.receives >= MAX_RECEIVES;
+                if is_exhausted {
+                    exhausted.push(message.id);
                 }
-                !is_worn_out
+                !is_exhausted
             });
             for message in waiting.iter_mut().take(longest.min(10 - batch.len())) {
                 self.handles += 1;
@@ -140,11 +142,11 @@ impl Queue {
         batch
     }
 
-    /// Deletes what the answer does not report as failed.
+    /// Deletes the messages that the answer does not report as failed.
     ///
-    /// "The `ReceiptHandle` is associated with a specific instance of receiving a message." Source: Amazon SQS API Reference,
-    /// `DeleteMessage`. Which are deleted: AWS Lambda Developer Guide, "Handling errors for an SQS event source in Lambda",
-    /// "Implementing partial batch responses": "make only the failed messages visible again".
+    /// "The `ReceiptHandle` is associated with a specific instance of receiving a message." Source: Amazon SQS API
+    /// Reference, `DeleteMessage`. Source of the choice: AWS Lambda Developer Guide, "Handling errors for an SQS event
+    /// source in Lambda", "Implementing partial batch responses": "make only the failed messages visible again".
     pub(crate) fn delete(&mut self, now: i64, settled: &[Received]) {
         for message in settled {
             if let Some(waiting) = self.groups.get_mut(&message.group) {

@@ -1,4 +1,5 @@
-//! What the product asks of it, a call at a time, and what is noted of that; the calls themselves are in `adapters`.
+//! The requests of the product to the platform, and the records that the checker needs of them. The calls are made in
+//! `adapters`.
 
 use contract::receipt::Receipt;
 use contract::stored::StoredCommit;
@@ -8,19 +9,19 @@ use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, FeedEntry, Page};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Behind, Claim, Claimed, Learned, Lease, Moved, Progress, Settled, Status, Taking, Verdict,
-    Walked,
+    AddressDigest, Behind, Claim, Claimed, Lease, Moved, Progress, ReceiptOutcome, Settled, Status, Taking,
+    Verdict, Walked,
 };
 use recorder::dead_letters::DeadLetter;
 
-use super::{Fate, Granted, Platform, SetAside, StillOwes, claimed};
+use super::{AnnouncementsPending, Fate, Granted, Platform, SetAside, claimed};
 use crate::call::timestamp;
 use crate::safeguard::Safeguard;
 use crate::sight::Sight;
 use crate::strategy::Strategy;
 use crate::world::HOUR;
 
-/// A write that may land when its sender has long gone on.
+/// A write that may take effect when its sender has long continued.
 #[derive(Debug, Clone)]
 pub(crate) enum Request {
     Append(StoredCommit),
@@ -35,7 +36,7 @@ pub(crate) enum Request {
     Email(Email),
     Sales(SalesMessage),
     Stop(BuyerId, AddressDigest, Receipt),
-    Learn(Receipt, Timestamp),
+    Receipt(Receipt, Timestamp),
     Clear(StoredCommit),
     HandOver(BuyerId),
 }
@@ -66,11 +67,11 @@ impl Platform {
 
     pub(crate) fn set_aside(&mut self, letter: &DeadLetter) {
         for words in [letter.reason, &letter.detail, &letter.source] {
-            self.nothing_personal(words);
+            self.check_not_personal(words);
         }
         self.sights.add(match letter.reason {
             "contradiction" => Sight::Contradicted,
-            "voided" => Sight::VoidComes,
+            "voided" => Sight::VoidedArrives,
             "too-many-held" => Sight::TooManyHeld,
             "breaks-the-recorder" => Sight::Breaking,
             _ => Sight::Poison,
@@ -79,7 +80,7 @@ impl Platform {
         self.letters.push(SetAside { letter: letter.clone(), head });
     }
 
-    /// The former system is asked what it knows.
+    /// Looks up a buyer in the former system.
     pub(crate) fn look_up(&mut self, buyer: &str) -> Option<String> {
         if self.is_off(Safeguard::HandoverInShadow)
             && let Ok(answer) = self.hand_over(buyer)
@@ -88,7 +89,7 @@ impl Platform {
         }
         let former = self.former.as_ref()?;
         let is_again = former.has_handed_over(buyer) && !self.is_live(buyer);
-        let answer = former.look(buyer);
+        let answer = former.look_up(buyer);
         if is_again {
             self.sights.add(Sight::LookedAgain);
             if self.is_off(Safeguard::LookAgain) {
@@ -98,15 +99,15 @@ impl Platform {
         answer
     }
 
-    /// The former system is asked to hand a buyer over.
-    pub(crate) fn hand_over(&mut self, buyer: &str) -> Result<Option<String>, StillOwes> {
+    /// Asks the former system to hand over a buyer.
+    pub(crate) fn hand_over(&mut self, buyer: &str) -> Result<Option<String>, AnnouncementsPending> {
         let off = self.off;
         let Some(former) = &mut self.former else { return Ok(None) };
         let answer = former.hand_over(buyer, off);
         self.sights.add(match answer {
             Ok(Some(_)) => Sight::HandedOver,
-            Ok(None) => Sight::HandedOverUnheard,
-            Err(StillOwes) => Sight::HandoverRefused,
+            Ok(None) => Sight::HandedOverUnknown,
+            Err(AnnouncementsPending) => Sight::HandoverRefused,
         });
         if answer.is_ok() {
             let step = self.step();
@@ -121,7 +122,7 @@ impl Platform {
     }
 
     pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
-        self.nothing_personal(&behind.reason);
+        self.check_not_personal(&behind.reason);
         if self.is_off(Safeguard::BehindMark) {
             return;
         }
@@ -141,12 +142,13 @@ impl Platform {
         match claimed {
             Claimed::Ours | Claimed::Unreadable => {}
             Claimed::HeadMoved => self.sights.add(Sight::HeadMoved),
-            Claimed::Held(_) => self.sights.add(Sight::ClaimHeld),
+            Claimed::Taken(_) => self.sights.add(Sight::ClaimTaken),
         }
         let is_attempt = matches!(claim.taking, Taking::Attempt(_));
         if claimed == Claimed::Ours && is_attempt && !is_repeat {
-            // A claim that lands again hours later begins anew under its old nonce: what was told of that says nothing of this.
-            self.heard.remove(&claim.nonce);
+            // A claim that takes effect again hours later begins a new attempt under its old nonce. What SES reported
+            // on the first attempt does not apply to it.
+            self.reported.remove(&claim.nonce);
             let head = self.streams.last(buyer);
             self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
         }
@@ -157,13 +159,13 @@ impl Platform {
     pub(crate) fn settle(&mut self, buyer: &str, key: &str, verdict: &Verdict) -> Settled {
         match verdict.status {
             Status::Unknown => self.sights.add(Sight::Doubt),
-            Status::Retry => self.sights.add(Sight::NotNow),
+            Status::Retry => self.sights.add(Sight::SesThrottles),
             Status::Rejected => self.sights.add(Sight::Refused),
             Status::Abandoned if verdict.head.is_some() => self.sights.add(Sight::LastTry),
             Status::Sending | Status::Sent | Status::Abandoned | Status::Superseded | Status::Suppressed => {}
         }
         if let Some(reason) = &verdict.reason {
-            self.nothing_personal(reason);
+            self.check_not_personal(reason);
         }
         if let Some(strategy) = self.strategy
             && let Some(entry) = self.claims.get(&verdict.nonce).cloned()
@@ -180,7 +182,7 @@ impl Platform {
         settled
     }
 
-    /// The address on the buyer's cursor item.
+    /// Adds a stopped address to the buyer's cursor item.
     pub(crate) fn stop(&mut self, buyer: &BuyerId, address: &AddressDigest, receipt: &Receipt) {
         let mail = self.ses.mails.iter().find(|mail| mail.nonce == receipt.nonce && mail.fate.stops());
         if let Some(stopped) = mail.map(|mail| (mail.buyer.clone(), mail.to.clone())) {
@@ -192,34 +194,34 @@ impl Platform {
         }
     }
 
-    pub(crate) fn learn(&mut self, receipt: &Receipt, now: Timestamp) -> Learned {
+    pub(crate) fn apply_receipt(&mut self, receipt: &Receipt, now: Timestamp) -> ReceiptOutcome {
         let status = self.leads.entry(receipt.buyer.as_str(), &receipt.effect).map(|entry| entry.status);
-        let learned = self.leads.learn(receipt, now, self.off);
-        if learned == Learned::OtherAttempt || learned == Learned::NoSuchEmail {
+        let applied = self.leads.apply_receipt(receipt, now, self.off);
+        if applied == ReceiptOutcome::OtherAttempt || applied == ReceiptOutcome::NoSuchEmail {
             self.sights.add(Sight::Forged);
         } else {
             if matches!(status, Some(Status::Sending | Status::Unknown)) {
                 self.sights.add(Sight::EarlyReceipt);
             }
             let is_thrown_away = receipt.kind == contract::receipt::Kind::Rejected;
-            *self.heard.entry(receipt.nonce.clone()).or_default() |= is_thrown_away;
+            *self.reported.entry(receipt.nonce.clone()).or_default() |= is_thrown_away;
         }
-        learned
+        applied
     }
 
     pub(crate) fn send_email(&mut self, email: &Email) -> Delivery {
         let known = self.ses.mails.len();
         let delivery = self.attempt(email);
-        let is_told = self.strategy.is_none();
+        let is_reported = self.strategy.is_none();
         let taken = self.ses.mails.iter().skip(known).filter(|mail| mail.fate != Fate::ThrownAway);
         let taken: Vec<_> = taken.map(|mail| (mail.buyer.clone(), mail.key.clone())).collect();
         for (buyer, key) in taken {
             self.announce_ours(&buyer, &key);
         }
-        for mail in self.ses.mails.iter().skip(known).filter(|_| is_told) {
-            // Without noise only bounces are told: the rest says nothing new.
+        for mail in self.ses.mails.iter().skip(known).filter(|_| is_reported) {
+            // Without noise only bounces are reported, because other events add nothing.
             if self.is_noisy || mail.fate == Fate::Bounced {
-                self.events.tell(self.now, mail, self.is_noisy.then_some(&mut self.chance));
+                self.events.schedule(self.now, mail, self.is_noisy.then_some(&mut self.chance));
             }
         }
         delivery
@@ -236,9 +238,9 @@ impl Platform {
         delivery
     }
 
-    pub(crate) fn tell_sales(&mut self, message: &SalesMessage) {
+    pub(crate) fn notify_sales(&mut self, message: &SalesMessage) {
         if self.sales.send(self.now, message) {
-            self.sights.add(Sight::ToldAgain);
+            self.sights.add(Sight::SalesRepeated);
         }
         let buyer = message.buyer.as_str();
         if let Some(key) = message.effect_id.strip_prefix(buyer).and_then(|key| key.strip_prefix('/')) {
@@ -246,7 +248,7 @@ impl Platform {
         }
     }
 
-    /// A request lands that its sender has given up, or that the SDK has sent twice.
+    /// Lets a request take effect that its sender has given up, or that the SDK has sent twice.
     pub(crate) fn land(&mut self, request: &Request) {
         match request {
             Request::Append(commit) => drop(self.append(commit)),
@@ -263,12 +265,12 @@ impl Platform {
             Request::End(lease) => self.leads.end(lease),
             Request::Walked(walked) => self.leads.set_walked(*walked),
             Request::Email(email) => drop(self.send_email(email)),
-            Request::Sales(message) => self.tell_sales(message),
+            Request::Sales(message) => self.notify_sales(message),
             Request::Stop(buyer, address, receipt) => self.stop(buyer, address, receipt),
             Request::Clear(cleared) => self.streams.clear(cleared),
             Request::HandOver(buyer) => drop(self.hand_over(buyer.as_str())),
-            Request::Learn(receipt, now) => {
-                self.learn(receipt, *now);
+            Request::Receipt(receipt, now) => {
+                self.apply_receipt(receipt, *now);
             }
         }
     }

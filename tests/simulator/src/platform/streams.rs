@@ -5,22 +5,22 @@ use event_store::{Appended, Page};
 
 use crate::chance::Chance;
 
-/// A snapshot that nobody can read.
+/// A corrupt snapshot.
 pub(crate) const SPOILT: &str = "{\"fold\":";
 
-/// The streams table: raw items by buyer and sequence.
+/// The streams table with its raw items, by buyer and sequence.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     pub(crate) buyers: BTreeMap<String, BTreeMap<u64, StoredCommit>>,
-    /// What was cleared of what is personal, as it was before: the table has lost it.
+    /// The commits from which personal data were cleared, as they were before.
     pub(crate) cleared: BTreeMap<(String, u64), StoredCommit>,
 }
 
 impl Streams {
     /// `PutItem` with `attribute_not_exists(buyer)`.
     ///
-    /// "Returns the item attributes for a `PutItem` operation that failed a condition check." Source: Amazon DynamoDB API
-    /// Reference, `PutItem`, `ReturnValuesOnConditionCheckFailure`.
+    /// "Returns the item attributes for a `PutItem` operation that failed a condition check." Source: Amazon DynamoDB
+    /// API Reference, `PutItem`, `ReturnValuesOnConditionCheckFailure`.
     pub(crate) fn append(&mut self, commit: &StoredCommit, has_condition: bool) -> Appended {
         if !self.buyers.contains_key(&commit.buyer) {
             self.buyers.insert(commit.buyer.clone(), BTreeMap::new());
@@ -37,8 +37,8 @@ impl Streams {
 
     /// A consistent `Query`, newest first. A page may be shorter than asked for, even empty, and yet not the last.
     ///
-    /// "The only way to know when you have reached the end of the result set is when `LastEvaluatedKey` is empty." Source:
-    /// Amazon DynamoDB API Reference, `Query`.
+    /// "The only way to know when you have reached the end of the result set is when `LastEvaluatedKey` is empty."
+    /// Source: Amazon DynamoDB API Reference, `Query`.
     pub(crate) fn page(
         &self,
         buyer: &str,
@@ -58,13 +58,13 @@ impl Streams {
         let mut found = stream.range(..before.unwrap_or(u64::MAX)).rev();
         let commits: Vec<StoredCommit> =
             found.by_ref().take(limit).map(|(_, commit)| commit.clone()).collect();
-        // A page that is full to the brim does not know whether it is the last.
+        // A full page does not show whether it is the last one.
         let has_more = commits.len() == limit;
         Page { commits, has_more }
     }
 
-    /// All snapshots of a buyer are gone, of another fold, or cannot be read. They may be deleted at any time. Tells whether
-    /// there were any.
+    /// Deletes all snapshots of a buyer, or makes them corrupt or of another fold. Snapshots may be deleted at any
+    /// time. Returns whether there were any.
     pub(crate) fn spoil(&mut self, chance: &mut Chance) -> bool {
         let at = chance.below(self.buyers.len().max(1));
         let mut has_any = false;
@@ -83,7 +83,7 @@ impl Streams {
         has_any
     }
 
-    /// `UpdateItem` under the condition that the item is there: facts and format are written, the snapshot is taken out.
+    /// `UpdateItem` on the condition that the item exists: it writes facts and format, and removes the snapshot.
     pub(crate) fn clear(&mut self, cleared: &StoredCommit) {
         let commit = self.buyers.get_mut(&cleared.buyer).and_then(|stream| stream.get_mut(&cleared.sequence));
         let Some(commit) = commit else { return };

@@ -1,4 +1,4 @@
-//! Reading what lies in the tables: by names of fields, not by the product's types.
+//! Reads stored items by the names of their fields, without the product's types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,37 +7,37 @@ use serde_json::Value;
 
 use super::Offer;
 
-/// A recorded fact, as it lies in the table.
+/// A recorded fact, read from a stored item.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fact {
     pub(crate) offer: String,
-    /// Of a gap that is void, its last version.
+    /// The offer version; for a voided gap, its last version.
     pub(crate) version: u32,
     pub(crate) kind: String,
     pub(crate) email: String,
     pub(crate) sequence: u64,
-    /// What a former system said, if it is no event but carries that.
+    /// The former system's answer, if the fact carries one.
     pub(crate) answer: Option<Answer>,
 }
 
-/// What a former system says of a buyer.
+/// The former system's answer about a buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) offers: BTreeMap<String, Offer>,
-    /// The names of the leads that are open there: the high ones by offer, and the low one.
+    /// The names of the leads open in the former system: the high ones by offer, and the low one.
     pub(crate) high: BTreeMap<String, String>,
     pub(crate) low: Option<String>,
     pub(crate) was_invited: bool,
 }
 
 impl Fact {
-    /// Whether the offer system sent it.
+    /// Whether the fact is an event of the offer system.
     pub(crate) fn is_event(&self) -> bool {
         !matches!(self.kind.as_str(), "migrated" | "handed-over" | "voided" | "reset" | "erased")
     }
 }
 
-/// Reads the facts of a stored item. `None`: it is not what may lie there.
+/// Reads the facts of a stored item; `None` if they are malformed.
 pub(crate) fn facts_of(commit: &StoredCommit) -> Option<Vec<Fact>> {
     let facts: Value = serde_json::from_str(&commit.facts).ok()?;
     let text = |fact: &Value, name: &str| fact.get(name).and_then(Value::as_str).map(str::to_owned);
@@ -85,7 +85,7 @@ fn answer_in(state: &Value) -> Option<Answer> {
     Some(answer)
 }
 
-/// The keys of the effects of a stored item, by sequence number.
+/// The effects of a stored item, each as sequence number and key.
 pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)>> {
     let Some(text) = &commit.effects else { return Some(BTreeSet::new()) };
     text.lines()
@@ -96,18 +96,18 @@ pub(crate) fn effects_of(commit: &StoredCommit) -> Option<BTreeSet<(u64, String)
         .collect()
 }
 
-/// An offer's line in a stored state.
+/// An offer in a stored state.
 pub(crate) struct Written {
     pub(crate) offer: Offer,
-    /// The version that names its lead, while it is accepted.
+    /// The version that names the offer's lead, while the offer is accepted.
     pub(crate) named_at: u32,
-    /// The name of its lead, if a former system opened that.
+    /// The name of the offer's lead, if the former system opened it.
     pub(crate) lead: Option<String>,
-    /// Whether a quote was requested for it.
+    /// Whether a quote was requested for the offer.
     pub(crate) is_quoted: bool,
 }
 
-/// Reads one: `5a2.4 car-1 0 … /F7`.
+/// Reads the line of an offer, such as `5a2.4 car-1 0 … /F7`.
 pub(crate) fn offer_in(line: &Value, contacts: &Value) -> Option<Written> {
     let mut words = line.as_str()?.split(' ');
     let (head, _car, contact) = (words.next()?, words.next()?, words.next()?);

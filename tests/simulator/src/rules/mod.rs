@@ -1,6 +1,6 @@
-//! The rules once more, from the design's text: which offers, which leads, which effects follow from a set of events. It
-//! shares no code with the product, and is built the other way round: not an event after the other, but the whole set at
-//! once, so that order cannot matter.
+//! An independent implementation of the rules, from the text of the design: the offers, leads and effects that follow
+//! from a set of events. It shares no code with the product, and works differently: it evaluates the whole set at once
+//! instead of one event after the other, so that order cannot matter.
 
 mod facts;
 mod offers;
@@ -14,46 +14,46 @@ pub(crate) use offers::{Offer, counting, offers_of};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lead {
     pub(crate) name: String,
-    /// Of a high lead, the version of the acceptance that names it; of a low one, the sequence number at which it opened.
+    /// For a high lead, the version of the acceptance that names it; for a low lead, the sequence at which it opened.
     pub(crate) at: u64,
-    /// Whether a former system opened it.
+    /// Whether the former system opened it.
     pub(crate) is_former: bool,
 }
 
-/// A buyer after some facts, with the open leads.
+/// The state of a buyer after some facts, with the open leads.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Buyer {
     pub(crate) offers: BTreeMap<String, Offer>,
     pub(crate) low: Option<Lead>,
-    /// By offer.
+    /// The high leads by offer.
     pub(crate) high: BTreeMap<String, Lead>,
-    /// Offers that a quote was requested for.
+    /// The offers for which a quote was requested.
     pub(crate) quoted: BTreeSet<String>,
     pub(crate) held: usize,
     pub(crate) is_erased: bool,
     /// Whether an answer of the former system is recorded.
     pub(crate) is_asked: bool,
-    /// Whether the former system has invited it to a quote.
+    /// Whether the former system has sent the quote e-mail.
     pub(crate) was_invited: bool,
 }
 
-/// An effect that must be.
+/// An effect that the rules call for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Due {
     pub(crate) sequence: u64,
     pub(crate) key: String,
-    /// The address of a mail.
+    /// The address, for a mail.
     pub(crate) email: String,
-    /// Whether another system performs it.
+    /// Whether the former system performs it, because the commit is in shadow.
     pub(crate) is_shadow: bool,
 }
 
-const fn can_be_reached(offer: &Offer) -> bool {
+const fn has_contact(offer: &Offer) -> bool {
     !offer.email.is_empty()
 }
 
 impl Buyer {
-    /// The buyer once the last of these facts is there too, and what must be done because of it.
+    /// The state after the last of these facts, and the effects that this fact calls for.
     pub(crate) fn after(&self, facts: &[Fact]) -> (Self, Vec<Due>) {
         let Some(last) = counting(facts).last() else { return (Self::default(), Vec::new()) };
         let (offers, held) = offers_of(facts);
@@ -73,7 +73,7 @@ impl Buyer {
                 (None, None) => self.was_invited,
             },
         };
-        // What was announced, and by whom: at a handover exactly what the former system names.
+        // The announced leads. At a handover they are exactly those that the former system names.
         let announced = handed_over.map_or_else(|| self.clone(), |answer| announced(answer, last.sequence));
         after.high = after.high_leads(&announced, handed_over);
         after.low = after.low_lead(&announced, last.sequence);
@@ -98,8 +98,8 @@ impl Buyer {
         (after, dues)
     }
 
-    /// A high lead for each accepted offer: the one that was open, or a new one where somebody can be reached. At a handover one of
-    /// the former system stands while no newer acceptance took its place.
+    /// The high lead of each accepted offer: the open one, or a new one if the offer has a contact. At a handover, a
+    /// lead of the former system stays open unless a newer acceptance replaced the one that it knows.
     fn high_leads(&self, announced: &Self, handed_over: Option<&Answer>) -> BTreeMap<String, Lead> {
         let lead = |(id, offer): (&String, &Offer)| {
             let own = || Lead {
@@ -107,38 +107,39 @@ impl Buyer {
                 at: offer.accepted_at.into(),
                 is_former: false,
             };
-            let stands = announced.high.get(id).filter(|lead| !(lead.is_former && self.is_erased));
-            let stands = match handed_over {
-                Some(answer) => stands
+            let kept = announced.high.get(id).filter(|lead| !(lead.is_former && self.is_erased));
+            let kept = match handed_over {
+                Some(answer) => kept
                     .filter(|_| {
                         answer.offers.get(id).is_some_and(|theirs| offer.accepted_at <= theirs.version)
                     })
                     .map(|lead| Lead { at: offer.accepted_at.into(), ..lead.clone() }),
-                None => stands.filter(|lead| lead.is_former || can_be_reached(offer)).cloned(),
+                None => kept.filter(|lead| lead.is_former || has_contact(offer)).cloned(),
             };
-            Some((id.clone(), stands.or_else(|| can_be_reached(offer).then(own))?))
+            Some((id.clone(), kept.or_else(|| has_contact(offer).then(own))?))
         };
         self.offers.iter().filter(|(_, offer)| offer.stage == 'a').filter_map(lead).collect()
     }
 
-    /// The low lead while an offer is pending and none accepted: the one that was open, or a new one if somebody can be reached.
+    /// The low lead, while an offer is pending and none is accepted: the open one, or a new one if an offer has a
+    /// contact.
     fn low_lead(&self, announced: &Self, sequence: u64) -> Option<Lead> {
-        let stands = announced.low.as_ref().filter(|lead| !(lead.is_former && self.is_erased));
-        let is_former = stands.is_some_and(|lead| lead.is_former);
-        let calls = |offer: &Offer| offer.stage == 'p' && (is_former || can_be_reached(offer));
+        let kept = announced.low.as_ref().filter(|lead| !(lead.is_former && self.is_erased));
+        let is_former = kept.is_some_and(|lead| lead.is_former);
+        let calls = |offer: &Offer| offer.stage == 'p' && (is_former || has_contact(offer));
         let is_low = self.high.is_empty() && self.offers.values().any(calls);
         let new = || Lead { name: format!("low/{sequence}"), at: sequence, is_former: false };
-        is_low.then(|| stands.cloned().unwrap_or_else(new))
+        is_low.then(|| kept.cloned().unwrap_or_else(new))
     }
 
     fn wants_quotes(&self) -> Vec<String> {
         let wants = |(id, offer): &(&String, &Offer)| {
-            offer.stage != 'c' && can_be_reached(offer) && !self.quoted.contains(*id)
+            offer.stage != 'c' && has_contact(offer) && !self.quoted.contains(*id)
         };
         self.offers.iter().filter(wants).map(|(id, _)| id.clone()).collect()
     }
 
-    /// What leads from the leads that were announced to those that are open now: keys, and addresses of mails.
+    /// The effects that lead from the announced leads to the leads open now, each as key and address (for mails).
     fn difference(
         &self,
         high: &BTreeMap<String, Lead>,
@@ -159,7 +160,7 @@ impl Buyer {
         }
         if let Some(lead) = self.low.as_ref().filter(|lead| !is_same(low, lead)) {
             key(format!("opened/{}", lead.name), "");
-            let is_pending = |offer: &&Offer| offer.stage == 'p' && can_be_reached(offer);
+            let is_pending = |offer: &&Offer| offer.stage == 'p' && has_contact(offer);
             let pending = self.offers.values().find(is_pending).map_or("", |offer| offer.email.as_str());
             let email = if address(cause).is_empty() { pending } else { address(cause) };
             if !self.was_invited {
@@ -174,13 +175,13 @@ impl Buyer {
         self.low.iter().chain(self.high.values()).map(|lead| lead.name.clone()).collect()
     }
 
-    /// The names of those that we have opened.
+    /// The names of the open leads that Leadstream opened.
     pub(crate) fn open_of_ours(&self) -> BTreeSet<String> {
         let leads = self.low.iter().chain(self.high.values());
         leads.filter(|lead| !lead.is_former).map(|lead| lead.name.clone()).collect()
     }
 
-    /// Whether the reason for a mail still holds.
+    /// Whether the state still calls for the mail with this key.
     pub(crate) fn calls_for(&self, key: &str) -> bool {
         match key.strip_prefix("accepted-email/") {
             Some(acceptance) => self.high.iter().any(|(id, lead)| acceptance == format!("{id}/{}", lead.at)),
@@ -189,7 +190,7 @@ impl Buyer {
     }
 }
 
-/// A buyer of whom only this is announced.
+/// A buyer whose announced leads are exactly those of an answer.
 fn announced(answer: &Answer, sequence: u64) -> Buyer {
     let lead = |name: &String, at| Lead { name: name.clone(), at, is_former: true };
     Buyer {

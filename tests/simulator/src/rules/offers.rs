@@ -1,28 +1,28 @@
-//! Offers from sets of facts: whatever came between two answers of a former system is taken at once, so that its order cannot
-//! matter.
+//! Offers computed from sets of facts. All facts between two answers of the former system are evaluated at once, so
+//! that their order cannot matter.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Answer, Fact};
 
-/// An offer after all of its events that follow each other without a gap.
+/// An offer after all of its events up to the first gap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Offer {
-    /// `p`ending, `a`ccepted, `c`losed.
+    /// `p` pending, `a` accepted, `c` closed.
     pub(crate) stage: char,
     pub(crate) version: u32,
-    /// The version that accepted it, while it is accepted: of several in a row the first.
+    /// The version of the acceptance, while the offer is accepted: the first of several in a row.
     pub(crate) accepted_at: u32,
     pub(crate) email: String,
 }
 
-/// What counts of a stream: the facts after the last reset.
+/// The facts of a stream that count: those after the last reset.
 pub(crate) fn counting(facts: &[Fact]) -> &[Fact] {
     let begins = facts.iter().rposition(|fact| fact.kind == "reset").map_or(0, |at| at + 1);
     &facts[begins..]
 }
 
-/// Every offer as the set of its facts says, whatever their order; and how many events wait.
+/// All offers that follow from a set of facts, independent of their order, and the number of held events.
 pub(crate) fn offers_of(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
     let facts = counting(facts);
     let (mut offers, held) = with_contacts(facts);
@@ -71,7 +71,7 @@ fn with_contacts(facts: &[Fact]) -> (BTreeMap<String, Offer>, usize) {
     (offers, held)
 }
 
-/// Of each offer the newer of both. A contact that is known stays known.
+/// Merges an answer into the known offers: for each offer the newer version counts, and a known contact is kept.
 fn merged(
     mut ours: BTreeMap<String, Offer>,
     answer: &Answer,

@@ -1,4 +1,4 @@
-//! What must be true of every run.
+//! The simulator's tests: properties that must hold in every run.
 
 mod compare;
 mod drain;

@@ -1,9 +1,9 @@
 use simulator::scenarios::posts;
 use simulator::{Faults, Plan};
 
-/// Ten messages of two buyers, one of them poison, again and again.
+/// Plays ten messages of two buyers, one of them bad, in all rotations.
 #[test]
-fn one_poison_message_in_ten_delays_no_innocent_one() {
+fn one_bad_message_in_ten_delays_no_innocent_one() {
     let ten = "m0.1 a0.2 Bm0.1 t0.3 ! Ba0.2 m1.1 a1.2 Bt0.3 Bw0.4";
     for (seed, end) in (0..200).zip((1..=10).cycle()) {
         let words: Vec<&str> = ten.split(' ').cycle().skip(end).take(10).collect();

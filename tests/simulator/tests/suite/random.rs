@@ -1,10 +1,10 @@
 use simulator::{Plan, many};
 
-/// What runs every time; `make sim` runs more.
+/// The number of seeds in each test run; `make sim` runs more.
 const SEEDS: u64 = 100_000;
 
 #[test]
-fn whatever_goes_wrong_nothing_is_lost_nothing_is_doubled_and_all_comes_to_its_end() {
+fn whatever_fails_nothing_is_lost_or_doubled_and_every_run_ends() {
     let summary = many(0, SEEDS, false, Plan::of);
     let failing: Vec<String> = summary
         .first

@@ -1,18 +1,18 @@
 use simulator::{Plan, Sight, many};
 
-/// So few of 10,000 runs must meet it.
+/// The minimum number of runs, of 10,000, that must meet each sight.
 const LEAST: u64 = 10;
 
 #[test]
-fn random_runs_meet_everything_that_they_are_meant_to_meet() {
+fn random_runs_meet_every_sight() {
     let summary = many(0, 10_000, false, Plan::of);
     for (sight, met) in Sight::ALL.iter().zip(summary.met) {
-        assert!(met >= LEAST, "{}: only {met} runs of 10,000", sight.name());
+        assert!(met >= LEAST, "{}: only {met} of 10,000 runs met it", sight.name());
     }
 }
 
 #[test]
-fn every_run_is_listened_to() {
+fn the_log_lines_of_every_run_are_captured() {
     for seed in 0..100 {
         assert!(Plan::of(seed).run().lines > 0, "seed {seed}");
     }

@@ -1,10 +1,10 @@
-//! Every call of a scenario, struck by every fault.
+//! Every fault at every call of every scenario.
 
 use simulator::scenarios::{SCENARIOS, plan};
 use simulator::{Coverage, systematic};
 
 #[track_caller]
-fn ends_well(name: &str, coverage: &Coverage) {
+fn assert_passed(name: &str, coverage: &Coverage) {
     let failing: Vec<String> = coverage
         .first
         .iter()
@@ -15,7 +15,7 @@ fn ends_well(name: &str, coverage: &Coverage) {
 }
 
 #[test]
-fn without_a_fault_every_scenario_ends_well() {
+fn without_faults_every_scenario_passes() {
     for (name, scenario) in SCENARIOS {
         let plan = plan(scenario);
         assert_eq!(plan.run().violations, Vec::<String>::new(), "{name}");
@@ -23,14 +23,14 @@ fn without_a_fault_every_scenario_ends_well() {
 }
 
 #[test]
-fn every_call_of_every_scenario_may_be_struck_by_every_fault() {
+fn every_scenario_survives_every_fault_at_every_call() {
     for (name, scenario) in SCENARIOS {
-        ends_well(name, &systematic(scenario, false));
+        assert_passed(name, &systematic(scenario, false));
     }
 }
 
-/// `make sim-pairs` does so with all of them.
+/// `make sim-pairs` plays the pairs of all scenarios.
 #[test]
-fn every_two_calls_of_an_acceptance_taken_back_may_be_struck_by_every_two_faults() {
-    ends_well("acceptance taken back", &systematic("m0 a0 t0", true));
+fn a_withdrawn_acceptance_survives_every_pair_of_faults() {
+    assert_passed("acceptance withdrawn", &systematic("m0 a0 t0", true));
 }

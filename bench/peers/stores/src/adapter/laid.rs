@@ -1,5 +1,5 @@
-//! Items as `event-store-adapter-rs` 5.2.0 writes them (its `src/dynamodb/items.rs`), to be laid many at a time: the
-//! library appends one event in a transaction, and cannot append the next before that.
+//! Writes items as `event-store-adapter-rs` 5.2.0 does (its `src/dynamodb/items.rs`), but many at a time: the library
+//! appends one event per transaction, and the next only after that.
 
 use std::collections::HashMap;
 
@@ -16,10 +16,10 @@ use crate::failure::Source;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// As many items as one request takes.
+/// The number of items that one request takes.
 const BATCH: usize = 25;
 
-/// Lays all events with their head, and the snapshot if there is one yet.
+/// Stores all events with their head, and the snapshot if there is one.
 pub(super) async fn lay(
     client: &Client,
     buyer: &str,

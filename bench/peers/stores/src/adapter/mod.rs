@@ -1,4 +1,4 @@
-//! `event-store-adapter-rs`. It takes one event at a time, so a buyer's new events are as many transactions.
+//! The peer `event-store-adapter-rs`. It appends one event at a time, so each new event is a transaction of its own.
 
 mod laid;
 
@@ -13,18 +13,19 @@ use crate::buyer::{Buyer, OfferEvent};
 use crate::failure::Failure;
 use crate::tables::{self, Keyed};
 
-/// As the library's `docs/DYNAMODB_DATABASE_SCHEMA.md` has them.
+/// The tables, as in the library's `docs/DYNAMODB_DATABASE_SCHEMA.md`.
 const JOURNAL: Keyed = Keyed { name: "journal", partition: "aid", sort: Some("seq_nr") };
 const SNAPSHOT: Keyed = Keyed { name: "snapshot", partition: "aid", sort: Some("skey") };
 const SNAPSHOT_HISTORY: Keyed =
     Keyed { name: "snapshot-history", partition: "aid", sort: Some("active_history_seq_nr") };
 const HEAD: Keyed = Keyed { name: "head", partition: "aid", sort: None };
 
-/// As the example application does it that the library's README points to. The library itself has no opinion.
+/// The number of events between snapshots, as in the example application to which the library's README refers. The
+/// library itself has no default.
 /// <https://github.com/j5ik2o/cqrs-es-example-rs>
 const SNAPSHOT_EVERY: SeqNr = 10;
 
-/// What the library puts before every buyer.
+/// The prefix that the library puts before every buyer.
 const TYPE: &str = "Buyer";
 
 pub(crate) struct Adapter {
@@ -45,7 +46,7 @@ impl AggregateId for BuyerId {
     }
 }
 
-/// A buyer, with the number of their last event.
+/// A buyer with the number of its last event.
 struct Loaded {
     id: BuyerId,
     state: Buyer,
@@ -60,7 +61,7 @@ pub(crate) async fn create(client: &Client) -> Result<Vec<&'static str>, Failure
 }
 
 impl Adapter {
-    /// One request: the library compares its settings with those that its tables hold.
+    /// Opens the store with one request: the library compares its settings with those in its tables.
     pub(crate) async fn open(client: Client) -> Result<Self, Failure> {
         let tables = DynamoDbTables {
             journal_table_name: JOURNAL.name.to_owned(),
@@ -84,7 +85,7 @@ impl Adapter {
         Ok(recorded)
     }
 
-    /// Lays all but the last event past the library, which appends the last, and then has to find all of them.
+    /// Stores all events but the last directly. The library appends the last one, and must then find all of them.
     pub(crate) async fn lay(&self, buyer: &str, mut events: Vec<OfferEvent>) -> Result<(), Failure> {
         let Some(last) = events.pop() else { return Ok(()) };
         let laid = events.len();
@@ -102,11 +103,11 @@ impl Adapter {
         let all = self.store.get_events_by_id_since_seq_nr(&BuyerId(buyer.to_owned()), 1).await;
         match all.map_err(|error| refused(buyer, error))?.len() {
             found if found == laid + 1 => Ok(()),
-            found => Err(failed(format!("{found} of {} events were found again", laid + 1).into())),
+            found => Err(failed(format!("only {found} of {} events were found", laid + 1).into())),
         }
     }
 
-    /// Head and snapshot first, and then only what came after the snapshot.
+    /// Loads head and snapshot, and then only the events after the snapshot.
     async fn load(&self, buyer: &str) -> Result<Loaded, EventStoreError> {
         let id = BuyerId(buyer.to_owned());
         let Some(read) = self.store.get_latest_snapshot_by_id(&id).await? else {

@@ -1,4 +1,4 @@
-//! The same of the peer that is not in Rust. Needs node 20, and `npm ci` in `bench/castore`.
+//! The same tests for the peer that is not written in Rust. They need node 20, and `npm ci` in `bench/castore`.
 
 #[path = "../suite/driver.rs"]
 mod driver;
@@ -19,7 +19,7 @@ fn a_batch_is_recorded_once() {
 }
 
 #[test]
-fn a_batch_may_mix_buyers_and_repeat_itself() {
+fn a_batch_may_contain_several_buyers_and_repeats() {
     for peer in BOTH {
         driver::takes_a_mixed_batch(&mut castore(peer));
     }
@@ -28,14 +28,14 @@ fn a_batch_may_mix_buyers_and_repeat_itself() {
 #[test]
 fn a_stream_of_more_than_a_page_is_read_to_its_end() {
     for peer in BOTH {
-        driver::goes_on_after_a_laid_stream(&mut castore(peer), driver::MORE_THAN_A_PAGE);
+        driver::continues_after_a_stored_stream(&mut castore(peer), driver::MORE_THAN_A_PAGE);
     }
 }
 
 #[test]
-fn tables_are_told_by_name() {
-    let told = json!({ "tables": ["buyer-events"], "idempotency": "Idempotency" });
-    assert_eq!(castore("castore+idempotency").create(), told);
+fn the_answer_to_create_names_the_tables() {
+    let expected = json!({ "tables": ["buyer-events"], "idempotency": "Idempotency" });
+    assert_eq!(castore("castore+idempotency").create(), expected);
 }
 
 fn castore(peer: &str) -> Driver {

@@ -1,4 +1,4 @@
-//! A peer as a child process, and what every one of them must do.
+//! Drives a peer as a child process, and contains the checks that every peer must pass.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -9,7 +9,7 @@ use dynoxide::Database;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-/// So many laid events are more than the megabyte that DynamoDB gives at a time, whoever stores them.
+/// A number of events that exceeds the megabyte of one DynamoDB page with every store.
 pub(crate) const MORE_THAN_A_PAGE: usize = 4000;
 
 pub(crate) struct Driver {
@@ -19,7 +19,7 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    /// In front of a database of its own.
+    /// Starts a peer with a DynamoDB of its own.
     pub(crate) fn start(command: &mut Command, peer: &str) -> Self {
         let command = command.args(["--peer", peer, "--endpoint", &database()]);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -39,7 +39,7 @@ impl Driver {
         self.ask(&json!({ "do": "create" }))
     }
 
-    /// Lays offers of which every second event accepts the one made before.
+    /// Stores a stream in which every second event accepts the offer made before.
     #[track_caller]
     pub(crate) fn lay(&mut self, buyer: &str, events: usize) {
         let bodies: Vec<String> = (0..events).map(|index| laid(buyer, index).to_string()).collect();
@@ -89,7 +89,7 @@ pub(crate) fn takes_a_mixed_batch(peer: &mut Driver) {
 }
 
 #[track_caller]
-pub(crate) fn goes_on_after_a_laid_stream(peer: &mut Driver, events: usize) {
+pub(crate) fn continues_after_a_stored_stream(peer: &mut Driver, events: usize) {
     peer.create();
     peer.lay("ada", events);
     let ends = [message("ada", &laid("ada", 0)), message("ada", &laid("ada", events - 1))];
@@ -138,16 +138,16 @@ fn event(kind: &str, offer: &str, data: Value) -> Value {
     })
 }
 
-/// A DynamoDB of its own, which lasts as long as this process.
+/// Starts a DynamoDB that lasts as long as this process. Returns its URL.
 fn database() -> String {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            tell.send(listener.local_addr().unwrap()).unwrap();
+            sender.send(listener.local_addr().unwrap()).unwrap();
             dynoxide::server::serve_on(listener, Database::memory().unwrap()).await
         })
     });
-    format!("http://{}", told.recv().unwrap())
+    format!("http://{}", receiver.recv().unwrap())
 }

@@ -1,4 +1,4 @@
-//! Every peer, started as whoever measures starts it, in front of a DynamoDB of this process.
+//! Tests of every peer, started as the bench starts it, with a DynamoDB in this process.
 
 mod driver;
 
@@ -18,8 +18,8 @@ const ALL: [&str; 8] = [
     "event-store-adapter+idempotency",
 ];
 
-/// Those that read a long stream to its end.
-const READING_ON: [&str; 3] = ["cqrs-es-aggregate", "cqrs-es-snapshot", "event-store-adapter"];
+/// The peers that read a long stream to its end.
+const READING_ALL_PAGES: [&str; 3] = ["cqrs-es-aggregate", "cqrs-es-snapshot", "event-store-adapter"];
 
 #[test]
 fn a_batch_is_recorded_once() {
@@ -29,29 +29,29 @@ fn a_batch_is_recorded_once() {
 }
 
 #[test]
-fn a_batch_may_mix_buyers_and_repeat_itself() {
+fn a_batch_may_contain_several_buyers_and_repeats() {
     for peer in ALL {
         driver::takes_a_mixed_batch(&mut stores(peer));
     }
 }
 
 #[test]
-fn a_laid_stream_is_read_as_if_it_had_been_recorded() {
+fn a_stream_stored_directly_is_read_like_a_recorded_one() {
     for peer in ALL {
-        driver::goes_on_after_a_laid_stream(&mut stores(peer), 257);
+        driver::continues_after_a_stored_stream(&mut stores(peer), 257);
     }
 }
 
 #[test]
 fn a_stream_of_more_than_a_page_is_read_to_its_end() {
-    for peer in READING_ON {
-        driver::goes_on_after_a_laid_stream(&mut stores(peer), driver::MORE_THAN_A_PAGE);
+    for peer in READING_ALL_PAGES {
+        driver::continues_after_a_stored_stream(&mut stores(peer), driver::MORE_THAN_A_PAGE);
     }
 }
 
-/// Its repository reads one page of a stream and takes that for the whole.
+/// The repository of `cqrs-es` reads one page of a stream and treats it as the whole stream.
 #[test]
-fn cqrs_es_can_record_nothing_behind_the_first_page() {
+fn cqrs_es_cannot_record_beyond_the_first_page() {
     let mut peer = stores("cqrs-es");
     peer.create();
     peer.lay("ada", driver::MORE_THAN_A_PAGE);
@@ -61,8 +61,8 @@ fn cqrs_es_can_record_nothing_behind_the_first_page() {
 }
 
 #[test]
-fn tables_are_told_by_name() {
-    let told: [(&str, Value); 3] = [
+fn the_answer_to_create_names_the_tables() {
+    let expected: [(&str, Value); 3] = [
         ("cqrs-es", json!({ "tables": ["Events"] })),
         (
             "cqrs-es-snapshot+idempotency",
@@ -70,16 +70,16 @@ fn tables_are_told_by_name() {
         ),
         ("event-store-adapter", json!({ "tables": ["journal", "snapshot", "head"] })),
     ];
-    for (peer, tables) in told {
+    for (peer, tables) in expected {
         assert_eq!(stores(peer).create(), tables, "{peer}");
     }
 }
 
 #[test]
-fn an_unknown_peer_is_told_on_standard_error() {
-    let nobody = binary().args(["--peer", "nobody", "--endpoint", "http://127.0.0.1:1"]).output().unwrap();
-    let told = String::from_utf8(nobody.stderr).unwrap();
-    assert_eq!((nobody.status.code(), told.as_str()), (Some(1), "stores: no peer is named nobody\n"));
+fn an_unknown_peer_is_reported_on_standard_error() {
+    let output = binary().args(["--peer", "nobody", "--endpoint", "http://127.0.0.1:1"]).output().unwrap();
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), printed.as_str()), (Some(1), "stores: no peer is named nobody\n"));
 }
 
 fn stores(peer: &str) -> Driver {

@@ -1,4 +1,4 @@
-//! A fault at every single call, and at every pair of calls: the end is the same once the sweeper has been.
+//! Faults at every call and at every pair of calls: once the sweeper has run, the result is the same as without faults.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -9,29 +9,29 @@ use std::task::{Context, Poll, Waker};
 use domain::{Event, LeadId};
 use effects::Advance;
 use jiff::SignedDuration;
-use leads_store::{LeadTold, Sweeps as _, Walked};
+use leads_store::{LeadChange, Sweeps as _, Walked};
 use platform::clock::Clock as _;
 use testkit::{acceptance_withdrawn, accepted, made, withdrawn};
 
 use crate::around::{Around, With};
 use crate::world::World;
 
-/// What can go wrong around a call.
+/// A fault around a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It fails, and took no effect.
+    /// The call fails without effect.
     FailBefore,
-    /// It took effect, and its answer is lost.
+    /// The call takes effect, but its answer is lost.
     FailAfter,
-    /// The worker dies before it.
+    /// The worker crashes before the call.
     CrashBefore,
-    /// The worker dies after it took effect.
+    /// The worker crashes after the call took effect.
     CrashAfter,
 }
 
 const FAULTS: [Fault; 4] = [Fault::FailBefore, Fault::FailAfter, Fault::CrashBefore, Fault::CrashAfter];
 
-/// Faults at these calls, counted from 0 over all adapters that share it; remembers every call.
+/// Injects faults at these calls, counted from 0 over all adapters that share it, and records every call.
 pub(crate) struct Faults {
     at: Vec<(usize, Fault)>,
     calls: RefCell<Vec<String>>,
@@ -46,7 +46,7 @@ impl Faults {
         self.calls.borrow().clone()
     }
 
-    /// The faults that happened, and at which calls.
+    /// The faults that happened, with the names of their calls.
     fn happened(&self) -> Vec<(String, Fault)> {
         let calls = self.calls.borrow();
         self.at.iter().filter_map(|(call, fault)| Some((calls.get(*call)?.clone(), *fault))).collect()
@@ -74,13 +74,13 @@ impl Around for Faults {
     }
 }
 
-/// What there is in the end, whatever happened on the way.
+/// The final state, which must not depend on faults.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
     through: u64,
-    leads: BTreeMap<LeadId, LeadTold>,
+    leads: BTreeMap<LeadId, LeadChange>,
     settled: Vec<String>,
-    /// Each id once, in the order of their first sending.
+    /// The ids of the sales messages, each once, in the order in which they were first sent.
     sales: Vec<String>,
     emails: Vec<String>,
 }
@@ -89,7 +89,7 @@ impl End {
     fn of(world: &World) -> Self {
         let tables = world.tables();
         let cursor = &tables.cursors[&world.buyer];
-        assert_eq!(cursor.behind, None, "marked for ever");
+        assert_eq!(cursor.behind, None, "the mark was never cleared");
         let mut sales = Vec::new();
         for id in world.sales() {
             if !sales.contains(&id) {
@@ -98,7 +98,7 @@ impl End {
         }
         Self {
             through: cursor.through.get(),
-            leads: tables.leads.into_iter().map(|((_, lead), told)| (lead, told)).collect(),
+            leads: tables.leads.into_iter().map(|((_, lead), change)| (lead, change)).collect(),
             settled: world.settled(),
             sales,
             emails: world.ledger().into_keys().collect(),
@@ -106,8 +106,8 @@ impl End {
     }
 }
 
-/// Doorbells until all is settled, then sweeps until no mail is open. A worker that dies stops being polled; the next one
-/// comes later.
+/// Rings doorbells until all is settled, then sweeps until no e-mail is open. A worker that crashes is no longer
+/// polled; the next one starts five minutes later.
 async fn drain(events: &[&[Event]], faults: &Faults) -> World {
     let world = World::new();
     for events in events {
@@ -135,7 +135,7 @@ async fn drain(events: &[&[Event]], faults: &Faults) -> World {
     panic!("never settled: {:?}", faults.happened());
 }
 
-/// What the sweeper makes of the mails that are open.
+/// Lets the sweeper close the open e-mails.
 async fn swept(world: World) -> World {
     world.leads.set_walked(Walked::to(world.clock.now())).await.unwrap();
     for _ in 0..3 {
@@ -145,12 +145,12 @@ async fn swept(world: World) -> World {
     world
 }
 
-/// Nothing here waits: what is pending is a worker that died.
+/// Polls once. No call waits, so a pending future is a worker that crashed.
 fn poll<F: Future>(future: F) -> Poll<F::Output> {
     pin!(future).poll(&mut Context::from_waker(Waker::noop()))
 }
 
-async fn ends_the_same(events: &[&[Event]], faults: &Faults) {
+async fn assert_same_end(events: &[&[Event]], faults: &Faults) {
     let faultless = End::of(&drain(events, &Faults::new(&[])).await);
     let world = drain(events, faults).await;
     let happened = faults.happened();
@@ -159,15 +159,15 @@ async fn ends_the_same(events: &[&[Event]], faults: &Faults) {
     let emails = world.emails();
     for (key, status) in world.ledger() {
         let sent = emails.iter().filter(|email| **email == key).count();
-        // Between the claim and its settling, a fault leaves a doubt; anywhere else it must not.
-        let around = |(call, fault): &(String, Fault)| {
-            // A lost answer to a claim is asked for again; with another fault around, perhaps in vain.
+        // Only a fault between the claim and its settling may leave the e-mail in doubt.
+        let causes_doubt = |(call, fault): &(String, Fault)| {
+            // A claim whose answer is lost is repeated, but a second fault can hit the repetition.
             let is_lost = *fault == Fault::CrashAfter || *fault == Fault::FailAfter && happened.len() > 1;
             *call == format!("settle {key}")
                 || *call == format!("send {key}") && *fault != Fault::FailBefore
                 || *call == format!("claim {key}") && is_lost
         };
-        let is_doubtful = happened.iter().any(around);
+        let is_doubtful = happened.iter().any(causes_doubt);
         match status {
             "sent" => assert_eq!(sent, 1, "{key}: {happened:?}"),
             "abandoned" => assert!(is_doubtful && sent <= 1, "{key}, {sent} sent: {happened:?}"),
@@ -176,7 +176,7 @@ async fn ends_the_same(events: &[&[Event]], faults: &Faults) {
     }
 }
 
-/// Two mails, and a mail and an opening that were overtaken.
+/// Commits with two e-mails that are sent, and with an e-mail and an opening that are overtaken.
 fn two_mails() -> Vec<Vec<Event>> {
     vec![
         vec![made("car-1"), made("car-2")],
@@ -195,14 +195,14 @@ async fn calls(events: &[&[Event]]) -> usize {
 }
 
 #[tokio::test]
-async fn a_fault_at_any_call_ends_in_the_same_tables_and_in_no_second_mail() {
+async fn a_fault_at_any_call_leads_to_the_same_tables_and_no_second_email() {
     let commits = two_mails();
     for recorded in 1..=commits.len() {
         let events: Vec<&[Event]> = commits[..recorded].iter().map(Vec::as_slice).collect();
         for call in 0..calls(&events).await {
             for fault in FAULTS {
                 let faults = Faults::new(&[(call, fault)]);
-                ends_the_same(&events, &faults).await;
+                assert_same_end(&events, &faults).await;
                 assert_eq!(faults.happened().len(), 1, "the fault happened");
             }
         }
@@ -210,7 +210,7 @@ async fn a_fault_at_any_call_ends_in_the_same_tables_and_in_no_second_mail() {
 }
 
 #[tokio::test]
-async fn two_faults_at_any_two_calls_end_in_the_same_tables_and_in_no_second_mail() {
+async fn two_faults_at_any_calls_lead_to_the_same_tables_and_no_second_email() {
     let commits = [vec![made("car-1")], vec![made("car-2"), accepted("car-1").v(2)]];
     let events: Vec<&[Event]> = commits.iter().map(Vec::as_slice).collect();
     let calls = calls(&events).await;
@@ -218,7 +218,7 @@ async fn two_faults_at_any_two_calls_end_in_the_same_tables_and_in_no_second_mai
         for second in first + 1..calls + 8 {
             for one in FAULTS {
                 for other in FAULTS {
-                    ends_the_same(&events, &Faults::new(&[(first, one), (second, other)])).await;
+                    assert_same_end(&events, &Faults::new(&[(first, one), (second, other)])).await;
                 }
             }
         }

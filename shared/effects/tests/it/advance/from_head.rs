@@ -1,5 +1,5 @@
-//! A claim takes address and sequence number from the head, not from the effect; and who ends a mail unsent has seen the
-//! last fact.
+//! A claim takes address and sequence number from the head, not from the effect. An e-mail ends unsent only if the head
+//! that was judged is still the newest.
 
 use domain::{Contact, Event, Sequence};
 use effects::outside::Delivery;
@@ -23,7 +23,7 @@ fn refused() -> Delivery {
 }
 
 #[tokio::test]
-async fn of_two_pending_openings_the_address_at_the_head_is_tried() {
+async fn the_claim_uses_the_address_at_the_head() {
     let world = World::new();
     world.record(&[made_for_bad("car-1")]).await;
     world.record(&[withdrawn("car-1").v(2)]).await;
@@ -40,11 +40,11 @@ async fn of_two_pending_openings_the_address_at_the_head_is_tried() {
 }
 
 #[tokio::test]
-async fn a_rejection_after_a_later_opening_is_no_end_but_due_again_at_once() {
+async fn a_rejection_overtaken_by_a_later_opening_is_retried_at_once() {
     let world = World::new();
     world.record(&[made_for_bad("car-1")]).await;
     world.outside.deliver_as([refused()]);
-    // While SES is asked, the lead closes and opens for another address, and another reactor passes the entry.
+    // During the attempt, the lead closes and opens for another address, and another reactor passes the entry.
     let meanwhile = Before::once("send quote-email", async || {
         world.record(&[withdrawn("car-1").v(2)]).await;
         world.record(&[made("car-2")]).await;
@@ -63,7 +63,7 @@ async fn a_rejection_after_a_later_opening_is_no_end_but_due_again_at_once() {
 }
 
 #[tokio::test]
-async fn a_rejection_at_the_head_it_was_claimed_at_is_the_end() {
+async fn a_rejection_at_an_unchanged_head_is_final() {
     let world = World::new();
     world.record(&[made_for_bad("car-1")]).await;
     world.outside.deliver_as([refused()]);
@@ -72,7 +72,7 @@ async fn a_rejection_at_the_head_it_was_claimed_at_is_the_end() {
 }
 
 #[tokio::test]
-async fn an_answer_of_ses_is_written_whatever_was_recorded_meanwhile() {
+async fn other_answers_of_ses_are_recorded_even_if_the_head_moved() {
     for (delivery, status) in [
         (Delivery::Accepted { message_id: "mail-1".to_owned() }, "sent"),
         (Delivery::Unknown { reason: "timed out".to_owned() }, "unknown"),
@@ -92,7 +92,7 @@ async fn an_answer_of_ses_is_written_whatever_was_recorded_meanwhile() {
 }
 
 #[tokio::test]
-async fn a_settling_that_cannot_be_written_stops_nothing() {
+async fn a_failed_settling_stops_nothing() {
     let world = World::new();
     world.record(&[made("car-1"), made("car-2")]).await;
     let away = Away("settle quote-email");
@@ -101,11 +101,11 @@ async fn a_settling_that_cannot_be_written_stops_nothing() {
     let seen = Seen::of(&advanced);
     assert_eq!((seen.through, seen.behind), (2, None));
     assert_eq!(seen.performed.last().unwrap(), "quote-email unknown");
-    assert_eq!(world.ledger()["quote-email"], "sending", "its claim runs out");
+    assert_eq!(world.ledger()["quote-email"], "sending", "its claim will expire");
 }
 
 #[tokio::test]
-async fn only_a_claim_that_cannot_be_made_leaves_its_buyer_behind() {
+async fn a_failed_claim_leaves_the_buyer_behind() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let away = Away("claim quote-email");

@@ -1,4 +1,4 @@
-//! A buyer is advanced, over adapters in memory.
+//! Tests of advancing a buyer with adapters in memory.
 
 mod crashes;
 mod emails;

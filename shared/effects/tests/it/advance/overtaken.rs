@@ -1,4 +1,4 @@
-//! What a later fact has overtaken is dropped, whether the fact was there before the look or comes during a claim.
+//! Effects that a later fact has overtaken are superseded, whether it was recorded before the look or during a claim.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -12,7 +12,7 @@ use crate::around::{Around, With};
 use crate::world::{Seen, World, at, behind, record, settled};
 
 #[tokio::test]
-async fn an_acceptance_taken_back_before_the_look_sends_no_mail_and_announces_closings_all_the_same() {
+async fn a_withdrawn_acceptance_sends_no_email_but_closings_are_announced() {
     let world = World::given(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
     world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
@@ -43,7 +43,7 @@ async fn an_acceptance_taken_back_before_the_look_sends_no_mail_and_announces_cl
 }
 
 #[tokio::test]
-async fn a_quote_for_an_offer_since_closed_is_dropped() {
+async fn a_quote_request_for_a_closed_offer_is_superseded() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.record(&[withdrawn("car-1").v(2)]).await;
@@ -56,7 +56,7 @@ async fn a_quote_for_an_offer_since_closed_is_dropped() {
 }
 
 #[tokio::test]
-async fn an_invitation_dropped_for_want_of_a_low_lead_is_sent_when_one_opens_again() {
+async fn a_superseded_invitation_is_sent_when_a_low_lead_opens_again() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
@@ -78,7 +78,7 @@ async fn an_invitation_dropped_for_want_of_a_low_lead_is_sent_when_one_opens_aga
 }
 
 #[tokio::test]
-async fn an_invitation_is_sent_for_any_low_lead_at_the_head_not_only_its_own() {
+async fn an_invitation_is_sent_for_any_low_lead_at_the_head() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
@@ -93,14 +93,14 @@ async fn an_invitation_is_sent_for_any_low_lead_at_the_head_not_only_its_own() {
         "accepted-email/car-1/2 superseded",
         "closed/high/car-1/2 sent",
         "opened/low/3 sent",
-        // The same mail: claimed as the head calls for it, at 3.
+        // The same e-mail, which was claimed as the head calls for it, at sequence number 3.
         "quote-email sent",
     ];
     assert_eq!(world.advance().await, settled(3, &performed));
     assert_eq!(world.emails(), ["quote-email"]);
 }
 
-/// Records facts, one for each claim, at the moment of the claim.
+/// Records one fact at the moment of each claim.
 struct AtEachClaim {
     streams: Rc<MemoryStreams>,
     buyer: BuyerId,
@@ -132,7 +132,7 @@ async fn advance_while(world: &World, mut facts: Vec<Event>) -> (Seen, usize) {
 }
 
 #[tokio::test]
-async fn a_fact_recorded_at_the_moment_of_the_claim_is_looked_at_before_anything_is_sent() {
+async fn a_fact_recorded_during_the_claim_is_read_before_anything_is_sent() {
     let world = World::given(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
 
@@ -140,7 +140,7 @@ async fn a_fact_recorded_at_the_moment_of_the_claim_is_looked_at_before_anything
     let performed = [
         "closed/low/1 sent",
         "opened/high/car-1/2 sent",
-        // Here the claim finds the withdrawal: looked at again, from the last settled commit on.
+        // Here the claim fails because of the withdrawal, and the buyer is read again from the last settled commit on.
         "closed/low/1 sent",
         "opened/high/car-1/2 superseded",
         "accepted-email/car-1/2 superseded",
@@ -149,14 +149,14 @@ async fn a_fact_recorded_at_the_moment_of_the_claim_is_looked_at_before_anything
         "quote-email already-sent",
     ];
     assert_eq!(seen, settled(3, &performed));
-    assert_eq!(claims, 2, "the accepted mail, in vain, and the invitation");
+    assert_eq!(claims, 2, "a failed claim for the acceptance, and one for the invitation");
     assert_eq!(world.emails(), ["quote-email"]);
     assert_eq!(world.ledger().into_iter().collect::<Vec<_>>(), [("quote-email".to_owned(), "sent")]);
     assert_eq!(world.open_leads(), ["low/3"]);
 }
 
 #[tokio::test]
-async fn a_fact_that_changes_nothing_for_the_mail_only_costs_another_look() {
+async fn a_fact_irrelevant_to_the_email_only_costs_another_look() {
     let world = World::given(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
 
@@ -175,7 +175,7 @@ async fn a_fact_that_changes_nothing_for_the_mail_only_costs_another_look() {
 }
 
 #[tokio::test]
-async fn facts_faster_than_claims_leave_the_buyer_behind_and_nothing_sent() {
+async fn facts_faster_than_claims_leave_the_buyer_behind_without_an_email() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
 

@@ -1,4 +1,4 @@
-//! The cursor passes every entry of the ledger, whatever its status, and writes nothing into it.
+//! The cursor passes ledger entries of every status without changing them.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ fn throttled(reason: &str) -> Delivery {
     Delivery::NotSent { reason: reason.to_owned() }
 }
 
-/// A buyer whose invitation another worker has claimed, and settled so.
+/// A buyer whose invitation another worker has claimed and settled with this status.
 async fn with_entry(status: Status) -> World {
     let world = World::new();
     world.record(&[made("car-1")]).await;
@@ -34,7 +34,7 @@ async fn with_entry(status: Status) -> World {
 }
 
 #[tokio::test]
-async fn the_cursor_passes_an_entry_of_every_status_and_leaves_it_as_it_is() {
+async fn the_cursor_passes_entries_of_every_status_and_leaves_them_unchanged() {
     for (status, outcome) in [
         (Status::Sending, "passed"),
         (Status::Retry, "passed"),
@@ -46,7 +46,7 @@ async fn the_cursor_passes_an_entry_of_every_status_and_leaves_it_as_it_is() {
     ] {
         let world = with_entry(status).await;
         let ledger = world.tables().ledger;
-        // Long past whatever it was due at.
+        // Long after any time at which the entry was due.
         world.clock.set(at("23:00:00"));
         let performed = ["quote/car-1 sent", "opened/low/1 sent", &format!("quote-email {outcome}")];
         assert_eq!(world.advance().await, settled(1, &performed), "{status:?}");
@@ -58,11 +58,11 @@ async fn the_cursor_passes_an_entry_of_every_status_and_leaves_it_as_it_is() {
 }
 
 #[tokio::test]
-async fn the_cursor_passes_an_entry_that_cannot_be_read_and_says_what_to_do() {
+async fn the_cursor_passes_an_unreadable_entry_and_logs_what_to_do() {
     let (world, engine, logs) = (World::new(), Engine::start().await, Logs::listen());
     let s = |text: &str| json!({ "S": text });
     let entry = json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("of-tomorrow") });
-    engine.laying()(&entry);
+    engine.putting()(&entry);
     world.record(&[made("car-1")]).await;
     let leads = leads_at(&engine.url);
     for performed in [&["quote/car-1 sent", "opened/low/1 sent", "quote-email passed"][..], &[]] {
@@ -70,14 +70,14 @@ async fn the_cursor_passes_an_entry_that_cannot_be_read_and_says_what_to_do() {
         assert_eq!(Seen::of(&advanced), settled(1, performed));
     }
     assert_eq!(world.emails(), [""; 0]);
-    assert!(engine.items().contains(&entry), "left as it is");
+    assert!(engine.items().contains(&entry), "unchanged");
     let line =
-        "ERROR the ledger entry cannot be read, its mail is left alone: deploy the version that wrote it";
+        "ERROR cannot read the ledger entry, its e-mail is left alone: deploy the version that wrote it";
     assert_eq!(logs.lines(), [format!("{line} buyer=buyer-7 effect=quote-email")]);
 }
 
 #[tokio::test]
-async fn a_superseded_entry_is_claimed_anew() {
+async fn a_superseded_entry_is_claimed_again() {
     let world = with_entry(Status::Superseded).await;
     let performed = ["quote/car-1 sent", "opened/low/1 sent", "quote-email sent"];
     assert_eq!(world.advance().await, settled(1, &performed));
@@ -85,7 +85,7 @@ async fn a_superseded_entry_is_claimed_anew() {
 }
 
 #[tokio::test]
-async fn an_open_entry_is_passed_by_later_openings_too() {
+async fn later_openings_also_pass_an_open_entry() {
     for status in [Status::Sending, Status::Retry, Status::Unknown] {
         let world = with_entry(status).await;
         world.advance().await;
@@ -99,7 +99,7 @@ async fn an_open_entry_is_passed_by_later_openings_too() {
 }
 
 #[tokio::test]
-async fn a_throttled_mail_delays_no_sales_message_and_its_buyer_is_not_behind() {
+async fn a_throttled_email_delays_no_message_and_its_buyer_is_not_behind() {
     for delivery in [
         throttled("TooManyRequestsException"),
         Delivery::Paused { reason: "TooManyRequestsException".to_owned() },
@@ -109,7 +109,7 @@ async fn a_throttled_mail_delays_no_sales_message_and_its_buyer_is_not_behind() 
         world.outside.deliver_as([delivery]);
         let performed = ["quote/car-1 sent", "opened/low/1 sent", "quote-email retry"];
         assert_eq!(world.advance().await, settled(1, &performed));
-        assert_eq!(world.settled(), [""; 0], "how it ends is the ledger's to say");
+        assert_eq!(world.settled(), [""; 0], "its outcome is in the ledger only");
         let entry = world.tables().ledger.into_values().next().unwrap();
         assert_eq!(
             (entry.status, entry.reason.as_deref(), entry.first_tried_at, entry.is_unsent),
@@ -119,13 +119,13 @@ async fn a_throttled_mail_delays_no_sales_message_and_its_buyer_is_not_behind() 
         world.clock.set(at("11:00:00"));
         world.record(&[made("car-2")]).await;
         assert_eq!(world.advance().await, settled(2, &["quote/car-2 sent"]), "later events go on");
-        assert_eq!(world.emails(), [KEY], "tried again by nobody but the sweeper");
+        assert_eq!(world.emails(), [KEY], "only the sweeper tries again");
         assert_eq!(world.sales(), ["quote/car-1", "opened/low/1", "quote/car-2"], "each once");
     }
 }
 
 #[tokio::test]
-async fn a_mail_is_due_again_after_two_to_four_minutes_and_not_with_all_others() {
+async fn retries_are_spread_over_two_to_four_minutes() {
     let world = World::given(&[made("car-1")]).await;
     let mut dues = BTreeSet::new();
     for version in 1..=40 {

@@ -1,4 +1,4 @@
-//! What passes stops one buyer for a while: it is marked, and a later advance performs the rest.
+//! A temporary failure stops one buyer: it is marked behind, and a later advance performs the rest.
 
 use contract::receipt::{Kind, Receipt};
 use domain::Sequence;
@@ -19,7 +19,7 @@ const SALES_DOWN: &str =
     "the sales team's queue did not take buyer-7/quote/car-2: the test's queue takes nothing now";
 
 #[tokio::test]
-async fn a_queue_that_takes_nothing_leaves_the_cursor_after_the_last_settled_commit() {
+async fn an_unavailable_queue_leaves_the_cursor_at_the_last_settled_commit() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.advance().await;
@@ -42,23 +42,29 @@ async fn a_queue_that_takes_nothing_leaves_the_cursor_after_the_last_settled_com
 }
 
 #[tokio::test]
-async fn after_an_outage_messages_repeat_under_the_same_id_and_no_mail_does() {
+async fn after_an_outage_messages_repeat_under_the_same_id() {
     let world = World::given(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
     world.record(&[made("car-2")]).await;
     let faults = Faults::new(&[(3, Fault::FailBefore)]);
     let outside = With { inner: &world.outside, around: &faults };
-    // The second commit's message does not go out, and the cursor cannot be moved past the first one.
+    // The second commit's message is not sent, and the cursor cannot be moved past the first commit.
     let leads_faults = Faults::new(&[(3, Fault::FailBefore)]);
     let leads = With { inner: &world.leads, around: &leads_faults };
     let stopped = world.advance_over(&*world.streams, &leads, &outside).await;
     assert_eq!(leads_faults.calls()[3], "move_cursor");
 
-    let told = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
-    assert_eq!(Seen::of(&stopped).performed, told);
-    assert_eq!(faults.calls(), ["tell_sales", "tell_sales", "send accepted-email/car-1/2", "tell_sales"]);
+    let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
+    assert_eq!(Seen::of(&stopped).performed, performed);
+    assert_eq!(
+        faults.calls(),
+        ["notify_sales", "notify_sales", "send accepted-email/car-1/2", "notify_sales"]
+    );
 
-    assert_eq!(world.advance().await, settled(3, &[told[0], told[1], told[2], "quote/car-2 sent"]));
+    assert_eq!(
+        world.advance().await,
+        settled(3, &[performed[0], performed[1], performed[2], "quote/car-2 sent"])
+    );
     let ids = ["closed/low/1", "opened/high/car-1/2"];
     let sales = ["quote/car-1", "opened/low/1", ids[0], ids[1], ids[0], ids[1], "quote/car-2"];
     assert_eq!(world.sales(), sales);
@@ -66,7 +72,7 @@ async fn after_an_outage_messages_repeat_under_the_same_id_and_no_mail_does() {
 }
 
 #[tokio::test]
-async fn sales_messages_of_a_commit_go_before_its_mails() {
+async fn sales_messages_of_a_commit_are_sent_before_its_emails() {
     let world = World::given(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2), made("car-2")]).await;
     let calls = Faults::new(&[]);
@@ -77,11 +83,14 @@ async fn sales_messages_of_a_commit_go_before_its_mails() {
         Seen::of(&advanced).performed,
         [messages.as_slice(), &["accepted-email/car-1/2 sent"]].concat()
     );
-    assert_eq!(calls.calls(), ["tell_sales", "tell_sales", "tell_sales", "send accepted-email/car-1/2"]);
+    assert_eq!(
+        calls.calls(),
+        ["notify_sales", "notify_sales", "notify_sales", "send accepted-email/car-1/2"]
+    );
 }
 
 #[tokio::test]
-async fn a_buyer_that_stays_behind_is_tried_less_and_less_often() {
+async fn a_buyer_that_stays_behind_is_retried_at_growing_intervals() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(7);
@@ -95,7 +104,7 @@ async fn a_buyer_that_stays_behind_is_tried_less_and_less_often() {
 }
 
 #[tokio::test]
-async fn nothing_is_begun_that_cannot_end_before_the_deadline() {
+async fn nothing_is_started_that_could_outlive_the_deadline() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let (clock, letterhead) = (&world.clock, &world.letterhead);
@@ -117,7 +126,7 @@ async fn nothing_is_begun_that_cannot_end_before_the_deadline() {
 }
 
 #[tokio::test]
-async fn without_time_for_an_attempt_the_mail_is_parked_for_the_sweeper() {
+async fn without_time_for_an_attempt_the_email_is_parked_for_the_sweeper() {
     for (ends, status) in [("10:00:11", "retry"), ("10:00:24.999", "retry"), ("10:00:25", "sent")] {
         let world = World::new();
         world.record(&[made("car-1")]).await;
@@ -141,7 +150,7 @@ async fn without_time_for_an_attempt_the_mail_is_parked_for_the_sweeper() {
 }
 
 #[tokio::test]
-async fn only_a_buyer_that_cannot_even_be_marked_fails_the_invocation() {
+async fn only_a_buyer_that_cannot_be_marked_fails_the_invocation() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
@@ -162,7 +171,7 @@ async fn only_a_buyer_that_cannot_even_be_marked_fails_the_invocation() {
 }
 
 #[tokio::test]
-async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_written() {
+async fn a_worker_that_stops_halfway_leaves_the_mark_it_read() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
@@ -188,7 +197,7 @@ async fn a_worker_that_stops_half_way_leaves_the_mark_it_read_until_its_own_is_w
 }
 
 #[tokio::test]
-async fn what_is_settled_in_the_middle_of_a_commit_is_not_performed_again() {
+async fn a_commit_settled_halfway_is_continued_from_there() {
     let world = World::new();
     world.record(&[made("car-1"), made("car-2")]).await;
     let progress = Progress { through: Sequence::new(1), ..Progress::default() };
@@ -197,7 +206,7 @@ async fn what_is_settled_in_the_middle_of_a_commit_is_not_performed_again() {
 }
 
 #[tokio::test]
-async fn every_effect_and_every_buyer_left_behind_is_counted() {
+async fn every_effect_and_every_buyer_behind_is_counted() {
     let world = World::new();
     world.record(&[made("car-1"), withdrawn("car-1").v(2)]).await;
     world.clock.pass(SignedDuration::from_millis(250));
@@ -208,7 +217,7 @@ async fn every_effect_and_every_buyer_left_behind_is_counted() {
 
     let mut metrics = Metrics::default();
     for advanced in [settled, behind] {
-        advanced.tell(&world.buyer, world.clock.now(), &mut metrics);
+        advanced.report(&world.buyer, world.clock.now(), &mut metrics);
     }
     let counted: Vec<Value> =
         metrics.lines("test", 0).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -220,9 +229,9 @@ async fn every_effect_and_every_buyer_left_behind_is_counted() {
     };
     assert_eq!(found("lead-closed", "sent"), Some(&json!(1)));
     assert_eq!(found("quote-request", "superseded"), Some(&json!(1)));
-    let whole = counted.iter().find(|line| line.get("kind").is_none()).unwrap();
-    assert_eq!((&whole["BuyersBehind"], &whole["FeedLag"]), (&json!(1), &json!(250)));
-    assert_eq!(whole.get("EmailsRejected"), None);
+    let totals = counted.iter().find(|line| line.get("kind").is_none()).unwrap();
+    assert_eq!((&totals["BuyersBehind"], &totals["FeedLag"]), (&json!(1), &json!(250)));
+    assert_eq!(totals.get("EmailsRejected"), None);
 }
 
 fn refused() -> Delivery {
@@ -230,11 +239,11 @@ fn refused() -> Delivery {
 }
 
 impl World {
-    /// How many rejected mails an advance counts for the alarm.
+    /// The number of rejected e-mails that an advance counts for the alarm.
     async fn rejected(&self, leads: &(impl Cursors + Ledger)) -> u64 {
         let advanced = self.advance_over(&*self.streams, leads, &self.outside).await;
         let mut metrics = Metrics::default();
-        advanced.tell(&self.buyer, self.clock.now(), &mut metrics);
+        advanced.report(&self.buyer, self.clock.now(), &mut metrics);
         let lines = metrics.lines("test", 0);
         let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.filter_map(|line| line.get("EmailsRejected")?.as_u64()).sum()
@@ -242,7 +251,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_rejected_mail_is_counted_once_for_its_alarm_whoever_passes_it_later() {
+async fn a_rejected_email_is_counted_once_even_if_passed_later() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([refused()]);
@@ -253,20 +262,20 @@ async fn a_rejected_mail_is_counted_once_for_its_alarm_whoever_passes_it_later()
 }
 
 #[tokio::test]
-async fn a_mail_that_a_look_rejected_is_not_counted_by_the_next_look() {
+async fn an_email_rejected_by_one_look_is_not_counted_by_the_next() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.record(&[accepted("car-1").v(2)]).await;
     world.record(&[made("car-2"), withdrawn("car-1").v(3)]).await;
     world.outside.deliver_as([refused()]);
-    // The cursor cannot move, so the mail is come to again.
+    // The cursor cannot move, so the next look comes to the same e-mail.
     let away = Away("move_cursor");
     assert_eq!(world.rejected(&With { inner: &world.leads, around: &away }).await, 1);
     assert_eq!(world.rejected(&world.leads).await, 0);
 }
 
 #[tokio::test]
-async fn a_mail_that_a_receipt_rejected_first_is_counted_by_the_receipt_only() {
+async fn an_email_first_rejected_by_a_receipt_is_counted_there_only() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([refused()]);
@@ -279,7 +288,7 @@ async fn a_mail_that_a_receipt_rejected_first_is_counted_by_the_receipt_only() {
             kind: Kind::Rejected,
             message_id: "ses-1".to_owned(),
         };
-        world.leads.learn(&receipt, at("09:59:59")).await.unwrap();
+        world.leads.apply_receipt(&receipt, at("09:59:59")).await.unwrap();
     });
     assert_eq!(world.rejected(&With { inner: &world.leads, around: &meanwhile }).await, 0);
     assert_eq!(world.ledger()["quote-email"], "rejected");

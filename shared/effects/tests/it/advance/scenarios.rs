@@ -1,4 +1,4 @@
-//! The scenarios that all of Leadstream is tested with.
+//! Runs the scenarios of `tests/data/scenarios.json`, with which all of Leadstream is tested.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ struct Scenario {
 
 struct Delivery {
     event: Event,
-    /// Names without what says when a lead opened: `low`, `high/<offer>`.
+    /// The open leads without the time of their opening: `low`, `high/<offer>`.
     leads: Vec<String>,
     decided: Vec<String>,
     performed: Vec<String>,
@@ -26,7 +26,7 @@ struct Delivery {
 fn scenarios() -> Vec<Scenario> {
     let file: Value = serde_json::from_str(include_str!("../../../../../tests/data/scenarios.json")).unwrap();
     let scenarios: Vec<_> = list(&file["scenarios"]).map(scenario).collect();
-    assert!(scenarios.len() >= 10, "all of them");
+    assert!(scenarios.len() >= 10, "all scenarios are read");
     scenarios
 }
 
@@ -72,12 +72,12 @@ fn text(json: &Value) -> String {
 }
 
 fn open_leads(world: &World) -> Vec<String> {
-    let without_when = |lead: String| lead.rsplit_once('/').unwrap().0.to_owned();
-    world.open_leads().into_iter().map(without_when).collect()
+    let without_opening = |lead: String| lead.rsplit_once('/').unwrap().0.to_owned();
+    world.open_leads().into_iter().map(without_opening).collect()
 }
 
 #[tokio::test]
-async fn every_scenario_is_decided_performed_and_told_as_written() {
+async fn every_scenario_is_decided_performed_and_recorded_as_specified() {
     for Scenario { name, deliveries, emails, sales } in scenarios() {
         let world = World::new();
         for (sequence, Delivery { event, mut leads, decided, performed }) in (1..).zip(deliveries) {
@@ -97,10 +97,10 @@ async fn every_scenario_is_decided_performed_and_told_as_written() {
 }
 
 #[tokio::test]
-async fn a_doorbell_that_rings_again_does_nothing() {
+async fn a_repeated_doorbell_does_nothing() {
     for Scenario { name, deliveries, emails, sales } in scenarios() {
         let world = World::new();
-        assert_eq!(world.advance().await, settled(0, &[]), "{name}: rung before anything is recorded");
+        assert_eq!(world.advance().await, settled(0, &[]), "{name}: a doorbell before anything is recorded");
         for (sequence, Delivery { event, .. }) in (1..).zip(deliveries) {
             world.record(&[event]).await;
             world.advance().await;
@@ -112,10 +112,10 @@ async fn a_doorbell_that_rings_again_does_nothing() {
     }
 }
 
-/// However few, many and late the doorbells: whatever was decided is performed once, in order, and no message goes out
-/// that a later one of the same id follows.
+/// With random doorbells and one at the end, each decided effect is performed once and in order, and no message is
+/// repeated.
 #[tokio::test]
-async fn doorbells_lost_doubled_and_late_perform_each_effect_once_and_in_order() {
+async fn lost_repeated_and_late_doorbells_perform_each_effect_once_in_order() {
     let scenarios = scenarios();
     for seed in 0..40 {
         let mut chance = SplitMix64(seed);
@@ -139,9 +139,9 @@ async fn doorbells_lost_doubled_and_late_perform_each_effect_once_and_in_order()
             let mut open: Vec<String> =
                 world.head().await.open_leads().map(|lead| lead.to_string()).collect();
             open.sort();
-            let mut told = world.open_leads();
-            told.sort();
-            assert_eq!(told, open, "seed {seed}: the leads table says what is so");
+            let mut in_table = world.open_leads();
+            in_table.sort();
+            assert_eq!(in_table, open, "seed {seed}: the leads table");
         }
     }
 }

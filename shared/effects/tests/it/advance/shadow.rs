@@ -1,4 +1,4 @@
-//! In shadow the former system performs the effects: the cursor moves past them, and nothing is written of them.
+//! In shadow the former system performs the effects; the cursor moves past them without recording anything about them.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use testkit::{accepted, made, offer};
 
 use crate::world::{World, settled};
 
-/// Records one commit; in shadow until a handover is among its facts.
+/// Records one commit, which is in shadow unless a handover is or was among the facts.
 async fn record(world: &World, facts: impl IntoIterator<Item = Fact>) {
     let mut appending = Appending::onto(load(&*world.streams, &world.buyer).await.unwrap());
     for fact in facts {
@@ -19,7 +19,7 @@ async fn record(world: &World, facts: impl IntoIterator<Item = Fact>) {
     assert_eq!(world.streams.append(&commit).await.unwrap(), Appended::Written);
 }
 
-/// A former system that knows of car-1, and has these leads open.
+/// The handover answer of a former system with the offers recorded so far, a low lead and a high lead for car-1.
 async fn handed_over(world: &World, low: Option<&str>, high: Option<&str>) -> Fact {
     let mut offers: BTreeMap<_, _> = load(&*world.streams, &world.buyer).await.unwrap().state.offers.into();
     let lead = |name: &str| FormerLeadId::parse(name).unwrap();
@@ -30,7 +30,7 @@ async fn handed_over(world: &World, low: Option<&str>, high: Option<&str>) -> Fa
 }
 
 #[tokio::test]
-async fn in_shadow_nothing_goes_out_and_nothing_is_written_but_the_cursor() {
+async fn in_shadow_nothing_is_sent_and_only_the_cursor_is_written() {
     let world = World::new();
     record(&world, [made("car-1").into()]).await;
     assert_eq!(world.advance().await, settled(1, &[]));
@@ -40,7 +40,7 @@ async fn in_shadow_nothing_goes_out_and_nothing_is_written_but_the_cursor() {
 }
 
 #[tokio::test]
-async fn after_a_handover_the_difference_is_performed_and_nothing_that_was_in_shadow() {
+async fn after_a_handover_only_the_difference_to_the_answer_is_performed() {
     let world = World::new();
     record(&world, [made("car-1").into()]).await;
     world.advance().await;
@@ -54,7 +54,7 @@ async fn after_a_handover_the_difference_is_performed_and_nothing_that_was_in_sh
 }
 
 #[tokio::test]
-async fn a_mail_decided_in_shadow_is_sent_if_the_former_system_did_not() {
+async fn an_email_decided_in_shadow_is_sent_if_the_former_system_did_not() {
     let world = World::new();
     record(&world, [made("car-1").into(), accepted("car-1").v(2).into()]).await;
     world.advance().await;
@@ -64,7 +64,7 @@ async fn a_mail_decided_in_shadow_is_sent_if_the_former_system_did_not() {
 }
 
 #[tokio::test]
-async fn a_live_commit_behind_one_in_shadow_is_performed_in_the_same_look() {
+async fn a_live_commit_after_a_shadow_commit_is_performed_in_the_same_look() {
     let world = World::new();
     record(&world, [made("car-1").into(), accepted("car-1").v(2).into()]).await;
     let answer = handed_over(&world, None, Some("H-1")).await;

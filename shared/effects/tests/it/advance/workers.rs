@@ -1,4 +1,4 @@
-//! Two workers advance one buyer at once: every call is a step, and the steps are taken in many orders.
+//! Two workers advance one buyer concurrently, with their calls interleaved in many orders.
 
 use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
@@ -12,7 +12,7 @@ use testkit::{SplitMix64, acceptance_withdrawn, accepted, made};
 use crate::around::{Around, With};
 use crate::world::World;
 
-/// A step ends before each call and after it: what is asked takes effect at one time, the answer is heard at another.
+/// Yields before and after each call, so that a call's effect and the arrival of its answer are separate steps.
 struct Steps;
 
 impl Around for Steps {
@@ -25,11 +25,12 @@ impl Around for Steps {
 }
 
 async fn step() {
-    let mut is_over = false;
-    poll_fn(|_| if std::mem::replace(&mut is_over, true) { Poll::Ready(()) } else { Poll::Pending }).await;
+    let mut has_yielded = false;
+    poll_fn(|_| if std::mem::replace(&mut has_yielded, true) { Poll::Ready(()) } else { Poll::Pending })
+        .await;
 }
 
-/// What happens next.
+/// The next step of an interleaving.
 enum Next {
     First,
     Second,
@@ -37,7 +38,7 @@ enum Next {
     Fact,
 }
 
-/// Lets two workers take their steps in this order, then to their ends; then one more comes until all is settled.
+/// Runs two workers to completion with their steps in this order, then advances the buyer until all is settled.
 async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: impl FnMut() -> Next) -> World {
     let world = World::new();
     for events in recorded {
@@ -86,7 +87,7 @@ async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: imp
     world
 }
 
-/// Whether the lead that a mail belongs to is open.
+/// Whether the lead of an e-mail is open.
 fn is_called_for(mail: &str, head: &State) -> bool {
     let high = mail.strip_prefix("accepted-email/").map(|acceptance| format!("high/{acceptance}"));
     high.map_or(head.low_lead.is_some(), |high| head.open_leads().any(|lead| lead.to_string() == high))
@@ -102,8 +103,9 @@ async fn settle(world: &World) {
     panic!("never settled");
 }
 
-/// Each mail at most once and none lost or doubtful, the leads table as the head has it, every closing told.
-async fn assert_is_right(world: &World, case: &str) {
+/// Asserts that each e-mail was sent once and none is lost or doubtful, that the leads table matches the head, and that
+/// every closing was announced.
+async fn assert_consistent(world: &World, case: &str) {
     let mut emails = world.emails();
     emails.sort();
     let sent: Vec<String> = world.ledger().into_keys().collect();
@@ -112,15 +114,15 @@ async fn assert_is_right(world: &World, case: &str) {
     let state = world.head().await;
     let mut open: Vec<String> = state.open_leads().map(|lead| lead.to_string()).collect();
     open.sort();
-    let mut told = world.open_leads();
-    told.sort();
-    assert_eq!(told, open, "{case}: the leads table");
+    let mut in_table = world.open_leads();
+    in_table.sort();
+    assert_eq!(in_table, open, "{case}: the leads table");
     assert_eq!(world.tables().cursors[&world.buyer].through, state.sequence, "{case}");
     let sales = world.sales();
     let decided = world.decided().await;
     let closings = decided.iter().filter_map(|decided| decided.split_once(' ')).map(|(_, key)| key);
     for key in closings.filter(|key| key.starts_with("closed/")) {
-        assert!(sales.iter().any(|id| id == key), "{case}: {key} was never told");
+        assert!(sales.iter().any(|id| id == key), "{case}: {key} was never announced");
     }
 }
 
@@ -133,34 +135,34 @@ fn mails(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_worker_that_sleeps_at_any_step_while_another_does_all_changes_nothing() {
-    for sleeps_after in 0..60 {
+async fn a_worker_frozen_at_any_step_while_another_finishes_does_no_harm() {
+    for frozen_after in 0..60 {
         let mut steps = 0;
         let world = interleave(&recorded(), &[], || {
             steps += 1;
-            // The second one is dead to the world from then on until the first has ended.
-            if steps <= sleeps_after || steps > sleeps_after + 200 { Next::First } else { Next::Second }
+            // The first worker is frozen after these steps until the second has finished.
+            if steps <= frozen_after || steps > frozen_after + 200 { Next::First } else { Next::Second }
         })
         .await;
-        let case = format!("asleep after {sleeps_after} steps");
-        assert_is_right(&world, &case).await;
+        let case = format!("frozen after {frozen_after} steps");
+        assert_consistent(&world, &case).await;
         assert_eq!(mails(&world), ["accepted-email/car-1/2"], "{case}");
     }
 }
 
 #[tokio::test]
-async fn two_workers_in_any_order_of_their_calls_claim_each_mail_once() {
+async fn two_workers_in_any_interleaving_claim_each_email_once() {
     for seed in 0..1000 {
         let mut chance = SplitMix64(seed);
         let next = || if chance.below(2) == 0 { Next::First } else { Next::Second };
         let world = interleave(&recorded(), &[], next).await;
-        assert_is_right(&world, &format!("seed {seed}")).await;
+        assert_consistent(&world, &format!("seed {seed}")).await;
         assert_eq!(mails(&world), ["accepted-email/car-1/2"], "seed {seed}");
     }
 }
 
 #[tokio::test]
-async fn two_workers_and_facts_recorded_meanwhile_revive_no_closed_lead_and_claim_each_mail_once() {
+async fn two_workers_and_concurrent_facts_never_reopen_a_closed_lead() {
     let meanwhile = [
         acceptance_withdrawn("car-1").v(3),
         accepted("car-2").v(2),
@@ -175,6 +177,6 @@ async fn two_workers_and_facts_recorded_meanwhile_revive_no_closed_lead_and_clai
             _ => Next::Second,
         })
         .await;
-        assert_is_right(&world, &format!("seed {seed}")).await;
+        assert_consistent(&world, &format!("seed {seed}")).await;
     }
 }

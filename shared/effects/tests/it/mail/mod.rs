@@ -1,4 +1,4 @@
-//! The e-mails: what they say, and that nothing a buyer typed can leave its place in them.
+//! The text of the e-mails, and that nothing a buyer typed can leave its field in them.
 
 use domain::{Contact, EffectKind, OfferVersion, State};
 use effects::mail::{Email, render};
@@ -27,7 +27,8 @@ fn rendered(kind: &EffectKind, id: &str, name: &str) -> Email {
     render(kind, &state, &letterhead()).unwrap().unwrap()
 }
 
-/// Everything but the line that greets is as in the golden mail; no character moves, turns or ends anything.
+/// Asserts that the e-mails equal their golden files except for the greeting, and that no character breaks a line or
+/// changes the direction of text.
 fn assert_stays_in_its_field(name: &str) {
     for (email, text, html) in [
         (accepted("car-1", name), ACCEPTED_TEXT, ACCEPTED_HTML),
@@ -41,44 +42,44 @@ fn assert_stays_in_its_field(name: &str) {
             assert_eq!(lines.len(), golden.len(), "{name:?}");
             for (line, golden) in lines.iter().zip(&golden) {
                 assert!(line == golden || is_greeting(line) && is_greeting(golden), "{name:?}: {line:?}");
-                assert!(!line.chars().any(moves_or_turns), "{name:?}: {line:?}");
+                assert!(!line.chars().any(breaks_or_redirects), "{name:?}: {line:?}");
             }
             assert_eq!(lines.iter().filter(|line| is_greeting(line)).count(), 1, "{name:?}");
         }
         assert_eq!(tags(&email.html), tags(html), "{name:?}");
-        assert!(!email.html.contains("Hello <bdi></bdi>"), "{name:?}: somebody is greeted");
+        assert!(!email.html.contains("Hello <bdi></bdi>"), "{name:?}: the greeting has a name");
     }
 }
 
-fn moves_or_turns(character: char) -> bool {
+fn breaks_or_redirects(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Everything from a `<` to the next `>`, as a browser would see it.
+/// The tags of an HTML text as a browser finds them: everything from a `<` to the next `>`.
 fn tags(html: &str) -> Vec<&str> {
     html.split('<').skip(1).map(|from| from.split_once('>').unwrap().0).collect()
 }
 
 #[test]
-fn an_invitation_speaks_of_the_offer_that_opened_the_lead_or_if_that_is_over_of_one_that_is_not() {
+fn an_invitation_mentions_a_pending_offer() {
     let kind = EffectKind::QuoteInvitation { offer: offer("car-2") };
     let mut state = State::default();
     for car in ["car-1", "car-2", "car-3"] {
         state.fold(&made(car));
     }
-    let speaks_of = |state: &State, car: &str| {
+    let mentions = |state: &State, car: &str| {
         let mail = render(&kind, state, &letterhead()).unwrap().unwrap();
         assert!(mail.text.contains(&format!("your offer for {car}.")), "{car}: {}", mail.text);
     };
-    speaks_of(&state, "car-2");
+    mentions(&state, "car-2");
     state.fold(&withdrawn("car-1").v(2));
     state.fold(&withdrawn("car-2").v(2));
-    speaks_of(&state, "car-3");
+    mentions(&state, "car-3");
 }
 
 #[test]
-fn each_mail_says_what_its_golden_file_says() {
+fn each_email_matches_its_golden_file() {
     let (accepted, invitation) = (accepted("car-1", "Ada Canary"), invitation("car-1", "Ada Canary"));
     assert_eq!(
         (accepted.subject, invitation.subject),
@@ -117,7 +118,7 @@ fn a_hostile_name_stays_on_its_line_and_between_its_tags() {
 }
 
 #[test]
-fn what_was_typed_is_shown_as_typed_as_far_as_one_line_of_text_can() {
+fn a_name_is_shown_as_typed_on_one_line() {
     for (name, text, html) in [
         ("Ada Canary", "Hello Ada Canary,", "Hello <bdi>Ada Canary</bdi>,"),
         ("<b>&\"'", "Hello <b>&\"',", "Hello <bdi>&#60;b&#62;&#38;&#34;&#39;</bdi>,"),
@@ -134,7 +135,7 @@ fn what_was_typed_is_shown_as_typed_as_far_as_one_line_of_text_can() {
 }
 
 #[test]
-fn an_odd_offer_id_is_one_segment_of_the_link_and_no_more() {
+fn an_unusual_offer_id_is_exactly_one_segment_of_the_link() {
     let email = accepted("a?b#c%2F&\"<x>'\\:@;~._-", "Ada");
     let link = "https://cars.example/offers/a%3Fb%23c%252F%26%22%3Cx%3E%27%5C%3A%40%3B~._-";
     assert_eq!(email.text.lines().filter(|line| *line == link).count(), 1, "{}", email.text);
@@ -144,18 +145,18 @@ fn an_odd_offer_id_is_one_segment_of_the_link_and_no_more() {
         assert!(tag.starts_with(&format!("a href=\"{link}\" style=")), "{tag}");
     }
     assert_eq!(tags(&email.html).len(), tags(ACCEPTED_HTML).len());
-    // Here the car has the same odd name.
+    // The car has the same unusual id as the offer.
     assert!(email.html.contains("<bdi>a?b#c%2F&#38;&#34;&#60;x&#62;&#39;\\:@;~._-</bdi>"), "{}", email.html);
 }
 
 proptest! {
     #[test]
-    fn no_name_at_all_can_leave_its_field(name in any::<String>()) {
+    fn no_name_can_leave_its_field(name in any::<String>()) {
         assert_stays_in_its_field(&name);
     }
 
     #[test]
-    fn no_name_made_of_what_templates_and_mails_are_made_of_can_either(name in hostile()) {
+    fn no_name_made_of_template_and_mail_syntax_can_leave_its_field(name in hostile()) {
         assert_stays_in_its_field(&name);
     }
 }

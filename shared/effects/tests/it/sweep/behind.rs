@@ -1,16 +1,16 @@
-//! Buyers that are behind: worked off when due, their mails left to the share of the mails.
+//! Buyers behind are advanced when due; their e-mails are left to the share of e-mails.
 
 use domain::Sequence;
 use leads_store::{Behind, Cursors as _};
 use platform::clock::Clock as _;
 use testkit::{buyer, made};
 
-use super::{minutes, told};
+use super::{changed_emails, minutes};
 use crate::around::{Watched, With};
 use crate::world::{Seen, World, record};
 
 #[tokio::test]
-async fn a_buyer_that_is_behind_is_worked_off_when_due_and_not_before() {
+async fn a_buyer_behind_is_advanced_when_due_and_not_before() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
@@ -23,7 +23,7 @@ async fn a_buyer_that_is_behind_is_worked_off_when_due_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_buyer_that_stays_behind_is_swept_less_and_less_often() {
+async fn a_buyer_that_stays_behind_is_swept_at_growing_intervals() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let mut waits = Vec::new();
@@ -42,7 +42,7 @@ async fn a_buyer_that_stays_behind_is_swept_less_and_less_often() {
 }
 
 #[tokio::test]
-async fn a_buyer_behind_parks_its_mail_and_the_same_sweep_sends_it_once() {
+async fn the_email_of_a_buyer_behind_is_parked_and_sent_by_the_same_sweep() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
@@ -51,7 +51,7 @@ async fn a_buyer_behind_parks_its_mail_and_the_same_sweep_sends_it_once() {
     let swept = world.sweep().await;
     let advanced = Seen::of(&swept.advanced[0].1);
     assert_eq!(advanced.performed, ["quote/car-1 sent", "opened/low/1 sent", "quote-email retry"]);
-    assert_eq!(told(&swept), ["quote-email sent"]);
+    assert_eq!(changed_emails(&swept), ["quote-email sent"]);
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!((entry.status.name(), entry.first_tried_at), ("sent", Some(world.clock.now())));
     assert_eq!(world.emails(), ["quote-email"]);
@@ -59,9 +59,9 @@ async fn a_buyer_behind_parks_its_mail_and_the_same_sweep_sends_it_once() {
 }
 
 #[tokio::test]
-async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
+async fn a_buyer_that_causes_panics_is_behind_and_delays_no_other() {
     let world = World::new();
-    // The very first run walks twice.
+    // The first sweep ever makes a second walk at once.
     world.sweep().await;
     for name in ["ada", "bob", "cem"] {
         record(&*world.streams, &buyer(name), &[made("car-1")], world.clock.now()).await;
@@ -71,7 +71,7 @@ async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
     let faulty = With {
         inner: &*world.streams,
         around: &Watched(async |of: &domain::BuyerId| {
-            assert_ne!(*of, buyer("bob"), "a fault of the test");
+            assert_ne!(*of, buyer("bob"), "an injected fault");
         }),
     };
     let sweep = async || {
@@ -85,21 +85,21 @@ async fn a_buyer_that_makes_the_code_panic_is_behind_and_holds_up_nobody() {
     for (waits, attempts) in [(1, 1), (2, 2), (4, 3)] {
         let behind = world.leads.cursor(&buyer("bob")).await.unwrap().behind.unwrap();
         assert_eq!((behind.reason.as_str(), behind.attempts), ("a panic", attempts));
-        assert_eq!(behind.not_before.duration_since(began).as_mins(), waits, "less and less often");
+        assert_eq!(behind.not_before.duration_since(began).as_mins(), waits, "the waits double");
         world.clock.set(behind.not_before);
         began = sweep().await;
     }
 }
 
 #[tokio::test]
-async fn a_buyer_that_two_shares_find_is_advanced_once_at_a_time() {
+async fn a_buyer_found_by_two_shares_is_advanced_by_one() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let (mark, reason) = ("first".to_owned(), "test".to_owned());
     let behind = Behind { mark, reason, attempts: 1, not_before: world.clock.now() };
     world.leads.mark_behind(&world.buyer, &behind).await.unwrap();
     world.clock.pass(minutes(3));
-    // Each share lets the others go on once it has read the cursor.
+    // Each share yields to the others after it has read the cursor.
     let yields = With {
         inner: &*world.streams,
         around: &Watched(async |_: &domain::BuyerId| tokio::task::yield_now().await),

@@ -1,4 +1,4 @@
-//! Gaps that stay: told of once an hour, with their age.
+//! Gaps are reported once an hour with their age.
 
 use std::cell::Cell;
 
@@ -15,7 +15,7 @@ use crate::logs::Logs;
 use crate::world::{World, record, settled};
 
 impl World {
-    /// How old the oldest held events are, buyer by buyer, as a sweep tells it.
+    /// Sweeps and returns the reported ages of the oldest held events by buyer, in minutes.
     async fn held(&self) -> Vec<i64> {
         let now = self.clock.now();
         let held = self.sweep().await.held;
@@ -24,16 +24,16 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_gap_is_told_of_once_an_hour_with_its_age_until_it_is_filled() {
+async fn a_gap_is_reported_hourly_with_its_age_until_it_is_filled() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     assert_eq!(world.advance().await.behind, None);
-    let mut told = Vec::new();
+    let mut reported = Vec::new();
     for _ in 0..25 {
         world.clock.pass(minutes(5));
-        told.extend(world.held().await);
+        reported.extend(world.held().await);
     }
-    assert_eq!(told, [5, 65, 125]);
+    assert_eq!(reported, [5, 65, 125]);
     world.record(&[made("car-1")]).await;
     world.advance().await;
     world.clock.pass(minutes(120));
@@ -42,7 +42,7 @@ async fn a_gap_is_told_of_once_an_hour_with_its_age_until_it_is_filled() {
 }
 
 #[tokio::test]
-async fn a_gap_is_found_without_a_doorbell_and_its_end_too() {
+async fn a_gap_and_its_end_are_found_without_a_doorbell() {
     let world = World::new();
     world.record(&[withdrawn("car-1").v(2)]).await;
     world.clock.pass(minutes(3));
@@ -53,15 +53,15 @@ async fn a_gap_is_found_without_a_doorbell_and_its_end_too() {
     assert_eq!(
         (filled.effects.len(), world.head().await.held_count()),
         (0, 0),
-        "nothing to be found by a walk"
+        "the filling is invisible to a walk"
     );
     world.clock.pass(due);
     assert_eq!(world.held().await, [0; 0]);
-    assert_eq!(world.tables().held.len(), 0, "found when it was due");
+    assert_eq!(world.tables().held.len(), 0, "found when the look was due");
 }
 
 #[tokio::test]
-async fn the_age_is_that_of_the_oldest_gap_that_is_still_open() {
+async fn the_age_is_that_of_the_oldest_open_gap() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     world.advance().await;
@@ -76,7 +76,7 @@ async fn the_age_is_that_of_the_oldest_gap_that_is_still_open() {
 }
 
 impl World {
-    /// Makes the stream one that cannot be read any more.
+    /// Makes the stream unreadable.
     async fn corrupt(&self) {
         let commits = self.streams.commits();
         let found = commits.into_iter().find(|commit| commit.buyer == self.buyer.as_str()).unwrap();
@@ -84,8 +84,8 @@ impl World {
         self.streams.append(&corrupt).await.unwrap();
     }
 
-    /// Writes down what is held at the cursor, wherever it is.
-    async fn say_held(&self, oldest: Option<Held>) {
+    /// Records the oldest held event without moving the cursor.
+    async fn record_held(&self, oldest: Option<Held>) {
         let through = self.leads.cursor(&self.buyer).await.unwrap().through;
         let held = Some(HeldAtHead { oldest, is_known: false });
         let progress = Progress { from: through, through, held, ..Default::default() };
@@ -94,7 +94,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn a_gap_in_a_stream_that_cannot_be_read_is_told_of_with_what_was_known() {
+async fn a_gap_in_an_unreadable_stream_is_reported_as_known_before() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     world.advance().await;
@@ -102,17 +102,17 @@ async fn a_gap_in_a_stream_that_cannot_be_read_is_told_of_with_what_was_known() 
     world.clock.pass(minutes(10));
     let logs = Logs::listen();
     assert_eq!(world.held().await, [10]);
-    let line = logs.lines().into_iter().find(|line| line.contains("what is held")).unwrap();
+    let line = logs.lines().into_iter().find(|line| line.contains("held events")).unwrap();
     assert!(
-        line.starts_with("WARN what is held cannot be read: as known before buyer=buyer-7 error="),
+        line.starts_with("WARN cannot read held events: keeping the known ones buyer=buyer-7 error="),
         "{line}"
     );
     assert!(line.ends_with(" sequence=1"), "{line}");
-    assert_eq!(world.held().await, [0; 0], "not again before an hour has passed");
+    assert_eq!(world.held().await, [0; 0], "not reported again within an hour");
 }
 
 #[tokio::test]
-async fn a_gap_is_told_of_no_more_if_who_could_read_the_stream_said_meanwhile_that_it_is_filled() {
+async fn a_gap_in_an_unreadable_stream_that_another_worker_saw_filled_is_gone() {
     let (world, first) = (World::new(), buyer("another"));
     world.record(&[accepted("car-1").v(2)]).await;
     record(&*world.streams, &first, &[accepted("car-1").v(2)], world.clock.now()).await;
@@ -125,18 +125,18 @@ async fn a_gap_is_told_of_no_more_if_who_could_read_the_stream_said_meanwhile_th
         inner: &*world.streams,
         around: &Watched(async |of: &BuyerId| {
             if *of == first {
-                world.say_held(None).await;
+                world.record_held(None).await;
             }
         }),
     };
-    let told = world.sweep_over(&meanwhile, &world.leads, &world.outside).await.held;
-    let told: Vec<&BuyerId> = told.iter().map(|(buyer, _)| buyer).collect();
-    assert_eq!(told, [&first]);
+    let reported = world.sweep_over(&meanwhile, &world.leads, &world.outside).await.held;
+    let reported: Vec<&BuyerId> = reported.iter().map(|(buyer, _)| buyer).collect();
+    assert_eq!(reported, [&first]);
     assert!(!world.tables().held.contains_key(&world.buyer));
 }
 
 #[tokio::test]
-async fn a_look_reads_from_where_the_oldest_event_waits_and_no_further() {
+async fn a_look_reads_no_further_back_than_the_oldest_held_event() {
     let world = World::given(&[made("car-2")]).await;
     world.record(&[withdrawn("car-1").v(2)]).await;
     world.advance().await;
@@ -149,14 +149,14 @@ async fn a_look_reads_from_where_the_oldest_event_waits_and_no_further() {
         pages.replace(0)
     };
     look().await;
-    assert_eq!(look().await, 1, "it waits");
+    assert_eq!(look().await, 1, "the event is held");
     world.record(&[made("car-1")]).await;
-    assert_eq!(look().await, 1, "it waits no more");
+    assert_eq!(look().await, 1, "the event is no longer held");
     assert_eq!(world.tables().held.len(), 0);
 }
 
 #[tokio::test]
-async fn what_was_held_before_cursors_told_of_it_is_found_by_the_next_look() {
+async fn an_event_held_before_cursors_stated_it_is_found_by_the_next_look() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     let progress = Progress { through: Sequence::new(1), ..Default::default() };
@@ -164,47 +164,47 @@ async fn what_was_held_before_cursors_told_of_it_is_found_by_the_next_look() {
     world.clock.pass(minutes(30));
     world.record(&[made("car-2")]).await;
     world.advance().await;
-    assert_eq!(world.tables().held[&world.buyer].since, world.clock.now(), "not known better yet");
+    assert_eq!(world.tables().held[&world.buyer].since, world.clock.now(), "the true time is not known yet");
     world.clock.pass(minutes(1));
     assert_eq!(world.held().await, [31]);
 }
 
 #[tokio::test]
-async fn a_gap_is_said_where_nothing_is_left_to_settle_and_where_it_stands() {
+async fn a_gap_is_recorded_even_if_nothing_is_left_to_settle() {
     let world = World::given(&[made("car-2")]).await;
     world.record(&[made("car-3"), accepted("car-1").v(2)]).await;
     let (from, through) = (Sequence::new(1), Sequence::new(3));
     let progress = Progress { from, through, ..Default::default() };
     world.leads.move_cursor(&world.buyer, &progress, None).await.unwrap();
     assert_eq!(world.advance().await, settled(3, &[]));
-    let said = || world.tables().held[&world.buyer].sequence;
-    assert_eq!(said(), Sequence::new(1), "not known better yet");
+    let recorded = || world.tables().held[&world.buyer].sequence;
+    assert_eq!(recorded(), Sequence::new(1), "the true place is not known yet");
     world.held().await;
-    assert_eq!(said(), Sequence::new(3));
+    assert_eq!(recorded(), Sequence::new(3));
 }
 
 #[tokio::test]
-async fn an_older_gap_than_the_table_says_is_found_and_not_taken_for_filled() {
+async fn a_gap_older_than_recorded_is_found() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     world.record(&[made("car-2")]).await;
     world.advance().await;
     let late = Held { sequence: Sequence::new(2), since: world.clock.now(), due: world.clock.now() };
-    world.say_held(Some(late)).await;
+    world.record_held(Some(late)).await;
     world.clock.pass(minutes(7));
     assert_eq!(world.held().await, [7]);
     assert_eq!(world.tables().held[&world.buyer].sequence, Sequence::new(1));
 }
 
 #[tokio::test]
-async fn a_gap_of_an_erased_buyer_is_still_told_of() {
+async fn a_gap_of_an_erased_buyer_is_still_reported() {
     let world = World::new();
     world.record(&[accepted("car-1").v(2)]).await;
     world.advance().await;
     erase(&*world.streams, &world.clock, &world.buyer).await.unwrap().unwrap();
     world.advance().await;
-    for told in [vec![10], vec![70]] {
-        world.clock.pass(minutes(if told == [10] { 10 } else { 60 }));
-        assert_eq!(world.held().await, told, "since it was recorded");
+    for ages in [vec![10], vec![70]] {
+        world.clock.pass(minutes(if ages == [10] { 10 } else { 60 }));
+        assert_eq!(world.held().await, ages, "since the event was recorded");
     }
 }

@@ -1,4 +1,4 @@
-//! One sweep at a time.
+//! Only one sweep runs at a time.
 
 use effects::{MailPace, Swept};
 use leads_store::{Lease, Sweeps as _};
@@ -28,18 +28,18 @@ async fn a_second_sweep_does_nothing_while_one_is_under_way() {
 }
 
 #[tokio::test]
-async fn a_stale_lease_is_taken_and_its_work_done() {
+async fn an_expired_lease_is_taken_over() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.leads.begin(&other(&world, 3)).await.unwrap();
     world.clock.pass(minutes(4));
     let swept = world.sweep().await;
     assert_eq!((swept.is_under_way, swept.advanced.len()), (false, 1));
-    assert_eq!(world.tables().lease, None, "given back");
+    assert_eq!(world.tables().lease, None, "the lease is released");
 }
 
 #[tokio::test]
-async fn a_sweep_that_meets_another_in_its_middle_lets_it_do_nothing() {
+async fn a_sweep_started_during_another_does_nothing() {
     let world = World::new();
     world.invite(["ada".to_owned()], throttled()).await;
     world.clock.pass(minutes(5));
@@ -48,11 +48,11 @@ async fn a_sweep_that_meets_another_in_its_middle_lets_it_do_nothing() {
     });
     let outside = With { inner: &world.outside, around: &meanwhile };
     let swept = world.sweep_over(&*world.streams, &world.leads, &outside).await;
-    assert_eq!((swept.emails.len(), world.outside.emails().len()), (1, 2), "tried once more, and once");
+    assert_eq!((swept.emails.len(), world.outside.emails().len()), (1, 2), "tried again, and only once");
 }
 
 #[tokio::test]
-async fn a_sweep_that_cannot_begin_or_end_reports_what_is_left() {
+async fn a_sweep_that_cannot_begin_or_end_reports_it() {
     for operation in ["begin", "end"] {
         let world = World::new();
         let away = Away(operation);

@@ -1,4 +1,4 @@
-//! E-mails that are due: tried again, declared doubtful, or ended.
+//! Due e-mails are tried again, declared doubtful, or closed.
 
 use contract::receipt::{Kind, Receipt};
 use effects::outside::Delivery;
@@ -7,13 +7,13 @@ use leads_store::{Claimed, Ledger as _, LedgerEntry, Receipts as _, Status};
 use platform::clock::Clock as _;
 use testkit::{acceptance_withdrawn, accepted, made};
 
-use super::{Always, minutes, throttled, told};
+use super::{Always, changed_emails, minutes, throttled};
 use crate::around::{Before, LostOnce, With};
 use crate::attempts::claim;
 use crate::world::{World, at};
 
 #[tokio::test]
-async fn a_mail_that_was_definitely_not_sent_is_sent_when_due_and_not_before() {
+async fn an_unsent_email_is_sent_when_due_and_not_before() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([throttled()]);
@@ -21,9 +21,9 @@ async fn a_mail_that_was_definitely_not_sent_is_sent_when_due_and_not_before() {
     let entry = world.tables().ledger.into_values().next().unwrap();
     world.clock.set(entry.due.unwrap() - SignedDuration::from_millis(1));
     let swept = world.sweep().await;
-    assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "retry"), "not due");
+    assert_eq!((changed_emails(&swept), world.ledger()["quote-email"]), (vec![], "retry"), "not due");
     world.clock.set(entry.due.unwrap());
-    assert_eq!(told(&world.sweep().await), ["quote-email sent"]);
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email sent"]);
     let sent = world.tables().ledger.into_values().next().unwrap();
     assert_eq!((sent.status, sent.first_tried_at), (Status::Sent, entry.first_tried_at));
     assert_ne!(sent.nonce, entry.nonce);
@@ -31,7 +31,7 @@ async fn a_mail_that_was_definitely_not_sent_is_sent_when_due_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_retry_is_sent_only_while_its_reason_holds() {
+async fn a_retry_is_sent_only_if_still_called_for() {
     for (later, status, mails) in
         [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
     {
@@ -44,7 +44,7 @@ async fn a_retry_is_sent_only_while_its_reason_holds() {
         }
         world.clock.pass(minutes(5));
         let swept = world.sweep().await;
-        assert_eq!(told(&swept), [format!("accepted-email/car-1/2 {status}")]);
+        assert_eq!(changed_emails(&swept), [format!("accepted-email/car-1/2 {status}")]);
         assert_eq!(world.ledger()["accepted-email/car-1/2"], status);
         let tried = world.emails().iter().filter(|key| key.starts_with("accepted")).count();
         assert_eq!(tried, mails);
@@ -52,7 +52,7 @@ async fn a_retry_is_sent_only_while_its_reason_holds() {
 }
 
 #[tokio::test]
-async fn a_mail_is_tried_for_a_day_and_then_once_more_before_it_is_abandoned() {
+async fn an_email_is_tried_for_a_day_and_once_more_before_it_is_abandoned() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([throttled()]);
@@ -60,10 +60,10 @@ async fn a_mail_is_tried_for_a_day_and_then_once_more_before_it_is_abandoned() {
     let day = minutes(24 * 60);
     world.clock.set(at("10:00:00") + day);
     world.outside.deliver_as([throttled()]);
-    assert_eq!(told(&world.sweep().await), ["quote-email retry"], "the day is not over");
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email retry"], "within the day");
     world.clock.pass(minutes(5));
     world.outside.deliver_as([throttled()]);
-    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"], "after one more try");
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email abandoned"], "after one more attempt");
     assert_eq!(world.emails().len(), 3);
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!(
@@ -71,12 +71,12 @@ async fn a_mail_is_tried_for_a_day_and_then_once_more_before_it_is_abandoned() {
         (Some("TooManyRequestsException"), true, None)
     );
     world.clock.pass(day);
-    assert_eq!(told(&world.sweep().await), [""; 0]);
+    assert_eq!(changed_emails(&world.sweep().await), [""; 0]);
     assert_eq!(world.emails().len(), 3);
 }
 
 #[tokio::test]
-async fn a_mail_past_its_time_gets_a_last_try_however_long_the_queue_was() {
+async fn an_email_past_its_time_gets_a_last_attempt_however_late() {
     for (last, status) in [
         (None, "sent"),
         (Some(throttled()), "abandoned"),
@@ -87,16 +87,16 @@ async fn a_mail_past_its_time_gets_a_last_try_however_long_the_queue_was() {
         world.record(&[made("car-1")]).await;
         world.outside.deliver_as([throttled()]);
         world.advance().await;
-        // Nothing swept for three days.
+        // No sweep runs for three days.
         world.clock.pass(minutes(72 * 60));
         world.outside.deliver_as(last);
-        assert_eq!(told(&world.sweep().await), [format!("quote-email {status}")]);
+        assert_eq!(changed_emails(&world.sweep().await), [format!("quote-email {status}")]);
         assert_eq!(world.emails().len(), 2, "{status}: it was tried");
     }
 }
 
 #[tokio::test]
-async fn a_pause_of_the_account_is_no_last_try_however_long_it_lasts() {
+async fn a_pause_never_counts_as_the_last_attempt() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let paused = || Delivery::Paused { reason: "SendingPausedException".to_owned() };
@@ -105,38 +105,42 @@ async fn a_pause_of_the_account_is_no_last_try_however_long_it_lasts() {
     for _ in 0..3 {
         world.clock.pass(minutes(24 * 60 + 1));
         world.outside.deliver_as([paused()]);
-        assert_eq!(told(&world.sweep().await), ["quote-email retry"]);
+        assert_eq!(changed_emails(&world.sweep().await), ["quote-email retry"]);
     }
     world.clock.pass(minutes(5));
-    assert_eq!(told(&world.sweep().await), ["quote-email sent"], "once the pause is over");
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email sent"], "once the pause is over");
 }
 
 #[tokio::test]
-async fn a_mail_that_no_time_was_left_to_send_has_not_had_its_last_try() {
+async fn lack_of_time_does_not_count_as_the_last_attempt() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([throttled()]);
     world.advance().await;
     world.clock.pass(minutes(25 * 60));
-    // The claim is answered so late that it could run out during an attempt.
+    // The claim is answered so late that it could expire during an attempt.
     let late = Before::once("claim quote-email", async || world.clock.pass(SignedDuration::from_secs(23)));
     let leads = With { inner: &world.leads, around: &late };
     let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
-    assert_eq!((told(&swept), world.emails().len()), (vec!["quote-email retry".to_owned()], 1), "not tried");
+    assert_eq!(
+        (changed_emails(&swept), world.emails().len()),
+        (vec!["quote-email retry".to_owned()], 1),
+        "not tried"
+    );
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!(entry.reason.as_deref(), Some("no-time-left"));
     world.clock.pass(minutes(5));
     world.outside.deliver_as([throttled()]);
-    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"], "after a try");
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email abandoned"], "after an attempt");
 }
 
 #[tokio::test]
-async fn the_time_of_a_parked_mail_begins_with_its_first_attempt() {
+async fn the_time_of_a_parked_email_begins_with_its_first_attempt() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
     world.advance().await;
-    // Parked by a sweep that has no time left for mails, two days before the first attempt.
+    // A sweep parks the e-mail two days before the first attempt, because SES is paused.
     world.clock.pass(minutes(3));
     let paused = Delivery::Paused { reason: "Paused".to_owned() };
     world.invite(["another".to_owned()], throttled()).await;
@@ -149,12 +153,12 @@ async fn the_time_of_a_parked_mail_begins_with_its_first_attempt() {
     world.outside.deliver_as([throttled(), throttled()]);
     world.sweep().await;
     let tried = world.tables().ledger[&(world.buyer.clone(), "quote-email".to_owned())].clone();
-    assert_eq!((tried.status, tried.is_unsent), (Status::Retry, true), "its day has just begun");
+    assert_eq!((tried.status, tried.is_unsent), (Status::Retry, true), "its day begins now");
     assert!(tried.first_tried_at.unwrap() > parked.due.unwrap() + minutes(47 * 60));
 }
 
 #[tokio::test]
-async fn a_mail_given_up_unsent_is_sent_when_its_lead_opens_again() {
+async fn an_abandoned_unsent_email_is_sent_when_its_lead_opens_again() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([throttled(), throttled()]);
@@ -170,7 +174,7 @@ async fn a_mail_given_up_unsent_is_sent_when_its_lead_opens_again() {
 }
 
 #[tokio::test]
-async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
+async fn a_doubtful_email_is_abandoned_after_an_hour_and_never_resent() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
@@ -179,18 +183,18 @@ async fn a_doubtful_mail_is_abandoned_after_an_hour_and_never_sent_again() {
     world.sweep().await;
     assert_eq!(world.ledger()["quote-email"], "unknown");
     world.clock.pass(minutes(1));
-    assert_eq!(told(&world.sweep().await), ["quote-email abandoned"]);
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email abandoned"]);
     world.record(&[accepted("car-1").v(2)]).await;
     world.record(&[acceptance_withdrawn("car-1").v(3)]).await;
     world.advance().await;
     world.sweep().await;
-    assert_eq!(world.emails(), ["quote-email"], "perhaps it was sent");
+    assert_eq!(world.emails(), ["quote-email"], "it may have been sent");
     let entry = world.tables().ledger.into_values().next().unwrap();
-    assert_eq!(entry.reason.as_deref(), Some("timed out"), "why is still known");
+    assert_eq!(entry.reason.as_deref(), Some("timed out"), "the reason is kept");
 }
 
 #[tokio::test]
-async fn a_mail_that_is_given_up_is_counted_once_though_no_answer_came() {
+async fn an_abandoned_email_is_counted_once_despite_a_lost_answer() {
     let day = 25 * 60;
     for (delivery, until) in [(throttled(), day), (Delivery::Unknown { reason: "timed out".to_owned() }, 60)]
     {
@@ -202,13 +206,16 @@ async fn a_mail_that_is_given_up_is_counted_once_though_no_answer_came() {
         let lost = LostOnce::new("settle quote-email");
         let leads = With { inner: &world.leads, around: &lost };
         let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
-        assert_eq!((told(&swept), swept.failed), (vec!["quote-email abandoned".to_owned()], vec![]));
-        assert_eq!(told(&world.sweep().await), [""; 0], "and no more");
+        assert_eq!(
+            (changed_emails(&swept), swept.failed),
+            (vec!["quote-email abandoned".to_owned()], vec![])
+        );
+        assert_eq!(changed_emails(&world.sweep().await), [""; 0], "not counted again");
     }
 }
 
 #[tokio::test]
-async fn a_mail_that_a_receipt_gave_its_status_meanwhile_is_not_told_by_the_sweep() {
+async fn an_email_settled_by_a_receipt_meanwhile_is_not_reported() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([throttled(), Delivery::Refused { reason: "MessageRejected".to_owned() }]);
@@ -218,15 +225,15 @@ async fn a_mail_that_a_receipt_gave_its_status_meanwhile_is_not_told_by_the_swee
         let Some(LedgerEntry { nonce, .. }) = world.tables().ledger.into_values().next() else { panic!() };
         let (kind, message_id, effect) = (Kind::Rejected, "ses-1".to_owned(), "quote-email".to_owned());
         let receipt = Receipt { buyer: world.buyer.clone(), effect, nonce, kind, message_id };
-        world.leads.learn(&receipt, world.clock.now() - minutes(1)).await.unwrap();
+        world.leads.apply_receipt(&receipt, world.clock.now() - minutes(1)).await.unwrap();
     });
     let leads = With { inner: &world.leads, around: &meanwhile };
     let swept = world.sweep_over(&*world.streams, &leads, &world.outside).await;
-    assert_eq!((told(&swept), world.ledger()["quote-email"]), (vec![], "rejected"));
+    assert_eq!((changed_emails(&swept), world.ledger()["quote-email"]), (vec![], "rejected"));
 }
 
 #[tokio::test]
-async fn a_claim_that_ran_out_is_doubtful_and_not_tried_again() {
+async fn an_expired_claim_is_doubtful_and_not_tried_again() {
     let world = World::new();
     let crashed = claim("quote-email", "crashed", "10:00:00");
     assert_eq!(world.leads.claim(&crashed).await.unwrap(), Claimed::Ours);
@@ -234,7 +241,7 @@ async fn a_claim_that_ran_out_is_doubtful_and_not_tried_again() {
     world.sweep().await;
     assert_eq!(world.ledger()["quote-email"], "sending");
     world.clock.set(at("10:00:30"));
-    assert_eq!(told(&world.sweep().await), ["quote-email unknown"]);
+    assert_eq!(changed_emails(&world.sweep().await), ["quote-email unknown"]);
     let entry = world.tables().ledger.into_values().next().unwrap();
     assert_eq!(
         (entry.nonce.as_str(), entry.reason.as_deref(), entry.due),
@@ -244,7 +251,7 @@ async fn a_claim_that_ran_out_is_doubtful_and_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_retry_to_an_address_that_was_stopped_is_rejected_without_asking_ses() {
+async fn a_retry_to_a_stopped_address_is_rejected_without_an_attempt() {
     let world = World::given(&[made("car-1")]).await;
     world.outside.deliver_as([throttled()]);
     world.record(&[accepted("car-1").v(2)]).await;
@@ -257,27 +264,27 @@ async fn a_retry_to_an_address_that_was_stopped_is_rejected_without_asking_ses()
         kind: Kind::Bounced { at: at("10:00:05"), is_permanent: true },
         message_id: "mail-1".to_owned(),
     };
-    world.leads.learn(&receipt, at("10:00:06")).await.unwrap();
+    world.leads.apply_receipt(&receipt, at("10:00:06")).await.unwrap();
     world.clock.pass(minutes(5));
-    assert_eq!(told(&world.sweep().await), ["accepted-email/car-1/2 rejected"]);
+    assert_eq!(changed_emails(&world.sweep().await), ["accepted-email/car-1/2 rejected"]);
     let key = (world.buyer.clone(), "accepted-email/car-1/2".to_owned());
     assert_eq!(world.tables().ledger[&key].reason.as_deref(), Some("address-stopped"));
     assert_eq!(world.emails().len(), 2, "the first attempts of both");
 }
 
 #[tokio::test]
-async fn two_hundred_throttled_buyers_get_each_message_and_each_mail_once() {
+async fn two_hundred_throttled_buyers_get_each_message_and_email_once() {
     let world = World::new();
     let buyers = world.invite((0..200).map(|number| format!("buyer-{number}")), throttled()).await;
-    // SES says so for an hour.
+    // SES throttles every attempt for an hour.
     let always = Always(throttled());
     for _ in 0..12 {
         world.clock.pass(minutes(5));
         let swept = world.sweep_over(&*world.streams, &world.leads, &always).await;
-        assert_eq!((swept.left.len(), swept.emails.len()), (0, 200), "each is tried again");
+        assert_eq!((swept.left.len(), swept.emails.len()), (0, 200), "each e-mail is tried again");
         assert_eq!(world.count(Status::Retry), 200);
     }
-    assert_eq!(world.outside.sales().len(), 400, "no message goes out again");
+    assert_eq!(world.outside.sales().len(), 400, "no message is repeated");
     world.clock.pass(minutes(5));
     world.sweep().await;
     assert_eq!(world.count(Status::Sent), 200);

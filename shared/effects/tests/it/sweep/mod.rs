@@ -1,4 +1,4 @@
-//! The sweeper: what the doorbell missed.
+//! Tests of the sweep, which does the work that no doorbell triggers.
 
 mod behind;
 mod ends;
@@ -24,7 +24,7 @@ use testkit::made;
 
 use crate::world::{World, at, record};
 
-/// So many mails in a second, for a day.
+/// A pace of `count` e-mails per second for one day.
 pub(crate) fn per_second(count: u32) -> MailPace {
     MailPace::new(NonZeroU32::new(count).unwrap(), NonZeroU32::new(24).unwrap())
 }
@@ -42,7 +42,7 @@ impl World {
         self.sweep_over(&*self.streams, &self.leads, &self.outside).await
     }
 
-    /// A sweep over other adapters, in which every buyer can be marked behind.
+    /// Sweeps with other adapters, which must allow every buyer to be marked behind.
     pub(crate) async fn sweep_over(
         &self,
         streams: &(impl Commits + Feed),
@@ -68,12 +68,13 @@ impl World {
         (swept, ended)
     }
 
-    /// How many buyers a sweep advances.
+    /// Sweeps and returns the number of buyers that were advanced.
     async fn advanced(&self) -> usize {
         self.sweep().await.advanced.len()
     }
 
-    /// Buyers of these names with an offer each, whose invitation ends like this at its first attempt, at ten o'clock.
+    /// Records an offer for each of these buyers and advances them. The first attempt of each invitation, at ten
+    /// o'clock, has this result.
     async fn invite(&self, names: impl IntoIterator<Item = String>, delivery: Delivery) -> Vec<BuyerId> {
         let mut buyers = Vec::new();
         for name in names {
@@ -93,13 +94,13 @@ impl World {
         buyers
     }
 
-    /// How many mails of the ledger have this status.
+    /// The number of ledger entries with this status.
     fn count(&self, status: Status) -> usize {
         self.tables().ledger.values().filter(|entry| entry.status == status).count()
     }
 }
 
-/// SES that always answers like this.
+/// SES in memory that always gives the same answer.
 struct Always(Delivery);
 
 impl Outside for Always {
@@ -107,12 +108,12 @@ impl Outside for Always {
         self.0.clone()
     }
 
-    async fn tell_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
-        panic!("a message again: {}", message.effect_id)
+    async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        panic!("this message was already sent: {}", message.effect_id)
     }
 }
 
-/// How the mails that a sweep changed stand: `<key> <status>`.
-fn told(swept: &Swept) -> Vec<String> {
+/// The e-mails that a sweep changed, as `<key> <status>`.
+fn changed_emails(swept: &Swept) -> Vec<String> {
     swept.emails.iter().map(|(_, key, status)| format!("{key} {}", status.name())).collect()
 }

@@ -1,4 +1,4 @@
-//! Pages, shares and the pace of mails: everything that is due is worked off, and nothing starves.
+//! Pages, shares and the pace of e-mails: all due work is done, and no share starves.
 
 use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
@@ -11,7 +11,7 @@ use super::{minutes, per_second, throttled};
 use crate::around::{Watched, With};
 use crate::world::{World, at, record};
 
-/// So many buyers' names in the same shard.
+/// The ids of `count` buyers in the same shard.
 fn neighbours(count: usize) -> impl Iterator<Item = String> {
     let names = (0..).map(|number| format!("neighbour-{number}"));
     names.filter(|name| shard_of(&buyer(name), 4) == 0).take(count)
@@ -22,7 +22,7 @@ fn paused() -> Delivery {
 }
 
 #[tokio::test]
-async fn more_mails_of_one_shard_than_a_page_takes_are_sent_in_one_sweep() {
+async fn several_pages_of_emails_in_one_shard_are_sent_in_one_sweep() {
     let world = World::new();
     world.invite(neighbours(350), throttled()).await;
     world.clock.pass(minutes(5));
@@ -32,7 +32,7 @@ async fn more_mails_of_one_shard_than_a_page_takes_are_sent_in_one_sweep() {
 }
 
 #[tokio::test]
-async fn mails_leave_at_the_pace_that_was_set_and_no_faster() {
+async fn emails_are_sent_at_the_configured_pace() {
     for (rate, seconds) in [(1, 199), (10, 19), (100, 1)] {
         let world = World::new();
         world.invite((0..200).map(|number| format!("buyer-{number}")), throttled()).await;
@@ -42,12 +42,12 @@ async fn mails_leave_at_the_pace_that_was_set_and_no_faster() {
             world.sweep_as(per_second(rate), &*world.streams, &world.leads, &world.outside).await;
         ended.unwrap();
         assert_eq!(swept.emails.len(), 200);
-        assert_eq!(world.clock.now().duration_since(began).as_secs(), seconds, "{rate} a second");
+        assert_eq!(world.clock.now().duration_since(began).as_secs(), seconds, "{rate} per second");
     }
 }
 
 #[tokio::test]
-async fn mails_without_time_are_left_and_reported_and_sent_by_the_next_sweep() {
+async fn emails_left_for_lack_of_time_are_sent_by_the_next_sweep() {
     let world = World::new();
     world.invite((0..1000).map(|number| format!("buyer-{number}")), throttled()).await;
     world.clock.pass(minutes(5));
@@ -60,22 +60,22 @@ async fn mails_without_time_are_left_and_reported_and_sent_by_the_next_sweep() {
         assert_eq!(is_left, world.count(Status::Retry) > 0, "{:?}", swept.left);
         sent.push(swept.emails.len());
     }
-    // A quarter of an hour less what an attempt may take, and the end of the sweep.
+    // 15 minutes minus the time of an attempt and that of the sweep's end, at one e-mail per second.
     assert_eq!(sent, [858, 142]);
-    assert_eq!(world.outside.emails().len(), 2000, "each once more");
+    assert_eq!(world.outside.emails().len(), 2000, "each tried once more");
 }
 
 #[tokio::test]
-async fn once_ses_is_paused_no_further_mail_is_tried_in_that_sweep() {
+async fn after_a_pause_no_more_emails_are_tried_in_that_sweep() {
     let world = World::new();
     world.invite((0..200).map(|number| format!("buyer-{number}")), throttled()).await;
     for sweep in 1..=3 {
         world.clock.pass(minutes(5));
         world.outside.deliver_as([paused()]);
         let swept = world.sweep().await;
-        assert_eq!(world.outside.emails().len(), 200 + sweep, "one is tried");
+        assert_eq!(world.outside.emails().len(), 200 + sweep, "one attempt");
         assert_eq!(swept.emails.len(), 1);
-        assert_eq!(swept.left["email"], "SES takes no mail now: SendingPausedException");
+        assert_eq!(swept.left["email"], "SES accepts no e-mail now: SendingPausedException");
         assert_eq!(world.count(Status::Retry), 200);
     }
     world.clock.pass(minutes(5));
@@ -84,7 +84,7 @@ async fn once_ses_is_paused_no_further_mail_is_tried_in_that_sweep() {
 }
 
 #[tokio::test]
-async fn a_throttled_mail_is_no_reason_to_stop_the_others() {
+async fn a_throttled_email_does_not_stop_the_others() {
     let world = World::new();
     world.invite((0..50).map(|number| format!("buyer-{number}")), throttled()).await;
     world.clock.pass(minutes(5));
@@ -95,9 +95,9 @@ async fn a_throttled_mail_is_no_reason_to_stop_the_others() {
 }
 
 #[tokio::test]
-async fn mails_that_take_all_the_time_starve_no_other_share() {
+async fn emails_that_take_all_the_time_starve_no_other_share() {
     let world = World::new();
-    // Begun before there was anything: no second walk is due.
+    // The first sweep runs before anything is recorded, so no second walk is due later.
     world.sweep().await;
     world.invite((0..1000).map(|number| format!("buyer-{number}")), throttled()).await;
     let [behind, gap, unrung] = ["behind", "gap", "unrung"].map(buyer);
@@ -119,7 +119,7 @@ async fn mails_that_take_all_the_time_starve_no_other_share() {
 
     let (swept, ended) = world.sweep_as(per_second(1), &*world.streams, &world.leads, &world.outside).await;
     ended.unwrap();
-    assert!(world.count(Status::Retry) > 100, "the mails took all the time");
+    assert!(world.count(Status::Retry) > 100, "the e-mails took all the time");
     let mut advanced: Vec<&BuyerId> = swept.advanced.iter().map(|(buyer, _)| buyer).collect();
     advanced.sort();
     assert_eq!(advanced, [&behind, &unrung]);
@@ -129,7 +129,7 @@ async fn mails_that_take_all_the_time_starve_no_other_share() {
 }
 
 #[tokio::test]
-async fn buyers_that_take_all_the_time_starve_no_mail() {
+async fn buyers_that_take_all_the_time_starve_no_email() {
     let world = World::new();
     world.sweep().await;
     world.invite((0..20).map(|number| format!("buyer-{number}")), throttled()).await;
@@ -140,7 +140,7 @@ async fn buyers_that_take_all_the_time_starve_no_mail() {
         world.leads.mark_behind(&name, &behind).await.unwrap();
     }
     world.clock.pass(minutes(5));
-    // The streams of those behind take five minutes each.
+    // Reading the stream of a buyer behind takes five minutes.
     let slow = With {
         inner: &*world.streams,
         around: &Watched(async |of: &BuyerId| {

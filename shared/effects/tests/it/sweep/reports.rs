@@ -1,4 +1,4 @@
-//! What a sweep reports: what failed and why, what cannot be read, what is left, what is open.
+//! The report of a sweep: failures and their reasons, unreadable items, and work that is left or open.
 
 use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
@@ -19,14 +19,14 @@ use crate::dynamo::{Engine, leads_at};
 use crate::world::{World, at, record};
 
 #[tokio::test]
-async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
+async fn a_failed_email_is_reported_with_its_reason_and_stops_no_other() {
     let world = World::new();
     world.invite(["ada", "bob", "cem"].map(str::to_owned), throttled()).await;
     world.clock.pass(minutes(5));
     let faulty = With {
         inner: &*world.streams,
         around: &Watched(async |of: &BuyerId| {
-            assert_ne!(*of, buyer("bob"), "a fault of the test");
+            assert_ne!(*of, buyer("bob"), "an injected fault");
         }),
     };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
@@ -34,12 +34,12 @@ async fn an_error_of_one_mail_is_reported_with_its_reason_and_stops_no_other() {
     assert_eq!(swept.failed, [failed]);
     assert_eq!(swept.left.into_iter().collect::<Vec<_>>(), [("email", "a panic".to_owned())]);
     assert_eq!((swept.emails.len(), world.count(Status::Sent)), (2, 2));
-    assert_eq!(world.sweep().await.failed, [], "it stayed due, and is done");
+    assert_eq!(world.sweep().await.failed, [], "it stayed due, and is now done");
     assert_eq!(world.count(Status::Sent), 3);
 }
 
 #[tokio::test]
-async fn an_error_of_the_table_at_a_mail_is_reported_with_its_reason() {
+async fn a_table_error_at_an_email_is_reported_with_its_reason() {
     let world = World::new();
     world.invite(["ada".to_owned()], throttled()).await;
     world.clock.pass(minutes(5));
@@ -52,7 +52,7 @@ async fn an_error_of_the_table_at_a_mail_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
-async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
+async fn a_failed_look_at_a_gap_is_reported_with_its_reason() {
     let world = World::new();
     for name in ["ada", "bob"] {
         let name = buyer(name);
@@ -64,7 +64,7 @@ async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
     let faulty = With {
         inner: &*world.streams,
         around: &Watched(async |of: &BuyerId| {
-            assert_ne!(*of, buyer("bob"), "a fault of the test");
+            assert_ne!(*of, buyer("bob"), "an injected fault");
         }),
     };
     let swept = world.sweep_over(&faulty, &world.leads, &world.outside).await;
@@ -74,7 +74,7 @@ async fn an_error_of_one_look_at_a_gap_is_reported_with_its_reason() {
 }
 
 #[tokio::test]
-async fn a_kind_of_work_that_cannot_be_asked_for_is_left_and_the_others_are_done() {
+async fn a_kind_of_work_that_cannot_be_listed_is_left_and_others_are_done() {
     for kind in WorkKind::ALL {
         let world = World::new();
         world.invite(["ada".to_owned()], throttled()).await;
@@ -90,7 +90,7 @@ async fn a_kind_of_work_that_cannot_be_asked_for_is_left_and_the_others_are_done
 }
 
 #[tokio::test]
-async fn what_is_open_at_the_end_is_counted_by_kind_due_or_not() {
+async fn open_work_is_counted_by_kind_whether_due_or_not() {
     let world = World::new();
     world.invite(["ada", "bob"].map(str::to_owned), throttled()).await;
     let (mark, reason) = ("mark".to_owned(), "test".to_owned());
@@ -102,19 +102,19 @@ async fn what_is_open_at_the_end_is_counted_by_kind_due_or_not() {
 }
 
 #[tokio::test]
-async fn a_shard_of_several_pages_is_counted_to_its_end() {
+async fn all_pages_of_a_shard_are_counted() {
     let (world, engine) = (World::new(), Engine::start().await);
     let url = engine.url.clone();
     let wire = Wire::start(move |request| {
-        let asked = request.json();
-        if asked["Select"] != "COUNT" {
+        let query = request.json();
+        if query["Select"] != "COUNT" {
             return Answer::Forward(url.clone());
         }
         let place = json!({
             "buyer": { "S": "ada" }, "kind": { "S": "cursor" }, "due": { "S": "2026-11-23T10:00:00.000Z" },
-            "openWork": asked["ExpressionAttributeValues"][":work"],
+            "openWork": query["ExpressionAttributeValues"][":work"],
         });
-        let is_second = asked["ExclusiveStartKey"] == place;
+        let is_second = query["ExclusiveStartKey"] == place;
         let page =
             if is_second { json!({ "Count": 1 }) } else { json!({ "Count": 2, "LastEvaluatedKey": place }) };
         Answer::Reply(Reply::json(200, &page))
@@ -125,7 +125,7 @@ async fn a_shard_of_several_pages_is_counted_to_its_end() {
     assert_eq!(swept.open.into_iter().collect::<Vec<_>>(), WorkKind::ALL.map(|kind| (kind, 4 * 3)));
 }
 
-/// A sweep over DynamoDB, at the world's time.
+/// Sweeps with the leads table in a DynamoDB engine, at the world's time.
 async fn sweep_over(world: &World, engine: &Engine, outside: &MemoryOutside) -> effects::Swept {
     let leads = leads_at(&engine.url);
     let (swept, ended) = world.sweep_as(per_second(1000), &*world.streams, &leads, outside).await;
@@ -134,13 +134,13 @@ async fn sweep_over(world: &World, engine: &Engine, outside: &MemoryOutside) -> 
 }
 
 #[tokio::test]
-async fn items_that_cannot_be_read_are_reported_and_due_an_hour_later() {
+async fn unreadable_items_are_reported_and_due_again_in_an_hour() {
     let (world, engine) = (World::new(), Engine::start().await);
     let s = |text: &str| json!({ "S": text });
     for number in 0..150 {
         let name = format!("unreadable-{number}");
         let shard = format!("email#{}", shard_of(&buyer(&name), 4));
-        engine.laying()(&json!({
+        engine.putting()(&json!({
             "buyer": s(&name), "kind": s("email/quote-email"), "openWork": s(&shard),
             "due": s("2026-11-23T09:00:00.000Z"), "status": s("?"),
         }));
@@ -153,16 +153,16 @@ async fn items_that_cannot_be_read_are_reported_and_due_an_hour_later() {
         kind: "email/quote-email".to_owned(),
     };
     assert!(swept.unreadable.contains(&place));
-    assert_eq!((swept.left.len(), swept.open[&WorkKind::Email]), (0, 150), "they stay, and are counted");
+    assert_eq!((swept.left.len(), swept.open[&WorkKind::Email]), (0, 150), "they stay and are counted");
 
     world.clock.pass(minutes(59));
-    assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 0, "not met first");
+    assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 0, "not due yet");
     world.clock.pass(minutes(1));
     assert_eq!(sweep_over(&world, &engine, &world.outside).await.unreadable.len(), 150, "reported again");
 }
 
 #[tokio::test]
-async fn a_mail_whose_key_cannot_be_read_is_reported_and_stays_as_it_is_for_an_hour() {
+async fn an_email_with_an_unreadable_key_is_reported_and_postponed() {
     let world = World::new();
     for (key, taking) in [
         ("reminder-email/car-1", Taking::Park(world.clock.now())),
@@ -178,13 +178,13 @@ async fn a_mail_whose_key_cannot_be_read_is_reported_and_stays_as_it_is_for_an_h
     assert_eq!((swept.emails.len(), swept.open[&WorkKind::Email]), (0, 2));
     let due = Some(at("11:00:00"));
     let left = found.into_iter().map(|entry| LedgerEntry { due, ..entry });
-    assert!(world.tables().ledger.into_values().eq(left), "due later, else untouched");
+    assert!(world.tables().ledger.into_values().eq(left), "due later, otherwise unchanged");
     world.clock.pass(minutes(59));
-    assert_eq!(world.sweep().await.unreadable.len(), 0, "not met first");
+    assert_eq!(world.sweep().await.unreadable.len(), 0, "not due yet");
 }
 
 #[tokio::test]
-async fn a_sweep_over_dynamodb_sends_and_closes_what_is_due() {
+async fn a_sweep_over_dynamodb_sends_and_closes_due_emails() {
     let (world, engine) = (World::new(), Engine::start().await);
     let streams = crate::dynamo::streams_at(&engine.url);
     let leads = leads_at(&engine.url);
@@ -192,11 +192,11 @@ async fn a_sweep_over_dynamodb_sends_and_closes_what_is_due() {
     world.outside.deliver_as([throttled()]);
     let advanced = world.advance_over(&streams, &leads, &world.outside).await;
     assert_eq!((advanced.through, advanced.behind), (Sequence::new(1), None));
-    // The sweeper reads the stream in memory and fences in DynamoDB: the same commit lies in both.
+    // The sweeper reads the stream in memory and its fence checks the table in DynamoDB, so both have the same commit.
     world.record(&[made("car-1")]).await;
     world.clock.pass(minutes(5));
     let swept = sweep_over(&world, &engine, &world.outside).await;
-    assert_eq!(super::told(&swept), ["quote-email sent"]);
+    assert_eq!(super::changed_emails(&swept), ["quote-email sent"]);
     let about = leads.about(&world.buyer).await.unwrap();
     assert_eq!(about.ledger["quote-email"].status, Status::Sent);
     assert_eq!((swept.open[&WorkKind::Email], world.emails().len()), (0, 2));

@@ -1,4 +1,4 @@
-//! A mail that a person wants sent again, and what became of its reason meanwhile.
+//! An e-mail that an operator wants to send again, with or without its reason still holding.
 
 use domain::Contact;
 use effects::outside::Delivery;
@@ -9,7 +9,7 @@ use super::minutes;
 use crate::world::World;
 
 #[tokio::test]
-async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reason_still_holds() {
+async fn a_resent_email_is_sent_once_and_only_if_still_called_for() {
     for (later, status, mails) in
         [(None, "sent", 2), (Some(acceptance_withdrawn("car-1").v(3)), "superseded", 1)]
     {
@@ -27,7 +27,7 @@ async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reas
         }
         let found = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
         assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now()));
-        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "as it was found no more");
+        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "the entry has changed");
         world.sweep().await;
         world.sweep().await;
         assert_eq!(world.ledger()[key], status);
@@ -36,7 +36,7 @@ async fn a_given_up_mail_that_a_person_wants_sent_again_is_sent_once_if_its_reas
 }
 
 #[tokio::test]
-async fn a_retry_to_an_address_that_can_never_be_written_to_is_rejected() {
+async fn a_resent_email_to_an_unusable_address_is_rejected() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.deliver_as([Delivery::Unknown { reason: "timed out".to_owned() }]);
@@ -53,10 +53,10 @@ async fn a_retry_to_an_address_that_can_never_be_written_to_is_rejected() {
     assert_eq!(found.status.name(), "abandoned");
     assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now()));
 
-    let told = world.sweep().await.emails;
-    assert_eq!((told.len(), world.ledger()["quote-email"]), (1, "rejected"));
+    let changed = world.sweep().await.emails;
+    assert_eq!((changed.len(), world.ledger()["quote-email"]), (1, "rejected"));
     world.clock.pass(minutes(5));
-    assert_eq!(world.sweep().await.emails, [], "it is due no more");
+    assert_eq!(world.sweep().await.emails, [], "it is no longer due");
     for event in [withdrawn("car-2").v(2), made("car-3")] {
         world.record(&[event]).await;
         world.advance().await;

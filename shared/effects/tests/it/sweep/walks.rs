@@ -1,4 +1,4 @@
-//! The walks: commits that no doorbell rang for, found in the index of what was recorded.
+//! Walks find commits whose doorbell was lost in the index `feed`.
 
 use event_store::slice;
 use jiff::SignedDuration;
@@ -12,7 +12,7 @@ use crate::around::With;
 use crate::world::{World, at, record};
 
 #[tokio::test]
-async fn a_commit_that_nobody_rang_for_is_found_once_the_doorbell_has_had_its_time() {
+async fn a_commit_whose_doorbell_was_lost_is_found_after_two_minutes() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.clock.pass(minutes(1));
@@ -42,7 +42,7 @@ async fn thirty_hours_without_a_doorbell_are_caught_up_in_order() {
 }
 
 #[tokio::test]
-async fn the_hourly_walk_finds_what_a_slow_clock_hid_behind_the_watermark() {
+async fn the_hourly_walk_finds_commits_that_a_slow_clock_hid() {
     let world = World::new();
     world.clock.set(at("12:00:00"));
     world.sweep().await;
@@ -55,7 +55,7 @@ async fn the_hourly_walk_finds_what_a_slow_clock_hid_behind_the_watermark() {
 }
 
 #[tokio::test]
-async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
+async fn the_watermark_passes_a_buyer_marked_behind() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let behind = Behind {
@@ -66,18 +66,18 @@ async fn a_marked_buyer_lets_the_watermark_pass_and_is_left_to_its_mark() {
     };
     world.leads.mark_behind(&world.buyer, &behind).await.unwrap();
     world.clock.pass(minutes(3));
-    // The very first run walks a second time at once, which asks of marked buyers too.
+    // The first sweep ever makes a second walk at once, which also advances marked buyers.
     world.sweep().await;
     let walked = world.tables().walked.unwrap();
     assert_eq!(walked.through, world.clock.now() - minutes(2));
 }
 
 #[tokio::test]
-async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eight_questions() {
+async fn slices_of_any_page_size_miss_nothing_and_idle_ones_cost_8_queries() {
     let world = World::new();
     let begin = world.clock.now();
     for index in 0..60 {
-        // Several in the same millisecond, some in the same partition.
+        // Several commits in the same millisecond, some of them in the same partition.
         let moment = begin + SignedDuration::from_millis(index / 6);
         record(&*world.streams, &buyer(&format!("buyer-{index}")), &[made("car-1")], moment).await;
     }
@@ -86,7 +86,7 @@ async fn slices_miss_nothing_however_small_the_pages_and_an_idle_hour_costs_eigh
         let (mut after, mut found) = (begin - minutes(1), Vec::new());
         while after < until {
             let slice = slice(&*world.streams, after, until, limit).await.unwrap();
-            assert!(slice.through > after, "it goes on");
+            assert!(slice.through > after, "the slice makes progress");
             found.extend(slice.entries.into_iter().map(|entry| entry.buyer.to_string()));
             after = slice.through;
         }

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Trims botocore's service models to what the strict wire reads: the input of each operation that Leadstream uses, and
-the names of its errors.
+"""Reduces botocore's service models to what the strict wire reads: the input of each operation that Leadstream uses,
+and the names of its errors.
 
     .venv/bin/python shared/testkit/src/strict/models/trim.py
 
-Run it after a change to OPERATIONS, and after raising botocore in infra/local/requirements.txt.
+Run it after a change to OPERATIONS, and after upgrading botocore in infra/local/requirements.txt.
 """
 
 import gzip
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def _keep(all_shapes: dict, name: str, kept: dict) -> None:
-    """Takes over a shape and every shape that it is made of; of members, only which shape they have."""
+    """Copies a shape and every shape it refers to; of a member, only the name of its shape is kept."""
     if name in kept:
         return
     shape = {key: value for key, value in all_shapes[name].items() if key in OF_A_SHAPE}

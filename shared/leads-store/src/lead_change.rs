@@ -1,42 +1,42 @@
-//! What the sales team was told of leads, and how effects were settled.
+//! Changes of leads that were announced to the sales team, and outcomes of effects.
 
 use domain::{CarId, CloseReason, Contact, OfferId};
 use jiff::Timestamp;
 
-/// What the sales team was told of one lead.
+/// The announced changes of one lead.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct LeadTold {
-    /// That it opened.
+pub struct LeadChange {
+    /// The opening, if it was announced.
     pub opened: Option<Opening>,
-    /// That it closed.
+    /// The closing, if it was announced.
     pub closed: Option<Closing>,
 }
 
-impl LeadTold {
-    /// Adds what was told later.
+impl LeadChange {
+    /// Adds a later change of the same lead.
     pub fn merge(&mut self, later: Self) {
         self.opened = later.opened.or(self.opened.take());
         self.closed = later.closed.or(self.closed.take());
     }
 }
 
-/// A lead that the sales team can work on.
+/// The opening of a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opening {
-    /// The offer whose contact is the lead's.
+    /// The offer whose contact is the lead's contact.
     pub offer: OfferId,
     /// The car of that offer.
     pub car: Option<CarId>,
-    /// Whom to phone.
+    /// The contact details that the sales team uses.
     pub contact: Contact,
     /// When the opening was recorded.
     pub at: Timestamp,
 }
 
-/// The end of a lead.
+/// The closing of a lead.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closing {
-    /// Why.
+    /// Why the lead closed.
     pub reason: CloseReason,
     /// When the closing was recorded.
     pub at: Timestamp,
@@ -45,28 +45,28 @@ pub struct Closing {
 /// How an effect ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// It went out.
+    /// The effect was sent.
     Sent,
-    /// Its one mail went out, or was tried, when an earlier effect of the same key called for it.
+    /// The e-mail was sent or attempted for an earlier effect of the same key.
     AlreadySent,
-    /// It may have gone out: there was no answer that can be trusted.
+    /// The e-mail may have been sent: no reliable answer arrived.
     Unknown,
-    /// It can never go out: refused by us or by SES.
+    /// Leadstream or SES refused the effect permanently.
     Rejected,
-    /// A later fact had overtaken it.
+    /// A later fact overtook the effect.
     Superseded,
-    /// It was recorded in shadow, and an older version of the software settled it. No longer written.
+    /// The effect was recorded in shadow, and an older version of the software settled it. No longer written.
     Suppressed,
-    /// An e-mail that was not sent yet: its ledger entry is `retry`, and the sweeper's.
+    /// The e-mail is not sent yet: its ledger entry has the status `retry`, and the sweeper takes care of it.
     Retry,
-    /// An e-mail that was given up.
+    /// The e-mail was given up.
     Abandoned,
-    /// An e-mail for which an entry of the ledger was responsible already: how that ends is written there.
+    /// A ledger entry was already responsible for the e-mail; the entry records how it ends.
     Passed,
 }
 
 impl Outcome {
-    /// The word for it in the table, in metrics and in logs.
+    /// The name of the outcome in the table, in metrics and in logs.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -82,8 +82,8 @@ impl Outcome {
         }
     }
 
-    /// Whether it is written beside the cursor. What is not written there went out, or is an e-mail whose ledger entry says
-    /// how it ended.
+    /// Whether the outcome is written to a `settled` item. Without such an item, the effect was sent, or it is an
+    /// e-mail whose ledger entry records the outcome.
     #[must_use]
     pub const fn is_written(self) -> bool {
         match self {
@@ -92,7 +92,7 @@ impl Outcome {
         }
     }
 
-    /// Reads what [`Outcome::name`] writes, as far as outcomes were ever written.
+    /// Parses the output of [`Outcome::name`]. Only outcomes that some version stored are recognized.
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Sent, Self::AlreadySent, Self::Unknown, Self::Rejected, Self::Superseded, Self::Suppressed]

@@ -1,9 +1,9 @@
-//! Where a buyer stands between the two systems, as `show`, `history`, `replay` and `audit` see it.
+//! Buyers in shadow, handed over and live, as seen by `show`, `history`, `replay` and `audit`.
 
 use std::collections::BTreeMap;
 
 use cli::takeover::replay;
-use cli::{Exit, Stands};
+use cli::{Exit, Mode};
 use contract::stored::{self, Commit};
 use domain::{Fact, FormerLeadId, Known, Offer, Sequence, Stage};
 use event_store::{Appending, Head};
@@ -11,10 +11,10 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use testkit::{acceptance_withdrawn, accepted, buyer, contact, made, offer};
 
-use crate::everybody::World;
+use crate::all_buyers::World;
 use crate::world::assert_golden;
 
-/// Accepted there, with a high lead of theirs; another offer pending.
+/// An answer of the former system: one accepted offer with a high lead, and one pending offer.
 fn known() -> Known {
     let version = |number| domain::OfferVersion::new(number).unwrap();
     let accepted = Offer {
@@ -33,7 +33,7 @@ async fn standing(world: &World) -> Value {
 }
 
 #[tokio::test]
-async fn a_buyer_is_in_shadow_not_asked_then_asked_then_handed_over_and_each_shows() {
+async fn show_follows_a_buyer_from_shadow_to_asked_to_handed_over() {
     let world = World::start().await;
     world.in_shadow("ada", &[made("car-1").into()]).await;
     assert_eq!(standing(&world).await, json!({ "is": "shadow", "isAsked": false }));
@@ -52,7 +52,7 @@ async fn a_buyer_is_in_shadow_not_asked_then_asked_then_handed_over_and_each_sho
 }
 
 #[tokio::test]
-async fn history_shows_what_the_former_system_answered_and_that_shadow_effects_are_suppressed() {
+async fn history_shows_former_answers_and_suppressed_shadow_effects() {
     let world = World::start().await;
     let events = [made("car-3").into(), accepted("car-3").v(2).into()];
     world.in_shadow("ada", &[&[Fact::Migrated(Box::new(known()))], &events[..]].concat()).await;
@@ -76,7 +76,7 @@ async fn history_shows_what_the_former_system_answered_and_that_shadow_effects_a
 }
 
 #[tokio::test]
-async fn standing_leads_of_the_former_system_are_shown_by_name_though_no_table_has_them() {
+async fn show_names_open_leads_of_the_former_system() {
     let world = World::start().await;
     world.in_shadow("ada", &[Fact::HandedOver(Box::new(known()))]).await;
     let shown = world.leads(&["show", "ada", "--json"]).await.json();
@@ -86,12 +86,12 @@ async fn standing_leads_of_the_former_system_are_shown_by_name_though_no_table_h
     assert_eq!(shown["openLeads"], json!([lead]));
     let text = world.leads(&["show", "ada"]).await.out;
     assert!(text.contains("announced by the former system"), "{text}");
-    assert!(text.starts_with("ada: live; handed over at 1; 1 recorded"), "{text}");
+    assert!(text.starts_with("ada: live; handed over at sequence number 1; 1 fact recorded"), "{text}");
     assert_eq!(world.leads(&["list"]).await.out, "No leads are open.\n");
 }
 
 #[tokio::test]
-async fn leads_that_are_called_for_in_shadow_are_not_said_to_be_late() {
+async fn leads_of_a_buyer_in_shadow_are_not_shown_as_pending() {
     let world = World::start().await;
     world.in_shadow("ada", &[Fact::Migrated(Box::new(known()))]).await;
     let text = world.leads(&["show", "ada"]).await.out;
@@ -101,13 +101,13 @@ async fn leads_that_are_called_for_in_shadow_are_not_said_to_be_late() {
 #[tokio::test]
 async fn a_closed_lead_of_the_former_system_is_read_back_from_the_leads_table() {
     use domain::{CloseReason, LeadId, Priority};
-    use leads_store::{Closing, Cursors as _, LeadTold, Progress};
+    use leads_store::{Closing, Cursors as _, LeadChange, Progress};
     let world = World::start().await;
     world.in_shadow("ada", &[Fact::HandedOver(Box::new(known()))]).await;
     world.record("ada", &[acceptance_withdrawn("car-1").v(3)], "10:00:00").await;
     let lead = LeadId::Former { id: FormerLeadId::parse("H-17").unwrap(), priority: Priority::High };
     let closed = Some(Closing { reason: CloseReason::AcceptanceWithdrawn, at: Timestamp::UNIX_EPOCH });
-    let leads = BTreeMap::from([(lead.clone(), LeadTold { opened: None, closed })]);
+    let leads = BTreeMap::from([(lead.clone(), LeadChange { opened: None, closed })]);
     let progress = Progress { through: Sequence::new(2), leads, ..Progress::default() };
     world.tables.leads.move_cursor(&buyer("ada"), &progress, None).await.unwrap();
     let about = world.tables.leads.about(&buyer("ada")).await.unwrap();
@@ -116,7 +116,7 @@ async fn a_closed_lead_of_the_former_system_is_read_back_from_the_leads_table() 
 }
 
 #[tokio::test]
-async fn an_audit_finds_nothing_of_shadow_commits_and_standing_leads_once_the_cursor_is_past() {
+async fn an_audit_accepts_shadow_commits_and_former_leads_once_settled() {
     let world = World::start().await;
     world.in_shadow("ada", &[Fact::Migrated(Box::new(known())), made("car-3").into()]).await;
     world.in_shadow("bob", &[Fact::HandedOver(Box::new(known()))]).await;
@@ -124,12 +124,12 @@ async fn an_audit_finds_nothing_of_shadow_commits_and_standing_leads_once_the_cu
     world.settle("bob", 1).await;
     let ended = world.leads(&["audit"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.out);
-    // No worker has looked at this one.
+    // No worker has moved the cursor of this buyer.
     world.in_shadow("cem", &[made("car-1").into()]).await;
     assert_eq!(world.leads(&["audit"]).await.exit, Exit::Findings);
 }
 
-/// Commits of these facts, each with a snapshot.
+/// A stream with these commits, each with a snapshot.
 fn with_snapshots(commits: &[&[Fact]]) -> Vec<Commit> {
     let mut head = Head::default();
     let mut stream = Vec::new();
@@ -159,14 +159,14 @@ fn a_replay_compares_every_snapshot_before_and_after_a_reset() {
     let mut stream = with_snapshots(&facts);
     let replayed = replay(&stream);
     assert_eq!((replayed.facts, replayed.snapshots, replayed.differing), (7, 5, vec![]));
-    assert_eq!(Stands::of(&stream), Stands::HandedOver { at: Sequence::new(7) });
+    assert_eq!(Mode::of(&stream), Mode::HandedOver { at: Sequence::new(7) });
     stream[1].snapshot.as_mut().unwrap().was_invited = false;
     stream[3].snapshot.as_mut().unwrap().offers = domain::Offers::default();
     assert_eq!(replay(&stream).differing, [Sequence::new(3), Sequence::new(6)]);
 }
 
 #[test]
-fn where_facts_were_taken_out_a_replay_compares_from_the_next_fact_that_carries_all() {
+fn after_removed_facts_a_replay_compares_from_the_next_whole_state() {
     let carried = Box::new(domain::State::default());
     let facts: [&[Fact]; 3] =
         [&[made("car-1").into()], &[Fact::Reset(Some(carried))], &[made("car-2").into()]];

@@ -1,4 +1,4 @@
-//! The former system as the product asks it.
+//! The adapter through which the product queries the former system.
 
 use domain::{BuyerId, Known};
 use legacy::{Answer, Legacy, LegacyUnavailable};
@@ -17,9 +17,7 @@ impl Legacy for Aws {
 
     async fn hand_over(&self, buyer: &BuyerId) -> Result<Known, LegacyUnavailable> {
         let perform = |platform: &mut Platform| {
-            platform
-                .hand_over(buyer.as_str())
-                .map_err(|_| unavailable(buyer, "something is left to announce"))
+            platform.hand_over(buyer.as_str()).map_err(|_| unavailable(buyer, "announcements are pending"))
         };
         let lost = |_| Err(unavailable(buyer, LOST));
         let request = || Some(Request::HandOver(buyer.clone()));
@@ -29,7 +27,7 @@ impl Legacy for Aws {
     }
 }
 
-/// An answer; nothing of a buyer whom it never heard of.
+/// Decodes an answer. `None` stands for 404: the former system does not know the buyer.
 fn read(buyer: &BuyerId, answer: Option<String>) -> Result<Answer, LegacyUnavailable> {
     let Some(answer) = answer else { return Ok(Answer::default()) };
     let read = contract::legacy::decode(buyer, answer.as_bytes());

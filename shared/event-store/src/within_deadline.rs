@@ -2,22 +2,22 @@ use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 
 use crate::{Appended, Commits, EventStore, Page, StoreError};
-use platform::clock::{Clock, Deadline, NEEDED};
+use platform::clock::{CALL_TIME, Clock, Deadline};
 
-/// A store of which nothing is asked that cannot end before the deadline: each page of a long stream counts.
+/// A store that refuses calls that could outlive the invocation. Each page of a long stream is checked separately.
 #[derive(Debug)]
-pub struct InTime<'a, S, W> {
+pub struct WithinDeadline<'a, S, W> {
     /// The store.
     pub store: &'a S,
-    /// When the invocation ends.
+    /// The end of the invocation.
     pub deadline: Deadline,
     /// The clock.
     pub clock: &'a W,
 }
 
-impl<S, W: Clock> InTime<'_, S, W> {
+impl<S, W: Clock> WithinDeadline<'_, S, W> {
     fn check(&self, operation: &'static str, buyer: &str) -> Result<(), StoreError> {
-        self.deadline.leaves(NEEDED, self.clock).map_err(|source| StoreError::Unavailable {
+        self.deadline.leaves(CALL_TIME, self.clock).map_err(|source| StoreError::Unavailable {
             operation,
             buyer: buyer.to_owned(),
             source: Box::new(source),
@@ -25,21 +25,21 @@ impl<S, W: Clock> InTime<'_, S, W> {
     }
 }
 
-impl<S: Commits, W: Clock> Commits for InTime<'_, S, W> {
+impl<S: Commits, W: Clock> Commits for WithinDeadline<'_, S, W> {
     async fn page(
         &self,
         buyer: &BuyerId,
         before: Option<Sequence>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        self.check("a page", buyer.as_str())?;
+        self.check("page", buyer.as_str())?;
         self.store.page(buyer, before, limit).await
     }
 }
 
-impl<S: EventStore, W: Clock> EventStore for InTime<'_, S, W> {
+impl<S: EventStore, W: Clock> EventStore for WithinDeadline<'_, S, W> {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.check("an append", &commit.buyer)?;
+        self.check("append", &commit.buyer)?;
         self.store.append(commit).await
     }
 }

@@ -1,4 +1,4 @@
-//! What is asked about all buyers: open leads and held events; in tables that an engine of DynamoDB keeps.
+//! The commands about all buyers, `list` and `held`, and the tables of a DynamoDB engine on which most tests run.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use dynoxide::Database;
 use event_store::{Appended, Appending, EventStore as _, Head, load};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadTold,
-    Learned, Ledger as _, Opening, Progress, Receipts as _, Settled, Status, Taking, Verdict,
+    AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadChange,
+    Ledger as _, Opening, Progress, ReceiptOutcome, Receipts as _, Settled, Status, Taking, Verdict,
 };
 use serde_json::{Value, json};
 use testkit::clauses::Front;
@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 
 use crate::world::{Ended, assert_golden, aws_at, online};
 
-/// Both tables with their indexes. Long ago, so that it is old by any clock.
+/// Both tables with their indexes. All recorded times are in 2020, so that they are old by any clock.
 pub(crate) struct World {
     pub(crate) url: String,
     _front: Front,
@@ -97,7 +97,7 @@ impl World {
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
     }
 
-    /// Records facts of a buyer, in shadow unless they make it live.
+    /// Records facts of a buyer, who stays in shadow unless a fact makes it live.
     pub(crate) async fn in_shadow(&self, name: &str, facts: &[Fact]) {
         let buyer = buyer(name);
         let mut appending = Appending::onto(load(&self.tables.streams, &buyer).await.unwrap());
@@ -108,7 +108,7 @@ impl World {
         assert_eq!(self.tables.streams.append(&commit).await.unwrap(), Appended::Written);
     }
 
-    /// The names of all facts in a buyer's stream.
+    /// The names of all facts in a buyer's stream, in order.
     pub(crate) async fn facts(&self, name: &str) -> Vec<&'static str> {
         let commits = event_store::history(&self.tables.streams, &buyer(name)).await.unwrap();
         commits.iter().flat_map(|commit| &commit.facts).map(Fact::name).collect()
@@ -118,7 +118,7 @@ impl World {
         load(&self.tables.streams, &buyer(name)).await.unwrap().is_live
     }
 
-    /// The commits of a stream that is not recorded.
+    /// Commits of a stream, without writing them.
     pub(crate) fn commits(name: &str, events: &[&[Event]]) -> Vec<StoredCommit> {
         let mut head = Head::default();
         let commit = |events: &&[Event]| {
@@ -133,7 +133,7 @@ impl World {
         events.iter().map(commit).collect()
     }
 
-    /// Takes a commit out of its stream, as no version of this software does.
+    /// Deletes a commit, which no version of this software does.
     pub(crate) fn remove(&self, name: &str, sequence: u64) {
         let key = json!({ "buyer": { "S": name }, "sequence": { "N": sequence.to_string() } });
         let delete = json!({ "TableName": "streams", "Key": key });
@@ -148,7 +148,7 @@ impl World {
         self.tables.leads.move_cursor(&buyer(name), &progress, None).await.unwrap();
     }
 
-    /// Says of a buyer that events are held, the oldest at this sequence number.
+    /// Records in the leads table that the buyer holds events, the oldest at this sequence number.
     async fn holds(&self, name: &str, sequence: u64, through: u64) {
         let oldest =
             Some(Held { sequence: Sequence::new(sequence), since: at("10:00:00"), due: at("10:00:00") });
@@ -156,12 +156,12 @@ impl World {
         self.progress(name, Progress { through: Sequence::new(through), held, ..Progress::default() }).await;
     }
 
-    /// An e-mail of a buyer that was tried and settled so.
+    /// Claims an e-mail of a buyer and settles it with this status.
     pub(crate) async fn email(&self, name: &str, key: &str, status: Status, reason: Option<&str>) {
         self.email_since(name, key, status, reason, at("10:00:01")).await;
     }
 
-    /// The same, settled then.
+    /// Claims an e-mail of a buyer and settles it with this status at `now`.
     pub(crate) async fn email_since(
         &self,
         name: &str,
@@ -196,8 +196,8 @@ impl World {
         assert_eq!(self.tables.leads.settle(&buyer(name), key, &verdict).await.unwrap(), Settled::Done);
     }
 
-    /// What SES says of the first attempt.
-    pub(crate) async fn learn(&self, name: &str, kind: Kind) -> Learned {
+    /// Records a receipt of SES for the first attempt.
+    pub(crate) async fn receive(&self, name: &str, kind: Kind) -> ReceiptOutcome {
         let receipt = Receipt {
             buyer: buyer(name),
             effect: "quote-email".to_owned(),
@@ -206,7 +206,7 @@ impl World {
             message_id: "ses-1".to_owned(),
         };
         let client = aws_sdk_dynamodb::Client::new(&aws_at(&self.url));
-        DynamoReceipts::new(client, "leads".to_owned()).learn(&receipt, at("12:00:00")).await.unwrap()
+        DynamoReceipts::new(client, "leads".to_owned()).apply_receipt(&receipt, at("12:00:00")).await.unwrap()
     }
 }
 
@@ -225,11 +225,11 @@ fn opened(lead: LeadId, time: &str) -> Progress {
         contact: contact(),
         at: at(time),
     };
-    let told = LeadTold { opened: Some(opening), closed: None };
-    Progress { through: Sequence::new(1), leads: BTreeMap::from([(lead, told)]), ..Progress::default() }
+    let change = LeadChange { opened: Some(opening), closed: None };
+    Progress { through: Sequence::new(1), leads: BTreeMap::from([(lead, change)]), ..Progress::default() }
 }
 
-/// Two high leads, two low ones, and one that is closed.
+/// Two open high leads, two open low leads, and one closed lead.
 async fn with_leads() -> World {
     let world = World::start().await;
     world.progress("ada", opened(high(), "10:03:00")).await;
@@ -238,13 +238,13 @@ async fn with_leads() -> World {
     world.progress("dan", opened(low(), "10:00:00")).await;
     world.progress("eve", opened(low(), "09:00:00")).await;
     let closed = Some(Closing { reason: CloseReason::OfferWithdrawn, at: at("11:00:00") });
-    let leads = BTreeMap::from([(low(), LeadTold { opened: None, closed })]);
+    let leads = BTreeMap::from([(low(), LeadChange { opened: None, closed })]);
     world.progress("eve", Progress { through: Sequence::new(2), leads, ..Progress::default() }).await;
     world
 }
 
 #[tokio::test]
-async fn open_leads_are_listed_oldest_first_with_contacts_only_when_asked_for() {
+async fn open_leads_are_listed_oldest_first_and_contacts_only_on_request() {
     let world = with_leads().await;
     let text = world.leads(&["list"]).await;
     assert_eq!((text.exit, text.err.as_str()), (Exit::Good, ""));
@@ -259,7 +259,7 @@ async fn open_leads_are_listed_oldest_first_with_contacts_only_when_asked_for() 
 }
 
 #[tokio::test]
-async fn held_events_of_all_buyers_are_listed_longest_waiting_first_as_their_streams_say() {
+async fn held_lists_gaps_read_from_the_streams_longest_waiting_first() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
     world.record("ada", &[accepted("car-1").v(3), withdrawn("car-1").v(4)], "10:05:00").await;
@@ -267,7 +267,7 @@ async fn held_events_of_all_buyers_are_listed_longest_waiting_first_as_their_str
     world.holds("ada", 2, 4).await;
     world.record("bob", &[withdrawn("car-1").v(2)], "10:01:00").await;
     world.holds("bob", 1, 1).await;
-    // Said to hold something, and filled since.
+    // The leads table still records a held event, but its gap has been filled.
     world.record("cem", &[accepted("car-1").v(2)], "10:00:00").await;
     world.holds("cem", 1, 1).await;
     world.record("cem", &[made("car-1")], "10:02:00").await;

@@ -1,4 +1,4 @@
-//! What everybody needs who performs effects on AWS: both tables, SES, the sales team's queue.
+//! The AWS adapters of the functions that perform effects: both tables, SES and the sales team's queue.
 
 use event_store::DynamoStreams;
 use platform::{Access, BadSetting, Settings};
@@ -7,31 +7,31 @@ use crate::mail::{Letterhead, sender_header};
 use crate::outside::AwsOutside;
 use leads_store::DynamoLeads;
 
-/// The adapters of a function that performs effects.
+/// The adapters and the letterhead of a function that performs effects.
 #[derive(Debug, Clone)]
-pub struct Worker {
-    /// The streams table of `STREAMS_TABLE`: read, never written.
+pub struct Adapters {
+    /// The streams table `STREAMS_TABLE`, which is only read.
     pub streams: DynamoStreams,
-    /// The leads table of `LEADS_TABLE`.
+    /// The leads table `LEADS_TABLE`.
     pub leads: DynamoLeads,
-    /// SES as `EMAIL_SENDER` with `EMAIL_CONFIGURATION_SET`, and the queue of `SALES_TEAM_QUEUE_URL`.
+    /// SES with sender `EMAIL_SENDER` and `EMAIL_CONFIGURATION_SET`, and the queue at `SALES_TEAM_QUEUE_URL`.
     pub outside: AwsOutside,
-    /// From `SITE_URL`.
+    /// The letterhead made from `SITE_URL`.
     pub letterhead: Letterhead,
 }
 
-impl Worker {
-    /// Reads what it needs.
+impl Adapters {
+    /// Builds the adapters from environment variables.
     ///
     /// # Errors
-    /// [`BadSetting`]: the function must not start.
+    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
     pub fn from_settings(settings: &Settings<'_>) -> Result<Self, BadSetting> {
         let access = Access::from_settings(settings)?;
         let streams_table = settings.table("STREAMS_TABLE")?;
         let leads_table = settings.table("LEADS_TABLE")?;
         let queue_url = settings.fifo_queue("SALES_TEAM_QUEUE_URL")?;
         let name = "EMAIL_SENDER";
-        let rule = "an address that SES takes, or a name and such an address in <>, on one line";
+        let rule = "an address that SES accepts, or a name followed by such an address in <>, on one line";
         let sender = settings.required(name, rule)?;
         let sender = sender_header(&sender).ok_or(BadSetting::Invalid { name, rule })?;
         let configuration_set =
@@ -43,8 +43,9 @@ impl Worker {
         let site = host.split(['/', ':']).next().unwrap_or(host).to_owned();
 
         let dynamodb = access.dynamodb();
-        // A connection that died while the function was frozen would make a mail doubtful. A header cannot prevent it: AWS
-        // refuses a signature that names `connection` (aheckmann/node-ses#67, aws/aws-sdk-go-v2#2593).
+        // A connection that died while the function was frozen would make an e-mail doubtful. The header `Connection:
+        // close` is no alternative, because AWS refuses signatures that cover it (aheckmann/node-ses#67,
+        // aws/aws-sdk-go-v2#2593).
         let ses = aws_sdk_sesv2::config::Builder::from(access.config())
             .http_client(access.https().without_reuse())
             .build();
@@ -63,7 +64,7 @@ impl Worker {
 mod tests {
     use platform::Settings;
 
-    use super::Worker;
+    use super::Adapters;
 
     const GOOD: [(&str, &str); 9] = [
         ("AWS_ACCESS_KEY_ID", "key"),
@@ -77,25 +78,25 @@ mod tests {
         ("SITE_URL", "https://cars.example.com/"),
     ];
 
-    fn worker(changed: &str, to: Option<&str>) -> Result<Worker, String> {
+    fn adapters(changed: &str, to: Option<&str>) -> Result<Adapters, String> {
         let lookup = |name: &str| {
             if name == changed {
                 return to.map(str::to_owned);
             }
             GOOD.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
         };
-        Worker::from_settings(&Settings::from_lookup(&lookup)).map_err(|error| error.to_string())
+        Adapters::from_settings(&Settings::from_lookup(&lookup)).map_err(|error| error.to_string())
     }
 
     #[test]
-    fn every_variable_is_needed_and_named_when_missing() {
+    fn every_variable_is_required_and_the_error_names_it() {
         for (name, _) in GOOD {
-            assert!(worker(name, None).expect_err(name).contains(name));
+            assert!(adapters(name, None).expect_err(name).contains(name));
         }
     }
 
     #[test]
-    fn a_sender_that_could_leave_its_header_is_refused() {
+    fn an_invalid_sender_or_one_that_could_inject_headers_is_refused() {
         for sender in [
             "offers",
             "Offers (x <a@b",
@@ -104,26 +105,26 @@ mod tests {
             "Cars\r\nBcc: eve@example.com <offers@example.com>",
             "Cars, Inc. <offers@example>",
         ] {
-            assert!(worker("EMAIL_SENDER", Some(sender)).expect_err(sender).contains("EMAIL_SENDER"));
+            assert!(adapters("EMAIL_SENDER", Some(sender)).expect_err(sender).contains("EMAIL_SENDER"));
         }
     }
 
     #[test]
-    fn a_sender_is_taken_whatever_its_name() {
+    fn a_sender_may_have_any_display_name() {
         for sender in ["offers@example.com", "Cars, Inc. <offers@example.com>", "Käfer <offers@example.com>"]
         {
-            assert!(worker("EMAIL_SENDER", Some(sender)).is_ok(), "{sender}");
+            assert!(adapters("EMAIL_SENDER", Some(sender)).is_ok(), "{sender}");
         }
     }
 
     #[test]
-    fn the_site_is_called_by_its_host() {
-        let letterhead = worker("", None).expect("good").letterhead;
+    fn the_sites_name_is_its_host() {
+        let letterhead = adapters("", None).expect("good").letterhead;
         assert_eq!(
             (letterhead.site.as_str(), letterhead.site_url.as_str()),
             ("cars.example.com", "https://cars.example.com")
         );
-        let local = worker("SITE_URL", Some("http://127.0.0.1:8080/cars")).expect("good").letterhead;
+        let local = adapters("SITE_URL", Some("http://127.0.0.1:8080/cars")).expect("good").letterhead;
         assert_eq!(local.site, "127.0.0.1");
     }
 }

@@ -2,25 +2,25 @@ use contract::stored::Commit;
 use domain::{Fact, Sequence};
 use serde_json::{Value, json};
 
-/// Which system announces a buyer's leads, and since when.
+/// A buyer's mode, which decides whether Leadstream or the former system announces its leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stands {
-    /// In shadow: the former system does.
+pub enum Mode {
+    /// The buyer is in shadow: the former system announces its leads.
     Shadow {
         /// Whether an answer of the former system is recorded.
         is_asked: bool,
     },
-    /// We do, since the former system handed the buyer over.
+    /// The buyer is live: Leadstream announces its leads since the former system handed it over.
     HandedOver {
-        /// The sequence number of its answer.
+        /// The sequence number at which the handover was recorded.
         at: Sequence,
     },
-    /// We do, and always did.
+    /// The buyer is live and was never handed over.
     Live,
 }
 
-impl Stands {
-    /// By a whole stream, oldest commit first.
+impl Mode {
+    /// The mode after a whole stream, given oldest commit first.
     #[must_use]
     pub fn of(commits: &[Commit]) -> Self {
         let (mut is_asked, mut handed_over) = (false, None);
@@ -41,15 +41,17 @@ impl Stands {
         }
     }
 
-    /// The words for it.
+    /// The mode as text.
     #[must_use]
     pub fn text(self) -> String {
         match self {
             Self::Shadow { is_asked: true } => {
                 "in shadow; an answer of the former system is recorded".to_owned()
             }
-            Self::Shadow { is_asked: false } => "in shadow; the former system was not asked yet".to_owned(),
-            Self::HandedOver { at } => format!("live; handed over at {at}"),
+            Self::Shadow { is_asked: false } => {
+                "in shadow; the former system has not been asked yet".to_owned()
+            }
+            Self::HandedOver { at } => format!("live; handed over at sequence number {at}"),
             Self::Live => "live".to_owned(),
         }
     }
