@@ -11,7 +11,7 @@ use event_store::{
     Appended, Appending, Clearing, Commits, EventStore, Head, MemoryStreams, Page, StoreError, erase, load,
 };
 use platform::clock::Clock as _;
-use testkit::{buyer, made, withdrawn};
+use testkit::{buyer, made, memory, withdrawn};
 
 use crate::ours::Still;
 
@@ -45,15 +45,14 @@ impl Commits for Counted {
         limit: usize,
     ) -> Result<Page, StoreError> {
         let mut page = self.streams.page(buyer, before, limit).await?;
-        let mut bytes = 0;
-        let fits = page.commits.iter().take_while(|commit| {
-            bytes += commit.bytes();
-            bytes <= LARGEST_PAGE
-        });
-        let fitting = fits.count();
+        let (mut bytes, mut fitting) = (0, 0);
+        while let Some(next) = page.commits.get(fitting).map(StoredCommit::bytes)
+            && bytes + next <= LARGEST_PAGE
+        {
+            (bytes, fitting) = (bytes + next, fitting + 1);
+        }
         page.has_more |= fitting < page.commits.len();
         page.commits.truncate(fitting);
-        let bytes: usize = page.commits.iter().map(StoredCommit::bytes).sum();
         add(&self.requests, 1);
         add(&self.read_units, bytes.div_ceil(4096).max(1));
         Ok(page)
@@ -84,13 +83,6 @@ impl Counted {
     }
 }
 
-/// The process's memory in bytes. Source: proc(5), `/proc/pid/status`.
-fn memory(what: &str) -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix(what)).unwrap();
-    line.trim_matches(|one: char| !one.is_ascii_digit()).parse::<u64>().unwrap() * 1024
-}
-
 /// A row of the table, for a buyer with this number of offers. Each offer is made and withdrawn, with ten events per
 /// commit.
 ///
@@ -112,9 +104,9 @@ pub async fn row(offers: usize) -> Vec<String> {
     let state = encode_snapshot(&head.state).len();
     // Resets the peak of resident memory. Source: proc(5), `/proc/pid/clear_refs`.
     fs::write("/proc/self/clear_refs", "5").unwrap();
-    let before = memory("VmRSS:");
+    let before = memory("VmRSS");
     let loaded = load(&counted, &ada).await.unwrap();
-    let peak = memory("VmHWM:").saturating_sub(before);
+    let peak = memory("VmHWM").saturating_sub(before);
     assert_eq!(loaded.state, head.state);
     let (load_requests, load_units, _) = counted.take();
     erase(&counted, &Still, &ada).await.unwrap().unwrap();

@@ -1,15 +1,15 @@
-"""What stands beside a local stack while a command runs: a former system, which is the contract's example of one; and a hand that
-deploys, for tests of what happens when the stack's parameters change.
+"""A former system beside a local stack, which is the contract's example of one; and deployments of the recorder, for tests
+that change the stack's parameters.
 
     GET, POST /buyers/…          the former system's two endpoints
-    POST /control/events         the former system hears of these events, one in a line, and announces what it owes
-    GET  /control/announced/<id> what it has announced about a buyer: [what, about], in order
-    GET  /control/announced      the same of every buyer, as an object
+    POST /control/events         applies these events, one in a line, and makes the announcements they call for
+    GET  /control/announced/<id> the announcements about a buyer in order: [what, about]
+    GET  /control/announced      the announcements about all buyers, as an object
     GET  /control/requests       the requests to the two endpoints so far: {buyer: {"GET 200": number, …}}
-    PUT  /control/away           `true`: it answers 503 to everything; `false`: no longer
-    PUT  /control/recorder       a JSON object of the recorder's environment variables that change from now on
+    PUT  /control/away           `true` makes the two endpoints answer 503; `false` ends that
+    PUT  /control/recorder       changes these environment variables of the recorder, given as a JSON object
 
-Both endpoints also answer below /misread, where every accepted offer reads as pending: a rule that is broken on purpose.
+Both endpoints also answer below /misread, where accepted offers read as pending: a rule that is broken on purpose.
 """
 
 import json
@@ -69,7 +69,7 @@ class Beside:
                     self._send(200, json.dumps(announced))
                 elif self.path.startswith("/control/announced/"):
                     buyer = unquote(self.path.rpartition("/")[2])
-                    self._send(200, json.dumps([told[1:] for told in former.announced if told[0] == buyer]))
+                    self._send(200, json.dumps([one[1:] for one in former.announced if one[0] == buyer]))
                 elif away.is_set():
                     self._send(503)
                 else:
@@ -112,11 +112,11 @@ class Beside:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            # Clients connect many at once, and one that is turned away tries again only a second later.
+            # Many clients connect at once, and a refused one retries only after a second.
             request_queue_size = 128
 
             def handle_error(self, request: object, client_address: object) -> None:
-                # A client may hang up at any point.
+                # A client may disconnect at any time.
                 if not isinstance(sys.exc_info()[1], ConnectionError):
                     super().handle_error(request, client_address)
 
@@ -125,7 +125,7 @@ class Beside:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def stop(self) -> None:
-        """Ends it at once; nobody is waited for."""
+        """Stops it at once, without waiting for open requests."""
         threading.Thread(target=self._server.shutdown, daemon=True).start()
         self._server.server_close()
 

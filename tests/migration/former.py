@@ -7,15 +7,17 @@ from collections import Counter
 from crowd import body
 
 
+# Never uses a proxy, regardless of the environment.
+http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 class Former:
     def __init__(self, url: str):
         self.url = url
-        # Never through a proxy, whatever the environment says.
-        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def _ask(self, method: str, place: str, content: str = ""):
         request = urllib.request.Request(f"{self.url}/{place}", content.encode() or None, method=method)
-        with self._http.open(request, timeout=60) as answer:
+        with http.open(request, timeout=60) as answer:
             return json.loads(answer.read() or "null")
 
     def send(self, events: list[dict]) -> None:

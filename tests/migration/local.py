@@ -6,7 +6,6 @@ import signal
 import subprocess
 import time
 import urllib.parse
-import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +15,7 @@ import boto3
 from botocore.config import Config
 
 from crowd import Delivery, body
-from former import Former
+from former import Former, http
 
 PERIOD = 0.1
 # SQS takes ten messages at once.
@@ -50,8 +49,6 @@ class Local:
         self.leads_program = leads
         self.former = Former(os.environ["LEGACY_URL"])
         self.queue = os.environ["OFFER_EVENTS_QUEUE_URL"]
-        # Never through a proxy, whatever the environment says.
-        self._http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         self._session = boto3.Session()
         self._sqs = self._client("sqs")
         self._dynamodb = self._client("dynamodb")
@@ -134,7 +131,7 @@ class Local:
         return streams
 
     def _peek(self, place: str) -> list[dict]:
-        with self._http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_ministack/{place}", timeout=60) as answer:
+        with http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_ministack/{place}", timeout=60) as answer:
             return _all_in(json.load(answer)["messages"])
 
     def waiting(self) -> set[str]:
@@ -174,7 +171,7 @@ class Local:
 
     def aws_requests(self) -> dict[str, int]:
         """The requests that each service took so far, as the strict wire counts them."""
-        with self._http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_strict", timeout=60) as answer:
+        with http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_strict", timeout=60) as answer:
             return json.load(answer)["taken"]
 
     # ---- The command -------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::Deref;
 
 use crate::{Offer, OfferId, Stage};
@@ -58,15 +59,12 @@ impl Offers {
         begin: impl FnOnce() -> Offer,
         change: impl FnOnce(&mut Offer) -> T,
     ) -> T {
-        let calling = &mut self.calling;
-        let offer = self.by_id.entry(id.clone()).or_insert_with(|| {
-            let offer = begin();
-            *calling = calling.changed(Calling::default(), Calling::of(&offer));
-            offer
-        });
-        let before = Calling::of(offer);
+        let (before, offer) = match self.by_id.entry(id.clone()) {
+            Entry::Occupied(known) => (Calling::of(known.get()), known.into_mut()),
+            Entry::Vacant(place) => (Calling::default(), place.insert(begin())),
+        };
         let changed = change(offer);
-        *calling = calling.changed(before, Calling::of(offer));
+        self.calling = self.calling.changed(before, Calling::of(offer));
         changed
     }
 

@@ -8,6 +8,7 @@
 pub mod clauses;
 mod events;
 mod feed;
+mod memory;
 mod random;
 pub mod strict;
 pub mod wire;
@@ -17,4 +18,5 @@ pub use events::{
     withdrawn,
 };
 pub use feed::doorbell;
+pub use memory::memory;
 pub use random::SplitMix64;

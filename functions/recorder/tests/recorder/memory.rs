@@ -5,7 +5,7 @@ use domain::{BuyerId, Sequence, State};
 use event_store::{Appended, Appending, Commits, EventStore, Head, Page, StoreError};
 use platform::clock::Clock as _;
 use recorder::Recorder;
-use testkit::{accepted, body, buyer, made, withdrawn};
+use testkit::{accepted, body, buyer, made, memory, withdrawn};
 
 use crate::given::{Letters, Still, deliver, sent};
 
@@ -42,13 +42,6 @@ fn large() -> StoredCommit {
     commit
 }
 
-/// The peak resident memory of this process in bytes. Source: proc(5), `VmHWM` of `/proc/pid/status`.
-fn peak_memory() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 #[test]
 fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
     let streams = SameForAll(large());
@@ -61,5 +54,6 @@ fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
             assert_eq!(deliver(&recorder, &[sent("1", &name, body(&name, &event))]), [""; 0]);
         }
     }
-    assert!(peak_memory() < 128 * 1024 * 1024, "{}", peak_memory());
+    let peak = memory("VmHWM");
+    assert!(peak < 128 * 1024 * 1024, "{peak}");
 }

@@ -11,6 +11,8 @@ mod attempts;
 mod dynamo;
 mod logs;
 mod mail;
+#[path = "../../../leads-store/tests/suite/memory.rs"]
+mod memory;
 mod requests;
 mod ses;
 mod ses_refusals;

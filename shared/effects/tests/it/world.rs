@@ -10,12 +10,14 @@ use domain::{BuyerId, Event, State};
 use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
 use effects::{Advance, Advanced};
-use event_store::{Appended, Appending, Commits, EventStore, MemoryStreams, history, load};
+use event_store::{Commits, MemoryStreams, history, load};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{Cursors, Ledger, MemoryLeads, Tables};
 use platform::clock::{Clock, Deadline, Sleep};
 
 pub(crate) use crate::attempts::at;
+use crate::memory;
+pub(crate) use crate::memory::record;
 
 /// A clock that moves only when it is set, with numbered nonces.
 pub(crate) struct TestClock {
@@ -87,12 +89,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let streams = Rc::<MemoryStreams>::default();
-        let beside = Rc::clone(&streams);
-        let leads = MemoryLeads::beside(move |buyer, sequence| {
-            let matches = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
-            beside.commits().iter().any(|commit| matches((&commit.buyer, commit.sequence)))
-        });
+        let (streams, leads) = memory::tables();
         Self {
             buyer: testkit::buyer("buyer-7"),
             streams,
@@ -183,21 +180,6 @@ impl World {
         let open = leads.iter().filter(|(_, lead)| lead.opened.is_some() && lead.closed.is_none());
         open.map(|((_, lead), _)| lead.to_string()).collect()
     }
-}
-
-pub(crate) async fn record(
-    streams: &impl EventStore,
-    buyer: &BuyerId,
-    events: &[Event],
-    at: Timestamp,
-) -> Commit {
-    let mut appending = Appending::onto(load(streams, buyer).await.unwrap()).live();
-    for event in events {
-        appending.take(event.clone().into());
-    }
-    let (commit, _) = appending.commit(buyer, at).unwrap();
-    assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
-    contract::stored::decode(&commit).unwrap()
 }
 
 /// The result of an advance in a form that tests compare.

@@ -15,6 +15,7 @@ mod items;
 mod leases;
 mod many;
 mod marks;
+mod memory;
 mod operators;
 mod receipts;
 mod refused;
@@ -31,7 +32,7 @@ use std::rc::Rc;
 
 use contract::receipt::Receipt;
 use domain::{BuyerId, Event, Sequence};
-use event_store::{Appended, Appending, DynamoStreams, EventStore, MemoryStreams, load};
+use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
 use leads_store::{
     About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
@@ -41,6 +42,7 @@ use leads_store::{
 
 use crate::attempts::at;
 use crate::dynamo::{Engine, leads_at, receipts_at, streams_at};
+use crate::memory::record;
 
 /// A leads table beside a streams table.
 enum Table {
@@ -54,12 +56,7 @@ async fn both() -> [Table; 2] {
 }
 
 fn memory() -> Table {
-    let streams = Rc::<MemoryStreams>::default();
-    let beside = Rc::clone(&streams);
-    let leads = MemoryLeads::beside(move |buyer, sequence| {
-        let is_it = |(name, number): (&str, u64)| name == buyer.as_str() && number == sequence.get();
-        beside.commits().iter().any(|commit| is_it((&commit.buyer, commit.sequence)))
-    });
+    let (streams, leads) = memory::tables();
     Table::Memory { leads, streams }
 }
 
@@ -71,14 +68,6 @@ async fn dynamo() -> Table {
 
 fn buyer() -> BuyerId {
     testkit::buyer("buyer-7")
-}
-
-/// Records one event of the buyer in a commit.
-async fn record(streams: &impl EventStore, event: Event) {
-    let mut appending = Appending::onto(load(streams, &buyer()).await.unwrap()).live();
-    appending.take(event.into());
-    let (commit, _) = appending.commit(&buyer(), at("10:00:00")).unwrap();
-    assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
 }
 
 /// Calls an operation of either kind of table.
@@ -94,9 +83,9 @@ macro_rules! either {
 impl Table {
     async fn record(&self, event: Event) {
         match self {
-            Self::Memory { streams, .. } => record(&**streams, event).await,
-            Self::Dynamo { streams, .. } => record(streams, event).await,
-        }
+            Self::Memory { streams, .. } => record(&**streams, &buyer(), &[event], at("10:00:00")).await,
+            Self::Dynamo { streams, .. } => record(streams, &buyer(), &[event], at("10:00:00")).await,
+        };
     }
 
     /// Schedules an e-mail to be sent again, if its entry is unchanged since it was found.
