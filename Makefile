@@ -5,6 +5,7 @@ ARCH ?= arm64
 SAM_ARGS ?= --guided
 STACK_NAME ?= leadstream
 PYTHON ?= python3
+EMULATOR ?= ministack
 FROM ?= 0
 SEEDS ?= 10000
 KILLS ?= 10000
@@ -26,13 +27,15 @@ LOCAL_FUNCTIONS := $(LOCAL)/lambda
 FUNCTIONS := recorder reactor sweeper receipts
 PEERS := $(BUILT)/peers
 STACK := .venv/bin/python infra/local/stack.py
-ON_A_STACK := $(STACK) run --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
+# What the local AWS needs (docs/localstack.md), and how it is chosen.
+ENGINE := .venv/ready $(if $(filter localstack,$(EMULATOR)),.venv-localstack/ready)
+ON_A_STACK := $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -40,8 +43,8 @@ help: ## Lists the targets
 
 ##@ On this machine
 
-demo: .venv/ready build-demo ## Runs a demonstration of the whole system on its own local AWS
-	$(ON_A_STACK) -- $(LOCAL)/demo
+demo: $(ENGINE) build-demo ## Runs a demonstration of the whole system on its own local AWS (VERBOSE=1 EMULATOR=ministack)
+	@$(ON_A_STACK) -- $(LOCAL)/demo $(if $(VERBOSE),--verbose)
 
 test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack
 
@@ -49,18 +52,22 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
 	cargo test --profile local --workspace --doc --quiet
 
-test-local: .venv/ready .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS
-	$(ON_A_STACK) --enforce-iam -- sh -ec '\
-		cargo nextest run --cargo-profile local --workspace --profile local-aws; \
-		cargo nextest run --cargo-profile local --workspace --profile local-aws-alone; \
-		cargo nextest run --cargo-profile local --workspace --profile local-aws-after'
+# Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
+test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
+	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) -- sh -ec '\
+		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after; do \
+			cargo nextest run --cargo-profile local --workspace --profile $$part; \
+		done'
+
+test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
+	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
 test-template: .venv/ready ## Lints the template and tests the contract's example programs
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
-migration: .venv/ready build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000)
+migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
 		--parity-buyers $(PARITY_BUYERS) --report $(LOCAL)/migration.json
 
@@ -76,7 +83,7 @@ sim-compare: build-local ## Compares with alternative designs on the same seeds 
 kills: build-local ## Kills the built functions at chosen requests and makes SES responses ambiguous (KILLS=10000 FROM=0)
 	$(LOCAL)/kills --kills $(KILLS) --from $(FROM) --report $(LOCAL)/kills.json
 	$(LOCAL)/kills --ses $(KILLS) --report $(LOCAL)/ses.json
-	$(LOCAL)/kills --add $(LOCAL)/kills.json $(LOCAL)/ses.json --report docs/kills.json
+	$(LOCAL)/kills --add $(LOCAL)/kills.json $(LOCAL)/ses.json --page docs/kills.md
 
 # The instrumentation that libFuzzer needs: edges taken, and operands compared.
 COVERAGE := -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-pc-table \
@@ -88,9 +95,9 @@ FUZZED := incoming batch doorbells receipts email commit snapshot
 fuzz: | prerequisites ## Fuzzes untrusted input (TIME=600 seconds or RUNS= inputs for each TARGET=); needs a C++ compiler
 	RUSTFLAGS="$(COVERAGE)" cargo build --profile fuzz --target $(HOST) --package fuzz --features libfuzzer --bin fuzz
 	@for target in $(or $(TARGET),$(FUZZED)); do \
-		mkdir -p $(BUILT)/fuzzing/$$target && \
-		FUZZ_TARGET=$$target $(FUZZER) $(BUILT)/fuzzing/$$target tests/fuzz/corpus/$$target -max_total_time=$(TIME) -runs=$(RUNS) \
-			-max_len=4096 -timeout=10 -close_fd_mask=1 -print_final_stats=1 -artifact_prefix=$(BUILT)/fuzzing/ || exit 1; \
+		FUZZ_TARGET=$$target FUZZ_FOLDER=$(BUILT)/fuzzing/$$target $(FUZZER) $(BUILT)/fuzzing/$$target \
+			-max_total_time=$(TIME) -runs=$(RUNS) -max_len=4096 -timeout=10 -close_fd_mask=1 \
+			-print_final_stats=1 -artifact_prefix=$(BUILT)/fuzzing/ || exit 1; \
 	done
 
 clauses: .tools/nextest build-local ## Removes each clause of each write condition in turn and reports which test fails
@@ -124,8 +131,8 @@ check: .tools/deny ## Checks formatting, lints and dependencies
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
 
-up: .venv/ready build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566)
-	$(STACK) up --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
+up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
+	$(STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
 
 down: .venv/ready ## Stops the stack that `up` started
 	$(STACK) down
@@ -176,7 +183,7 @@ prerequisites: ## Checks the prerequisites
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then $(STACK) down; fi
-	rm -rf .local .tools .venv infra/local/__pycache__
+	rm -rf .local .tools .venv .venv-localstack infra/local/__pycache__
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites
@@ -190,6 +197,21 @@ clean: ## Removes builds, installed tools and files of runs; stops a running sta
 .venv/ready .tools/package/ready .tools/deploy/ready:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
+	touch $@
+
+# The interpreter that LocalStack needs. The shims of pyenv do not run unless the version is selected.
+.venv-localstack/ready: infra/local/localstack/requirements.txt
+	@for python in $(if $(PYTHON313),"$(PYTHON313)",python3.13 "$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.13*/bin/python3.13); do \
+		if "$$python" -c 'import sys, ensurepip, venv; sys.exit(sys.version_info[:2] != (3, 13))' 2>/dev/null; then break; fi; \
+		python=; \
+	done; \
+	if [ -z "$$python" ]; then \
+		echo "LocalStack needs Python 3.13 with venv: install it (for example with pyenv) or set PYTHON313= to its path." \
+			"The default engine, EMULATOR=ministack, needs none of this." >&2; \
+		exit 1; \
+	fi; \
+	"$$python" -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --requirement $<
 	touch $@
 
 # Built with little optimisation: nextest mostly waits for tests, and the first `make test` waits for this build.

@@ -6,9 +6,9 @@ import { parseArgs } from "node:util";
 
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 
-import { decode } from "./buyer.mjs";
 import * as idempotency from "./idempotency.mjs";
 import * as store from "./store.mjs";
+import { decode } from "./store.mjs";
 
 const { values } = parseArgs({ options: { peer: { type: "string" }, endpoint: { type: "string" } } });
 const { peer, endpoint } = values;

@@ -13,7 +13,7 @@ use event_store::{
 use platform::clock::Clock as _;
 use testkit::{buyer, made, memory, withdrawn};
 
-use crate::ours::Still;
+use crate::recorders::Still;
 
 /// The number of bytes after which a page of a query ends. Source: Amazon DynamoDB Developer Guide, "Query
 /// operations", "Paginating".

@@ -6,7 +6,6 @@
     reason = "a measurement that cannot be taken ends the run"
 )]
 
-pub mod baseline;
 pub mod corpus;
 pub mod cost;
 pub mod count;
@@ -14,12 +13,9 @@ pub mod engine;
 pub mod figures;
 pub mod instructions;
 pub mod large;
-pub mod ours;
-pub mod peer;
 pub mod picture;
 pub mod reactor;
+pub mod recorders;
 pub mod report;
 pub mod scenario;
-pub mod slow;
-pub mod targets;
 pub mod walk;

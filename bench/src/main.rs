@@ -8,17 +8,15 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use bench::baseline::{self, Baseline};
 use bench::corpus;
 use bench::engine::Engine;
-use bench::figures::{Measured, OURS, Outcome};
+use bench::figures::{self, Baseline, Measured, OURS, Outcome};
 use bench::instructions;
 use bench::large;
-use bench::ours::database;
 use bench::reactor;
-use bench::report;
+use bench::recorders::database;
+use bench::report::{self, Target, targets};
 use bench::scenario::{Candidate, Scenario};
-use bench::targets::{Target, targets};
 use bench::walk;
 use clap::{Parser, Subcommand};
 use comfy_table::{Table, presets};
@@ -115,7 +113,7 @@ async fn measure(stores: &Path, castore: &Path, work: &Path, report: &Path) {
     if measured.0["instructions"].is_null() {
         eprintln!("reactor, instructions");
         measured.add_reactor(&reactor::measure(usize::MAX).await);
-        measured.add_instructions(&baseline::instructions(work), handler(work).await, walked(work).await);
+        measured.add_instructions(&figures::instructions(work), handler(work).await, walked(work).await);
         save(&measured);
     }
     let stores = vec![stores.display().to_string()];
@@ -219,8 +217,6 @@ fn write(figures: &Value, start: &Value, docs: &Path) {
     );
     fs::write(docs.join("bench/recording.svg"), report::picture(&measured)).unwrap();
     fs::write(docs.join("bench/dollars.svg"), report::dollars_picture(&measured)).unwrap();
-    let both = serde_json::json!({ "recording": figures, "start": start });
-    fs::write(docs.join("bench/report.json"), serde_json::to_string_pretty(&both).unwrap() + "\n").unwrap();
     println!("{}", on_a_terminal(&targets));
 }
 

@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::corpus::{Message, committed};
 use crate::count::Count;
 use crate::engine::Engine;
-use crate::ours::{LEADS, Ours, STREAMS, Still, access, database};
+use crate::recorders::{LEADS, Ours, STREAMS, Still, access, database};
 
 /// The cost of one kind of commit, from the doorbell to the cursor.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

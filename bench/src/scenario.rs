@@ -7,10 +7,8 @@ use dynoxide::Database;
 
 use crate::corpus::{EVENTS_OF_EACH, Message, committed, endless, round_robin};
 use crate::count::Count;
-use crate::engine::Engine;
-use crate::ours::{Ours, STREAMS, database};
-use crate::peer::{Peer, Refusal};
-use crate::slow::Slow;
+use crate::engine::{Engine, Slow};
+use crate::recorders::{Ours, Peer, Refusal, STREAMS, database};
 
 /// The number of events per buyer in the corpus that are recorded before counting begins.
 const HISTORY: usize = 10;
@@ -143,7 +141,7 @@ pub enum Candidate {
 }
 
 enum Store {
-    Ours(Ours),
+    Ours(Box<Ours>),
     Peer(Box<Peer>),
 }
 
@@ -211,7 +209,7 @@ impl Store {
 impl Candidate {
     async fn start(&self, url: &str) -> Store {
         match self {
-            Self::Ours => Store::Ours(Ours::at(url)),
+            Self::Ours => Store::Ours(Box::new(Ours::at(url))),
             Self::Peer(command, name) => Store::Peer(Box::new(Peer::start(command, name, url).await)),
         }
     }

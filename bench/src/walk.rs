@@ -10,12 +10,12 @@ use effects::outside::MemoryOutside;
 use effects::{Advance, MailPace, Swept};
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Head};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Cursors as _, DynamoLeads, Progress};
+use leads_store::{DynamoLeads, LeadsStore as _, Progress};
 use platform::clock::{Clock, Deadline, Sleep};
 use serde_json::json;
 
 use crate::engine::Engine;
-use crate::ours::{LEADS, STREAMS, Still, access, database};
+use crate::recorders::{LEADS, STREAMS, Still, access, database};
 
 /// The time between two commits. It is short enough for all commits to fit into one hour.
 const APART: SignedDuration = SignedDuration::from_millis(100);
@@ -92,7 +92,9 @@ pub async fn sweep(url: &str) {
     };
     let deadline = Deadline::at(AnHourLater.now() + SignedDuration::from_mins(4));
     let mut swept = Swept::default();
-    advance.sweep(MailPace::new(NonZeroU32::MIN, NonZeroU32::MIN), deadline, &mut swept).await.unwrap();
+    effects::sweep(&advance, MailPace::new(NonZeroU32::MIN, NonZeroU32::MIN), deadline, &mut swept)
+        .await
+        .unwrap();
     let Swept { is_under_way, advanced, left, .. } = swept;
     assert!(!is_under_way && advanced.is_empty() && left.is_empty(), "{advanced:?}, {left:?}");
 }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use bench::baseline::{self, Baseline, Flat, GATED_BUYERS, INSTRUCTIONS_WITHIN, WIRE_BYTES_WITHIN};
+use bench::figures::{self, Baseline, Flat, GATED_BUYERS, INSTRUCTIONS_WITHIN, WIRE_BYTES_WITHIN};
 use bench::scenario::{Candidate, Scenario};
 use bench::{corpus, instructions};
 
@@ -48,7 +48,7 @@ fn assert_matches_baseline(found: &Flat) {
 }
 
 async fn assert_costs_match_baseline(scenario: Scenario) {
-    assert_matches_baseline(&baseline::flat(scenario, &Candidate::Ours.measure(scenario).await.unwrap()));
+    assert_matches_baseline(&figures::flat(scenario, &Candidate::Ours.measure(scenario).await.unwrap()));
 }
 
 #[tokio::test]
@@ -83,14 +83,14 @@ async fn a_buyer_with_twenty_offers_costs_as_much_as_the_baseline() {
 
 #[tokio::test]
 async fn the_reactor_costs_as_much_as_the_baseline() {
-    assert_matches_baseline(&baseline::flat_costs(&bench::reactor::measure(GATED_BUYERS).await));
+    assert_matches_baseline(&figures::flat_costs(&bench::reactor::measure(GATED_BUYERS).await));
 }
 
 /// With another compiler than the baseline's, or without Valgrind, this test prints a note and compares nothing.
 #[test]
 fn the_pure_path_takes_as_many_instructions_as_the_baseline() {
     let Baseline { rustc, instructions: expected, .. } = baseline();
-    let here = baseline::rustc();
+    let here = figures::rustc();
     if rustc != here || !instructions::can_count() {
         eprintln!(
             "not compared: the baseline was built by {rustc}, this by {here}; Valgrind is installed: {}",
@@ -98,7 +98,7 @@ fn the_pure_path_takes_as_many_instructions_as_the_baseline() {
         );
         return;
     }
-    let found = baseline::instructions(Path::new(env!("CARGO_BIN_EXE_work")));
+    let found = figures::instructions(Path::new(env!("CARGO_BIN_EXE_work")));
     for (name, found) in &found {
         let expected = expected[name];
         let within = INSTRUCTIONS_WITHIN * expected;

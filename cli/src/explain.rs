@@ -4,6 +4,7 @@ use contract::stored::{Commit, Emptied};
 use domain::{Effect, Event, Fact, LeadId, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use leads_store::{About, Outcome, Status};
+use serde_json::{Value, json};
 
 /// One line of a buyer's history: a fact, or the remains of a commit whose facts were removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -198,16 +199,15 @@ pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
     lines
 }
 
-/// Folds a fact and returns its fate. The effects of this fold are dropped: the stored ones, decided when the fact was
-/// recorded, are what counts.
+/// Folds a fact and returns its fate.
 fn fold(state: &mut State, fact: &Fact) -> Fate {
     let Some(event) = fact.event() else {
-        drop(state.fold_fact(fact));
+        state.fold(fact);
         return Fate::Taken;
     };
     let is_held = state.held.get(&event.offer).is_some_and(|held| held.contains_key(&event.version));
     let next = state.next_version_of(&event.offer);
-    drop(state.fold(event));
+    state.fold(fact);
     if event.version == next {
         let through = state.version_of(&event.offer).unwrap_or(event.version);
         Fate::Applied { released: versions_after(event.version, through) }
@@ -255,4 +255,67 @@ fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
         },
     };
     Explained { effect: effect.clone(), settled, reason: of_this.and_then(|entry| entry.reason.clone()) }
+}
+
+/// A buyer's mode, which decides whether Leadstream or the former system announces its leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// The buyer is in shadow: the former system announces its leads.
+    Shadow {
+        /// Whether an answer of the former system is recorded.
+        is_asked: bool,
+    },
+    /// The buyer is live: Leadstream announces its leads since the former system handed it over.
+    HandedOver {
+        /// The sequence number at which the handover was recorded.
+        at: Sequence,
+    },
+    /// The buyer is live and was never handed over.
+    Live,
+}
+
+impl Mode {
+    /// The mode after a whole stream, given oldest commit first.
+    #[must_use]
+    pub fn of(commits: &[Commit]) -> Self {
+        let (mut is_asked, mut handed_over) = (false, None);
+        for commit in commits {
+            for (number, fact) in (commit.first.get()..).zip(&commit.facts) {
+                match fact {
+                    Fact::Migrated(_) => is_asked = true,
+                    Fact::HandedOver(_) => handed_over = Some(Sequence::new(number)),
+                    Fact::Reset(kept) => is_asked = kept.as_ref().is_some_and(|state| state.is_asked),
+                    Fact::Event(_) | Fact::Voided { .. } | Fact::Erased(_) => {}
+                }
+            }
+        }
+        match (commits.last().is_none_or(|commit| commit.is_shadow), handed_over) {
+            (true, _) => Self::Shadow { is_asked },
+            (false, Some(at)) => Self::HandedOver { at },
+            (false, None) => Self::Live,
+        }
+    }
+
+    /// The mode as text.
+    #[must_use]
+    pub fn text(self) -> String {
+        match self {
+            Self::Shadow { is_asked: true } => {
+                "in shadow; an answer of the former system is recorded".to_owned()
+            }
+            Self::Shadow { is_asked: false } => {
+                "in shadow; the former system has not been asked yet".to_owned()
+            }
+            Self::HandedOver { at } => format!("live; handed over at sequence number {at}"),
+            Self::Live => "live".to_owned(),
+        }
+    }
+
+    pub(crate) fn json(self) -> Value {
+        match self {
+            Self::Shadow { is_asked } => json!({ "is": "shadow", "isAsked": is_asked }),
+            Self::HandedOver { at } => json!({ "is": "handed-over", "handedOverAt": at.get() }),
+            Self::Live => json!({ "is": "live" }),
+        }
+    }
 }

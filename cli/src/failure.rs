@@ -1,12 +1,40 @@
+//! How commands end: the exit code, and why they fail.
+
 use std::error::Error;
-use std::io;
+use std::fmt;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
 use domain::BuyerId;
 use event_store::StoreError;
 use leads_store::LeadsUnavailable;
 use legacy::{BadSetting, LegacyUnavailable};
+use platform::telemetry::chain;
 
-use crate::buyers::BadLine;
+/// How a command ended, reported to scripts as the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: success, nothing to report.
+    Good,
+    /// 1: there are findings, or the buyer is unknown.
+    Findings,
+    /// 2: the usage was wrong, or a request or file operation failed.
+    Failed,
+    /// 130: Ctrl-C ended the command early, so its answer is incomplete. Shells report the same code for a process that
+    /// SIGINT ends.
+    Interrupted,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Good => Self::SUCCESS,
+            Exit::Findings => Self::from(1),
+            Exit::Failed => Self::from(2),
+            Exit::Interrupted => Self::from(130),
+        }
+    }
+}
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +143,8 @@ pub enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
-    /// A dead letter could not be deleted. Redriving it again is safe, because repeats are recognised.
+    /// A dead letter that was to be dropped, or that was already sent to the queue of offer events, could not be
+    /// deleted. Running the command again is safe: an event that is redriven twice is recorded once.
     #[error("dead letter {id} could not be deleted")]
     NotDeleted {
         /// The letter's id.
@@ -186,6 +215,33 @@ pub enum Failure {
     Write(#[source] io::Error),
 }
 
+impl Failure {
+    /// Prints the causes and, for some, advice.
+    pub(crate) fn print(&self, err: &mut impl Write) {
+        let text = chain(self);
+        // If the error cannot be written, the exit code still reports it.
+        let _ = writeln!(err, "error: {text}");
+        if let Some(hint) = hint(&text) {
+            let _ = writeln!(err, "hint: {hint}");
+        }
+    }
+}
+
+/// A line that is not a buyer's id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadLine {
+    /// The line's number, from 1.
+    pub line: u64,
+    /// The beginning of the line, made safe for a terminal.
+    pub text: String,
+}
+
+impl fmt::Display for BadLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: `{}`", self.line, self.text)
+    }
+}
+
 /// The first bad lines, and the number of further ones.
 fn some_of(lines: &[BadLine]) -> String {
     const SHOWN: usize = 10;
@@ -197,7 +253,7 @@ fn some_of(lines: &[BadLine]) -> String {
 }
 
 /// Advice for an AWS error, chosen by words in its text.
-pub(crate) fn hint(error: &str) -> Option<&'static str> {
+fn hint(error: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["ResourceNotFoundException", "QueueDoesNotExist", "NonExistentQueue"]) {
         Some("no such table or queue in this account and region: compare the name with the stack's outputs")

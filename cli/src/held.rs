@@ -71,12 +71,12 @@ async fn read(tables: &Tables, buyer: &BuyerId, from: Sequence) -> Result<(Seque
             recorded.entry((&event.offer, event.version)).or_insert(commit.recorded_at);
         }
     }
-    let gaps = head.state.held.iter().filter(|(_, held)| !held.is_empty()).map(|(offer, held)| Gap {
+    let gaps = head.state.gaps().map(|domain::Gap { offer, waits_for, held }| Gap {
         buyer: buyer.clone(),
         offer: offer.clone(),
-        held: held.keys().copied().collect(),
-        waits_for: head.state.next_version_of(offer),
-        since: held.keys().filter_map(|version| recorded.get(&(offer, *version)).copied()).min(),
+        since: held.iter().filter_map(|version| recorded.get(&(offer, *version)).copied()).min(),
+        held,
+        waits_for,
     });
     Ok((head.state.sequence, gaps.collect()))
 }

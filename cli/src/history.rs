@@ -125,7 +125,7 @@ fn entry_text(entry: &Entry) -> String {
     }
 }
 
-/// The open leads in the former system's answer, each with its offer if it is a high one.
+/// The open leads in the former system's answer, each high lead with its offer.
 fn former_leads(known: &Known) -> impl Iterator<Item = (&FormerLeadId, Option<&OfferId>)> {
     let high = known.offers.iter().filter_map(|(id, offer)| Some((offer.former_lead.as_ref()?, Some(id))));
     known.low_lead.iter().map(|lead| (lead, None)).chain(high)

@@ -14,53 +14,22 @@ mod explain;
 mod failure;
 pub mod held;
 pub mod history;
-mod interrupt;
 pub mod list;
-mod mode;
 mod output;
 pub mod parity;
-mod progress;
 pub mod send;
 pub mod show;
 pub mod takeover;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
-use std::process::ExitCode;
 
 use args::{Arguments, Command};
 use aws_types::SdkConfig;
 pub use config::{Places, Tables};
-pub use explain::{Entry, Explained, Fate, Line, Settled, explain};
-pub use failure::Failure;
-pub use mode::Mode;
+pub use explain::{Entry, Explained, Fate, Line, Mode, Settled, explain};
+pub use failure::{Exit, Failure};
 use output::Output;
-use platform::telemetry::chain;
-
-/// How a command ended, reported to scripts as the exit code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Exit {
-    /// 0: success, nothing to report.
-    Good,
-    /// 1: there are findings, or the buyer is unknown.
-    Findings,
-    /// 2: the usage was wrong, or a request or file operation failed.
-    Failed,
-    /// 130: Ctrl-C ended the command early, so its answer is incomplete. Shells report the same code for a process that
-    /// SIGINT ends.
-    Interrupted,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Good => Self::SUCCESS,
-            Exit::Findings => Self::from(1),
-            Exit::Failed => Self::from(2),
-            Exit::Interrupted => Self::from(130),
-        }
-    }
-}
 
 /// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment.
 pub async fn run(
@@ -172,17 +141,6 @@ async fn dispatch<O: Write, E: Write>(
         Command::History { buyer } => {
             let tables = places.tables(connect).await?;
             history::command(buyer, &tables, &mut output).await
-        }
-    }
-}
-
-impl Failure {
-    fn print(&self, err: &mut impl Write) {
-        let text = chain(self);
-        // If the error cannot be written, the exit code still reports it.
-        let _ = writeln!(err, "error: {text}");
-        if let Some(hint) = failure::hint(&text) {
-            let _ = writeln!(err, "hint: {hint}");
         }
     }
 }

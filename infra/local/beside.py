@@ -1,5 +1,5 @@
-"""A former system beside a local stack, which is the contract's example of one; and deployments of the recorder, for tests
-that change the stack's parameters.
+"""A former system beside a local stack, which is the contract's example of one; and deployments of functions, for tests
+that change the stack's parameters or break a function.
 
     GET, POST /buyers/…          the former system's two endpoints
     POST /control/events         applies these events, one in a line, and makes the announcements they call for
@@ -8,6 +8,7 @@ that change the stack's parameters.
     GET  /control/requests       the requests to the two endpoints so far: {buyer: {"GET 200": number, …}}
     PUT  /control/away           `true` makes the two endpoints answer 503; `false` ends that
     PUT  /control/recorder       changes these environment variables of the recorder, given as a JSON object
+    PUT  /control/reactor        the same for the reactor
 
 Both endpoints also answer below /misread, where accepted offers read as pending: a rule that is broken on purpose.
 """
@@ -29,10 +30,10 @@ MISREAD = "/misread"
 
 
 class Beside:
-    """Listens on a free port of this machine until it is stopped; `set_recorder` changes the deployed recorder."""
+    """Listens on a free port of this machine until it is stopped; `set_variables` changes a deployed function."""
 
     def __init__(self) -> None:
-        self.set_recorder: Callable[[dict[str, str]], None] | None = None
+        self.set_variables: Callable[[str, dict[str, str]], None] | None = None
         beside, former, away = self, FormerSystem(), threading.Event()
         requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
         counting = threading.Lock()
@@ -94,8 +95,8 @@ class Beside:
                 match self.path:
                     case "/control/away":
                         away.set() if body == "true" else away.clear()
-                    case "/control/recorder":
-                        beside.set_recorder(json.loads(body))
+                    case "/control/recorder" | "/control/reactor":
+                        beside.set_variables(self.path.rpartition("/")[2], json.loads(body))
                 self._send(204)
 
             def _answer(self, answer: dict | None) -> None:

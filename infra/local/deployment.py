@@ -48,6 +48,9 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         "EMAIL_RECEIPTS_QUEUE_URL": outputs["EmailReceiptsQueueUrl"],
         "STREAMS_TABLE": outputs["StreamsTableName"],
         "LEADS_TABLE": outputs["LeadsTableName"],
+        # No output of the template names this queue, but its URL differs only in the name.
+        "REACTOR_FAILURES_QUEUE_URL": outputs["EmailReceiptsQueueUrl"].replace("EmailReceipts", "ReactorFailures"),
+        "EMAIL_CONFIGURATION_SET": f"{STACK}-emails",
         "RECORDER_FUNCTION": f"{STACK}-recorder",
         "REACTOR_FUNCTION": f"{STACK}-reactor",
         "SWEEPER_FUNCTION": f"{STACK}-sweeper",
@@ -59,14 +62,13 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
     }
 
 
-def set_recorder(endpoint: str, region: str, changed: dict[str, str]) -> None:
-    """Changes the recorder's environment variables, as a deployment with other parameters would."""
+def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
+    """Changes a function's environment variables, as a deployment with other parameters would."""
     functions = _client("lambda", endpoint, region)
-    recorder = f"{STACK}-recorder"
-    variables = functions.get_function_configuration(FunctionName=recorder)["Environment"]["Variables"]
-    functions.update_function_configuration(
-        FunctionName=recorder, Environment={"Variables": variables | changed},
-    )
+    name = f"{STACK}-{function}"
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
+    functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
 
 def _client(service: str, endpoint: str, region: str):

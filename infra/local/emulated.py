@@ -1,13 +1,17 @@
-"""MiniStack with one change to match AWS: the secret key of a role has 40 characters. It is derived from the access
-key, so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`)."""
+"""MiniStack with two changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
+so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). And it offers the inspection
+interface that every engine offers (see `engine.py`)."""
 
 import hashlib
+import json
 import runpy
 
+from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import sts
 
 _given = lambda_runtime.execution_credentials
+_handle = app._handle_pre_body_request
 
 
 def execution_credentials(config: dict) -> dict[str, str]:
@@ -21,7 +25,36 @@ def execution_credentials(config: dict) -> dict[str, str]:
     return credentials
 
 
+async def handle(method: str, path: str, headers: dict, query: dict, request_id: str):
+    match path:
+        case "/_local/mails":
+            found = await app._handle_ses_messages_request("GET", "/_ministack/ses/messages", headers, {})
+            answer = [_mail(one) for one in _all_in(json.loads(found[2])["messages"])]
+        case "/_local/messages":
+            asked = {"QueueUrl": query["queue"]}
+            found = await app._handle_sqs_messages_request("GET", "/_ministack/sqs/messages", headers, asked)
+            answer = [_message(one) for one in _all_in(json.loads(found[2])["messages"])]
+        case _:
+            return await _handle(method, path, headers, query, request_id)
+    return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()
+
+
+def _mail(mail: dict) -> dict:
+    return {"to": mail["To"], "subject": mail["Subject"], "text": mail["BodyText"], "html": mail["BodyHtml"]}
+
+
+def _message(message: dict) -> dict:
+    attributes = {name: value.get("StringValue", "") for name, value in message["MessageAttributes"].items()}
+    return {"group": message["MessageGroupId"], "body": message["Body"], "attributes": attributes}
+
+
+def _all_in(found) -> list[dict]:
+    """MiniStack answers by account, and for queues also by region and queue."""
+    return found if isinstance(found, list) else [one for inner in found.values() for one in _all_in(inner)]
+
+
 lambda_runtime.execution_credentials = execution_credentials
+app._handle_pre_body_request = handle
 
 if __name__ == "__main__":
     runpy.run_module("ministack", run_name="__main__", alter_sys=True)

@@ -6,8 +6,9 @@
     stack.py run  --artifacts DIR --wire PROGRAM -- COMMAND
                                                run a command on its own stack on a free port, then stop the stack
 
-DIR contains `<function>/bootstrap` for each function of the template. PROGRAM is the strict wire, through which the
-functions and the command call AWS; a request that it refuses fails the run. Several `run`s may run at the same time.
+`--emulator` chooses the engine (docs/localstack.md). DIR contains `<function>/bootstrap` for each function of the
+template. PROGRAM is the strict wire, through which the functions and the command call AWS; a request that it refuses
+fails the run. Several `run`s may run at the same time.
 """
 
 import argparse
@@ -18,11 +19,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from beside import Beside
-from deployment import DeploymentFailed, deploy, set_recorder
-from emulator import REGION, Emulator, EmulatorFailed, is_taken
+from deployment import DeploymentFailed, deploy, set_variables
+from emulator import ENGINES, Emulator, is_taken
+from engine import REGION, EmulatorFailed, Engine
 from strict import StrictWire
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
@@ -43,31 +46,34 @@ def main() -> int:
     try:
         match arguments.action:
             case "up":
-                return up(arguments.artifacts, arguments.port)
+                return up(ENGINES[arguments.emulator], arguments.artifacts, arguments.port)
             case "down":
                 return down()
             case _:
-                return run(arguments.artifacts, arguments.wire, arguments.command, arguments.enforce_iam)
+                engine = ENGINES[arguments.emulator]
+                return run(engine, arguments.artifacts, arguments.wire, arguments.command, arguments.enforce_iam)
     except (EmulatorFailed, DeploymentFailed) as error:
         return _complain(str(error))
     except Stopped as stopped:
         return 128 + stopped.args[0]
 
 
-def up(artifacts: Path, port: int) -> int:
+def up(engine: Engine, artifacts: Path, port: int) -> int:
     """Starts a stack and keeps it running, or deploys to the one that is already running."""
     emulator = Emulator.running_in(UP_HOME)
-    if emulator and emulator.port != port:
-        return _complain(f"a stack is already running on port {emulator.port}: stop it with `make down`")
+    if emulator and (emulator.port, emulator.engine) != (port, engine):
+        running = f"a stack is already running on port {emulator.port} ({emulator.engine.name})"
+        return _complain(f"{running}: stop it with `make down`")
     if not emulator and is_taken(port):
         return _complain(f"port {port} is in use: choose another one with PORT=")
     is_ours_to_end = not emulator
     if emulator:
         print(f"A stack is already running on port {port}; deploying to it.")
     else:
-        emulator = Emulator.start(UP_HOME, port)
+        emulator = Emulator.start(engine, UP_HOME, port)
     try:
         environment = deploy(emulator.endpoint, REGION, artifacts)
+        emulator.check_listeners()
     except BaseException:
         if is_ours_to_end:
             emulator.stop()
@@ -93,22 +99,25 @@ def down() -> int:
     return 0
 
 
-def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -> int:
+def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -> int:
     """Runs `command` on a new stack. Returns its exit code, or 1 if AWS would have refused a request.
 
     The log of the emulator is kept only after a failure.
     """
+    if enforce_iam and not engine.can_enforce_iam:
+        return _complain(f"{engine.name} does not enforce policies: leave out --enforce-iam, or use another engine")
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
     emulator, beside, wire, went_wrong = None, Beside(), StrictWire(program), True
     try:
-        emulator = Emulator.start_anywhere(home, enforce_iam, wire.before)
+        emulator = Emulator.start_anywhere(engine, home, enforce_iam, wire.before)
         environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
-        beside.set_recorder = lambda variables: set_recorder(emulator.endpoint, REGION, variables)
+        beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
         own = {"AWS_ENDPOINT_URL": wire.url, "LOCAL_EMULATOR_LOG": str(emulator.log)}
         code = _run_to_the_end(command, environment | own)
         code = code or _report_refused(*wire.seen())
+        emulator.check_listeners()
         went_wrong = code != 0
         return code
     except Stopped:
@@ -130,7 +139,7 @@ def run(artifacts: Path, program: Path, command: list[str], enforce_iam: bool) -
 def _report_refused(taken: dict[str, int], refused: list[str]) -> int:
     """Prints the counts of the strict wire. Returns the exit code: 1 if AWS would have refused a request."""
     services = ", ".join(f"{service} {count}" for service, count in taken.items())
-    print(f"Strict wire: requests accepted: {services}; refused: {len(refused)}")
+    print(f"\nRequests that AWS's API models accept: {services}; refused: {len(refused)}")
     for one in refused:
         _complain(f"AWS would have refused this: {one}")
     return 1 if refused else 0
@@ -189,6 +198,7 @@ def _arguments() -> argparse.Namespace:
     actions = parser.add_subparsers(dest="action", required=True, metavar="up|down|run")
     artifacts = argparse.ArgumentParser(add_help=False)
     artifacts.add_argument("--artifacts", type=Path, required=True, metavar="DIR")
+    artifacts.add_argument("--emulator", choices=ENGINES, default="ministack", help="the engine of the local AWS")
     starting = actions.add_parser("up", parents=[artifacts])
     starting.add_argument("--port", type=int, default=4566)
     actions.add_parser("down")

@@ -3,20 +3,17 @@
 
 mod after;
 mod alone;
-mod audit;
-mod bad_input;
-mod held;
-mod logs;
+mod effects;
+mod events;
+mod localstack;
 mod operators;
-mod receipts;
-mod redrive;
-mod repeats;
-mod scenarios;
 mod strict;
-mod sweeper;
 
 use std::ffi::OsString;
 
+use domain::{BuyerId, Sequence};
+use jiff::Timestamp;
+use leads_store::{AddressDigest, Claim, Taking};
 use serde_json::{Value, json};
 use tests::{Person, Stack};
 
@@ -55,4 +52,29 @@ async fn sales_keys(stack: &Stack, person: &Person) -> Vec<String> {
     let bodies = stack.sales_bodies(&person.buyer).await.unwrap();
     let own = format!("{}/", person.buyer);
     bodies.iter().map(|body| body["id"].as_str().unwrap().replace(&own, "")).collect()
+}
+
+/// The claim of an e-mail about a buyer's first fact.
+fn claim_of_a_crashed_worker(buyer: &BuyerId, at: Timestamp) -> Claim {
+    Claim {
+        buyer: buyer.clone(),
+        key: "accepted-email/car-1/9".to_owned(),
+        sequence: Sequence::new(1),
+        nonce: "test".to_owned(),
+        address: AddressDigest::of("nobody"),
+        head: Sequence::new(1),
+        now: at,
+        taking: Taking::Attempt(at),
+        found: None,
+        first_tried_at: Some(at),
+    }
+}
+
+/// Sends a request to the control interface beside the local stack (`infra/local/beside.py`). Returns the body of the
+/// answer.
+async fn control(method: reqwest::Method, path: &str, body: String) -> String {
+    let url = format!("{}/control/{path}", std::env::var("LEGACY_URL").unwrap());
+    let answer = reqwest::Client::new().request(method, url).body(body).send().await.unwrap();
+    assert!(answer.status().is_success(), "{path}: {}", answer.status());
+    answer.text().await.unwrap()
 }

@@ -1,4 +1,5 @@
-"""The deployed stack and the `leads` command, as a run uses them."""
+"""What a run uses: the deployed stack and the `leads` command, the former system beside it with the parameters of the
+recorder (`infra/local/beside.py`), and the report of the figures."""
 
 import json
 import os
@@ -6,16 +7,17 @@ import signal
 import subprocess
 import time
 import urllib.parse
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
 
 from crowd import Delivery, body
-from former import Former, http
 
 PERIOD = 0.1
 # SQS takes ten messages at once.
@@ -40,6 +42,45 @@ def until(what: str, look: Callable, patience: float):
         check(time.monotonic() < deadline, f"waited {patience:.0f} s in vain until {what}")
         time.sleep(PERIOD)
     return found
+
+
+# Never uses a proxy, regardless of the environment.
+http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Former:
+    def __init__(self, url: str):
+        self.url = url
+
+    def _ask(self, method: str, place: str, content: str = ""):
+        request = urllib.request.Request(f"{self.url}/{place}", content.encode() or None, method=method)
+        with http.open(request, timeout=60) as answer:
+            return json.loads(answer.read() or "null")
+
+    def send(self, events: list[dict]) -> None:
+        """Applies these events there; what they call for is announced at once."""
+        if events:
+            self._ask("POST", "control/events", "\n".join(map(body, events)))
+
+    def set_away(self, is_away: bool) -> None:
+        self._ask("PUT", "control/away", json.dumps(is_away))
+
+    def deploy_recorder(self, effects: str, is_misread: bool = False) -> None:
+        """Deploys the recorder with other parameters. If it misreads, it takes accepted offers for pending ones."""
+        url = f"{self.url}/misread" if is_misread else self.url
+        self._ask("PUT", "control/recorder", json.dumps({"EFFECTS": effects, "LEGACY_URL": url}))
+
+    def requests(self) -> dict[str, Counter]:
+        """By buyer, how many requests of a kind it answered, as in `GET 200`."""
+        return {buyer: Counter(counts) for buyer, counts in self._ask("GET", "control/requests").items()}
+
+    def announced(self) -> dict[str, list[list[str]]]:
+        """By buyer, what it announced in order: [what, about]."""
+        return self._ask("GET", "control/announced")
+
+    def last_word(self, buyer_id: str) -> dict:
+        """Its answer about a buyer that it has handed over."""
+        return self._ask("GET", f"buyers/{buyer_id}")
 
 
 class Local:
@@ -131,21 +172,21 @@ class Local:
         return streams
 
     def _peek(self, place: str) -> list[dict]:
-        with http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_ministack/{place}", timeout=60) as answer:
-            return _all_in(json.load(answer)["messages"])
+        with http.open(f"{os.environ['AWS_ENDPOINT_URL']}/_local/{place}", timeout=60) as answer:
+            return json.load(answer)
 
     def waiting(self) -> set[str]:
         """The buyers with a message in the queue, those under way included."""
         place = urllib.parse.quote(self.queue, safe="")
-        return {message["MessageGroupId"] for message in self._peek(f"sqs/messages?QueueUrl={place}")}
+        return {message["group"] for message in self._peek(f"messages?queue={place}")}
 
     def sales_messages(self) -> list[dict]:
         """Every message of the sales team's queue, in order; none is taken off it."""
         place = urllib.parse.quote(os.environ["SALES_TEAM_QUEUE_URL"], safe="")
-        return [json.loads(message["Body"]) for message in self._peek(f"sqs/messages?QueueUrl={place}")]
+        return [json.loads(message["body"]) for message in self._peek(f"messages?queue={place}")]
 
     def emails(self) -> list[dict]:
-        return self._peek("ses/messages")
+        return self._peek("mails")
 
     def dead_letters(self) -> int:
         return self.depth(os.environ["OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL"])
@@ -190,6 +231,45 @@ class Local:
         return process.returncode, json.loads(out)
 
 
-def _all_in(found) -> list[dict]:
-    """The messages of every account, region and queue."""
-    return found if isinstance(found, list) else [one for inner in found.values() for one in _all_in(inner)]
+class Report:
+    """The figures of a run, step by step: for people, as JSON, and as a Markdown table."""
+
+    def __init__(self, sizes: dict[str, int]):
+        self._sizes = sizes
+        self._steps: list[dict] = []
+
+    @contextmanager
+    def step(self, name: str):
+        """Times a step and prints its figures once it has held."""
+        print(f"{len(self._steps) + 1}. {name} …", flush=True)
+        figures: dict = {}
+        begun = time.monotonic()
+        yield figures
+        seconds = round(time.monotonic() - begun, 1)
+        self._steps.append({"step": name, "seconds": seconds, "figures": figures})
+        for what, figure in figures.items():
+            print(f"   {what}: {_shown(figure)}")
+        print(f"   {seconds} s", flush=True)
+
+    def table(self) -> str:
+        lines = ["| step | figures | seconds |", "| --- | --- | --- |"]
+        for number, step in enumerate(self._steps, 1):
+            figures = "<br>".join(f"{what}: {_shown(figure)}" for what, figure in step["figures"].items())
+            lines.append(f"| {number}. {step['step']} | {figures} | {step['seconds']} |")
+        return "\n".join(lines)
+
+    def write(self, file: Path) -> None:
+        whole = self._sizes | {"steps": self._steps, "table": self.table()}
+        file.write_text(json.dumps(whole, indent=2) + "\n")
+
+
+def _shown(figure) -> str:
+    match figure:
+        case dict():
+            return ", ".join(f"{count} {name}" for name, count in sorted(figure.items())) or "none"
+        case float():
+            return f"{figure:,.3f}"
+        case int():
+            return f"{figure:,}"
+        case _:
+            return str(figure)

@@ -117,13 +117,13 @@ def _invitation(announced: Announced) -> None:
 
 
 def _is_invitation(email: dict) -> bool:
-    return email["Subject"].startswith("An insurance quote")
+    return email["subject"].startswith("An insurance quote")
 
 
 def _acceptances(buyer: Buyer, announced: Announced) -> None:
     there = Counter(announced.former_about("mail"))
     emails = [email for email in announced.emails if not _is_invitation(email)]
-    others = [email["Subject"] for email in emails if email["Subject"] != "Your offer was accepted"]
+    others = [email["subject"] for email in emails if email["subject"] != "Your offer was accepted"]
     announced.must(not others, f"other e-mails: {others}")
     opened, closed = (announced.ours_about(f"lead.{word}.v1", "leadId") for word in ("opened", "closed"))
     known = {offer["offerId"]: offer["offerVersion"] for offer in announced.last_word.get("offers", [])}
@@ -132,7 +132,7 @@ def _acceptances(buyer: Buyer, announced: Announced) -> None:
         announced.must(there[offer_id] == len(before), f"{there[offer_id]} e-mails there about {before} of {offer_id}")
         # One for each lead. An acceptance withdrawn and given again in one chain keeps its lead, and calls for no e-mail.
         own = [name for name in opened if name.startswith(f"high/{offer_id}/")]
-        here = sum(f"/offers/{offer_id}\n" in email["BodyText"] for email in emails)
+        here = sum(f"/offers/{offer_id}\n" in email["text"] for email in emails)
         announced.must(here <= len(own), f"{here} e-mails here about {own}")
         announced.must(here > 0 or not set(own) - set(closed), f"no e-mail here about {own}")
         if here < len(own):

@@ -11,10 +11,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from local import Failed, Local
-from many import parity_of_many
-from report import Report
-from story import Story
+from local import Failed, Local, Report
+from story import Story, parity_of_many
 
 
 def main() -> int:

@@ -1,12 +1,10 @@
 //! Many buyers at once, with late, repeated and bad messages. The outcome after each event depends on timing, so only
-//! the invariants at the end are checked.
+//! the invariants at the end are checked (`invariants.rs`).
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::LeadId;
-use serde_json::Value;
-
-use crate::{Failed, Person, Stack};
+use crate::play::recorded;
+use crate::{Failed, Observed, Person, Stack};
 
 /// The number of buyers.
 const BUYERS: usize = 12;
@@ -107,9 +105,9 @@ impl Guest {
         Ok(())
     }
 
-    /// Waits until every message is recorded or dead-lettered and every effect is settled. Returns all differences from
-    /// the expected outcome.
-    pub async fn check(&self, stack: &Stack) -> Result<Vec<String>, Failed> {
+    /// Waits until every message is recorded or dead-lettered and every effect is settled. Returns what the stack then
+    /// contains about the guest.
+    pub async fn observe(&self, stack: &Stack) -> Result<Observed, Failed> {
         let buyer = &self.person.buyer;
         let group = buyer.as_str();
         stack.wait_settled(buyer, self.events.len() as u64).await?;
@@ -118,74 +116,22 @@ impl Guest {
                 Ok(stack.waiting(group).await?.is_empty().then_some(()))
             })
             .await?;
-        let mut wrong = Vec::new();
-        let mut check = |holds: bool, difference: String| {
-            if !holds {
-                wrong.push(format!("{buyer}: {difference}"));
-            }
-        };
         let history = stack.history(buyer).await?;
-        let recorded: Vec<(String, u64)> = history
-            .lines
-            .iter()
-            .filter_map(|line| line.entry.event())
-            .map(|event| (event.offer.to_string(), event.version.get().into()))
-            .collect();
-        let distinct: BTreeSet<_> = recorded.iter().cloned().collect();
-        check(recorded.len() == distinct.len(), format!("an event is recorded twice: {recorded:?}"));
-        check(distinct == self.events.keys().cloned().collect(), format!("recorded are {distinct:?}"));
-
         let dead = stack.dead_letters(group).await?;
-        let mut reasons: Vec<String> = dead.iter().map(|letter| letter.attribute("reason")).collect();
-        reasons.sort();
-        check(reasons == self.bad, format!("the dead letters are {reasons:?}, expected {:?}", self.bad));
-
-        let (low, high) = self.expected_leads();
-        let open: BTreeSet<LeadId> = stack.head(buyer).await?.state.open_leads().collect();
-        let open_high: BTreeSet<String> = open.iter().filter_map(high_offer).collect();
-        check(open_high == high, format!("the open high leads are {open_high:?}, expected {high:?}"));
-        check((open.len() > open_high.len()) == low, format!("a low lead is open: {}, expected {low}", !low));
-
-        let sales = stack.sales_bodies(buyer).await?;
-        check(
-            open_for_sales(&sales) == open.iter().map(ToString::to_string).collect(),
-            format!("the sales team has {:?} open, the state {open:?}", open_for_sales(&sales)),
-        );
-        let quotes = sales.iter().filter(|message| message["type"] == "quote.requested.v1").count();
-        check(
-            quotes <= self.events.keys().filter(|(_, version)| *version == 1).count(),
-            "more quotes were requested than offers made".to_owned(),
-        );
-
-        let mails = stack.emails_to(&self.person.email()).await?;
-        let invitations = mails.iter().filter(|mail| mail.is_for("quote-email")).count();
-        check(invitations <= 1, format!("{invitations} invitations were sent"));
-        check(!low || invitations == 1, "no invitation was sent although the low lead is open".to_owned());
-        let sent: Vec<String> = history
-            .about
-            .ledger
-            .iter()
-            .filter(|(_, entry)| entry.status == leads_store::Status::Sent)
-            .map(|(key, _)| key.clone())
-            .collect();
-        check(
-            mails.len() == sent.len(),
-            format!("SES took {} mails, the ledger lists {sent:?} as sent", mails.len()),
-        );
-        for lead in &open {
-            if let LeadId::High { offer, accepted_at } = lead {
-                let key = format!("accepted-email/{offer}/{accepted_at}");
-                check(sent.contains(&key), format!("the ledger has no sent mail for {key}"));
-            }
-        }
-        for key in &sent {
-            check(mails.iter().any(|mail| mail.is_for(key)), format!("SES took no mail for {key}"));
-        }
-        Ok(wrong)
+        let sent = |entry: &leads_store::LedgerEntry| entry.status == leads_store::Status::Sent;
+        let ledger = history.about.ledger.iter().filter(|(_, entry)| sent(entry));
+        Ok(Observed {
+            recorded: recorded(&history.lines),
+            dead: dead.iter().map(|letter| letter.attribute("reason")).collect(),
+            open: stack.head(buyer).await?.state.open_leads().collect(),
+            sales: stack.sales_bodies(buyer).await?,
+            mails: stack.emails_to(&self.person.email()).await?,
+            ledger: ledger.map(|(key, _)| key.clone()).collect(),
+        })
     }
 
     /// Whether the low lead must be open, and the offers that must have a high lead, by the set of events alone.
-    fn expected_leads(&self) -> (bool, BTreeSet<String>) {
+    pub(crate) fn expected_leads(&self) -> (bool, BTreeSet<String>) {
         let last_type =
             |offer: &str| self.events.iter().rfind(|((of, _), _)| of == offer).map(|(_, kind)| *kind);
         let offers: BTreeSet<&String> = self.events.keys().map(|(offer, _)| offer).collect();
@@ -198,20 +144,4 @@ impl Guest {
         let is_pending = |offer: &&String| is(offer, &["offer.made.v1", "offer.acceptance-withdrawn.v1"]);
         (high.is_empty() && offers.iter().any(is_pending), high)
     }
-}
-
-fn high_offer(lead: &LeadId) -> Option<String> {
-    match lead {
-        LeadId::High { offer, .. } => Some(offer.to_string()),
-        LeadId::Low { .. } | LeadId::Former { .. } => None,
-    }
-}
-
-/// The leads open for a conforming consumer: a closed lead never reopens, and the same id is applied once.
-fn open_for_sales(sales: &[Value]) -> BTreeSet<String> {
-    let leads = |kind: &str| -> BTreeSet<String> {
-        let of_kind = sales.iter().filter(|message| message["type"] == kind);
-        of_kind.filter_map(|message| message["data"]["leadId"].as_str().map(str::to_owned)).collect()
-    };
-    leads("lead.opened.v1").difference(&leads("lead.closed.v1")).cloned().collect()
 }

@@ -5,7 +5,8 @@ use serde_json::Value;
 
 use crate::{Failed, Stack};
 
-/// The inspection interface of a local AWS: lists the mails that SES took, and queued messages without receiving them.
+/// The inspection interface of a local AWS (`infra/local/engine.py`): lists the mails that SES took, and queued messages
+/// without receiving them.
 #[derive(Debug)]
 pub(crate) struct Emulator {
     endpoint: String,
@@ -46,42 +47,39 @@ impl Emulator {
         Self { endpoint: endpoint.to_owned(), http: reqwest::Client::new() }
     }
 
-    async fn get(&self, path: &str) -> Result<Value, Failed> {
-        let answer = self.http.get(format!("{}/_ministack/{path}", self.endpoint)).send().await?;
+    async fn get(&self, path: &str) -> Result<Vec<Value>, Failed> {
+        let answer = self.http.get(format!("{}/_local/{path}", self.endpoint)).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
 
     pub(crate) async fn emails_to(&self, address: &str) -> Result<Vec<Mail>, Failed> {
-        let answer = self.get("ses/messages").await?;
-        let accounts = answer["messages"].as_object().ok_or("the emulator's answer contains no mails")?;
-        let text = |mail: &Value, name: &str| mail[name].as_str().unwrap_or_default().to_owned();
-        Ok(accounts
-            .values()
-            .filter_map(Value::as_array)
-            .flatten()
-            .filter(|mail| mail["To"].as_array().is_some_and(|to| to.iter().any(|one| one == address)))
+        let mails = self.get("mails").await?;
+        Ok(mails
+            .iter()
+            .filter(|mail| mail["to"].as_array().is_some_and(|to| to.iter().any(|one| one == address)))
             .map(|mail| Mail {
-                subject: text(mail, "Subject"),
-                text: text(mail, "BodyText"),
-                html: text(mail, "BodyHtml"),
+                subject: text(&mail["subject"]),
+                text: text(&mail["text"]),
+                html: text(&mail["html"]),
             })
             .collect())
     }
 
-    pub(crate) async fn queued(&self, queue_url: &str, group: &str) -> Result<Vec<Queued>, Failed> {
+    /// The messages of a message group; of a queue without groups, those of the group `None`.
+    pub(crate) async fn queued(&self, queue_url: &str, group: Option<&str>) -> Result<Vec<Queued>, Failed> {
         let queue = utf8_percent_encode(queue_url, NON_ALPHANUMERIC);
-        let answer = self.get(&format!("sqs/messages?QueueUrl={queue}")).await?;
-        let regions = answer["messages"].as_object().into_iter().flat_map(serde_json::Map::values);
-        let queues = regions.filter_map(Value::as_object).flat_map(serde_json::Map::values);
-        Ok(queues
-            .filter_map(Value::as_object)
-            .flat_map(serde_json::Map::values)
-            .filter_map(Value::as_array)
-            .flatten()
-            .filter(|message| message["MessageGroupId"] == group)
+        let messages = self.get(&format!("messages?queue={queue}")).await?;
+        Ok(messages
+            .iter()
+            .filter(|message| message["group"].as_str() == group)
             .map(|message| Queued {
-                body: message["Body"].as_str().unwrap_or_default().to_owned(),
-                attributes: attributes(message),
+                body: text(&message["body"]),
+                attributes: message["attributes"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, value)| (name.clone(), text(value)))
+                    .collect(),
             })
             .collect())
     }
@@ -101,8 +99,6 @@ impl Stack {
     }
 }
 
-fn attributes(message: &Value) -> Vec<(String, String)> {
-    let Some(attributes) = message["MessageAttributes"].as_object() else { return Vec::new() };
-    let text = |value: &Value| value["StringValue"].as_str().unwrap_or_default().to_owned();
-    attributes.iter().map(|(name, value)| (name.clone(), text(value))).collect()
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
 }

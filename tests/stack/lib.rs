@@ -3,12 +3,13 @@
 
 mod crowd;
 mod emulator;
+mod invariants;
 mod play;
-mod scenarios;
 mod stack;
 
 pub use crowd::{Guest, crowd};
 pub use emulator::{Mail, Queued};
-pub use play::{Person, Played, play};
-pub use scenarios::{Delivery, Expected, Scenario, scenarios};
+pub use invariants::{Finding, Observed};
+pub use play::{Delivery, Outcome, Scenario, scenarios};
+pub use play::{Person, Played, Recorded, play};
 pub use stack::{Failed, Stack};

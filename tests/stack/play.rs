@@ -1,12 +1,11 @@
-//! Plays a scenario on a deployed stack, one delivery at a time. The next one is posted only when the buyer's cursor
-//! has passed the previous one, so the outcome does not depend on timing.
+//! The scenarios, and how one is played on a deployed stack, one delivery at a time. The next one is posted only when
+//! the buyer's cursor has passed the previous one, so the outcome does not depend on timing.
 
-use cli::history::History;
 use cli::{Fate, Line};
 use domain::{BuyerId, LeadId};
 use serde_json::{Value, json};
 
-use crate::{Delivery, Expected, Failed, Mail, Scenario, Stack};
+use crate::{Failed, Mail, Stack};
 
 /// A buyer of the tests with its contact data. The data are canaries: no log line may contain them.
 #[derive(Debug, Clone)]
@@ -44,13 +43,24 @@ impl Person {
     }
 }
 
+/// A recorded event and its observed outcome.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The event type.
+    pub kind: String,
+    /// The offer's id.
+    pub offer: String,
+    /// The offer version.
+    pub version: u64,
+    /// The observed outcome.
+    pub outcome: Outcome,
+}
+
 /// The outcome of a scenario.
 #[derive(Debug)]
 pub struct Played {
-    /// The buyer's history, event by event.
-    pub history: History,
-    /// The observed outcome of each delivery.
-    pub seen: Vec<Expected>,
+    /// The recorded events, in the order of recording.
+    pub recorded: Vec<Recorded>,
     /// The e-mails that SES took, in order.
     pub emails: Vec<Mail>,
     /// The messages in the sales team's queue, as JSON, in order.
@@ -67,23 +77,23 @@ pub async fn play(stack: &Stack, scenario: &Scenario, person: &Person) -> Result
         stack.post(buyer.as_str(), &id, &body).await?;
         stack.wait_settled(buyer, facts).await?;
     }
-    let history = stack.history(buyer).await?;
-    let seen = seen(&history.lines);
+    let recorded = recorded(&stack.history(buyer).await?.lines);
     let emails = stack.emails_to(&person.email()).await?;
     let sales = stack.sales_bodies(buyer).await?;
-    let differences = differences(scenario, buyer, &seen, &emails, &sales);
-    Ok(Played { history, seen, emails, sales, differences })
+    let differences = differences(scenario, buyer, &recorded, &emails, &sales);
+    Ok(Played { recorded, emails, sales, differences })
 }
 
-/// The outcome of each event, by the buyer's history.
-fn seen(lines: &[Line]) -> Vec<Expected> {
+/// The events in a buyer's history.
+pub(crate) fn recorded(lines: &[Line]) -> Vec<Recorded> {
     let mut held: Vec<(String, u64)> = Vec::new();
-    let mut seen = Vec::new();
+    let mut recorded = Vec::new();
     for line in lines {
         let Some(event) = line.entry.event() else { continue };
         let offer = event.offer.to_string();
+        let version = u64::from(event.version.get());
         match &line.fate {
-            Fate::Held => held.push((offer, event.version.get().into())),
+            Fate::Held => held.push((offer.clone(), version)),
             Fate::Applied { released } => {
                 held.retain(|(held, version)| {
                     *held != offer || !released.iter().any(|one| u64::from(one.get()) == *version)
@@ -96,7 +106,7 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
             LeadId::High { offer, .. } => Some(offer.to_string()),
             LeadId::Low { .. } | LeadId::Former { .. } => None,
         });
-        seen.push(Expected {
+        let outcome = Outcome {
             low: line.open_leads.iter().any(|lead| matches!(lead, LeadId::Low { .. })),
             high: high.collect(),
             held: held.clone(),
@@ -105,28 +115,35 @@ fn seen(lines: &[Line]) -> Vec<Expected> {
                 .iter()
                 .map(|explained| (explained.effect.key(), explained.settled.name().to_owned()))
                 .collect(),
-        });
+        };
+        recorded.push(Recorded { kind: format!("offer.{}.v1", line.entry.name()), offer, version, outcome });
     }
-    seen
+    recorded
 }
 
 /// Every difference between the observed and the expected outcome.
 fn differences(
     scenario: &Scenario,
     buyer: &BuyerId,
-    seen: &[Expected],
+    recorded: &[Recorded],
     emails: &[Mail],
     sales: &[Value],
 ) -> Vec<String> {
     let mut differences = Vec::new();
-    let expected: Vec<&Expected> =
-        scenario.deliveries.iter().map(|Delivery { expected, .. }| expected).collect();
-    if seen.len() != expected.len() {
-        differences.push(format!("{} events are recorded, {} were expected", seen.len(), expected.len()));
+    let deliveries = &scenario.deliveries;
+    if recorded.len() != deliveries.len() {
+        differences.push(format!(
+            "{} events are recorded, {} were expected",
+            recorded.len(),
+            deliveries.len()
+        ));
     }
-    for (index, (seen, expected)) in seen.iter().zip(expected).enumerate() {
-        if seen != expected {
-            differences.push(format!("after event {}: observed {seen:?}, expected {expected:?}", index + 1));
+    for (number, (Recorded { outcome, .. }, delivery)) in (1..).zip(recorded.iter().zip(deliveries)) {
+        if *outcome != delivery.expected {
+            differences.push(format!(
+                "after event {number}: observed {outcome:?}, expected {:?}",
+                delivery.expected
+            ));
         }
     }
     if emails.len() != scenario.emails.len()
@@ -154,4 +171,89 @@ impl Mail {
             None => key == "quote-email" && self.subject.starts_with("An insurance quote"),
         }
     }
+}
+
+/// The scenarios and their expected outcomes; `data/README.md` describes the fields.
+const SCENARIOS: &str = include_str!("../data/scenarios.json");
+
+/// The deliveries of one buyer and their expected outcome.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// The scenario's name.
+    pub name: String,
+    /// The deliveries; each is posted once the previous one is settled.
+    pub deliveries: Vec<Delivery>,
+    /// The effect keys of the e-mails sent, in order.
+    pub emails: Vec<String>,
+    /// The effect keys of the sales messages sent, in order.
+    pub sales: Vec<String>,
+}
+
+/// One posted event and its expected outcome.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// The event type.
+    pub kind: String,
+    /// The offer's id, which is also the car's id.
+    pub offer: String,
+    /// The offer version.
+    pub version: u64,
+    /// The expected outcome.
+    pub expected: Outcome,
+}
+
+/// The state of a buyer after an event, and the event's effects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Whether the low lead is open.
+    pub low: bool,
+    /// The offers with an open high lead.
+    pub high: Vec<String>,
+    /// The offer and version of every held event, sorted.
+    pub held: Vec<(String, u64)>,
+    /// The key of each effect and how it was settled.
+    pub effects: Vec<(String, String)>,
+}
+
+/// Reads all scenarios.
+pub fn scenarios() -> Result<Vec<Scenario>, Failed> {
+    let json: Value = serde_json::from_str(SCENARIOS)?;
+    array(&json["scenarios"])
+        .map(|scenario| {
+            Ok(Scenario {
+                name: text(&scenario["name"])?,
+                deliveries: array(&scenario["deliveries"]).map(delivery).collect::<Result<_, Failed>>()?,
+                emails: array(&scenario["emails"]).map(text).collect::<Result<_, Failed>>()?,
+                sales: array(&scenario["sales"]).map(text).collect::<Result<_, Failed>>()?,
+            })
+        })
+        .collect()
+}
+
+fn delivery(json: &Value) -> Result<Delivery, Failed> {
+    let place = |pair: &Value| Ok((text(&pair[0])?, number(&pair[1])?));
+    let effect = |effect: &Value| Ok((text(&effect["key"])?, text(&effect["settled"])?));
+    Ok(Delivery {
+        kind: text(&json["type"])?,
+        offer: text(&json["offerId"])?,
+        version: number(&json["offerVersion"])?,
+        expected: Outcome {
+            low: json["leads"]["low"].as_bool().ok_or("leads.low must be true or false")?,
+            high: array(&json["leads"]["high"]).map(text).collect::<Result<_, Failed>>()?,
+            held: array(&json["held"]).map(place).collect::<Result<_, Failed>>()?,
+            effects: array(&json["effects"]).map(effect).collect::<Result<_, Failed>>()?,
+        },
+    })
+}
+
+fn array(json: &Value) -> impl Iterator<Item = &Value> {
+    json.as_array().into_iter().flatten()
+}
+
+fn text(json: &Value) -> Result<String, Failed> {
+    Ok(json.as_str().ok_or_else(|| format!("{json} must be a string"))?.to_owned())
+}
+
+fn number(json: &Value) -> Result<u64, Failed> {
+    Ok(json.as_u64().ok_or_else(|| format!("{json} must be a non-negative integer"))?)
 }

@@ -10,7 +10,7 @@ use cli::history::{History, history};
 use cli::send::{Posted, messages, post};
 use domain::{BuyerId, Sequence};
 use event_store::{Head, load};
-use leads_store::{Cursors, DynamoLeads};
+use leads_store::{DynamoLeads, LeadsStore};
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
@@ -20,8 +20,8 @@ use crate::emulator::Emulator;
 pub type Failed = Box<dyn Error + Send + Sync>;
 
 /// The longest time to wait for a result. A step takes milliseconds, but a redelivery takes the queue's visibility
-/// time-out of 30 seconds.
-const PATIENCE: Duration = Duration::from_mins(2);
+/// time-out of 30 seconds, and the sweeper leaves a commit to its doorbell for two minutes.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// The time between two looks.
 const PERIOD: Duration = Duration::from_millis(25);
@@ -37,6 +37,7 @@ pub struct Stack {
     dead_letters: String,
     sales: String,
     receipts: String,
+    reactor_failures: String,
     log_groups: [String; 4],
 }
 
@@ -61,6 +62,7 @@ impl Stack {
             dead_letters: var("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             sales: var("SALES_TEAM_QUEUE_URL")?,
             receipts: var("EMAIL_RECEIPTS_QUEUE_URL")?,
+            reactor_failures: var("REACTOR_FAILURES_QUEUE_URL")?,
             log_groups: [
                 var("RECORDER_LOG_GROUP")?,
                 var("REACTOR_LOG_GROUP")?,
@@ -146,7 +148,7 @@ impl Stack {
 
     /// The messages about a buyer in the sales team's queue, in order.
     pub async fn sales_messages(&self, buyer: &BuyerId) -> Result<Vec<crate::Queued>, Failed> {
-        self.emulator.queued(&self.sales, buyer.as_str()).await
+        self.emulator.queued(&self.sales, Some(buyer.as_str())).await
     }
 
     /// The bodies of these messages, as JSON.
@@ -157,7 +159,7 @@ impl Stack {
 
     /// The dead letters of a message group.
     pub async fn dead_letters(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
-        self.emulator.queued(&self.dead_letters, group).await
+        self.emulator.queued(&self.dead_letters, Some(group)).await
     }
 
     /// Looks at, redrives or drops the selected dead letters, as `leads dead-letters` does.
@@ -174,7 +176,13 @@ impl Stack {
 
     /// The messages of a message group that are still in the queue of offer events.
     pub async fn waiting(&self, group: &str) -> Result<Vec<crate::Queued>, Failed> {
-        self.emulator.queued(&self.input, group).await
+        self.emulator.queued(&self.input, Some(group)).await
+    }
+
+    /// Lambda's reports about parts of the change feed that it gave up.
+    pub async fn reactor_failures(&self) -> Result<Vec<Value>, Failed> {
+        let reports = self.emulator.queued(&self.reactor_failures, None).await?;
+        Ok(reports.iter().map(|report| serde_json::from_str(&report.body)).collect::<Result<_, _>>()?)
     }
 
     /// Every line that any function has logged so far.

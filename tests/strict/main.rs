@@ -14,8 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 use testkit::strict::{Refused, Service, check, dummy_secret};
-use testkit::wire::message::{receive, send};
-use testkit::wire::{Reply, Request, forward};
+use testkit::wire::{Reply, Request, forward, receive, send};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 

@@ -1,6 +1,6 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{Place, file, properties, sources, template};
+use crate::{Place, file, properties, sources, sweep_every, template};
 
 /// Every alarm in the template, with its name.
 fn alarms() -> Vec<(String, Place)> {
@@ -17,19 +17,26 @@ const COUNTED_IN: [(&str, &[&str]); 4] = [
     ("Receipts", &["functions/receipts/src"]),
 ];
 
-/// The calls whose first argument is a metric's name.
-const COUNTING: [&str; 3] = ["count(", "oldest(", "longest("];
+/// The metrics that are declared, by the names of their constants.
+fn declared() -> BTreeMap<String, String> {
+    let code = file("shared/contract/src/metric.rs");
+    let constants = code.lines().filter_map(|line| line.strip_prefix("pub const ")?.split_once(": &str = "));
+    constants.map(|(name, value)| (name.to_owned(), value.trim_matches(['"', ';']).to_owned())).collect()
+}
 
-/// The names of the metrics that the shipped code under a folder writes.
+/// The metrics that the shipped code under a folder names after these words.
+fn named_in(folder: &str, words: &str) -> BTreeSet<String> {
+    let declared = declared();
+    let sources = sources(folder);
+    let names = sources.iter().flat_map(|code| code.split(words).skip(1)).map(|rest| {
+        rest.split(|letter: char| !letter.is_ascii_uppercase() && letter != '_').next().unwrap_or_default()
+    });
+    names.map(|name| declared[name].clone()).collect()
+}
+
+/// The metrics that the shipped code under a folder writes.
 fn written_in(folder: &str) -> BTreeSet<String> {
-    let mut metrics = BTreeSet::new();
-    for code in sources(folder) {
-        for call in COUNTING.iter().flat_map(|counting| code.split(counting).skip(1)) {
-            let name = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
-            metrics.extend(name.map(str::to_owned));
-        }
-    }
-    metrics
+    named_in(folder, "metric::")
 }
 
 /// The names in the first column of the table in a section of the runbook.
@@ -42,14 +49,15 @@ fn listed(section: &str) -> BTreeSet<String> {
 
 #[test]
 fn an_alarm_watches_only_metrics_that_its_function_writes() {
-    let of_the_stack = file("shared/platform/src/telemetry/metrics.rs");
-    let of_the_stack = of_the_stack.split("OF_THE_STACK: ").nth(1).unwrap().split(';').nth(1).unwrap();
+    let folders: BTreeSet<&str> = COUNTED_IN.iter().flat_map(|(_, folders)| *folders).copied().collect();
+    let of_the_stack: BTreeSet<String> =
+        folders.iter().flat_map(|folder| named_in(folder, "count_for_stack(metric::")).collect();
     let ours = alarms().into_iter().filter(|(_, alarm)| alarm.at("Namespace").text() == "Leadstream");
     for (name, alarm) in ours {
         let metric = alarm.at("MetricName").text();
         let owner = alarm.at("Dimensions").list().remove(0);
         let (kind, owner) = (owner.at("Name").text(), owner.at("Value").text());
-        let is_of_the_stack = of_the_stack.contains(&format!("\"{metric}\""));
+        let is_of_the_stack = of_the_stack.contains(&metric);
         assert_eq!(kind, if is_of_the_stack { "stack" } else { "function" }, "{name}");
         let mut writers = COUNTED_IN.iter().filter(|(function, _)| is_of_the_stack || *function == owner);
         let is_written =
@@ -64,8 +72,21 @@ fn the_runbook_lists_every_metric_and_every_alarm_and_no_others() {
         .iter()
         .flat_map(|(_, folders)| folders.iter().flat_map(|folder| written_in(folder)))
         .collect();
+    assert_eq!(written, declared().into_values().collect());
     assert_eq!(listed("Metrics"), written);
     assert_eq!(listed("Alarms"), alarms().into_iter().map(|(name, _)| name).collect());
+}
+
+#[test]
+fn metrics_are_named_by_their_constants_only() {
+    for folder in COUNTED_IN.iter().flat_map(|(_, folders)| *folders) {
+        for code in sources(folder) {
+            for call in ["count(", "count_for_stack(", "oldest(", "longest("] {
+                let is_literal = |rest: &str| rest.trim_start().starts_with('"');
+                assert!(!code.split(call).skip(1).any(is_literal), "{folder}: {call} with a literal name");
+            }
+        }
+    }
 }
 
 #[test]
@@ -138,8 +159,9 @@ fn the_alarm_for_missing_sweeps_needs_several_missed_calls() {
     let seconds = |alarm: &Place| alarm.at("Period").number() * alarm.at("EvaluationPeriods").number();
     let missed = seconds(&properties("SweeperNotCalledAlarm"));
     assert!(
-        (3 * 5 * 60..=60 * 60).contains(&missed),
-        "the alarm waits {missed} s, while a sweep is due every 5 minutes"
+        (3 * sweep_every()..=60 * 60).contains(&missed),
+        "the alarm waits {missed} s, while a sweep is due every {} s",
+        sweep_every()
     );
 }
 
@@ -179,8 +201,8 @@ fn a_buyer_that_stays_behind_counts_in_every_alarm_period() {
     let alarm = properties("BuyersBehindAlarm");
     assert!(file("shared/effects/src/advance.rs").contains("from_mins(1 << attempts.min(4))"));
     assert!(
-        alarm.at("Period").number() >= (16 + 2 * 5) * 60,
-        "a period covers the longest back-off and the time between two sweeps"
+        alarm.at("Period").number() >= 16 * 60 + 2 * sweep_every(),
+        "a period covers the longest back-off and two sweeps"
     );
 }
 
@@ -192,8 +214,8 @@ fn work_that_stays_unreadable_counts_in_every_alarm_period() {
             .contains("UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1)")
     );
     assert!(
-        alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60,
-        "a period covers an hour and the time between two sweeps"
+        alarm.at("Period").number() >= 60 * 60 + 2 * sweep_every(),
+        "a period covers an hour and two sweeps"
     );
 }
 
@@ -208,7 +230,7 @@ fn a_gap_is_alarmed_after_a_day_and_measured_in_every_period() {
             .contains("AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1)")
     );
     assert!(
-        alarm.at("Period").number() >= 60 * 60 + 2 * 5 * 60,
-        "a period covers an hour and the time between two sweeps"
+        alarm.at("Period").number() >= 60 * 60 + 2 * sweep_every(),
+        "a period covers an hour and two sweeps"
     );
 }

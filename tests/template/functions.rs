@@ -1,27 +1,31 @@
 use std::collections::BTreeSet;
 
-use crate::{Place, file, properties, template};
+use crate::{Place, file, properties, sweep_every, template};
 
 /// Variables that Lambda sets itself, or that only local stacks have.
 const NOT_OURS: [&str; 5] =
     ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_ENDPOINT_URL"];
 
-/// Every environment variable that a function's `config.rs` names, outside of its tests.
+/// The files from which each function reads its settings.
+const SETTINGS: [(&str, &[&str]); 4] = [
+    ("recorder", &["functions/recorder/src/config.rs"]),
+    ("reactor", &["shared/effects/src/config.rs"]),
+    ("sweeper", &["shared/effects/src/config.rs", "functions/sweeper/src/config.rs"]),
+    ("receipts", &["functions/receipts/src/config.rs"]),
+];
+
+/// Every environment variable that a function's settings name, outside of their tests.
 fn read_by(function: &str) -> BTreeSet<String> {
-    let mut code = file(&format!("functions/{function}/src/config.rs"));
-    if code.contains("Adapters::from_settings") {
-        code =
-            format!("{}{code}", file("shared/effects/src/adapters.rs").split("#[cfg(test)]").next().unwrap());
-    }
+    let (_, files) = SETTINGS.iter().find(|(name, _)| *name == function).unwrap();
+    let shipped = |name: &&str| file(name).split("#[cfg(test)]").next().unwrap().to_owned();
+    let mut code: String = files.iter().map(shipped).collect();
     for (call, variables) in [
         ("settings.log_level()", "\"LOG_LEVEL\""),
         ("HttpLegacy::from_settings(", "\"LEGACY_URL\" \"LEGACY_AUTHORIZATION\""),
     ] {
         code = code.replace(call, variables);
     }
-    let shipped = code.split("#[cfg(test)]").next().unwrap();
-    shipped
-        .split('"')
+    code.split('"')
         .skip(1)
         .step_by(2)
         .filter(|word| word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
@@ -217,10 +221,13 @@ impl Place {
 fn the_schedule_calls_the_sweeper_every_five_minutes() {
     let rule = properties("SweeperSchedule");
     assert_eq!(rule.at("ScheduleExpression").text(), "SweepEvery");
-    assert_eq!(template().at("Parameters").at("SweepEvery").at("Default").text(), "rate(5 minutes)");
+    assert_eq!(sweep_every(), 5 * 60);
     assert_eq!(rule.at("Targets").list()[0].at("Arn").text(), "Sweeper.Arn");
     assert_eq!(properties("ScheduleMayCallSweeper").at("FunctionName").text(), "Sweeper");
-    assert!(properties("Sweeper").at("Timeout").number() < 5 * 60, "a sweep ends before the next one begins");
+    assert!(
+        properties("Sweeper").at("Timeout").number() < sweep_every(),
+        "a sweep ends before the next begins"
+    );
 }
 
 /// The statement with this `Sid` in a role's policies.
@@ -282,6 +289,16 @@ fn time_outs_exceed_the_time_that_calls_need() {
     let seconds = |function: &str| -> i64 { properties(function).at("Timeout").number() };
     assert!(seconds("Recorder") >= 4 * 6);
     assert!(seconds("Reactor") >= 2 * 25);
+    // The tests in simulated and in real processes use the same time-outs, in milliseconds.
+    let simulator = file("tests/simulator/src/worker.rs");
+    let binaries = file("tests/binaries/src/process.rs");
+    for function in ["Recorder", "Reactor", "Sweeper", "Receipts"] {
+        let name = function.to_uppercase();
+        let stated = format!("const {name}_TIME_OUT: i64 = {}_000;", seconds(function));
+        assert!(simulator.contains(&stated), "{stated}");
+        let stated = format!("Self::{function} => {}_000,", seconds(function));
+        assert!(function == "Receipts" || binaries.contains(&stated), "{stated}");
+    }
     let globals: Place = template().at("Globals").at("Function");
     assert_eq!(globals.at("Runtime").text(), "provided.al2023");
 }

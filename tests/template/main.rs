@@ -3,8 +3,7 @@
 
 mod alarms;
 mod functions;
-mod queues;
-mod tables;
+mod storage;
 
 use std::fs;
 use std::path::Path;
@@ -54,6 +53,13 @@ fn template() -> Place {
 /// The properties of a resource.
 fn properties(resource: &str) -> Place {
     template().at("Resources").at(resource).at("Properties")
+}
+
+/// The default time between two sweeps in seconds.
+fn sweep_every() -> i64 {
+    let rate = template().at("Parameters").at("SweepEvery").at("Default").text();
+    let minutes = rate.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(" minutes)"));
+    60 * minutes.unwrap().parse::<i64>().unwrap()
 }
 
 impl Place {

@@ -5,28 +5,25 @@
 #![expect(clippy::print_stdout, reason = "a command's output")]
 
 mod aws;
-mod callgrind;
 mod figures;
 mod life;
 mod measure;
 mod page;
-mod spread;
-mod targets;
-mod tls;
 
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use callgrind::Callgrind;
 use clap::Parser;
-use figures::Figures;
+use figures::{Figures, targets};
 use life::Subject;
 use measure::Bench;
 use serde_json::{Value, json};
-use targets::{Target, limits, targets};
-use tls::Certificates;
+
+use crate::aws::Certificates;
+use crate::figures::{Target, limits};
+use crate::measure::Callgrind;
 
 /// Measures what a start of the recorder costs, beside a hello-world and the usual wiring.
 #[derive(Debug, Parser)]

@@ -6,8 +6,7 @@ use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
 
 use crate::aws::Traffic;
-use crate::figures::{Figures, Phase};
-use crate::targets::{Target, ratio};
+use crate::figures::{Figures, Phase, Target, ratio};
 
 /// All figures, with ratios to the first binary (`hello`) where they are meaningful.
 pub(crate) fn page(all: &[Figures], targets: &[Target], limits: &[(&str, f64)]) -> String {

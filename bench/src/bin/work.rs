@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use bench::corpus::{committed, endless};
-use bench::ours::{Ours, Still};
+use bench::recorders::{Ours, Still};
 use bench::walk;
 use contract::incoming;
-use domain::{Arrival, State};
+use domain::{Arrival, Fact, State};
 use event_store::{Appending, Head};
 use platform::clock::Clock as _;
 
@@ -52,11 +52,11 @@ fn path(events: usize) {
 }
 
 fn fold(times: usize) {
-    let stream: Vec<_> = endless("offer-1").take(10_000).collect();
+    let stream: Vec<_> = endless("offer-1").take(10_000).map(Fact::from).collect();
     for _ in 0..times {
         let mut state = State::default();
         for event in &stream {
-            drop(black_box(state.fold(event)));
+            state.fold(black_box(event));
         }
         black_box(state);
     }

@@ -3,7 +3,6 @@
 //! Commits are grouped by buyer in any order in which the table returns them. Memory holds one entry per buyer, not a
 //! list of commits.
 
-mod found;
 mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,16 +12,14 @@ use std::time::Duration;
 
 use domain::{BuyerId, Sequence};
 use event_store::CommitKey;
-pub use found::{Audit, Finding};
 use futures::future::{Either, FutureExt as _, select};
 use futures::stream::{StreamExt as _, TryStreamExt as _};
-use leads_store::{Behind, Cursors as _};
+use leads_store::{Behind, LeadsStore as _};
 use platform::clock::{Clock, SystemClock};
 use stream::Stream;
+pub use stream::{Audit, Finding};
 
-use crate::interrupt::interrupted;
-use crate::output::{Output, count};
-use crate::progress::Progress;
+use crate::output::{Output, Progress, count, interrupted};
 use crate::{Exit, Failure, Tables};
 
 /// The number of cursors read concurrently.

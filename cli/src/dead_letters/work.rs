@@ -14,8 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::letter::{Letter, Selection};
-use super::queue::{DeadLetterQueue, HANDED_OUT};
+use super::queue::{DeadLetterQueue, HANDED_OUT, Letter, Selection};
 use crate::Failure;
 
 /// The maximum number of letters kept in flight in one round. SQS itself allows 20,000.
@@ -32,7 +31,7 @@ const MOST_FAILURES: usize = 10;
 pub enum Doing {
     /// Look at them without changing anything.
     Looking,
-    /// Send them to the queue of offer events, then delete them.
+    /// Send the letters to the queue of offer events, then delete them from the dead-letter queue.
     Redriving,
     /// Delete them.
     Dropping,
@@ -188,9 +187,9 @@ impl Worker<'_> {
     }
 }
 
-/// Removes the last buyer's letters from a full batch that begins with another buyer's, and returns their receipt
-/// handles. The batch may end in the middle of that buyer's letters, and while these are in flight SQS hands out no
-/// later ones. After a release the next batch begins with them.
+/// Takes the last buyer's letters out of a full batch and returns their receipt handles, so that the caller can make
+/// them visible again. A full batch may contain only some of that buyer's letters, and SQS hands out the others only
+/// when these are no longer in flight; the next batch then begins with this buyer. A batch of one buyer stays whole.
 fn cut_off(letters: &mut Vec<Letter>) -> Vec<String> {
     let last = letters.last().map(|letter| letter.buyer.clone());
     let is_whole = letters.len() < HANDED_OUT || letters.first().map(|letter| &letter.buyer) == last.as_ref();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use domain::{EffectKind, LeadId, Offer, OfferId, OfferVersion, Stage};
+use domain::{Announced, EffectKind, LeadId, Offer, OfferId, OfferVersion, Stage, effects_between};
 use event_store::{Head, handed_over};
 use legacy::Answer;
 
@@ -128,7 +128,7 @@ pub fn compare(head: &Head, answer: &Answer) -> Vec<Difference> {
     let ids: BTreeSet<&OfferId> = state.offers.keys().chain(theirs.keys()).chain(state.held.keys()).collect();
     let is_asked = head.is_live || state.is_asked;
     for id in ids {
-        let waiting = state.held.get(id).and_then(|held| held.keys().next_back().copied());
+        let waiting = state.last_held(id);
         let sides = (state.offers.get(id), theirs.get(id));
         let class = match sides {
             // The contract lets the former system ignore the events of a buyer it has handed over.
@@ -199,15 +199,17 @@ fn is_other<T: PartialEq>(ours: Option<&T>, theirs: Option<&T>, is_closed: bool)
 
 /// The leads that a handover would open or close now, except those of offers that already differ.
 fn other_leads(head: &Head, answer: &Answer, differ: &BTreeSet<OfferId>) -> Vec<Difference> {
+    let fact = handed_over(&head.state, &answer.known);
+    let announced = Announced::before(&fact, &head.state);
     let mut state = head.state.clone();
-    let effects = state.fold_fact(&handed_over(&head.state, &answer.known));
+    state.fold(&fact);
     let mut found = Vec::new();
     let low = |here, there| about_buyer(Class::OtherLead, here, there);
     let high = |id: &OfferId, here, there| Difference {
         offer: Some(id.clone()),
         ..about_buyer(Class::OtherLead, here, there)
     };
-    for effect in effects {
+    for effect in effects_between(&announced, &state) {
         match effect.kind {
             EffectKind::LeadOpened { lead: LeadId::High { offer, .. }, .. } if !differ.contains(&offer) => {
                 found.push(high(&offer, "high", NONE));

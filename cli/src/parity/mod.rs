@@ -1,9 +1,7 @@
 //! `leads parity`: compares buyers with the former system. It only looks them up there; no buyer is handed over.
 
 mod compare;
-mod html;
-mod known;
-mod record;
+mod files;
 mod tally;
 
 use std::collections::BTreeSet;
@@ -14,20 +12,16 @@ use std::ops::ControlFlow;
 pub use compare::{Class, Difference, Seen, compare};
 use domain::{BuyerId, Sequence};
 use event_store::load;
-pub use html::html;
-pub use known::Known;
+use files::StateFile;
+pub use files::{Compared, Known};
 use legacy::Legacy;
 use platform::clock::{Clock as _, SystemClock};
 use platform::telemetry::chain;
-pub use record::Compared;
-use record::StateFile;
-pub use tally::{Found, Tally};
+pub use tally::{Found, Tally, html};
 
 use crate::args::Parity;
 use crate::buyers::{Ended, GAVE_UP, each};
-use crate::interrupt::interrupted;
-use crate::output::{Output, count};
-use crate::progress::Progress;
+use crate::output::{Output, Progress, count, interrupted};
 use crate::{Exit, Failure, Tables};
 
 /// Compares one buyer. Costs one GET and a load of its stream, which is usually one Query.
@@ -53,7 +47,7 @@ pub(crate) async fn command<O: Write, E: Write>(
 ) -> Result<Exit, Failure> {
     let which = comparison.which();
     let listed = which.listed()?;
-    let known = comparison.explained.as_deref().map(known::read).transpose()?.unwrap_or_default();
+    let known = comparison.explained.as_deref().map(files::read_known).transpose()?.unwrap_or_default();
     let files = [&comparison.state, &comparison.explained, &comparison.report].into_iter().flatten();
     if files.clone().collect::<BTreeSet<_>>().len() < files.count() {
         return Err(Failure::Usage("--state, --explained and --report must be different files".to_owned()));

@@ -1,4 +1,4 @@
-//! Carries out one decision for many buyers, a few at a time, and prints the outcome of each.
+//! Makes many buyers live, or resets many, a few at a time, and prints what became of each. Both commands use this code.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -10,9 +10,7 @@ use serde_json::{Value, json};
 
 use crate::args::Pace;
 use crate::buyers::{Ended, GAVE_UP, Which, each};
-use crate::interrupt::interrupted;
-use crate::output::{Output, count, or_dash, table};
-use crate::progress::Progress;
+use crate::output::{Output, Progress, count, interrupted, or_dash, table};
 use crate::{Exit, Failure, Tables};
 
 /// With at most this many buyers, the text has a row for each. With more, it has rows only for refused and failed ones.

@@ -8,15 +8,13 @@ use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
 use event_store::{Appended, Clearing, Commits, DynamoStreams, EventStore, NotErased, Page, StoreError};
 use futures::future::{Either, select};
-use leads_store::Cursors as _;
+use leads_store::LeadsStore as _;
 use platform::clock::SystemClock;
 use serde_json::json;
 
 use super::{of_stream, recorded};
 use crate::audit::schedule_retry;
-use crate::interrupt::interrupted;
-use crate::output::{Output, count, table};
-use crate::progress::Progress;
+use crate::output::{Output, Progress, count, interrupted, table};
 use crate::show::unknown;
 use crate::{Exit, Failure, Tables};
 

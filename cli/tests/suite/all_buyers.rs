@@ -10,8 +10,8 @@ use dynoxide::Database;
 use event_store::{Appended, Appending, EventStore as _, Head, load};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Claim, Claimed, Closing, Cursors as _, DynamoReceipts, Held, HeldAtHead, LeadChange,
-    Ledger as _, Opening, Progress, ReceiptOutcome, Receipts as _, Settled, Status, Taking, Verdict,
+    AddressDigest, Claim, Claimed, Closing, DynamoReceipts, Held, HeldAtHead, LeadChange, LeadsStore as _,
+    Opening, Progress, ReceiptOutcome, Receipts as _, Settled, Status, Taking, Verdict,
 };
 use serde_json::{Value, json};
 use testkit::clauses::Front;

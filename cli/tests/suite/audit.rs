@@ -8,31 +8,22 @@ use domain::Sequence;
 use event_store::{CommitKey, EventStore as _};
 use futures::channel::oneshot;
 use jiff::Timestamp;
-use leads_store::{Behind, Cursors as _};
-use platform::clock::Clock;
+use leads_store::{Behind, LeadsStore as _};
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
-use testkit::{SplitMix64, acceptance_withdrawn, accepted, buyer, made, rejected};
+use testkit::{SplitMix64, TestClock, acceptance_withdrawn, accepted, buyer, made, rejected};
 
 use crate::all_buyers::World;
 use crate::world::{assert_golden, aws_at, interrupted};
 
-/// A clock that stands still.
-struct At(&'static str);
-
-impl Clock for At {
-    fn now(&self) -> Timestamp {
-        self.0.parse().unwrap()
-    }
-
-    fn nonce(&self) -> String {
-        "audit".to_owned()
-    }
+/// A clock that shows this time.
+fn clock(now: &str) -> TestClock {
+    TestClock::showing(now.parse().unwrap())
 }
 
 /// An audit that is not interrupted.
-async fn whole(tables: &Tables, repair: bool, now: &'static str) -> Result<Audit, cli::Failure> {
-    audit(tables, 1_000_000, repair, &At(now), pending(), |_| {}).await
+async fn whole(tables: &Tables, repair: bool, now: &str) -> Result<Audit, cli::Failure> {
+    audit(tables, 1_000_000, repair, &clock(now), pending(), |_| {}).await
 }
 
 /// Four buyers: ada is settled, bob is short, cem is behind, and a commit of dan is missing.
@@ -88,7 +79,7 @@ async fn a_repair_marks_short_buyers_and_performs_nothing() {
     let cursor = world.tables.leads.cursor(&buyer("bob")).await.unwrap();
     assert_eq!(cursor.through, Sequence::START);
     let behind = Behind {
-        mark: "audit".to_owned(),
+        mark: "nonce-1".to_owned(),
         reason: "found short by an audit".to_owned(),
         attempts: 0,
         not_before: "2020-01-01T11:00:00Z".parse().unwrap(),
@@ -253,7 +244,7 @@ async fn an_interrupted_audit_returns_certain_findings_and_no_gap() {
         let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
         let (interrupted, count) = after_pages(pages);
         // The low rate makes the audit wait between pages.
-        let found = audit(&tables, 1_000, false, &At(LATER), interrupted, count).await.unwrap();
+        let found = audit(&tables, 1_000, false, &clock(LATER), interrupted, count).await.unwrap();
         assert_eq!((found.is_complete, found.commits), (false, 7 * pages as u64), "{pages}");
         assert!(found.text().contains("INCOMPLETE: interrupted"), "{}", found.text());
         assert_eq!(found.json()["isComplete"], false);
@@ -271,7 +262,7 @@ async fn an_interrupted_repair_reports_exactly_the_marks_it_wrote() {
     let world = thirty_each().await;
     let (_wire, tables) = scanning(&world, &world.shuffled(7).await).await;
     let (interrupted, count) = after_pages(12);
-    let found = audit(&tables, 1_000, true, &At(LATER), interrupted, count).await.unwrap();
+    let found = audit(&tables, 1_000, true, &clock(LATER), interrupted, count).await.unwrap();
     assert!(!found.is_complete);
     assert!(matches!(found.findings[..], [(_, Finding::Short { is_repaired: true, .. })]), "{found:?}");
     assert!(world.tables.leads.cursor(&buyer("dan")).await.unwrap().behind.is_some());

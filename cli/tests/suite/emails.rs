@@ -3,7 +3,7 @@
 use cli::Exit;
 use contract::receipt::Kind;
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Cursors as _, Ledger as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict};
+use leads_store::{LeadsStore as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict};
 use serde_json::json;
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Request, Wire};

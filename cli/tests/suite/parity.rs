@@ -9,8 +9,7 @@ use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, made};
 
 use crate::all_buyers::World;
-use crate::former::{Former, known, with_lead};
-use crate::world::{Ended, TestFile, interrupted, online};
+use crate::world::{Ended, Former, TestFile, interrupted, known, online, with_lead};
 
 async fn parity(world: &World, former: &Former, words: &[&str]) -> Ended {
     let words: Vec<&str> =
@@ -178,7 +177,10 @@ async fn a_foreign_state_file_is_refused_and_a_partial_line_is_redone() {
     let (world, former) = four().await;
     for (content, expected) in [
         ("ada\n", "line 1: not a line written by `leads parity`"),
-        ("{\"buyerId\":\"ada\",\"isKnown\":true,\"fold\":1,\"differences\":[]}\n", "under other rules"),
+        (
+            "{\"buyerId\":\"ada\",\"isKnown\":true,\"fold\":1,\"differences\":[]}\n",
+            "by a version with other rules",
+        ),
     ] {
         let state = TestFile::of(content);
         let ended = parity(&world, &former, &["--all", "--state", state.name()]).await;

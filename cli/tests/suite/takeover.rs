@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use cli::Exit;
 use domain::{OfferChange, Sequence};
 use event_store::EventStore as _;
-use leads_store::Cursors as _;
+use leads_store::LeadsStore as _;
 use testkit::wire::{Answer, Wire};
 use testkit::{accepted, buyer, made};
 

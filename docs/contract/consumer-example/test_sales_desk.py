@@ -84,11 +84,13 @@ class SalesDeskTest(unittest.TestCase):
         self.assertTrue(desk.apply(opened("low/1")))
 
     def test_every_example_of_the_contract_can_be_applied(self):
-        examples = sorted((pathlib.Path(__file__).parent.parent / "examples/valid/outgoing").glob("*.json"))
-        self.assertTrue(examples)
-        for path in examples:
-            with self.subTest(path.name):
-                self.assertTrue(SalesDesk().apply(json.loads(path.read_text(encoding="utf-8"))))
+        folder = pathlib.Path(__file__).parent.parent / "examples/valid"
+        for type in ["quote.requested.v1", "lead.opened.v1", "lead.closed.v1"]:
+            lines = (folder / f"{type}.jsonl").read_text(encoding="utf-8").splitlines()
+            self.assertTrue(lines)
+            for example in map(json.loads, lines):
+                with self.subTest(example["name"]):
+                    self.assertTrue(SalesDesk().apply(example["event"]))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use aws_lambda_events::event::dynamodb::Event;
-use effects::adapters::Adapters;
+use effects::Config;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::deadline_of;
 use platform::telemetry::{LevelFilter, chain};
-use reactor::{Config, Reactor};
+use reactor::Reactor;
 
 fn main() -> ExitCode {
     platform::telemetry::exit(run())
@@ -22,9 +22,8 @@ async fn run() -> Result<(), Error> {
         config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
         function,
     );
-    let config = config?;
+    let Config { streams, leads, outside, letterhead, .. } = config?;
 
-    let Adapters { streams, leads, outside, letterhead } = config.adapters;
     let reactor = &Reactor::new(streams, leads, outside, SystemClock, letterhead);
     reactor.warm_up().await;
 

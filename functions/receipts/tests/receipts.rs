@@ -1,65 +1,29 @@
 //! Tests of the receipts function with a ledger in memory.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use std::cell::Cell;
-
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
-use contract::receipt::{Receipt, tag_value};
-use domain::{BuyerId, Sequence};
+use contract::receipt::tag_value;
+use domain::Sequence;
 use futures::executor::block_on;
-use jiff::{SignedDuration, Timestamp};
-use leads_store::{
-    AddressDigest, Claim, Claimed, Cursors as _, LeadsUnavailable, Ledger as _, MemoryLeads, ReceiptOutcome,
-    Receipts, Status, Taking,
-};
-use platform::clock::{Clock, Deadline};
+use leads_store::{AddressDigest, Claim, Claimed, LeadsStore as _, MemoryLeads, Status, Taking};
+use platform::clock::Clock as _;
 use receipts::Listener;
 use serde_json::{Value, json};
-use testkit::buyer;
+use testkit::hooks::{Fate, Faults, Which};
+use testkit::{Hooked, TestClock, buyer};
 
-/// A clock that stands still.
-#[derive(Clone, Copy)]
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        "2026-11-23T10:00:00Z".parse().unwrap()
-    }
-
-    fn nonce(&self) -> String {
-        "nonce".to_owned()
-    }
-}
-
-/// A ledger that can be made unavailable and panics for one buyer.
+/// A ledger that can be made unavailable and panics for bob.
 struct Ledger {
     memory: MemoryLeads,
-    is_unavailable: Cell<bool>,
-    panics_for: BuyerId,
-}
-
-impl Receipts for &Ledger {
-    async fn apply_receipt(
-        &self,
-        receipt: &Receipt,
-        now: Timestamp,
-    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
-        assert_ne!(receipt.buyer, self.panics_for, "an injected fault");
-        if self.is_unavailable.get() {
-            let source = "an injected fault".into();
-            return Err(LeadsUnavailable {
-                operation: "apply_receipt",
-                buyer: receipt.buyer.to_string(),
-                source,
-            });
-        }
-        self.memory.apply_receipt(receipt, now).await
-    }
+    faults: Faults,
+    clock: TestClock,
 }
 
 /// A ledger in which attempt `nonce-1` for each buyer's invitation is under way.
 fn ledger(buyers: &[&str]) -> Ledger {
-    let memory = MemoryLeads::beside(|_, _| false);
+    let (memory, faults, clock) =
+        (MemoryLeads::beside(|_, _| false), Faults::default(), TestClock::default());
+    faults.set(Which::Of("apply_receipt", buyer("bob")), Fate::Panics);
     for name in buyers {
         let claim = Claim {
             buyer: buyer(name),
@@ -68,14 +32,14 @@ fn ledger(buyers: &[&str]) -> Ledger {
             nonce: "nonce-1".to_owned(),
             address: AddressDigest::of("ada@example.com"),
             head: Sequence::START,
-            now: Still.now(),
-            taking: Taking::Attempt(Still.now()),
+            now: clock.now(),
+            taking: Taking::Attempt(clock.now()),
             found: None,
-            first_tried_at: Some(Still.now()),
+            first_tried_at: Some(clock.now()),
         };
         assert_eq!(block_on(memory.claim(&claim)).unwrap(), Claimed::Ours);
     }
-    Ledger { memory, is_unavailable: Cell::new(false), panics_for: buyer("bob") }
+    Ledger { memory, faults, clock }
 }
 
 impl Ledger {
@@ -85,10 +49,10 @@ impl Ledger {
 
     /// Handles messages with these bodies, and returns the indexes of those that are returned to the queue.
     fn handle(&self, bodies: &[String]) -> Vec<usize> {
-        self.handle_until(bodies, Still.now() + SignedDuration::from_secs(60))
+        self.handle_within(bodies, 60)
     }
 
-    fn handle_until(&self, bodies: &[String], deadline: Timestamp) -> Vec<usize> {
+    fn handle_within(&self, bodies: &[String], seconds: i64) -> Vec<usize> {
         let records = bodies.iter().enumerate().map(|(index, body)| {
             let mut message = SqsMessage::default();
             message.message_id = Some(index.to_string());
@@ -97,7 +61,10 @@ impl Ledger {
         });
         let mut event = SqsEvent::default();
         event.records = records.collect();
-        let answer = block_on(Listener::new(self, Still).handle(event, Deadline::at(deadline)));
+        let ledger = Hooked { inner: &self.memory, hook: &self.faults };
+        let answer = block_on(
+            Listener::new(ledger, self.clock.clone()).handle(event, self.clock.deadline_in(seconds)),
+        );
         answer.batch_item_failures.iter().map(|failure| failure.item_identifier.parse().unwrap()).collect()
     }
 }
@@ -183,10 +150,10 @@ fn an_unreadable_or_panicking_receipt_is_returned_alone() {
 fn without_the_ledger_or_time_all_receipts_are_returned() {
     let ledger = ledger(&["ada"]);
     let bodies = [ses_event("ada", "nonce-1", "Send"), ses_event("ada", "nonce-1", "Delivery")];
-    ledger.is_unavailable.set(true);
+    ledger.faults.set(Which::Every, Fate::Fails);
     assert_eq!(ledger.handle(&bodies), [0, 1]);
-    ledger.is_unavailable.set(false);
-    assert_eq!(ledger.handle_until(&bodies, Still.now() + SignedDuration::from_secs(1)), [0, 1]);
+    ledger.faults.end();
+    assert_eq!(ledger.handle_within(&bodies, 1), [0, 1]);
     assert_eq!(ledger.status("ada"), Status::Sending);
     assert_eq!(ledger.handle(&bodies), [0; 0]);
     assert_eq!(ledger.status("ada"), Status::Sent);

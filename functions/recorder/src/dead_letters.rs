@@ -1,11 +1,13 @@
 //! Dead letters with their reasons. The recorder sends them itself and acknowledges the messages. Returning the
 //! messages instead would also count receives of their batch neighbours.
 
-use std::cell::{LazyCell, RefCell};
+use std::cell::{Cell, LazyCell, RefCell};
+use std::collections::VecDeque;
 use std::error::Error;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
+use contract::dead_letter::Reason;
 use contract::incoming::Refusal;
 use serde_json::json;
 
@@ -20,34 +22,34 @@ const LARGEST_MESSAGE: usize = 1024 * 1024;
 /// The greatest length of `detail`, in bytes.
 const LONGEST_DETAIL: usize = 2048;
 
-/// Why a message can never be recorded. One version of the recorder always refuses a message for the same reason.
+/// Why a message can never be recorded: a [`Reason`], with the details of a refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reason {
+pub enum Cause {
     /// The message is not an event of the contract.
     Refused(Refusal),
-    /// The message group is not the buyer, so the order of the buyer's messages is not known.
+    /// See [`Reason::WrongGroup`].
     WrongGroup,
-    /// The offer version is recorded with different content.
+    /// See [`Reason::Contradiction`].
     Contradiction,
-    /// The offer version was declared void.
+    /// See [`Reason::Voided`].
     Voided,
-    /// The buyer already has the greatest number of held events.
+    /// See [`Reason::TooManyHeld`].
     TooManyHeld,
-    /// The recorder panicked over the message repeatedly.
+    /// See [`Reason::BreaksTheRecorder`].
     BreaksTheRecorder,
 }
 
-impl Reason {
-    /// The name of the reason, used as an attribute of the dead letter and as a dimension of the metric.
+impl Cause {
+    /// The reason on the dead letter.
     #[must_use]
-    pub const fn name(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
             Self::Refused(refusal) => refusal.reason(),
-            Self::WrongGroup => "wrong-group",
-            Self::Contradiction => "contradiction",
-            Self::Voided => "voided",
-            Self::TooManyHeld => "too-many-held",
-            Self::BreaksTheRecorder => "breaks-the-recorder",
+            Self::WrongGroup => Reason::WrongGroup,
+            Self::Contradiction => Reason::Contradiction,
+            Self::Voided => Reason::Voided,
+            Self::TooManyHeld => Reason::TooManyHeld,
+            Self::BreaksTheRecorder => Reason::BreaksTheRecorder,
         }
     }
 
@@ -88,8 +90,8 @@ pub struct DeadLetter {
     pub message_id: String,
     /// The unchanged body.
     pub body: String,
-    /// The name of the reason.
-    pub reason: &'static str,
+    /// Why it is set aside.
+    pub reason: Reason,
     /// What is wrong, shortened to the available space; empty if there is none.
     pub detail: String,
     /// The ids with which the message was received, as a JSON object; empty if there is no space for them.
@@ -101,7 +103,7 @@ impl DeadLetter {
     /// detail is shortened first, then the source is omitted. The reason is omitted only if the body is within 21 bytes
     /// of the limit; such a body can only be `too-large`.
     #[must_use]
-    pub fn of(group: &Group, message: &Message, reason: &Reason) -> Self {
+    pub fn of(group: &Group, message: &Message, cause: &Cause) -> Self {
         let source = json!({
             "messageId": message.id,
             "groupId": group.id,
@@ -113,11 +115,12 @@ impl DeadLetter {
             group: group.id.clone(),
             message_id: message.id.clone(),
             body: message.body.clone(),
-            reason: reason.name(),
-            detail: reason.detail(),
+            reason: cause.reason(),
+            detail: cause.detail(),
             source,
         };
-        let mut room = LARGEST_MESSAGE.saturating_sub(letter.body.len() + size("reason", letter.reason));
+        let mut room =
+            LARGEST_MESSAGE.saturating_sub(letter.body.len() + size("reason", letter.reason.name()));
         if size("source", &letter.source) > room {
             letter.source.clear();
         } else {
@@ -130,8 +133,8 @@ impl DeadLetter {
 
     /// The attributes with which it is sent. Empty ones are left out, because SQS refuses them.
     pub fn attributes(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let has_room = self.body.len() + size("reason", self.reason) <= LARGEST_MESSAGE;
-        let reason = if has_room { self.reason } else { "" };
+        let has_room = self.body.len() + size("reason", self.reason.name()) <= LARGEST_MESSAGE;
+        let reason = if has_room { self.reason.name() } else { "" };
         [("reason", reason), ("detail", self.detail.as_str()), ("source", self.source.as_str())]
             .into_iter()
             .filter(|(_, value)| !value.is_empty())
@@ -157,11 +160,17 @@ pub struct DeadLettersUnavailable {
 /// A queue of dead letters.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait DeadLetters {
-    /// Sends a dead letter. A repetition within five minutes is kept only once.
+    /// Sends a dead letter. If it is sent again within five minutes, SQS drops the repeat.
     ///
     /// # Errors
     /// [`DeadLettersUnavailable`] if the queue did not accept it.
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable>;
+}
+
+impl<D: DeadLetters> DeadLetters for &D {
+    async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        (**self).put(letter).await
+    }
 }
 
 /// The dead-letter queue in SQS.
@@ -202,9 +211,22 @@ impl DeadLetters for SqsDeadLetters {
 #[derive(Debug, Default)]
 pub struct MemoryDeadLetters {
     letters: RefCell<Vec<DeadLetter>>,
+    to_refuse: RefCell<VecDeque<bool>>,
+    refused: Cell<usize>,
 }
 
 impl MemoryDeadLetters {
+    /// Sets for each of the next letters whether it is refused; later letters are accepted.
+    pub fn refuse(&self, refused: impl IntoIterator<Item = bool>) {
+        *self.to_refuse.borrow_mut() = refused.into_iter().collect();
+    }
+
+    /// The number of letters that were refused.
+    #[must_use]
+    pub fn refused(&self) -> usize {
+        self.refused.get()
+    }
+
     /// All dead letters in order. Repetitions are kept only once, as SQS does within its deduplication interval.
     #[must_use]
     pub fn letters(&self) -> Vec<DeadLetter> {
@@ -214,6 +236,11 @@ impl MemoryDeadLetters {
 
 impl DeadLetters for MemoryDeadLetters {
     async fn put(&self, letter: &DeadLetter) -> Result<(), DeadLettersUnavailable> {
+        if self.to_refuse.borrow_mut().pop_front().unwrap_or_default() {
+            self.refused.set(self.refused.get() + 1);
+            let source = "the test's queue takes nothing now".into();
+            return Err(DeadLettersUnavailable { message_id: letter.message_id.clone(), source });
+        }
         let mut letters = self.letters.borrow_mut();
         if !letters.iter().any(|known| known.message_id == letter.message_id) {
             letters.push(letter.clone());

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use domain::{Arrival, Event, Known, Sequence, State};
 use event_store::{Appending, Head, handed_over, migrated};
 
-use crate::dead_letters::Reason;
+use crate::dead_letters::Cause;
 
 /// The decision on one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub(crate) enum Decision {
     /// The event is already recorded.
     Duplicate,
     /// The event can never be recorded.
-    Dead(Reason),
+    Dead(Cause),
 }
 
 /// The decisions on a buyer's events, in order, and the commit to append.
@@ -50,15 +50,15 @@ impl Decided {
 }
 
 /// The decision on each message, in order: the next of `decisions` for a message that is an event, otherwise a dead
-/// letter with its reason. `None` for an event without a decision.
+/// letter with its cause. `None` for an event without a decision.
 pub(crate) fn for_each_message<'a, T: 'a>(
-    read: &'a [Result<T, Reason>],
+    read: &'a [Result<T, Cause>],
     decisions: Vec<Decision>,
 ) -> impl Iterator<Item = Option<Decision>> + 'a {
     let mut decisions = decisions.into_iter();
     read.iter().map(move |read| match read {
         Ok(_) => decisions.next(),
-        Err(reason) => Some(Decision::Dead(reason.clone())),
+        Err(cause) => Some(Decision::Dead(cause.clone())),
     })
 }
 
@@ -83,9 +83,9 @@ pub(crate) fn decide<'a>(
             // The former system's answer is recorded afterwards and may fill the gap.
             (Arrival::Early, _) | (Arrival::TooManyHeld, Standing::HandedOver(_)) => Decision::Held(sequence),
             (Arrival::Duplicate, _) => Decision::Duplicate,
-            (Arrival::Contradiction, _) => Decision::Dead(Reason::Contradiction),
-            (Arrival::Voided, _) => Decision::Dead(Reason::Voided),
-            (Arrival::TooManyHeld, _) => Decision::Dead(Reason::TooManyHeld),
+            (Arrival::Contradiction, _) => Decision::Dead(Cause::Contradiction),
+            (Arrival::Voided, _) => Decision::Dead(Cause::Voided),
+            (Arrival::TooManyHeld, _) => Decision::Dead(Cause::TooManyHeld),
         };
         if matches!(decision, Decision::Recorded(_) | Decision::Held(_)) {
             appending.take(Event::clone(event).into());
@@ -112,13 +112,13 @@ fn as_recordable<'a>(event: &'a Event, state: &State) -> Cow<'a, Event> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Decision, Reason, for_each_message};
+    use super::{Cause, Decision, for_each_message};
 
     #[test]
     fn an_undecided_event_is_never_taken_for_a_duplicate() {
-        let read = [Ok(1), Err(Reason::WrongGroup), Ok(2), Ok(3)];
+        let read = [Ok(1), Err(Cause::WrongGroup), Ok(2), Ok(3)];
         let decisions: Vec<_> = for_each_message(&read, vec![Decision::Duplicate]).collect();
-        let dead = Decision::Dead(Reason::WrongGroup);
+        let dead = Decision::Dead(Cause::WrongGroup);
         assert_eq!(decisions, [Some(Decision::Duplicate), Some(dead), None, None]);
     }
 }

@@ -3,6 +3,7 @@ use std::sync::{Mutex, PoisonError};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
+use contract::metric;
 use domain::{BuyerId, Event, Known, Sequence};
 use event_store::{Appended, EventStore, Head, StoreError, WithinDeadline, load};
 use futures::FutureExt as _;
@@ -12,11 +13,10 @@ use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime};
 use platform::telemetry::{Metrics, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
-use crate::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable, Reason};
+use crate::config::LiveShare;
+use crate::dead_letters::{Cause, DeadLetter, DeadLetters, DeadLettersUnavailable};
 use crate::decide::{Decided, Decision, Standing, decide, for_each_message};
-use crate::heads::Heads;
-use crate::live::LiveShare;
-use crate::panics::Panics;
+use crate::remembered::{Heads, Panics};
 
 /// The receive from which on a buyer's messages are recorded one by one, so that a message that breaks the recorder
 /// does not make its neighbours dead letters.
@@ -32,6 +32,23 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     live: LiveShare,
     heads: Heads,
     panics: Panics,
+}
+
+/// What an attempt to append builds on.
+enum Basis {
+    /// Nothing: the attempt reads the stream first.
+    None,
+    /// A head from an earlier read or append, which may be stale. A refusal is never decided on it: the stream is read
+    /// first.
+    Remembered(Head),
+}
+
+/// How an attempt to append ended.
+enum Attempt {
+    /// The events are decided on, and the new ones are recorded.
+    Settled(Vec<Decision>),
+    /// Another attempt is needed, on this basis.
+    Again(Basis),
 }
 
 /// Why a buyer's messages are returned to the queue.
@@ -101,7 +118,11 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             join_all(batch.groups().iter().map(|group| self.settle(group, deadline, metrics))).await;
         for (group, settled) in batch.groups().iter().zip(&settled) {
             for message in group.messages.iter().skip(*settled) {
-                metrics.lock().unwrap_or_else(PoisonError::into_inner).count("MessagesReturned", vec![], 1);
+                metrics.lock().unwrap_or_else(PoisonError::into_inner).count(
+                    metric::MESSAGES_RETURNED,
+                    vec![],
+                    1,
+                );
                 let (event_id, receives) = (message.event_id(), message.receives);
                 tracing::warn!(messageId = message.id, eventId = event_id, receives, "returned");
             }
@@ -111,8 +132,8 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         Ok(batch.answer(&settled))
     }
 
-    /// Settles one buyer's messages, all in one commit, or one by one if they were received often. Returns the number
-    /// of settled messages, counted from the first.
+    /// Records one buyer's messages in one commit, or one by one if any of them was received often; bad ones become
+    /// dead letters. Returns how many messages this succeeded for, counted from the first; the others are returned.
     async fn settle(&self, group: &Group, deadline: Deadline, metrics: &Mutex<Metrics>) -> usize {
         let is_suspicious = group.messages.iter().any(|message| message.receives >= SUSPICIOUS);
         let at_once = if is_suspicious { 1 } else { group.messages.len().max(1) };
@@ -149,12 +170,12 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         deadline: Deadline,
         metrics: &Mutex<Metrics>,
     ) -> usize {
-        let reason = Reason::BreaksTheRecorder;
-        if let Err(error) = self.set_aside(group, message, &reason, deadline).await {
+        let cause = Cause::BreaksTheRecorder;
+        if let Err(error) = self.set_aside(group, message, &cause, deadline).await {
             report_return(message, &error);
             return 0;
         }
-        report(message, None, &Decision::Dead(reason), metrics);
+        report(message, None, &Decision::Dead(cause), metrics);
         1
     }
 
@@ -166,7 +187,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         deadline: Deadline,
         metrics: &Mutex<Metrics>,
     ) -> usize {
-        let read: Vec<Result<IncomingEvent, Reason>> =
+        let read: Vec<Result<IncomingEvent, Cause>> =
             messages.iter().map(|message| read(group, message)).collect();
         let events: Vec<&Event> = read.iter().flatten().map(|incoming| &incoming.event).collect();
         let is_again = messages.iter().any(|message| message.receives > 1);
@@ -189,8 +210,8 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
                 );
                 return index;
             };
-            if let Decision::Dead(reason) = &decision
-                && let Err(error) = self.set_aside(group, message, reason, deadline).await
+            if let Decision::Dead(cause) = &decision
+                && let Err(error) = self.set_aside(group, message, cause, deadline).await
             {
                 report_return(message, &error);
                 return index;
@@ -209,41 +230,51 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
-        let streams = &WithinDeadline { store: &self.streams, deadline, clock: &self.clock };
-        let mut known = self.heads.take(buyer);
-        let mut is_fresh = false;
+        let mut basis = self.heads.take(buyer).map_or(Basis::None, Basis::Remembered);
         loop {
-            let head = if let Some(head) = known.take() {
-                head
-            } else {
-                is_fresh = true;
-                load(streams, buyer).await.map_err(GiveBack::Store)?
-            };
-            let standing = self.standing(buyer, &head, is_again, deadline).await?;
-            let Decided { decisions, appending } =
-                match decide(head.clone(), &standing, events.iter().copied()) {
-                    // A refusal is never decided on a remembered head, which may be stale: read the stream.
-                    decided if decided.has_dead() && !is_fresh => continue,
-                    decided => decided,
-                };
-            let now = self.clock.now();
-            let Some((commit, after)) = appending.commit(buyer, now) else {
-                self.heads.remember(buyer, head);
-                return Ok(decisions);
-            };
-            match streams.append(&commit).await.map_err(GiveBack::Store)? {
-                Appended::Written => {
-                    self.heads.remember(buyer, after);
-                    return Ok(decisions);
-                }
-                // The place was taken by another writer, or by our own put whose answer was lost: adopt the stored
-                // commit, then ask the former system and decide again.
-                Appended::Conflict(stored) => {
-                    is_fresh = false;
-                    // The stored commit directly follows our head, unless its facts were removed since.
-                    let followed = head.followed_by(&stored);
-                    known = followed.map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?;
-                }
+            match self.attempt(basis, buyer, events, is_again, deadline).await? {
+                Attempt::Settled(decisions) => return Ok(decisions),
+                Attempt::Again(next) => basis = next,
+            }
+        }
+    }
+
+    /// Decides on events and appends the new ones once, on this basis.
+    async fn attempt(
+        &self,
+        basis: Basis,
+        buyer: &BuyerId,
+        events: &[&Event],
+        is_again: bool,
+        deadline: Deadline,
+    ) -> Result<Attempt, GiveBack> {
+        let streams = &WithinDeadline { store: &self.streams, deadline, clock: &self.clock };
+        let (head, is_read) = match basis {
+            Basis::Remembered(head) => (head, false),
+            Basis::None => (load(streams, buyer).await.map_err(GiveBack::Store)?, true),
+        };
+        let standing = self.standing(buyer, &head, is_again, deadline).await?;
+        let decided = decide(head.clone(), &standing, events.iter().copied());
+        if decided.has_dead() && !is_read {
+            return Ok(Attempt::Again(Basis::None));
+        }
+        let Decided { decisions, appending } = decided;
+        let Some((commit, after)) = appending.commit(buyer, self.clock.now()) else {
+            self.heads.remember(buyer, head);
+            return Ok(Attempt::Settled(decisions));
+        };
+        match streams.append(&commit).await.map_err(GiveBack::Store)? {
+            Appended::Written => {
+                self.heads.remember(buyer, after);
+                Ok(Attempt::Settled(decisions))
+            }
+            // The place was taken by another writer, or by our own put whose answer was lost: adopt the stored commit,
+            // then ask the former system and decide again. It directly follows our head, unless its facts were removed
+            // since.
+            Appended::Conflict(stored) => {
+                let followed = head.followed_by(&stored);
+                let followed = followed.map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?;
+                Ok(Attempt::Again(followed.map_or(Basis::None, Basis::Remembered)))
             }
         }
     }
@@ -288,18 +319,18 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         &self,
         group: &Group,
         message: &Message,
-        reason: &Reason,
+        cause: &Cause,
         deadline: Deadline,
     ) -> Result<(), GiveBack> {
-        let letter = DeadLetter::of(group, message, reason);
+        let letter = DeadLetter::of(group, message, cause);
         deadline.leaves(CALL_TIME, &self.clock).map_err(GiveBack::OutOfTime)?;
         self.dead_letters.put(&letter).await.map_err(GiveBack::DeadLetters)
     }
 }
 
-fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Reason> {
-    let incoming = incoming::decode(&message.body).map_err(Reason::Refused)?;
-    if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Reason::WrongGroup) }
+fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Cause> {
+    let incoming = incoming::decode(&message.body).map_err(Cause::Refused)?;
+    if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Cause::WrongGroup) }
 }
 
 /// Logs that a message is returned because its dead letter cannot be sent now.
@@ -313,8 +344,8 @@ fn report_return(message: &Message, error: &GiveBack) {
     );
 }
 
-/// Logs and counts the decision on a message. If the message is not an event, the line repeats only its id, for which
-/// the sender may search.
+/// Logs and counts the decision on a message. If the message is not a valid event, only the event id in it is logged,
+/// so that the sender can search for it.
 fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
     let refused = if read.is_none() { message.event_id() } else { None };
@@ -325,7 +356,7 @@ fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, 
     let version = read.map(|incoming| incoming.event.version.get());
     if let (Some(incoming), Decision::Recorded(_) | Decision::Held(_)) = (read, decision) {
         for field in &incoming.dropped {
-            metrics.count("FieldsDropped", vec![("field", (*field).to_owned())], 1);
+            metrics.count(metric::FIELDS_DROPPED, vec![("field", (*field).to_owned())], 1);
             tracing::warn!(
                 messageId = id,
                 eventId = event_id,
@@ -340,23 +371,23 @@ fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, 
     let mut count = |name| metrics.count(name, vec![], 1);
     match decision {
         Decision::Recorded(sequence) => {
-            count("EventsRecorded");
+            count(metric::EVENTS_RECORDED);
             let sequence = sequence.get();
             tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "recorded");
         }
         Decision::Held(sequence) => {
-            count("EventsRecorded");
-            count("EventsHeld");
+            count(metric::EVENTS_RECORDED);
+            count(metric::EVENTS_HELD);
             let sequence = sequence.get();
             tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "held");
         }
         Decision::Duplicate => {
-            count("Duplicates");
+            count(metric::DUPLICATES);
             tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, "duplicate");
         }
-        Decision::Dead(reason) => {
-            let reason = reason.name();
-            metrics.count("DeadLettered", vec![("reason", reason.to_owned())], 1);
+        Decision::Dead(cause) => {
+            let reason = cause.reason().name();
+            metrics.count(metric::DEAD_LETTERED, vec![("reason", reason.to_owned())], 1);
             tracing::warn!(messageId = id, eventId = event_id, buyer, offer, version, reason, "dead letter");
         }
     }

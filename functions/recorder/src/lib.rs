@@ -6,11 +6,8 @@ mod config;
 pub mod dead_letters;
 mod decide;
 mod handler;
-mod heads;
-mod live;
-mod panics;
+mod remembered;
 
 pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
-pub use config::Config;
+pub use config::{Config, LiveShare};
 pub use handler::Recorder;
-pub use live::LiveShare;

@@ -1,6 +1,4 @@
 use effects::MailPace;
-use effects::adapters::Adapters;
-use platform::telemetry::LevelFilter;
 use platform::{BadSetting, Settings};
 
 /// The minimum, default and maximum of `EMAILS_PER_SECOND`.
@@ -8,65 +6,30 @@ const PER_SECOND: [u32; 3] = [1, 10, 1000];
 /// The minimum, default and maximum of `EMAILS_TRIED_FOR_HOURS`.
 const HOURS: [u32; 3] = [1, 24, 336];
 
-/// The sweeper's settings, read from environment variables.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// The adapters with which it performs effects.
-    pub adapters: Adapters,
-    /// How fast and how long it tries to send e-mails: `EMAILS_PER_SECOND` and `EMAILS_TRIED_FOR_HOURS`.
-    pub pace: MailPace,
-    /// The log level.
-    pub log_level: LevelFilter,
+/// How fast and how long the sweeper tries to send e-mails: `EMAILS_PER_SECOND` and `EMAILS_TRIED_FOR_HOURS` in the
+/// process environment.
+///
+/// # Errors
+/// [`BadSetting`] if a variable is invalid; the function must not start then.
+pub fn pace_from_env() -> Result<MailPace, BadSetting> {
+    pace(&Settings::from_lookup(&|name| std::env::var(name).ok()))
 }
 
-impl Config {
-    /// Reads the settings from the process environment.
-    ///
-    /// # Errors
-    /// [`BadSetting`] if a variable is missing or invalid; the function must not start then.
-    pub fn from_env() -> Result<Self, BadSetting> {
-        let lookup = |name: &str| std::env::var(name).ok();
-        let settings = Settings::from_lookup(&lookup);
-        Self::from_settings(&settings)
-    }
-
-    fn from_settings(settings: &Settings<'_>) -> Result<Self, BadSetting> {
-        let per_second =
-            settings.number("EMAILS_PER_SECOND", PER_SECOND, "from 1 to 1000, or absent for 10")?;
-        let hours = settings.number("EMAILS_TRIED_FOR_HOURS", HOURS, "from 1 to 336, or absent for 24")?;
-        Ok(Self {
-            adapters: Adapters::from_settings(settings)?,
-            pace: MailPace::new(per_second, hours),
-            log_level: settings.log_level()?,
-        })
-    }
+fn pace(settings: &Settings<'_>) -> Result<MailPace, BadSetting> {
+    let per_second = settings.number("EMAILS_PER_SECOND", PER_SECOND, "from 1 to 1000, or absent for 10")?;
+    let hours = settings.number("EMAILS_TRIED_FOR_HOURS", HOURS, "from 1 to 336, or absent for 24")?;
+    Ok(MailPace::new(per_second, hours))
 }
 
 #[cfg(test)]
 mod tests {
     use platform::Settings;
 
-    use super::Config;
-
-    /// Both numbers as read with this value of a variable; all other variables are valid.
+    /// Both numbers as read with this value of a variable.
     fn pace(variable: &str, value: &str) -> Result<(u32, i64), String> {
-        let lookup = |name: &str| {
-            let value = match name {
-                _ if name == variable => value,
-                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => "key",
-                "AWS_REGION" => "us-east-1",
-                "STREAMS_TABLE" | "LEADS_TABLE" => "table",
-                "SALES_TEAM_QUEUE_URL" => "https://sqs.us-east-1.amazonaws.com/1/sales.fifo",
-                "EMAIL_SENDER" => "offers@example.com",
-                "EMAIL_CONFIGURATION_SET" => "leadstream",
-                "SITE_URL" => "https://cars.example.com",
-                _ => return None,
-            };
-            Some(value.to_owned())
-        };
-        let config = Config::from_settings(&Settings::from_lookup(&lookup));
-        let config = config.map_err(|error| error.to_string())?;
-        Ok((config.pace.per_second.get(), config.pace.tried_for.as_hours()))
+        let lookup = |name: &str| (name == variable).then(|| value.to_owned());
+        let pace = super::pace(&Settings::from_lookup(&lookup)).map_err(|error| error.to_string())?;
+        Ok((pace.per_second.get(), pace.tried_for.as_hours()))
     }
 
     #[test]

@@ -3,7 +3,110 @@
 //! of the reactor; see [`effects::Advance`].
 
 mod config;
-mod handler;
 
-pub use config::Config;
-pub use handler::Sweeper;
+use contract::metric;
+use effects::mail::Letterhead;
+use effects::outside::Outside;
+use effects::{Advance, CannotMark, Failed, MailPace, Swept, sweep};
+use event_store::{Commits, Feed};
+use leads_store::{LeadsStore, Status, WorkPlace};
+use platform::clock::{Clock, Deadline, Sleep};
+use platform::telemetry::{Metrics, chain};
+
+pub use config::pace_from_env;
+
+/// Runs sweeps and reports them.
+#[derive(Debug)]
+pub struct Sweeper<S, L, O, W> {
+    streams: S,
+    leads: L,
+    outside: O,
+    clock: W,
+    letterhead: Letterhead,
+    pace: MailPace,
+}
+
+impl<S, L, O, W> Sweeper<S, L, O, W>
+where
+    S: Commits + Feed,
+    L: LeadsStore,
+    O: Outside,
+    W: Clock + Sleep,
+{
+    /// A sweeper. It keeps nothing from one run to the next; the place it has walked to is in the leads table.
+    #[must_use]
+    pub const fn new(
+        streams: S,
+        leads: L,
+        outside: O,
+        clock: W,
+        letterhead: Letterhead,
+        pace: MailPace,
+    ) -> Self {
+        Self { streams, leads, outside, clock, letterhead, pace }
+    }
+
+    /// Runs one sweep, until all due work is done or the time is up.
+    ///
+    /// # Errors
+    /// [`CannotMark`] if a buyer cannot be marked behind. The next run finds its commit again.
+    pub async fn handle(&self, deadline: Deadline) -> Result<(), CannotMark> {
+        let advance = Advance {
+            streams: &self.streams,
+            leads: &self.leads,
+            outside: &self.outside,
+            clock: &self.clock,
+            letterhead: &self.letterhead,
+        };
+        let mut swept = Swept::default();
+        let ended = sweep(&advance, self.pace, deadline, &mut swept).await;
+        if let Err(error) = &ended {
+            tracing::error!(buyer = %error.buyer, error = chain(error), "cannot mark the buyer behind");
+        }
+        // Report even on failure, because an abandoned e-mail is reported only once.
+        self.report(&swept);
+        ended
+    }
+
+    /// Logs and counts what a sweep did.
+    fn report(&self, swept: &Swept) {
+        let mut metrics = Metrics::default();
+        let now = self.clock.now();
+        if swept.is_under_way {
+            return tracing::info!("another sweep is under way");
+        }
+        for (buyer, advanced) in &swept.advanced {
+            advanced.report(buyer, now, &mut metrics);
+        }
+        for (buyer, key, status) in &swept.emails {
+            metrics.count(metric::EMAILS_SWEPT, vec![("status", status.name().to_owned())], 1);
+            if *status == Status::Rejected {
+                metrics.count_for_stack(metric::EMAILS_REJECTED, 1);
+            }
+            let status = status.name();
+            tracing::info!(%buyer, effect = key, status, "e-mail");
+        }
+        for (buyer, held) in &swept.held {
+            let age = now.duration_since(held.since).as_secs();
+            metrics.oldest(metric::HELD_OLDEST, u64::try_from(age).unwrap_or_default());
+            let (sequence, since) = (held.sequence.get(), held.since.to_string());
+            tracing::info!(%buyer, sequence, since, "waits for an earlier event");
+        }
+        for Failed { buyer, what, reason } in &swept.failed {
+            tracing::warn!(%buyer, work = what, reason, "not done: it stays due");
+        }
+        for WorkPlace { buyer, kind, .. } in &swept.unreadable {
+            metrics.count(metric::WORK_UNREADABLE, vec![], 1);
+            tracing::error!(buyer, kind, "cannot be read: it is due again in an hour");
+        }
+        for (kind, count) in &swept.open {
+            metrics.count(metric::OPEN_WORK, vec![("kind", kind.name().to_owned())], *count);
+        }
+        for (share, reason) in &swept.left {
+            tracing::warn!(share, reason, "due work is left for the next run");
+        }
+        metrics.count(metric::SWEEPS_UNFINISHED, vec![], u64::from(!swept.left.is_empty()));
+        tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept");
+        metrics.write(now.as_millisecond());
+    }
+}

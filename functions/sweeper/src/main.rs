@@ -2,13 +2,13 @@
 
 use std::process::ExitCode;
 
-use effects::adapters::Adapters;
+use effects::Config;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use platform::clock::SystemClock;
 use platform::deadline_of;
 use platform::telemetry::{LevelFilter, chain};
 use serde_json::Value;
-use sweeper::{Config, Sweeper};
+use sweeper::{Sweeper, pace_from_env};
 
 fn main() -> ExitCode {
     platform::telemetry::exit(run())
@@ -22,10 +22,9 @@ async fn run() -> Result<(), Error> {
         config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
         function,
     );
-    let config = config?;
+    let (Config { streams, leads, outside, letterhead, .. }, pace) = (config?, pace_from_env()?);
 
-    let Adapters { streams, leads, outside, letterhead } = config.adapters;
-    let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, config.pace);
+    let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, pace);
 
     // The content of the schedule's event does not matter.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

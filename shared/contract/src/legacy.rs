@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use domain::{BuyerId, CarId, Contact, FormerLeadId, Known, Offer, OfferId, OfferVersion, Stage};
+use domain::{Answer, BuyerId, CarId, Contact, FormerLeadId, Known, Offer, OfferId, OfferVersion, Stage};
 use serde::Deserialize;
 
 use crate::json;
@@ -42,15 +42,6 @@ struct KnownContact {
     name: String,
     email: String,
     phone: Option<String>,
-}
-
-/// The former system's answer about a buyer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answer {
-    /// What the former system knows about the buyer; empty for a buyer unknown to it.
-    pub known: Known,
-    /// Whether the former system has handed the buyer over, and therefore announces nothing more about it.
-    pub is_handed_over: bool,
 }
 
 /// The reason why an answer cannot be used. It names places, never values, because values may be personal.

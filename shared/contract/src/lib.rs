@@ -1,13 +1,15 @@
 //! The serialized formats of Leadstream: incoming events, outgoing sales messages, SES's delivery events, the former
-//! system's answers, and stored commits and snapshots. This is the only crate that derives `Serialize` and
-//! `Deserialize`.
+//! system's answers, and stored commits and snapshots; and the names that operators read, of dead letters' reasons and
+//! metrics. This is the only crate that derives `Serialize` and `Deserialize`.
 //!
 //! Every version ever written stays readable: golden files under `tests/golden/` hold one of each.
 
 pub mod address;
+pub mod dead_letter;
 pub mod incoming;
 mod json;
 pub mod legacy;
+pub mod metric;
 pub mod outgoing;
 pub mod receipt;
 pub mod stored;

@@ -6,7 +6,7 @@ use contract::stored::{self, Emptied, StoredCommit, Undecodable};
 use domain::{Effect, Event, Fact, FormerLeadId, Known, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use serde_json::Value;
-use testkit::{acceptance_withdrawn, accepted, buyer, made, offer, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, append, buyer, made, offer, rejected, withdrawn};
 
 fn moment() -> Timestamp {
     "2026-11-23T10:00:00.123Z".parse().unwrap()
@@ -14,7 +14,7 @@ fn moment() -> Timestamp {
 
 fn commit(facts: &[Fact]) -> (StoredCommit, State, Vec<Effect>) {
     let mut state = State::default();
-    let effects: Vec<Effect> = facts.iter().flat_map(|fact| state.fold_fact(fact)).collect();
+    let effects: Vec<Effect> = facts.iter().flat_map(|fact| append(&mut state, fact.clone())).collect();
     let mut stored = stored::encode(&buyer("buyer-7"), Sequence::new(1), facts, &effects, false, moment());
     stored.snapshot = Some(stored::encode_snapshot(&state));
     stored.feed = Some("2026-11-23T10#3".to_owned());
@@ -45,7 +45,7 @@ fn every_other_kind() -> Vec<Fact> {
     let lead = |name: &str| FormerLeadId::parse(name).unwrap();
     let mut state = State::default();
     for event in [made("car-1"), accepted("car-1").v(2), made("car-2")] {
-        state.fold(&event);
+        state.fold(&event.into());
     }
     let mut known = Known { offers: state.offers.into(), low_lead: None, was_invited: true };
     known.offers.values_mut().for_each(|offer| offer.digests.clear());
@@ -105,7 +105,7 @@ fn format_1_is_read_correctly() {
 fn folded(facts: &[Fact]) -> State {
     let mut state = State::default();
     for fact in facts {
-        drop(state.fold_fact(fact));
+        state.fold(fact);
     }
     state
 }

@@ -1,7 +1,7 @@
 //! The published JSON Schemas, the published examples and this code agree.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use domain::{Effect, State};
 use jiff::Timestamp;
 use jsonschema::Validator;
 use serde_json::Value;
-use testkit::{acceptance_withdrawn, accepted, buyer, made};
+use testkit::{acceptance_withdrawn, accepted, append, buyer, made};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/contract")
@@ -30,6 +30,25 @@ fn json_files(folder: &str) -> Vec<(String, Value)> {
     files.sort_by(|one, other| one.0.cmp(&other.0));
     assert!(!files.is_empty(), "{folder} is empty");
     files
+}
+
+/// The lines of a published file. Each has a `name` and an `event`, an invalid one also a `why`.
+fn examples(file: &str) -> Vec<Value> {
+    let text = fs::read_to_string(docs().join("examples").join(file)).unwrap();
+    let examples: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!examples.is_empty(), "{file} is empty");
+    examples
+}
+
+/// The valid examples of these event types: name and event.
+fn valid_examples<'a>(types: impl IntoIterator<Item = &'a String>) -> Vec<(String, Value)> {
+    let of_type = |kind: &'a String| {
+        examples(&format!("valid/{kind}.jsonl")).into_iter().map(move |mut example| {
+            assert_eq!(&example["event"]["type"], kind, "{}", example["name"]);
+            (example["name"].to_string(), example["event"].take())
+        })
+    };
+    types.into_iter().flat_map(of_type).collect()
 }
 
 /// The validators in a folder by event type, such as `offer.made.v1`.
@@ -57,7 +76,7 @@ fn every_event_type_has_a_schema() {
 #[test]
 fn valid_incoming_examples_match_their_schema_and_decode() {
     let schemas = schemas("incoming");
-    for (name, example) in json_files("examples/valid/incoming") {
+    for (name, example) in valid_examples(schemas.keys()) {
         let schema = &schemas[example["type"].as_str().unwrap()];
         assert!(schema.is_valid(&example), "{name}: {:?}", schema.iter_errors(&example).next());
         let incoming =
@@ -73,18 +92,20 @@ fn valid_incoming_examples_match_their_schema_and_decode() {
 #[test]
 fn invalid_incoming_examples_are_refused_by_schema_and_decoder() {
     let schemas = schemas("incoming");
-    for (name, example) in json_files("examples/invalid/incoming") {
-        let event = &example["event"];
-        let refusal = incoming::decode(&event.to_string()).expect_err(&name);
+    for example in examples("invalid.jsonl") {
+        let (name, event) = (&example["name"], &example["event"]);
+        let refusal = incoming::decode(&event.to_string()).expect_err(&name.to_string());
         match event["type"].as_str().and_then(|kind| schemas.get(kind)) {
             Some(schema) => {
                 assert!(
                     !schema.is_valid(event),
                     "{name}: the schema accepts it, the code refuses: {refusal}"
                 );
-                assert_eq!(refusal.reason(), "not-an-offer-event", "{name}");
+                assert_eq!(refusal.reason().name(), "not-an-offer-event", "{name}");
             }
-            None => assert!(matches!(refusal.reason(), "unknown-type" | "not-an-offer-event"), "{name}"),
+            None => {
+                assert!(matches!(refusal.reason().name(), "unknown-type" | "not-an-offer-event"), "{name}");
+            }
         }
         if let Some(email) =
             event.pointer("/data/buyer/email").and_then(Value::as_str).filter(|email| email.len() > 3)
@@ -92,6 +113,19 @@ fn invalid_incoming_examples_are_refused_by_schema_and_decoder() {
             assert!(!refusal.to_string().contains(email), "{name}: {refusal}");
         }
     }
+}
+
+#[test]
+fn every_payload_in_the_async_api_document_is_a_valid_example() {
+    let types: Vec<String> = schemas("incoming").into_keys().chain(schemas("outgoing").into_keys()).collect();
+    let published: Vec<Value> = valid_examples(&types).into_iter().map(|(_, event)| event).collect();
+    let document = fs::read_to_string(docs().join("asyncapi.yaml")).unwrap();
+    let payloads = document.lines().filter_map(|line| line.split_once("payload: {\"")).map(|(_, rest)| {
+        let payload: Value = serde_json::from_str(&format!("{{\"{rest}")).unwrap();
+        assert!(published.contains(&payload), "{payload}");
+        payload["type"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(payloads.collect::<BTreeSet<_>>(), types.into_iter().collect());
 }
 
 #[test]
@@ -119,7 +153,7 @@ fn a_refusal_lists_every_violation() {
 
 #[test]
 fn bodies_that_are_not_events_are_refused_with_their_own_reason() {
-    let reason = |body: &str| incoming::decode(body).unwrap_err().reason();
+    let reason = |body: &str| incoming::decode(body).unwrap_err().reason().name();
     assert_eq!(reason(""), "not-json");
     assert_eq!(reason("\u{0}"), "not-json");
     assert_eq!(reason(&"[".repeat(50_000)), "not-json", "an unterminated array");
@@ -140,14 +174,14 @@ fn bodies_that_are_not_events_are_refused_with_their_own_reason() {
 #[test]
 fn every_sales_message_matches_its_schema() {
     let schemas = schemas("outgoing");
-    for (name, example) in json_files("examples/valid/outgoing") {
+    for (name, example) in valid_examples(schemas.keys()) {
         let schema = &schemas[example["type"].as_str().unwrap()];
         assert!(schema.is_valid(&example), "{name}: {:?}", schema.iter_errors(&example).next());
     }
     let mut state = State::default();
     let mut seen = Vec::new();
     for event in [made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3)] {
-        for effect in state.fold(&event) {
+        for effect in append(&mut state, &event) {
             if let Some(message) = message(&effect, &state) {
                 let schema = &schemas[message["type"].as_str().unwrap()];
                 assert!(schema.is_valid(&message), "{message}: {:?}", schema.iter_errors(&message).next());
@@ -175,9 +209,9 @@ fn every_sales_message_matches_its_schema() {
 fn an_unknown_car_is_left_out_of_leads_and_never_quoted() {
     let schemas = schemas("outgoing");
     let mut state = State::default();
-    let made = state.fold(&made("car-1"));
-    let accepted = state.fold(&accepted("car-1").v(2));
-    state.offers.change_each(|offer| offer.car = None);
+    let made = append(&mut state, made("car-1"));
+    let accepted = append(&mut state, accepted("car-1").v(2));
+    state.offers.change_each(|_, offer| offer.car = None);
     assert_eq!(made.iter().find_map(|effect| message(effect, &state)).unwrap()["type"], "lead.opened.v1");
     let opened = accepted
         .iter()
@@ -198,7 +232,7 @@ fn sales_messages_contain_only_characters_that_sqs_accepts() {
     let mut person = testkit::contact();
     person.name = "A\u{fffe}d\u{ffff}a\u{0}".to_owned();
     let mut state = State::default();
-    let effects = state.fold(&testkit::made_by("car-1", person.clone()));
+    let effects = append(&mut state, testkit::made_by("car-1", person.clone()));
     let text = sales_message(&buyer("b"), &effects[0], &state, Timestamp::UNIX_EPOCH).unwrap();
     let is_accepted = |character: char| matches!(character, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(text.chars().all(is_accepted), "{text:?}");

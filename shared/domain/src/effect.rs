@@ -1,5 +1,9 @@
-use crate::fold::Before;
-use crate::{BuyerId, CloseReason, LeadId, LowLead, Offer, OfferId, OfferVersion, Sequence, State};
+use std::collections::BTreeMap;
+
+use crate::{
+    BuyerId, CloseReason, Event, Fact, FormerLeadId, LeadId, LowLead, Offer, OfferId, OfferVersion, Priority,
+    Sequence, Stage, State,
+};
 
 /// Something to do in an outside system, as a value.
 ///
@@ -76,15 +80,7 @@ impl Effect {
     /// The effect key: among all effects of one buyer, each key happens at most once.
     #[must_use]
     pub fn key(&self) -> String {
-        match &self.kind {
-            EffectKind::QuoteRequest { offer } => format!("quote/{offer}"),
-            EffectKind::LeadOpened { lead, .. } => format!("opened/{lead}"),
-            EffectKind::LeadClosed { lead, .. } => format!("closed/{lead}"),
-            EffectKind::AcceptedEmail { offer, accepted_at } => {
-                format!("accepted-email/{offer}/{accepted_at}")
-            }
-            EffectKind::QuoteInvitation { .. } => "quote-email".to_owned(),
-        }
+        self.kind.key()
     }
 
     /// `<buyer>/<key>`: the effect's globally unique id.
@@ -131,35 +127,197 @@ impl State {
     }
 }
 
-/// The effects of one fact: the difference between the leads that were open before it and those that are open after the
-/// whole chain it releases, plus quotes for offers that are open for the first time.
+/// Effect keys, and what is stored beside them. This is the only place that writes or reads their grammar.
+impl EffectKind {
+    /// The effect key: among all effects of one buyer, each key happens at most once.
+    #[must_use]
+    pub fn key(&self) -> String {
+        match self {
+            Self::QuoteRequest { offer } => format!("quote/{offer}"),
+            Self::LeadOpened { lead, .. } => format!("opened/{lead}"),
+            Self::LeadClosed { lead, .. } => format!("closed/{lead}"),
+            Self::AcceptedEmail { offer, accepted_at } => format!("accepted-email/{offer}/{accepted_at}"),
+            Self::QuoteInvitation { .. } => "quote-email".to_owned(),
+        }
+    }
+
+    /// The details that the key does not contain: the offer that opened a low lead or is invited, the reason of a
+    /// closing, and the priority of a former lead.
+    #[must_use]
+    pub fn details(&self) -> Vec<&str> {
+        match self {
+            Self::QuoteInvitation { offer } | Self::LeadOpened { lead: LeadId::Low { .. }, offer } => {
+                vec![offer.as_str()]
+            }
+            Self::LeadClosed { lead: LeadId::Former { priority, .. }, reason } => {
+                vec![reason.name(), priority.name()]
+            }
+            Self::LeadClosed { reason, .. } => vec![reason.name()],
+            // Leadstream never opens a former lead.
+            Self::LeadOpened { lead: LeadId::High { .. } | LeadId::Former { .. }, .. }
+            | Self::QuoteRequest { .. }
+            | Self::AcceptedEmail { .. } => Vec::new(),
+        }
+    }
+
+    /// Parses the output of [`EffectKind::key`] and [`EffectKind::details`].
+    #[must_use]
+    pub fn parse(key: &str, details: &[&str]) -> Option<Self> {
+        let offer = |text: &str| OfferId::parse(text).ok();
+        let (kind, name) = key.split_once('/').unwrap_or((key, ""));
+        Some(match (kind, details) {
+            ("quote", []) => Self::QuoteRequest { offer: offer(name)? },
+            ("opened", details) => match (LeadId::parse(name)?, details) {
+                (lead @ LeadId::Low { .. }, [of]) => Self::LeadOpened { lead, offer: offer(of)? },
+                (LeadId::High { offer, accepted_at }, []) => {
+                    Self::LeadOpened { lead: LeadId::High { offer: offer.clone(), accepted_at }, offer }
+                }
+                (LeadId::Low { .. } | LeadId::High { .. } | LeadId::Former { .. }, _) => return None,
+            },
+            ("closed", [reason]) => {
+                Self::LeadClosed { lead: LeadId::parse(name)?, reason: CloseReason::parse(reason)? }
+            }
+            ("closed", [reason, priority]) => {
+                let id = FormerLeadId::parse(name).ok()?;
+                let lead = LeadId::Former { id, priority: Priority::parse(priority)? };
+                Self::LeadClosed { lead, reason: CloseReason::parse(reason)? }
+            }
+            ("accepted-email", []) => {
+                let (of, version) = name.split_once('/')?;
+                let accepted_at = OfferVersion::new(version.parse().ok()?)?;
+                Self::AcceptedEmail { offer: offer(of)?, accepted_at }
+            }
+            ("quote-email", [of]) if name.is_empty() => Self::QuoteInvitation { offer: offer(of)? },
+            _ => return None,
+        })
+    }
+}
+
+/// What was announced about a buyer before a fact, as far as the fact can change it: by Leadstream, or at a handover by
+/// the former system. The effects of the fact are the difference between this and the state after the fact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Announced {
+    offers: BTreeMap<OfferId, AnnouncedOffer>,
+    low_lead: Option<LeadId>,
+    cause: Cause,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct AnnouncedOffer {
+    high_lead: Option<LeadId>,
+    is_quoted: bool,
+}
+
+/// The kind of fact, which determines the reasons for which leads close.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Cause {
+    /// The former system announces the buyer's leads, so the fact has no effects.
+    Silent,
+    /// Changes of one offer. The last one applied gives the reason: a held event that the fact released, by version, or
+    /// else `change`.
+    Changes { offer: OfferId, held: BTreeMap<OfferVersion, CloseReason>, change: CloseReason },
+    /// The buyer was handed over.
+    Handover,
+    /// The buyer was erased.
+    Erasure,
+}
+
+impl Announced {
+    /// What was announced in this state, before the fact is folded into it.
+    #[must_use]
+    pub fn before(fact: &Fact, state: &State) -> Self {
+        match fact {
+            Fact::Event(Event { offer, change, .. }) => Self::about(offer, CloseReason::of(change), state),
+            Fact::Voided { offer, .. } => Self::about(offer, CloseReason::OfferWithdrawn, state),
+            Fact::Migrated(_) | Fact::Reset(_) => {
+                Self { offers: BTreeMap::new(), low_lead: None, cause: Cause::Silent }
+            }
+            Fact::HandedOver(known) => {
+                let offers = state.offers.keys().chain(known.offers.keys()).map(|id| {
+                    let theirs = known.offers.get(id);
+                    let named = theirs.and_then(|offer| offer.former_lead.clone());
+                    let high_lead = named.map(|id| LeadId::Former { id, priority: Priority::High });
+                    (id.clone(), AnnouncedOffer { high_lead, is_quoted: theirs.is_some() })
+                });
+                let low_lead =
+                    known.low_lead.clone().map(|id| LeadId::Former { id, priority: Priority::Low });
+                Self { offers: offers.collect(), low_lead, cause: Cause::Handover }
+            }
+            Fact::Erased(_) => Self::of(state.offers.keys(), Cause::Erasure, state),
+        }
+    }
+
+    fn about(offer: &OfferId, change: CloseReason, state: &State) -> Self {
+        let held = state.held.get(offer).into_iter().flatten();
+        let held = held.map(|(version, event)| (*version, CloseReason::of(&event.change))).collect();
+        Self::of([offer], Cause::Changes { offer: offer.clone(), held, change }, state)
+    }
+
+    fn of<'a>(offers: impl IntoIterator<Item = &'a OfferId>, cause: Cause, state: &State) -> Self {
+        let announced = |id: &OfferId| {
+            let offer = state.offers.get(id);
+            let high_lead = offer.and_then(|offer| offer.high_lead(id));
+            let is_quoted = offer.is_some_and(|offer| offer.is_quoted);
+            (id.clone(), AnnouncedOffer { high_lead, is_quoted })
+        };
+        let low_lead = state.low_lead.as_ref().map(LowLead::id);
+        Self { offers: offers.into_iter().map(announced).collect(), low_lead, cause }
+    }
+
+    /// Why the high lead of this offer closed, or, without an offer, why the low lead closed.
+    fn reason(&self, after: &State, closed: Option<&OfferId>) -> CloseReason {
+        match &self.cause {
+            Cause::Changes { offer, held, change } => {
+                let applied = after.version_of(offer).and_then(|version| held.range(..=version).next_back());
+                applied.map_or(*change, |(_, reason)| *reason)
+            }
+            Cause::Handover if !after.is_erased => reason_at_handover(after, closed),
+            Cause::Handover | Cause::Erasure | Cause::Silent => CloseReason::Erased,
+        }
+    }
+}
+
+/// Why a former lead closes when its buyer is handed over: the high lead of `offer`, or the low lead without one.
 ///
-/// Closings precede openings, so a consumer that reads in order never sees a low lead beside a high one. `reason`
-/// returns why the high lead of the given offer closed, or, without an offer, why the low lead closed.
-pub(crate) fn effects_of(
-    before: &Before,
-    after: &mut State,
-    reason: impl Fn(&State, Option<&OfferId>) -> CloseReason,
-) -> Vec<Effect> {
+/// A closed offer does not record whether the seller rejected it or the buyer withdrew it, hence `HandedOver`.
+fn reason_at_handover(after: &State, offer: Option<&OfferId>) -> CloseReason {
+    match offer.map(|id| after.offers.get(id).map(|offer| offer.stage)) {
+        None if after.has_high_lead() => CloseReason::OfferAccepted,
+        Some(Some(Stage::Pending | Stage::Accepted { .. })) => CloseReason::AcceptanceWithdrawn,
+        None | Some(Some(Stage::Closed) | None) => CloseReason::HandedOver,
+    }
+}
+
+/// The effects of one fact: the difference between the leads announced before it and those that are open after the
+/// whole chain it releases, plus quotes for offers that are open for the first time. A change that a held successor
+/// reverts has no effects.
+///
+/// Closings precede openings, so a consumer that reads in order never sees a low lead beside a high one.
+///
+/// Call it where the fact is appended; a replay only folds, and performs nothing.
+#[must_use]
+pub fn effects_between(announced: &Announced, after: &State) -> Vec<Effect> {
+    if announced.cause == Cause::Silent {
+        return Vec::new();
+    }
     let mut kinds = Vec::new();
-    for id in before.offers.keys() {
-        if after.offers.get(id).is_some_and(|offer| offer.wants_quote() && !offer.is_quoted) {
-            after.offers.change(id, |offer| offer.is_quoted = true);
+    for (id, was) in &announced.offers {
+        if !was.is_quoted && after.offers.get(id).is_some_and(Offer::wants_quote) {
             kinds.push(EffectKind::QuoteRequest { offer: id.clone() });
         }
     }
     let high_lead = |id| after.offers.get(id).and_then(|offer: &Offer| offer.high_lead(id));
-    for (id, was) in &before.offers {
-        if let Some(lead) = was.lead.clone().filter(|lead| high_lead(id).as_ref() != Some(lead)) {
-            kinds.push(EffectKind::LeadClosed { lead, reason: reason(after, Some(id)) });
+    for (id, was) in &announced.offers {
+        if let Some(lead) = was.high_lead.clone().filter(|lead| high_lead(id).as_ref() != Some(lead)) {
+            kinds.push(EffectKind::LeadClosed { lead, reason: announced.reason(after, Some(id)) });
         }
     }
     let low_lead = after.low_lead.as_ref().map(LowLead::id);
-    if let Some(lead) = before.low_lead.clone().filter(|lead| low_lead.as_ref() != Some(lead)) {
-        kinds.push(EffectKind::LeadClosed { lead, reason: reason(after, None) });
+    if let Some(lead) = announced.low_lead.clone().filter(|lead| low_lead.as_ref() != Some(lead)) {
+        kinds.push(EffectKind::LeadClosed { lead, reason: announced.reason(after, None) });
     }
-    for (id, was) in &before.offers {
-        if let Some(lead) = high_lead(id).filter(|lead| was.lead.as_ref() != Some(lead)) {
+    for (id, was) in &announced.offers {
+        if let Some(lead) = high_lead(id).filter(|lead| was.high_lead.as_ref() != Some(lead)) {
             kinds.push(EffectKind::LeadOpened { lead, offer: id.clone() });
             if let Some(accepted_at) = after.offers.get(id).and_then(Offer::accepted_at) {
                 kinds.push(EffectKind::AcceptedEmail { offer: id.clone(), accepted_at });
@@ -167,7 +325,7 @@ pub(crate) fn effects_of(
         }
     }
     if let (Some(lead), Some(LowLead { offer, .. })) = (low_lead, after.low_lead.as_ref())
-        && before.low_lead.as_ref() != Some(&lead)
+        && announced.low_lead.as_ref() != Some(&lead)
     {
         kinds.push(EffectKind::LeadOpened { lead, offer: offer.clone() });
         if !after.was_invited {

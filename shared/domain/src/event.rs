@@ -1,4 +1,7 @@
-use crate::{CarId, Contact, EventId, OfferId, OfferVersion};
+use std::fmt;
+
+use crate::ids::Hash;
+use crate::{CarId, Digest, EventId, OfferId, OfferVersion};
 
 /// An event of the offer system: something that happened to one offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,44 +88,22 @@ impl OfferChange {
     }
 }
 
-/// 48 bits of FNV-1a over length-prefixed fields. Digests are stored, so the algorithm must never change; the standard
-/// library's hasher gives no such guarantee.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Digest(pub [u8; 6]);
-
-#[derive(Clone, Copy)]
-struct Hash(u64);
-
-impl Hash {
-    /// Folds all 64 bits into 48.
-    const fn digest(self) -> Digest {
-        let [_, _, bytes @ ..] = (self.0 ^ (self.0 >> 48)).to_be_bytes();
-        Digest(bytes)
-    }
-
-    const EMPTY: Self = Self(FNV_1A_START);
-
-    fn bytes(self, bytes: &[u8]) -> Self {
-        Self(fnv_1a(self.0, bytes))
-    }
-
-    fn and(self, field: &str) -> Self {
-        self.bytes(&(field.len() as u64).to_le_bytes()).bytes(field.as_bytes())
-    }
-
-    fn and_option(self, field: Option<&str>) -> Self {
-        match field {
-            Some(text) => self.bytes(&[1]).and(text),
-            None => self.bytes(&[0]),
-        }
-    }
+/// A buyer's contact details, as given with an offer. Apart from the reasons of rejections, they are the only personal
+/// data in the domain.
+///
+/// `Debug` prints none of it, so that log lines and error texts cannot leak it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Contact {
+    /// The name as the buyer typed it: any text.
+    pub name: String,
+    /// The e-mail address as the buyer typed it. It is validated only before an e-mail is sent.
+    pub email: String,
+    /// The phone number as the buyer typed it.
+    pub phone: Option<String>,
 }
 
-/// The offset basis of FNV-1a for 64 bits.
-pub(crate) const FNV_1A_START: u64 = 0xcbf2_9ce4_8422_2325;
-
-/// Continues an FNV-1a hash over more bytes. Its results are stored or select buyers, so it must never change.
-pub(crate) fn fnv_1a(hash: u64, bytes: &[u8]) -> u64 {
-    const PRIME: u64 = 0x0000_0100_0000_01b3;
-    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Contact(…)")
+    }
 }

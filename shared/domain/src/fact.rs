@@ -94,6 +94,12 @@ impl From<Event> for Fact {
     }
 }
 
+impl From<&Event> for Fact {
+    fn from(event: &Event) -> Self {
+        Self::Event(event.clone())
+    }
+}
+
 impl State {
     /// Removes the buyer's personal data. Offers keep stage, version and car. Without contacts, no lead remains open.
     ///
@@ -102,7 +108,7 @@ impl State {
     pub(crate) fn forget_who(&mut self) {
         self.is_erased = true;
         self.low_lead = None;
-        self.offers.change_each(|offer| {
+        self.offers.change_each(|_, offer| {
             offer.contact = None;
             offer.former_lead = None;
             offer.is_quoted = true;

@@ -1,139 +1,100 @@
 use std::collections::BTreeMap;
 
-use crate::effect::effects_of;
-use crate::known::OnSameVersion;
-use crate::{
-    CloseReason, Effect, Event, Fact, FormerLeadId, Known, LeadId, LowLead, Offer, OfferChange, OfferId,
-    OfferVersion, Priority, Stage, State,
-};
+use crate::{Event, Fact, FormerLeadId, Known, LowLead, Offer, OfferId, OfferVersion, Stage, State};
 
 impl State {
-    /// Folds one recorded fact into the state and returns the effects it calls for. See [`State::fold`].
-    pub fn fold_fact(&mut self, fact: &Fact) -> Vec<Effect> {
+    /// Folds one recorded fact into the state. The fact takes the next sequence number. Effects are not decided here;
+    /// see [`crate::effects_between`].
+    ///
+    /// The fold is total: history is not questioned.
+    pub fn fold(&mut self, fact: &Fact) {
+        self.sequence = self.sequence.next();
         match fact {
-            Fact::Event(event) => self.fold(event),
-            Fact::Migrated(known) => {
-                self.fold_migrated(known);
-                Vec::new()
-            }
+            Fact::Event(event) => self.fold_event(event),
+            Fact::Migrated(known) => self.fold_migrated(known),
             Fact::HandedOver(known) => self.fold_handed_over(known),
             Fact::Voided { offer, through } => self.fold_voided(offer, *through),
             Fact::Reset(kept) => {
-                let sequence = self.sequence.next();
-                *self = kept.as_deref().cloned().unwrap_or_default();
-                self.sequence = sequence;
-                Vec::new()
+                let kept = kept.as_deref().cloned().unwrap_or_default();
+                *self = Self { sequence: self.sequence, ..kept };
             }
             Fact::Erased(kept) => {
-                self.begin_fact();
-                let before = Before::of(self, self.offers.keys());
                 if let Some(kept) = kept {
-                    *self = State { sequence: self.sequence, ..State::clone(kept) };
+                    *self = Self { sequence: self.sequence, ..Self::clone(kept) };
                 }
                 self.forget_who();
-                effects_of(&before, self, |_, _| CloseReason::Erased)
             }
         }
     }
 
-    /// Folds one recorded event into the state and returns the effects that its arrival calls for.
-    ///
-    /// The event takes the next sequence number. If it has its offer's next version, it is applied, followed by every
-    /// held successor that it releases (the chain). If it has a later version, it is held. Effects are the difference
-    /// between the state before the arrival and the state after the whole chain, so a change that a held successor
-    /// reverts has no effects.
-    ///
-    /// The fold is total: history is not questioned. An event that the state already contains only takes its sequence
-    /// number. Nothing is performed here; a replay discards the returned effects.
-    pub fn fold(&mut self, event: &Event) -> Vec<Effect> {
-        self.begin_fact();
+    /// If the event has its offer's next version, it is applied, followed by every held successor that it releases (the
+    /// chain). If it has a later version, it is held. An event that the state already contains changes nothing.
+    fn fold_event(&mut self, event: &Event) {
         let next = self.next_version_of(&event.offer);
-        if event.version < next {
-            return Vec::new();
-        }
         if event.version > next {
-            self.held
-                .entry(event.offer.clone())
-                .or_default()
-                .entry(event.version)
-                .or_insert_with(|| event.clone());
-            return Vec::new();
+            let held = self.held.entry(event.offer.clone()).or_default();
+            held.entry(event.version).or_insert_with(|| event.clone());
+        } else if event.version == next {
+            let names = self.names_of([&event.offer]);
+            self.apply(event);
+            self.apply_chain(&event.offer);
+            self.keep_names(names, Some(&event.offer));
+            self.note_quote(&event.offer);
         }
-        let before = Before::of(self, [&event.offer]);
-        self.apply(event);
-        let last = self.apply_chain(&event.offer).unwrap_or_else(|| event.change.clone());
-        self.name_leads(&before, Some(&event.offer));
-        effects_of(&before, self, |_, _| CloseReason::of(&last))
     }
 
-    /// Merges the former system's answer. The former system announces everything in it, so it has no effects here.
+    /// Merges the former system's answer. The former system announces everything in it.
     fn fold_migrated(&mut self, known: &Known) {
-        self.begin_fact();
-        let before = Before::of(self, self.offers.keys().chain(known.offers.keys()));
+        let names = self.names_of(self.offers.keys());
         self.merge(known, OnSameVersion::Theirs);
         self.was_invited |= known.was_invited;
         self.is_asked = true;
-        self.name_leads(&before, None);
+        self.keep_names(names, None);
     }
 
-    /// Takes the buyer over. Leads that the former system announced keep its names; the effects are the difference
-    /// between those leads and the leads that this state calls for.
+    /// Takes the buyer over. Leads that the former system announced keep its names.
     ///
     /// Source of the rules: `docs/adr/0021-beside-the-former-system.md`, whose model was searched exhaustively.
-    fn fold_handed_over(&mut self, known: &Known) -> Vec<Effect> {
-        self.begin_fact();
+    fn fold_handed_over(&mut self, known: &Known) {
         self.merge(known, OnSameVersion::Ours);
         self.was_invited = known.was_invited;
         self.is_asked = true;
-        let announced = self.offers.keys().chain(known.offers.keys()).map(|id| {
-            let named = known.offers.get(id).and_then(|offer| offer.former_lead.clone());
-            let lead = named.map(|id| LeadId::Former { id, priority: Priority::High });
-            (id.clone(), OfferBefore { lead, accepted_at: None })
-        });
-        let low_there = known.low_lead.as_ref();
-        let low_lead = low_there.map(|id| LeadId::Former { id: id.clone(), priority: Priority::Low });
-        let before = Before { offers: announced.collect(), low_lead };
-        for id in before.offers.keys() {
+        let is_erased = self.is_erased;
+        self.offers.change_each(|id, offer| {
             let theirs = known.offers.get(id);
-            let kept = theirs.filter(|theirs| self.keeps_former_lead(id, theirs));
-            self.offers.change(id, |offer| {
-                offer.is_quoted = theirs.is_some();
-                offer.former_lead = kept.and_then(|theirs| theirs.former_lead.clone());
-                // Our lead is named by the current acceptance; the former system may have opened one for an earlier
-                // acceptance.
-                if let Stage::Accepted { at, since } = &mut offer.stage {
-                    *at = *since;
-                }
+            // A newer acceptance replaces the high lead that the former system opened.
+            let kept = theirs.filter(|theirs| {
+                !is_erased && matches!(offer.stage, Stage::Accepted { since, .. } if since <= theirs.version)
             });
-        }
+            offer.former_lead = kept.and_then(|theirs| theirs.former_lead.clone());
+            // Our lead is named by the current acceptance; the former system may have opened one for an earlier
+            // acceptance.
+            if let Stage::Accepted { at, since } = &mut offer.stage {
+                *at = *since;
+            }
+            offer.is_quoted = theirs.is_some() || offer.wants_quote();
+        });
         self.low_lead = None;
-        self.name_low_lead(low_there.filter(|_| !self.is_erased), None);
-        effects_of(&before, self, CloseReason::at_handover)
+        self.name_low_lead(known.low_lead.as_ref().filter(|_| !is_erased), None);
     }
 
     /// Closes a gap: held events inside it are applied, missing versions become void, and the chain behind it follows.
-    fn fold_voided(&mut self, offer: &OfferId, through: OfferVersion) -> Vec<Effect> {
-        self.begin_fact();
-        let before = Before::of(self, [offer]);
-        let mut last = self.apply_chain(offer);
+    fn fold_voided(&mut self, offer: &OfferId, through: OfferVersion) {
+        let names = self.names_of([offer]);
+        self.apply_chain(offer);
         while self.next_version_of(offer) <= through && self.version_of(offer) != Some(through) {
             let from = self.next_version_of(offer);
-            let next_held = self.held.get(offer).and_then(|held| held.keys().next().copied());
-            let to = next_held.and_then(OfferVersion::previous).map_or(through, |to| to.min(through));
+            let before_held = self.first_held(offer).and_then(OfferVersion::previous);
+            let to = before_held.map_or(through, |to| to.min(through));
             let begin = || Offer::unknown(to);
             self.offers.begin_and_change(offer, begin, |known| {
                 known.version = to;
                 known.voided.insert(from, to);
             });
-            last = self.apply_chain(offer).or(last);
+            self.apply_chain(offer);
         }
-        self.name_leads(&before, Some(offer));
-        let reason = last.as_ref().map_or(CloseReason::OfferWithdrawn, CloseReason::of);
-        effects_of(&before, self, |_, _| reason)
-    }
-
-    fn begin_fact(&mut self) {
-        self.sequence = self.sequence.next();
+        self.keep_names(names, Some(offer));
+        self.note_quote(offer);
     }
 
     fn apply(&mut self, event: &Event) {
@@ -141,32 +102,69 @@ impl State {
         self.offers.begin_and_change(&event.offer, begin, |offer| offer.apply(event));
     }
 
-    /// Applies the held events that follow the offer's version without a gap, and returns the change of the last one.
-    pub(crate) fn apply_chain(&mut self, offer: &OfferId) -> Option<OfferChange> {
-        let mut last = None;
+    /// Applies the held events that follow the offer's version without a gap.
+    fn apply_chain(&mut self, offer: &OfferId) {
         let mut next = self.next_version_of(offer);
         while let Some(event) = self.held.get_mut(offer).and_then(|held| held.remove(&next)) {
             self.apply(&event);
             next = next.next();
-            last = Some(event.change);
         }
         if self.held.get(offer).is_some_and(BTreeMap::is_empty) {
             self.held.remove(offer);
         }
-        last
+    }
+
+    /// Merges the former system's offers: the newer version of each offer wins, and held events that follow it are
+    /// applied. A known contact or car is never lost. Leads are not named here.
+    fn merge(&mut self, known: &Known, on_same_version: OnSameVersion) {
+        for (id, theirs) in &known.offers {
+            let begin = || Offer { former_lead: None, is_quoted: true, ..theirs.clone() };
+            let version = self.offers.begin_and_change(id, begin, |ours| {
+                let is_theirs_right = match on_same_version {
+                    OnSameVersion::Theirs => theirs.version >= ours.version,
+                    OnSameVersion::Ours => theirs.version > ours.version,
+                };
+                ours.is_quoted = true;
+                ours.contact = ours.contact.take().or_else(|| theirs.contact.clone());
+                ours.car = ours.car.take().or_else(|| theirs.car.clone());
+                if is_theirs_right {
+                    ours.stage = theirs.stage;
+                    ours.version = theirs.version;
+                    ours.contact = theirs.contact.clone().or_else(|| ours.contact.take());
+                    ours.car = theirs.car.clone().or_else(|| ours.car.take());
+                }
+                ours.version
+            });
+            if let Some(held) = self.held.get_mut(id) {
+                held.retain(|waiting, _| *waiting > version);
+            }
+            self.apply_chain(id);
+        }
+    }
+
+    /// Notes that a quote is requested as soon as the offer is open.
+    fn note_quote(&mut self, offer: &OfferId) {
+        self.offers.change(offer, |offer| offer.is_quoted |= offer.wants_quote());
+    }
+
+    /// The names of these offers' open high leads.
+    fn names_of<'a>(&self, offers: impl IntoIterator<Item = &'a OfferId>) -> Vec<Name> {
+        let name = |id: &OfferId| {
+            let offer = self.offers.get(id)?;
+            let (accepted_at, former) = (offer.accepted_at()?, offer.former_lead.clone());
+            Some(Name { offer: id.clone(), accepted_at, former })
+        };
+        offers.into_iter().filter_map(name).collect()
     }
 
     /// Names the open leads. A lead open both before the fact and after its chain keeps its name; a new lead gets a new
-    /// one.
-    fn name_leads(&mut self, before: &Before, cause: Option<&OfferId>) {
-        for (id, was) in &before.offers {
-            let Some(named) = was.accepted_at else { continue };
-            self.offers.change(id, |offer| {
+    /// one. The low lead belongs to the offer `cause`, if it opens now.
+    fn keep_names(&mut self, names: Vec<Name>, cause: Option<&OfferId>) {
+        for Name { offer, accepted_at, former } in names {
+            self.offers.change(&offer, |offer| {
                 if let Stage::Accepted { at, .. } = &mut offer.stage {
-                    *at = named;
-                    if let Some(LeadId::Former { id, .. }) = &was.lead {
-                        offer.former_lead = Some(id.clone());
-                    }
+                    *at = accepted_at;
+                    offer.former_lead = former.or_else(|| offer.former_lead.take());
                 }
             });
         }
@@ -195,25 +193,16 @@ impl State {
     }
 }
 
-/// The part of the state before a fact that effects are computed from: the offers that may change, and the low lead.
-pub(crate) struct Before {
-    pub(crate) offers: BTreeMap<OfferId, OfferBefore>,
-    pub(crate) low_lead: Option<LeadId>,
+/// Which side wins when both know an offer at the same version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OnSameVersion {
+    Theirs,
+    Ours,
 }
 
-pub(crate) struct OfferBefore {
-    pub(crate) lead: Option<LeadId>,
-    accepted_at: Option<OfferVersion>,
-}
-
-impl Before {
-    fn of<'a>(state: &State, offers: impl IntoIterator<Item = &'a OfferId>) -> Self {
-        let before = |id: &OfferId| {
-            let offer = state.offers.get(id);
-            let lead = offer.and_then(|offer| offer.high_lead(id));
-            (id.clone(), OfferBefore { lead, accepted_at: offer.and_then(Offer::accepted_at) })
-        };
-        let low_lead = state.low_lead.as_ref().map(LowLead::id);
-        Self { offers: offers.into_iter().map(before).collect(), low_lead }
-    }
+/// What names an offer's open high lead.
+struct Name {
+    offer: OfferId,
+    accepted_at: OfferVersion,
+    former: Option<FormerLeadId>,
 }

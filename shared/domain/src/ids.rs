@@ -1,8 +1,6 @@
-//! Ids and numbers. An id is parsed once, where it enters the system, and is valid from then on.
+//! Ids, numbers and digests. An id is parsed once, where it enters the system, and is valid from then on.
 
 use std::fmt;
-
-use crate::event::{FNV_1A_START, fnv_1a};
 
 /// The maximum length of an id in characters: the limit of an SQS message group id.
 const LONGEST: usize = 128;
@@ -151,4 +149,47 @@ impl fmt::Display for Sequence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
+}
+
+/// 48 bits of FNV-1a over length-prefixed fields. Digests are stored, so the algorithm must never change; the standard
+/// library's hasher gives no such guarantee.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Digest(pub [u8; 6]);
+
+/// A digest in the making.
+#[derive(Clone, Copy)]
+pub(crate) struct Hash(u64);
+
+impl Hash {
+    /// Folds all 64 bits into 48.
+    pub(crate) const fn digest(self) -> Digest {
+        let [_, _, bytes @ ..] = (self.0 ^ (self.0 >> 48)).to_be_bytes();
+        Digest(bytes)
+    }
+
+    pub(crate) const EMPTY: Self = Self(FNV_1A_START);
+
+    fn bytes(self, bytes: &[u8]) -> Self {
+        Self(fnv_1a(self.0, bytes))
+    }
+
+    pub(crate) fn and(self, field: &str) -> Self {
+        self.bytes(&(field.len() as u64).to_le_bytes()).bytes(field.as_bytes())
+    }
+
+    pub(crate) fn and_option(self, field: Option<&str>) -> Self {
+        match field {
+            Some(text) => self.bytes(&[1]).and(text),
+            None => self.bytes(&[0]),
+        }
+    }
+}
+
+/// The offset basis of FNV-1a for 64 bits.
+const FNV_1A_START: u64 = 0xcbf2_9ce4_8422_2325;
+
+/// Continues an FNV-1a hash over more bytes. Its results are stored or select buyers, so it must never change.
+fn fnv_1a(hash: u64, bytes: &[u8]) -> u64 {
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    bytes.iter().fold(hash, |hash, &byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }

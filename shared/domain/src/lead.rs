@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{FormerLeadId, OfferChange, OfferId, OfferVersion, Sequence, Stage, State};
+use crate::{FormerLeadId, OfferChange, OfferId, OfferVersion, Sequence};
 
 /// The name of a sales lead, unique within its buyer: `low/<sequence>`, `high/<offer>/<version>`, or the name that the
 /// former system gave to a lead it opened.
@@ -144,20 +144,6 @@ impl CloseReason {
             OfferChange::AcceptanceWithdrawn => Self::AcceptanceWithdrawn,
             OfferChange::Rejected { .. } => Self::OfferRejected,
             OfferChange::Made { .. } | OfferChange::Withdrawn => Self::OfferWithdrawn,
-        }
-    }
-
-    /// Why a former lead closes when its buyer is handed over: the high lead of `offer`, or the low lead without one.
-    ///
-    /// A closed offer does not record whether the seller rejected it or the buyer withdrew it, hence `HandedOver`.
-    pub(crate) fn at_handover(state: &State, offer: Option<&OfferId>) -> Self {
-        if state.is_erased {
-            return Self::Erased;
-        }
-        match offer.map(|id| state.offers.get(id).map(|offer| offer.stage)) {
-            None if state.has_high_lead() => Self::OfferAccepted,
-            Some(Some(Stage::Pending | Stage::Accepted { .. })) => Self::AcceptanceWithdrawn,
-            None | Some(Some(Stage::Closed) | None) => Self::HandedOver,
         }
     }
 

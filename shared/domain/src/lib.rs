@@ -4,26 +4,22 @@
 //! The rules come from the design (`ARCHITECTURE.md`, "The rules"); each has a test under `tests/`.
 
 mod arrival;
-mod contact;
 mod effect;
 mod event;
 mod fact;
 mod fold;
+mod former;
 mod ids;
-mod known;
 mod lead;
 mod offer;
-mod offers;
 mod state;
 
-pub use arrival::{Arrival, HELD_LIMIT};
-pub use contact::Contact;
-pub use effect::{Effect, EffectKind};
-pub use event::{Digest, Event, OfferChange};
+pub use arrival::{Arrival, Gap, HELD_LIMIT, NotVoided};
+pub use effect::{Announced, Effect, EffectKind, effects_between};
+pub use event::{Contact, Event, OfferChange};
 pub use fact::Fact;
-pub use ids::{BuyerId, CarId, EventId, FormerLeadId, InvalidId, OfferId, OfferVersion, Sequence};
-pub use known::Known;
+pub use former::{Answer, Known, NotReset};
+pub use ids::{BuyerId, CarId, Digest, EventId, FormerLeadId, InvalidId, OfferId, OfferVersion, Sequence};
 pub use lead::{CloseReason, LeadId, LowLead, Priority};
-pub use offer::{Offer, REMEMBERED_DIGESTS, Stage};
-pub use offers::Offers;
+pub use offer::{Offer, Offers, REMEMBERED_DIGESTS, Stage};
 pub use state::State;

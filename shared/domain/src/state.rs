@@ -74,10 +74,4 @@ impl State {
     pub fn is_blank(&self) -> bool {
         *self == Self { sequence: self.sequence, ..Self::default() }
     }
-
-    /// The number of held events.
-    #[must_use]
-    pub fn held_count(&self) -> usize {
-        self.held.values().map(BTreeMap::len).sum()
-    }
 }

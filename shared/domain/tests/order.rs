@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{Arrival, EffectKind, Event, LeadId, OfferChange, OfferId, OfferVersion, Stage, State};
 use proptest::prelude::*;
-use testkit::{acceptance_withdrawn, accepted, made, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, append, made, rejected, withdrawn};
 
 /// The offers with their version and stage, the offers with a high lead, and whether the low lead is open.
 type Ending = (BTreeMap<OfferId, (u32, &'static str)>, BTreeSet<OfferId>, bool);
@@ -70,7 +70,7 @@ fn check(order: &[&Event], expected: &Ending) {
     for (position, event) in order.iter().enumerate() {
         let before = state.clone();
         assert!(matches!(state.arrival_of(event), Arrival::Next | Arrival::Early));
-        let effects = state.fold(event);
+        let effects = append(&mut state, *event);
         for effect in &effects {
             // Each opening of the low lead calls for the invitation; its single key makes it a single e-mail.
             let is_unique = !matches!(effect.kind, EffectKind::QuoteInvitation { .. });
@@ -232,7 +232,7 @@ fn a_version_once_reached_is_never_next_again() {
     for number in [1, OfferVersion::LAST.get(), u32::MAX] {
         let event = testkit::accepted("car-1").v(number);
         let mut state = State::default();
-        state.fold(&testkit::made("car-1"));
+        state.fold(&testkit::made("car-1").into());
         let reached = |offer: &mut domain::Offer| {
             offer.version = OfferVersion::new(number).unwrap();
             offer.digests.insert(event.version, event.change.digest());

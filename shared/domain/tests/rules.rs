@@ -6,14 +6,14 @@ use domain::{
     Arrival, CloseReason, Effect, EffectKind, Event, HELD_LIMIT, LeadId, OfferChange, OfferVersion,
     REMEMBERED_DIGESTS, Sequence, State,
 };
-use testkit::{acceptance_withdrawn, accepted, contact, made, made_by, offer, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, append, contact, made, made_by, offer, rejected, withdrawn};
 
 struct Given(State);
 
 fn given(events: &[Event]) -> Given {
     let mut state = State::default();
     for event in events {
-        state.fold(event);
+        state.fold(&event.into());
     }
     Given(state)
 }
@@ -25,7 +25,7 @@ struct When {
 
 impl Given {
     fn when(mut self, event: &Event) -> When {
-        let effects = self.0.fold(event);
+        let effects = append(&mut self.0, event);
         When { state: self.0, effects }
     }
 }
@@ -208,16 +208,16 @@ fn a_closed_offer_remembers_only_its_last_digest() {
 }
 
 #[test]
-fn at_most_fifty_events_are_held_but_the_next_one_is_always_taken() {
+fn events_are_held_up_to_the_limit_and_the_next_one_is_always_taken() {
     let mut state = State::default();
-    state.fold(&made("car-1"));
+    state.fold(&made("car-1").into());
     for version in 3..3 + u32::try_from(HELD_LIMIT).unwrap() {
         assert_eq!(state.arrival_of(&accepted("car-1").v(version)), Arrival::Early);
-        state.fold(&accepted("car-1").v(version));
+        state.fold(&accepted("car-1").v(version).into());
     }
     assert_eq!(state.arrival_of(&accepted("car-2").v(2)), Arrival::TooManyHeld);
     assert_eq!(state.arrival_of(&accepted("car-1").v(2)), Arrival::Next);
-    state.fold(&accepted("car-1").v(2));
+    state.fold(&accepted("car-1").v(2).into());
     assert_eq!(state.held_count(), 0);
 }
 
@@ -225,7 +225,7 @@ fn at_most_fifty_events_are_held_but_the_next_one_is_always_taken() {
 fn a_recorded_duplicate_takes_a_sequence_and_changes_nothing_else() {
     let Given(mut state) = given(&[made("car-1"), accepted("car-1").v(2)]);
     let before = state.clone();
-    assert_eq!(state.fold(&accepted("car-1").v(2)), []);
+    assert_eq!(append(&mut state, accepted("car-1").v(2)), []);
     assert_eq!(state.sequence, Sequence::new(3));
     state.sequence = before.sequence;
     assert_eq!(state, before);

@@ -1,24 +1,20 @@
 //! Performs all pending effects of one buyer in order, starting after the cursor.
 
-use std::collections::BTreeSet;
-use std::panic::AssertUnwindSafe;
-
+use contract::metric;
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
-use event_store::{Commits, Head, StoreError, WithinDeadline, tail_after};
-use futures::FutureExt as _;
+use event_store::{Commits, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime};
-use platform::telemetry::{Metrics, chain};
+use leads_store::{Behind, Closing, LeadChange, LeadsStore, LeadsUnavailable, Opening, Outcome, Progress};
+use platform::clock::{CALL_TIME, Clock, Deadline};
+use platform::telemetry::Metrics;
 
-use crate::deliver::{How, later};
+use crate::deliver::{How, deliver};
 use crate::held::held_at_head;
+use crate::look::{Look, Stop, catch_panic, later};
 use crate::mail::Letterhead;
-use crate::outside::{Outside, SalesMessage, SalesUnavailable};
-use leads_store::{
-    AddressDigest, Behind, Closing, Cursors, LeadChange, LeadsUnavailable, Ledger, Opening, Outcome, Progress,
-};
+use crate::outside::{Outside, SalesMessage};
 
 /// How many times an advance reads a buyer if facts are recorded between reading and claiming. After that the buyer is
 /// marked behind; the doorbell of the newer fact causes another advance anyway.
@@ -73,12 +69,16 @@ impl Advanced {
     pub fn report(&self, buyer: &BuyerId, now: Timestamp, metrics: &mut Metrics) {
         for performed in &self.performed {
             let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
-            metrics.count("Effects", vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())], 1);
+            metrics.count(
+                metric::EFFECTS,
+                vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())],
+                1,
+            );
             let lag = now.duration_since(performed.recorded_at).as_millis();
-            metrics.longest("FeedLag", u64::try_from(lag).unwrap_or_default());
+            metrics.longest(metric::FEED_LAG, u64::try_from(lag).unwrap_or_default());
             if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected && performed.is_ours
             {
-                metrics.count("EmailsRejected", vec![], 1);
+                metrics.count_for_stack(metric::EMAILS_REJECTED, 1);
             }
             let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
             let event_id = performed.event_id.as_deref();
@@ -88,7 +88,7 @@ impl Advanced {
         match &self.behind {
             None => tracing::info!(%buyer, through, "settled"),
             Some(reason) => {
-                metrics.count("BuyersBehind", vec![], 1);
+                metrics.count(metric::BUYERS_BEHIND, vec![], 1);
                 tracing::warn!(%buyer, through, reason, "behind");
             }
         }
@@ -108,44 +108,10 @@ pub struct CannotMark {
     pub source: LeadsUnavailable,
 }
 
-/// One reading of a buyer's state, and the limits for the work on it.
-pub(crate) struct Look<'a> {
-    pub(crate) buyer: &'a BuyerId,
-    pub(crate) head: Head,
-    pub(crate) deadline: Deadline,
-    /// Digests of addresses that get no more e-mail.
-    pub(crate) stopped: &'a BTreeSet<AddressDigest>,
-    /// Whether e-mails are left to the sweeper, which paces them.
-    pub(crate) parks_mail: bool,
-}
-
-/// Why the work on a buyer stops for now.
-pub(crate) enum Stop {
-    /// A fact was recorded after the head that was read; read the buyer again.
-    HeadMoved,
-    /// A temporary failure; try again later.
-    Later { reason: String, not_before: Option<Timestamp> },
-}
-
-impl Stop {
-    pub(crate) const fn later(reason: String, not_before: Option<Timestamp>) -> Self {
-        Self::Later { reason, not_before }
-    }
-}
-
-/// Turns a panic into a temporary failure of the buyer, so that other buyers go on. A panic leaves nothing half done
-/// that a crash would not leave as well.
-pub(crate) fn catch_panic<T>(
-    work: impl Future<Output = Result<T, Stop>>,
-) -> impl Future<Output = Result<T, Stop>> {
-    let ended = AssertUnwindSafe(work).catch_unwind();
-    ended.map(|ended| ended.unwrap_or_else(|_| Err(Stop::later("a panic".to_owned(), None))))
-}
-
 impl<S, L, O, W> Advance<'_, S, L, O, W>
 where
     S: Commits,
-    L: Cursors + Ledger,
+    L: LeadsStore,
     O: Outside,
     W: Clock,
 {
@@ -313,7 +279,8 @@ where
         };
         if effect.kind.is_email() {
             let how = if look.parks_mail { How::Park } else { How::Try };
-            let delivered = self.deliver(look, &called_for, how).await?;
+            let Self { leads, outside, clock, letterhead, .. } = self;
+            let delivered = deliver(*leads, *outside, *clock, letterhead, look, &called_for, how).await?;
             return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
         look.deadline.leaves(CALL_TIME, self.clock)?;
@@ -349,29 +316,5 @@ fn lead_change_of(effect: &Effect, look: &Look<'_>, at: Timestamp) -> Option<(do
         EffectKind::QuoteRequest { .. }
         | EffectKind::AcceptedEmail { .. }
         | EffectKind::QuoteInvitation { .. } => None,
-    }
-}
-
-impl From<OutOfTime> for Stop {
-    fn from(error: OutOfTime) -> Self {
-        Self::later(chain(&error), None)
-    }
-}
-
-impl From<StoreError> for Stop {
-    fn from(error: StoreError) -> Self {
-        Self::later(chain(&error), None)
-    }
-}
-
-impl From<LeadsUnavailable> for Stop {
-    fn from(error: LeadsUnavailable) -> Self {
-        Self::later(chain(&error), None)
-    }
-}
-
-impl From<SalesUnavailable> for Stop {
-    fn from(error: SalesUnavailable) -> Self {
-        Self::later(chain(&error), None)
     }
 }

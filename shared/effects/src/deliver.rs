@@ -4,15 +4,15 @@
 use std::time::Duration;
 
 use domain::Effect;
-use event_store::Commits;
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{AddressDigest, Claim, Claimed, LeadsStore, LedgerEntry, Outcome, Status, Taking};
 use platform::clock::Clock;
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Look, Stop};
-use crate::mail::{self, Email};
+use crate::look::{Look, Stop, later};
+use crate::mail::{self, Email, Letterhead};
 use crate::outside::{Delivery, Outside, SES_TIME_OUT};
-use leads_store::{AddressDigest, Claim, Claimed, Cursors, Ledger, LedgerEntry, Outcome, Status, Taking};
+use crate::settle::{Ended, settle};
 
 /// How long a claim is presumed live; longer than the claim's own answer and the attempt can take.
 const CLAIM_LASTS: SignedDuration = SignedDuration::from_secs(30);
@@ -40,14 +40,7 @@ pub(crate) enum Delivered {
     /// The state no longer has a contact for the e-mail.
     Superseded,
     /// The entry has the status that our claim or the attempt after it led to.
-    Ours {
-        /// The entry's status.
-        status: Status,
-        /// Whether we wrote it. Otherwise another writer did, and counts it.
-        is_ours: bool,
-        /// Why SES accepts no other e-mail now either.
-        paused: Option<String>,
-    },
+    Ours(Ended),
     /// This existing entry is responsible for the e-mail.
     Passed(Box<LedgerEntry>),
     /// An existing entry is responsible, but this version cannot read it, so the e-mail's outcome is not known here.
@@ -56,13 +49,13 @@ pub(crate) enum Delivered {
 
 impl Delivered {
     const fn ours(status: Status) -> Self {
-        Self::Ours { status, is_ours: true, paused: None }
+        Self::Ours(Ended { status, is_ours: true, paused: None })
     }
 
     /// Whether this call wrote the status.
     pub(crate) const fn is_ours(&self) -> bool {
         match self {
-            Self::Ours { is_ours, .. } => *is_ours,
+            Self::Ours(ended) => ended.is_ours,
             Self::Superseded | Self::Passed(_) | Self::Unreadable => false,
         }
     }
@@ -85,7 +78,7 @@ impl Delivered {
                 | Status::Abandoned
                 | Status::Superseded => Outcome::Passed,
             },
-            Self::Ours { status, .. } => match status {
+            Self::Ours(ended) => match ended.status {
                 Status::Sent => Outcome::Sent,
                 Status::Rejected => Outcome::Rejected,
                 Status::Retry => Outcome::Retry,
@@ -98,106 +91,102 @@ impl Delivered {
     }
 }
 
-impl<S, L, O, W> Advance<'_, S, L, O, W>
-where
-    S: Commits,
-    L: Cursors + Ledger,
-    O: Outside,
-    W: Clock,
-{
-    /// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` must be the effect as the head
-    /// calls for it, because the claim takes its address and sequence number from there.
-    pub(crate) async fn deliver(
-        &self,
-        look: &Look<'_>,
-        effect: &Effect,
-        how: How<'_>,
-    ) -> Result<Delivered, Stop> {
-        let state = &look.head.state;
-        let Some(addressee) = mail::addressee(&effect.kind, state) else { return Ok(Delivered::Superseded) };
-        let (address, email) = match mail::render(&effect.kind, state, self.letterhead) {
-            Ok(Some(email)) => (AddressDigest::of(&email.to), Ok(email)),
-            Ok(None) => return Ok(Delivered::Superseded),
-            Err(unsendable) => (AddressDigest::of(&addressee.email), Err(unsendable)),
-        };
-        look.deadline.leaves(CLAIM_TIME, self.clock)?;
-        let now = self.clock.now();
-        let has_time = look.deadline.leaves(SEND_TIME, self.clock).is_ok();
-        let taking = match (&how, &email) {
-            (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
-            _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
-            (How::Park, _) => Taking::Park(now),
-            (How::Try, _) if !has_time => Taking::Park(now),
-            (How::Try | How::Again { .. }, Ok(_)) => Taking::Attempt(later(now, CLAIM_LASTS)),
-        };
-        let found = if let How::Again { found, .. } = &how { Some(*found) } else { None };
-        let claim = Claim {
-            buyer: look.buyer.clone(),
-            key: effect.key(),
-            sequence: effect.sequence,
-            nonce: self.clock.nonce(),
-            address,
-            head: state.sequence,
-            now,
-            first_tried_at: first_tried_at(&taking, effect, found, now),
-            found: found.map(|found| found.nonce.clone()),
-            taking,
-        };
-        let claimed = match self.leads.claim(&claim).await {
-            Ok(claimed) => claimed,
-            Err(error) => {
-                let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
-                tracing::warn!(%buyer, effect, error, "claim unanswered: repeating it");
-                // The claim may have taken effect. Repeated under the same nonce, it is recognised as ours; without the
-                // repetition nothing would send the e-mail.
-                self.leads.claim(&claim).await?
-            }
-        };
-        match claimed {
-            Claimed::Ours => {}
-            Claimed::HeadMoved => return Err(Stop::HeadMoved),
-            Claimed::Taken(entry) => return Ok(Delivered::Passed(entry)),
-            Claimed::Unreadable => {
-                let (buyer, effect) = (look.buyer, &claim.key);
-                tracing::error!(
-                    %buyer,
-                    effect,
-                    "cannot read the ledger entry, its e-mail is left alone: deploy the version that wrote it"
-                );
-                return Ok(Delivered::Unreadable);
-            }
+/// Claims an e-mail and makes one attempt to send it, or only claims it. `effect` must be the effect as the head
+/// calls for it, because the claim takes its address and sequence number from there.
+pub(crate) async fn deliver(
+    leads: &impl LeadsStore,
+    outside: &impl Outside,
+    clock: &impl Clock,
+    letterhead: &Letterhead,
+    look: &Look<'_>,
+    effect: &Effect,
+    how: How<'_>,
+) -> Result<Delivered, Stop> {
+    let state = &look.head.state;
+    let Some(addressee) = mail::addressee(&effect.kind, state) else { return Ok(Delivered::Superseded) };
+    let (address, email) = match mail::render(&effect.kind, state, letterhead) {
+        Ok(Some(email)) => (AddressDigest::of(&email.to), Ok(email)),
+        Ok(None) => return Ok(Delivered::Superseded),
+        Err(unsendable) => (AddressDigest::of(&addressee.email), Err(unsendable)),
+    };
+    look.deadline.leaves(CLAIM_TIME, clock)?;
+    let now = clock.now();
+    let has_time = look.deadline.leaves(SEND_TIME, clock).is_ok();
+    let taking = match (&how, &email) {
+        (_, Err(unsendable)) => Taking::Reject(unsendable.name()),
+        _ if look.stopped.contains(&address) => Taking::Reject("address-stopped"),
+        (How::Park, _) => Taking::Park(now),
+        (How::Try, _) if !has_time => Taking::Park(now),
+        (How::Try | How::Again { .. }, Ok(_)) => Taking::Attempt(later(now, CLAIM_LASTS)),
+    };
+    let found = if let How::Again { found, .. } = &how { Some(*found) } else { None };
+    let claim = Claim {
+        buyer: look.buyer.clone(),
+        key: effect.key(),
+        sequence: effect.sequence,
+        nonce: clock.nonce(),
+        address,
+        head: state.sequence,
+        now,
+        first_tried_at: first_tried_at(&taking, effect, found, now),
+        found: found.map(|found| found.nonce.clone()),
+        taking,
+    };
+    let claimed = match leads.claim(&claim).await {
+        Ok(claimed) => claimed,
+        Err(error) => {
+            let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
+            tracing::warn!(%buyer, effect, error, "claim unanswered: repeating it");
+            // The claim may have taken effect. Repeated under the same nonce, it is recognised as ours; without the
+            // repetition nothing would send the e-mail.
+            leads.claim(&claim).await?
         }
-        let tried_for = if let How::Again { tried_for, .. } = how { Some(tried_for) } else { None };
-        match (&claim.taking, email) {
-            (Taking::Attempt(deadline), Ok(email)) => {
-                let delivery = self.attempt(look, &claim, *deadline, email).await;
-                Ok(self.settle(look, &claim, delivery, tried_for).await)
-            }
-            (taking, _) => Ok(Delivered::ours(taking.status())),
+    };
+    match claimed {
+        Claimed::Ours => {}
+        Claimed::HeadMoved => return Err(Stop::HeadMoved),
+        Claimed::Taken(entry) => return Ok(Delivered::Passed(entry)),
+        Claimed::Unreadable => {
+            let (buyer, effect) = (look.buyer, &claim.key);
+            tracing::error!(
+                %buyer,
+                effect,
+                "cannot read the ledger entry, its e-mail is left alone: deploy the version that wrote it"
+            );
+            return Ok(Delivered::Unreadable);
         }
     }
+    let tried_for = if let How::Again { tried_for, .. } = how { Some(tried_for) } else { None };
+    match (&claim.taking, email) {
+        (Taking::Attempt(deadline), Ok(email)) => {
+            let delivery = attempt(outside, clock, look, &claim, *deadline, email).await;
+            Ok(Delivered::Ours(settle(leads, clock, look, &claim, delivery, tried_for).await))
+        }
+        (taking, _) => Ok(Delivered::ours(taking.status())),
+    }
+}
 
-    /// Makes the one attempt that a claim allows; `None` if there is no time left for it.
-    async fn attempt(
-        &self,
-        look: &Look<'_>,
-        claim: &Claim,
-        deadline: Timestamp,
-        mut email: Email,
-    ) -> Option<Delivery> {
-        // SES returns the tags in its receipts. All three are needed, so that a receipt settles only its own attempt.
-        email.tags = vec![
-            ("buyer", look.buyer.to_string()),
-            ("effect", claim.key.clone()),
-            ("nonce", claim.nonce.clone()),
-        ];
-        let time_out = SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS);
-        let ends = later(self.clock.now(), time_out);
-        if ends > deadline || look.deadline.leaves(SES_TIME_OUT, self.clock).is_err() {
-            return None;
-        }
-        Some(self.outside.send_email(&email).await)
+/// Makes the one attempt that a claim allows; `None` if there is no time left for it.
+async fn attempt(
+    outside: &impl Outside,
+    clock: &impl Clock,
+    look: &Look<'_>,
+    claim: &Claim,
+    deadline: Timestamp,
+    mut email: Email,
+) -> Option<Delivery> {
+    // SES returns the tags in its receipts. All three are needed, so that a receipt settles only its own attempt.
+    email.tags = vec![
+        ("buyer", look.buyer.to_string()),
+        ("effect", claim.key.clone()),
+        ("nonce", claim.nonce.clone()),
+    ];
+    let time_out = SignedDuration::try_from(SES_TIME_OUT).unwrap_or(CLAIM_LASTS);
+    let ends = later(clock.now(), time_out);
+    if ends > deadline || look.deadline.leaves(SES_TIME_OUT, clock).is_err() {
+        return None;
     }
+    Some(outside.send_email(&email).await)
 }
 
 /// The time of the first attempt that a claim records: now, unless the found entry already has one for the same
@@ -214,9 +203,4 @@ fn first_tried_at(
         Taking::Attempt(_) => before.or(Some(now)),
         Taking::Park(_) | Taking::Reject(_) => before,
     }
-}
-
-/// The moment `by` after `moment`, or the last representable moment.
-pub(crate) fn later(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_add(by).unwrap_or(Timestamp::MAX)
 }

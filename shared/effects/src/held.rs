@@ -1,16 +1,14 @@
 //! Finds held events, which wait for missing earlier ones, and since when.
 
 use contract::stored::Commit;
-use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence, State};
+use domain::{BuyerId, Fact, Sequence, State};
 use event_store::{Commits, StoreError, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Held, HeldAtHead, LeadsStore, Progress};
 use platform::clock::{CALL_TIME, Clock, Deadline};
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Stop};
-use crate::deliver::later;
-use crate::outside::Outside;
-use leads_store::{Cursors, Held, HeldAtHead, Ledger, Progress};
+use crate::look::{Stop, later};
 
 /// How long after a look at a buyer's held events the next look is due.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
@@ -19,25 +17,10 @@ const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
 /// these commits.
 #[must_use]
 pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timestamp)> {
-    let waits = |offer: &OfferId, version: OfferVersion| {
-        head.held.get(offer).is_some_and(|held| held.contains_key(&version))
-    };
-    let is_held = |fact: &Fact| match fact {
-        Fact::Event(event) => waits(&event.offer, event.version),
-        // Written by older versions; the events held before it are in commits whose facts were removed.
-        Fact::Reset(Some(kept)) | Fact::Erased(Some(kept)) => {
-            kept.held.iter().any(|(offer, held)| held.keys().any(|version| waits(offer, *version)))
-        }
-        Fact::Migrated(_)
-        | Fact::HandedOver(_)
-        | Fact::Voided { .. }
-        | Fact::Reset(None)
-        | Fact::Erased(None) => false,
-    };
     let counts =
         commits.iter().rposition(|commit| commit.facts.iter().any(Fact::is_fresh_start)).unwrap_or(0);
     commits.iter().skip(counts).find_map(|commit| {
-        let place = commit.facts.iter().position(is_held)?;
+        let place = commit.facts.iter().position(|fact| head.holds(fact))?;
         Some((Sequence::new(commit.first.get() + place as u64), commit.recorded_at))
     })
 }
@@ -54,60 +37,55 @@ pub(crate) fn held_at_head(head: &State, commits: &[Commit], holds: bool, now: T
     HeldAtHead { is_known: oldest.is_some() == holds, oldest }
 }
 
-impl<S, L, O, W> Advance<'_, S, L, O, W>
-where
-    S: Commits,
-    L: Cursors + Ledger,
-    O: Outside,
-    W: Clock,
-{
-    /// Looks again at a buyer's held events and returns the oldest; `None` if none is held any more. If the stream
-    /// cannot be read, the result is what the table said before.
-    pub(crate) async fn look_at_held(
-        &self,
-        buyer: &BuyerId,
-        found: &Held,
-        deadline: Deadline,
-    ) -> Result<Option<Held>, Stop> {
-        deadline.leaves(CALL_TIME, self.clock)?;
-        // The cursor is read before the stream, so that a worker that moves it from now on has seen at least as much.
-        let cursor = self.leads.cursor(buyer).await?;
-        let through = cursor.through;
-        let oldest = match self.read_oldest_held(buyer, found.sequence, deadline).await {
-            Ok(oldest) => oldest,
-            Err(error) => {
-                let (sequence, error) = (found.sequence.get(), chain(&error));
-                tracing::warn!(%buyer, sequence, error, "cannot read held events: keeping the known ones");
-                // A worker that could read the stream has found the gap filled in the meantime.
-                if !cursor.holds {
-                    return Ok(None);
-                }
-                Some((found.sequence, found.since))
+/// Looks again at a buyer's held events and returns the oldest; `None` if none is held any more. If the stream
+/// cannot be read, the result is what the table said before.
+pub(crate) async fn look_at_held(
+    streams: &impl Commits,
+    leads: &impl LeadsStore,
+    clock: &impl Clock,
+    buyer: &BuyerId,
+    found: &Held,
+    deadline: Deadline,
+) -> Result<Option<Held>, Stop> {
+    deadline.leaves(CALL_TIME, clock)?;
+    // The cursor is read before the stream, so that a worker that moves it from now on has seen at least as much.
+    let cursor = leads.cursor(buyer).await?;
+    let through = cursor.through;
+    let oldest = match read_oldest_held(streams, clock, buyer, found.sequence, deadline).await {
+        Ok(oldest) => oldest,
+        Err(error) => {
+            let (sequence, error) = (found.sequence.get(), chain(&error));
+            tracing::warn!(%buyer, sequence, error, "cannot read held events: keeping the known ones");
+            // A worker that could read the stream has found the gap filled in the meantime.
+            if !cursor.holds {
+                return Ok(None);
             }
-        };
-        let due = later(self.clock.now(), AGAIN_AFTER);
-        let oldest = oldest.map(|(sequence, since)| Held { sequence, since, due });
-        let held = Some(HeldAtHead { oldest: oldest.clone(), is_known: false });
-        let progress = Progress { from: through, through, held, ..Progress::default() };
-        self.leads.move_cursor(buyer, &progress, None).await?;
-        Ok(oldest)
-    }
-
-    /// The oldest held event, read from sequence number `from` on, or from the beginning if it is older.
-    async fn read_oldest_held(
-        &self,
-        buyer: &BuyerId,
-        from: Sequence,
-        deadline: Deadline,
-    ) -> Result<Option<(Sequence, Timestamp)>, StoreError> {
-        let streams = WithinDeadline { store: self.streams, deadline, clock: self.clock };
-        let before = Sequence::new(from.get().saturating_sub(1));
-        let (head, commits) = tail_after(&streams, buyer, Some(before)).await?;
-        let oldest = oldest_held(&head.state, &commits);
-        if oldest.is_some() || head.state.held.is_empty() {
-            return Ok(oldest);
+            Some((found.sequence, found.since))
         }
-        let (head, commits) = tail_after(&streams, buyer, Some(Sequence::START)).await?;
-        Ok(oldest_held(&head.state, &commits))
+    };
+    let due = later(clock.now(), AGAIN_AFTER);
+    let oldest = oldest.map(|(sequence, since)| Held { sequence, since, due });
+    let held = Some(HeldAtHead { oldest: oldest.clone(), is_known: false });
+    let progress = Progress { from: through, through, held, ..Progress::default() };
+    leads.move_cursor(buyer, &progress, None).await?;
+    Ok(oldest)
+}
+
+/// The oldest held event, read from sequence number `from` on, or from the beginning if it is older.
+async fn read_oldest_held(
+    streams: &impl Commits,
+    clock: &impl Clock,
+    buyer: &BuyerId,
+    from: Sequence,
+    deadline: Deadline,
+) -> Result<Option<(Sequence, Timestamp)>, StoreError> {
+    let streams = WithinDeadline { store: streams, deadline, clock };
+    let before = Sequence::new(from.get().saturating_sub(1));
+    let (head, commits) = tail_after(&streams, buyer, Some(before)).await?;
+    let oldest = oldest_held(&head.state, &commits);
+    if oldest.is_some() || head.state.held.is_empty() {
+        return Ok(oldest);
     }
+    let (head, commits) = tail_after(&streams, buyer, Some(Sequence::START)).await?;
+    Ok(oldest_held(&head.state, &commits))
 }

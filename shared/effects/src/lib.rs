@@ -4,15 +4,17 @@
 //! An e-mail is claimed in the ledger before its single attempt and settled afterwards. A sales message may be sent
 //! twice, always under the same id. The leads table records what was sent.
 
-pub mod adapters;
 mod advance;
+mod config;
 mod deliver;
 mod held;
+mod look;
 pub mod mail;
 pub mod outside;
 mod settle;
 mod sweep;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
+pub use config::Config;
 pub use held::oldest_held;
-pub use sweep::{Failed, MailPace, Swept};
+pub use sweep::{Failed, MailPace, Swept, sweep};

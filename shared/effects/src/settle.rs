@@ -1,15 +1,13 @@
 //! Records how an attempt to send an e-mail ended, under the nonce of its claim.
 
 use domain::BuyerId;
-use event_store::Commits;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
+use leads_store::{Claim, LeadsStore, LeadsUnavailable, LedgerEntry, Settled, Status, Verdict};
 use platform::clock::{CALL_TIME, Clock, Deadline};
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Look, Stop};
-use crate::deliver::{Delivered, later};
-use crate::outside::{Delivery, Outside};
-use leads_store::{Claim, Cursors, LeadsUnavailable, Ledger, LedgerEntry, Settled, Status, Verdict};
+use crate::look::{Look, Stop, later};
+use crate::outside::Delivery;
 
 /// The shortest wait before the next attempt for an e-mail that was definitely not sent; the longest is twice as long.
 const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
@@ -17,126 +15,132 @@ const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(2);
 /// How long a doubtful e-mail waits for a receipt.
 const UNKNOWN_LASTS: SignedDuration = SignedDuration::from_mins(60);
 
-impl<S, L, O, W> Advance<'_, S, L, O, W>
-where
-    S: Commits,
-    L: Cursors + Ledger,
-    O: Outside,
-    W: Clock,
-{
-    /// Records the result of an attempt. A failure to record it stops nothing: the claim expires, and the e-mail
-    /// becomes doubtful.
-    pub(crate) async fn settle(
-        &self,
-        look: &Look<'_>,
-        claim: &Claim,
-        delivery: Option<Delivery>,
-        tried_for: Option<SignedDuration>,
-    ) -> Delivered {
-        let now = self.clock.now();
-        let is_last =
-            tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
-        let verdict = Verdict {
-            nonce: claim.nonce.clone(),
-            from: Verdict::BY_CLAIMANT,
-            status: Status::Retry,
-            message_id: None,
-            reason: None,
-            due: None,
-            head: None,
-            now,
-        };
-        let (verdict, paused) = match delivery {
-            Some(Delivery::Accepted { message_id }) => {
-                let (status, message_id) = (Status::Sent, Some(message_id));
-                (Verdict { status, message_id, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
-            }
-            Some(Delivery::Refused { reason }) => {
-                let (status, reason, head) = (Status::Rejected, Some(reason), Some(claim.head));
-                (Verdict { status, reason, head, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
-            }
-            Some(Delivery::Unknown { reason }) => {
-                let (status, reason, due) = (Status::Unknown, Some(reason), Some(later(now, UNKNOWN_LASTS)));
-                (Verdict { status, reason, due, ..verdict }, None)
-            }
-            Some(Delivery::NotSent { reason }) => (not_sent(claim, is_last, reason, verdict), None),
-            // Neither counts as the last attempt: a pause says nothing about this e-mail, and without time left none
-            // was made.
-            Some(Delivery::Paused { reason }) => {
-                (not_sent(claim, false, reason.clone(), verdict), Some(reason))
-            }
-            None => (not_sent(claim, false, "no-time-left".to_owned(), verdict), None),
-        };
-        let (status, is_ours) = self.write(look, claim, verdict).await;
-        Delivered::Ours { status, is_ours, paused }
-    }
+/// How an e-mail ended that was claimed here.
+pub(crate) struct Ended {
+    /// The entry's status.
+    pub(crate) status: Status,
+    /// Whether we wrote it. Otherwise another writer did, and counts it.
+    pub(crate) is_ours: bool,
+    /// Why SES accepts no other e-mail now either.
+    pub(crate) paused: Option<String>,
+}
 
-    /// Writes the claimant's verdict. Returns the status of the entry afterwards, and whether this call wrote it.
-    async fn write(&self, look: &Look<'_>, claim: &Claim, verdict: Verdict) -> (Status, bool) {
-        let settle = async |verdict: &Verdict| {
-            self.settle_until_answered(&claim.buyer, &claim.key, verdict, look.deadline).await
-        };
-        let mut settled = settle(&verdict).await;
-        let mut status = verdict.status;
-        if matches!(settled, Ok(Settled::HeadMoved)) {
-            // The e-mail ended unsent at a head that is no longer the newest, so it must be judged again at the newer
-            // one.
-            let (head, due) = (None, Some(verdict.now));
-            status = Status::Retry;
-            let from = Verdict::BY_CLAIMANT;
-            settled = settle(&Verdict { from, status, due, head, ..verdict }).await;
+/// Records the result of an attempt. A failure to record it stops nothing: the claim expires, and the e-mail
+/// becomes doubtful.
+pub(crate) async fn settle(
+    leads: &impl LeadsStore,
+    clock: &impl Clock,
+    look: &Look<'_>,
+    claim: &Claim,
+    delivery: Option<Delivery>,
+    tried_for: Option<SignedDuration>,
+) -> Ended {
+    let now = clock.now();
+    let is_last = tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
+    let verdict = Verdict {
+        nonce: claim.nonce.clone(),
+        from: Verdict::BY_CLAIMANT,
+        status: Status::Retry,
+        message_id: None,
+        reason: None,
+        due: None,
+        head: None,
+        now,
+    };
+    let (verdict, paused) = match delivery {
+        Some(Delivery::Accepted { message_id }) => {
+            let (status, message_id) = (Status::Sent, Some(message_id));
+            (Verdict { status, message_id, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
         }
-        match settled {
-            Ok(settled @ (Settled::Done | Settled::Already { .. })) => (status, settled.is_ours()),
-            // Another writer judged the entry in the meantime and knows more; the attempt was made all the same.
-            Ok(Settled::Changed | Settled::HeadMoved) => (Status::Unknown, false),
-            Err(error) => {
-                let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
-                tracing::warn!(%buyer, effect, error, "cannot settle the e-mail: its claim will expire");
-                (Status::Unknown, false)
-            }
+        Some(Delivery::Refused { reason }) => {
+            let (status, reason, head) = (Status::Rejected, Some(reason), Some(claim.head));
+            (Verdict { status, reason, head, from: Verdict::BY_CLAIMANT_FINALLY, ..verdict }, None)
         }
-    }
+        Some(Delivery::Unknown { reason }) => {
+            let (status, reason, due) = (Status::Unknown, Some(reason), Some(later(now, UNKNOWN_LASTS)));
+            (Verdict { status, reason, due, ..verdict }, None)
+        }
+        Some(Delivery::NotSent { reason }) => (not_sent(claim, is_last, reason, verdict), None),
+        // Neither counts as the last attempt: a pause says nothing about this e-mail, and without time left none
+        // was made.
+        Some(Delivery::Paused { reason }) => (not_sent(claim, false, reason.clone(), verdict), Some(reason)),
+        None => (not_sent(claim, false, "no-time-left".to_owned(), verdict), None),
+    };
+    let (status, is_ours) = write(leads, clock, look, claim, verdict).await;
+    Ended { status, is_ours, paused }
+}
 
-    /// Writes a verdict, and repeats the write once if it was not answered and time allows. The second answer reports
-    /// whether the first write took effect. An outcome is counted by its writer, and not at all if the writer never
-    /// learns that it was written.
-    pub(crate) async fn settle_until_answered(
-        &self,
-        buyer: &BuyerId,
-        key: &str,
-        verdict: &Verdict,
-        deadline: Deadline,
-    ) -> Result<Settled, LeadsUnavailable> {
-        let settled = self.leads.settle(buyer, key, verdict).await;
-        let Err(error) = settled else { return settled };
-        if deadline.leaves(CALL_TIME, self.clock).is_err() {
-            return Err(error);
+/// Writes the claimant's verdict. Returns the status of the entry afterwards, and whether this call wrote it.
+async fn write(
+    leads: &impl LeadsStore,
+    clock: &impl Clock,
+    look: &Look<'_>,
+    claim: &Claim,
+    verdict: Verdict,
+) -> (Status, bool) {
+    let settle = async |verdict: &Verdict| {
+        settle_until_answered(leads, clock, (&claim.buyer, &claim.key), verdict, look.deadline).await
+    };
+    let mut settled = settle(&verdict).await;
+    let mut status = verdict.status;
+    if matches!(settled, Ok(Settled::HeadMoved)) {
+        // The e-mail ended unsent at a head that is no longer the newest, so it must be judged again at the newer
+        // one.
+        let (head, due) = (None, Some(verdict.now));
+        status = Status::Retry;
+        let from = Verdict::BY_CLAIMANT;
+        settled = settle(&Verdict { from, status, due, head, ..verdict }).await;
+    }
+    match settled {
+        Ok(settled @ (Settled::Done | Settled::Already { .. })) => (status, settled.is_ours()),
+        // Another writer judged the entry in the meantime and knows more; the attempt was made all the same.
+        Ok(Settled::Changed | Settled::HeadMoved) => (Status::Unknown, false),
+        Err(error) => {
+            let (buyer, effect, error) = (&claim.buyer, &claim.key, chain(&error));
+            tracing::warn!(%buyer, effect, error, "cannot settle the e-mail: its claim will expire");
+            (Status::Unknown, false)
         }
-        tracing::warn!(%buyer, effect = key, error = chain(&error), "settling unanswered: repeating it");
-        self.leads.settle(buyer, key, verdict).await
     }
+}
 
-    /// Declares the e-mail of an expired claim doubtful, because it may have been sent.
-    pub(crate) async fn declare_unknown(
-        &self,
-        buyer: &BuyerId,
-        key: &str,
-        entry: &LedgerEntry,
-    ) -> Result<Settled, Stop> {
-        let now = self.clock.now();
-        let verdict = Verdict {
-            nonce: entry.nonce.clone(),
-            from: &[Status::Sending],
-            status: Status::Unknown,
-            message_id: None,
-            reason: Some("claim ran out".to_owned()),
-            due: Some(later(now, UNKNOWN_LASTS)),
-            head: None,
-            now,
-        };
-        Ok(self.leads.settle(buyer, key, &verdict).await?)
+/// Writes a verdict, and repeats the write once if it was not answered and time allows. The second answer reports
+/// whether the first write took effect. An outcome is counted by its writer, and not at all if the writer never
+/// learns that it was written.
+pub(crate) async fn settle_until_answered(
+    leads: &impl LeadsStore,
+    clock: &impl Clock,
+    (buyer, key): (&BuyerId, &str),
+    verdict: &Verdict,
+    deadline: Deadline,
+) -> Result<Settled, LeadsUnavailable> {
+    let settled = leads.settle(buyer, key, verdict).await;
+    let Err(error) = settled else { return settled };
+    if deadline.leaves(CALL_TIME, clock).is_err() {
+        return Err(error);
     }
+    tracing::warn!(%buyer, effect = key, error = chain(&error), "settling unanswered: repeating it");
+    leads.settle(buyer, key, verdict).await
+}
+
+/// Declares the e-mail of an expired claim doubtful, because it may have been sent.
+pub(crate) async fn declare_unknown(
+    leads: &impl LeadsStore,
+    now: Timestamp,
+    buyer: &BuyerId,
+    key: &str,
+    entry: &LedgerEntry,
+) -> Result<Settled, Stop> {
+    let verdict = Verdict {
+        nonce: entry.nonce.clone(),
+        from: &[Status::Sending],
+        status: Status::Unknown,
+        message_id: None,
+        reason: Some("claim ran out".to_owned()),
+        due: Some(later(now, UNKNOWN_LASTS)),
+        head: None,
+        now,
+    };
+    Ok(leads.settle(buyer, key, &verdict).await?)
 }
 
 /// The verdict on an attempt that definitely sent nothing: a retry, or abandoned after the last attempt.

@@ -1,7 +1,7 @@
 //! The commit that an append writes, and the policy for snapshots.
 
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Effect, Fact, Sequence, State};
+use domain::{Announced, BuyerId, Effect, Fact, Sequence, State, effects_between};
 use jiff::Timestamp;
 
 use crate::load::FIRST_PAGE;
@@ -34,10 +34,12 @@ impl Appending {
         Self { first, tail: head.tail, after: head, facts: Vec::new(), effects: Vec::new() }
     }
 
-    /// Adds a fact: folds it and keeps the effects that it calls for. A handover makes the buyer live, and its effects
-    /// replace those of the facts before it, which they cover.
+    /// Adds a fact: folds it and decides on its effects. A handover makes the buyer live, and its effects replace those
+    /// of the earlier facts in this commit: they are all that the former system has not announced.
     pub fn take(&mut self, fact: Fact) {
-        let effects = self.after.state.fold_fact(&fact);
+        let announced = Announced::before(&fact, &self.after.state);
+        self.after.state.fold(&fact);
+        let effects = effects_between(&announced, &self.after.state);
         if matches!(fact, Fact::HandedOver(_)) {
             self.effects.clear();
             self.after.is_live = true;

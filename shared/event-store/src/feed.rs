@@ -15,7 +15,7 @@ const SHARDS: u8 = 8;
 pub struct FeedPartition(pub(crate) String);
 
 impl FeedPartition {
-    /// The partition of a commit of this buyer that was recorded at this time.
+    /// The partition of the index `feed` for a commit of this buyer that was recorded at this time.
     #[must_use]
     pub fn of(buyer: &BuyerId, recorded_at: Timestamp) -> Self {
         Self::numbered(recorded_at, stored::shard_of(buyer, SHARDS))

@@ -8,21 +8,15 @@
 mod append;
 mod dynamo;
 mod feed;
-mod head;
 mod load;
 mod memory;
-mod operate;
+mod operators;
 mod store;
-mod within_deadline;
 
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, slice};
-pub use head::{Head, Tail};
-pub use load::{history, load, tail_after};
+pub use load::{Head, Tail, history, load, tail_after};
 pub use memory::MemoryStreams;
-pub use operate::{
-    NotErased, NotReset, NotVoided, erase, go_live, handed_over, migrated, not_reset, reset, void,
-};
-pub use store::{Appended, Clearing, Commits, EventStore, Page, StoreError};
-pub use within_deadline::WithinDeadline;
+pub use operators::{NotErased, erase, go_live, handed_over, migrated, reset, void};
+pub use store::{Appended, Clearing, Commits, EventStore, Page, StoreError, WithinDeadline};

@@ -3,12 +3,10 @@
 //!
 //! The reasons are in `docs/adr/0019-an-email-holds-up-nothing.md`.
 
+use contract::sha256_hex;
 use contract::stored::written;
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
-
-use super::{LeadsUnavailable, ReceiptRecord};
-use contract::sha256_hex;
 
 /// The ledger entry of an e-mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +34,17 @@ pub struct LedgerEntry {
     pub reason: Option<String>,
     /// Bounces and complaints that SES reported after the e-mail was sent.
     pub receipts: ReceiptRecord,
+}
+
+/// The bounces and complaints that SES reported for an e-mail, each with its first occurrence.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReceiptRecord {
+    /// When the e-mail bounced permanently. Its address gets no more e-mail.
+    pub bounced_at: Option<Timestamp>,
+    /// When the e-mail bounced temporarily. Later e-mails to the address may be delivered.
+    pub passing_bounce_at: Option<Timestamp>,
+    /// When the recipient complained, for example marked it as spam. Its address gets no more e-mail.
+    pub complained_at: Option<Timestamp>,
 }
 
 /// The status of an e-mail.
@@ -141,14 +150,15 @@ pub struct Claim {
     pub taking: Taking,
     /// The nonce of the `retry` entry that the sweeper found due. Without it, a `retry` entry cannot be claimed.
     pub found: Option<String>,
-    /// When the first attempt was claimed, to be stored; `None` if there was no attempt yet.
+    /// The time of the first attempt to send the e-mail, which the claim stores: now if this is the first one; `None` if
+    /// no attempt was or is made.
     pub first_tried_at: Option<Timestamp>,
 }
 
 /// The purpose of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Taking {
-    /// Make one attempt, which ends by this deadline. Until then the claim is presumed live.
+    /// Make one attempt, to end by this deadline. Until then the claim counts as in use.
     Attempt(Timestamp),
     /// Make no attempt now. The sweeper makes one, not before this moment.
     Park(Timestamp),
@@ -193,13 +203,13 @@ pub enum Claimed {
     Ours,
     /// A fact was recorded after the last one that was read: read the stream again.
     HeadMoved,
-    /// The claim was refused: the enclosed entry is responsible for the e-mail.
+    /// The claim was refused: another entry, enclosed here, already covers the e-mail.
     Taken(Box<LedgerEntry>),
     /// The claim was refused: an entry that this version of the software cannot read is responsible for the e-mail.
     Unreadable,
 }
 
-/// A change of an entry's status, by its claimant or by the sweeper. See [`Ledger::settle`].
+/// A change of an entry's status, by its claimant or by the sweeper. See [`LeadsStore::settle`](crate::LeadsStore::settle).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// The nonce of the claim that is judged. The entry must still have it.
@@ -226,7 +236,8 @@ impl Verdict {
     /// declared the attempt doubtful in the meantime.
     pub const BY_CLAIMANT: &'static [Status] = &[Status::Sending, Status::Unknown];
 
-    /// The statuses that the claimant may settle with a certain outcome, which is news even for an e-mail given up.
+    /// The statuses that the claimant may replace by `sent` or `rejected`. They include `abandoned`, because a certain
+    /// outcome is worth recording even after the e-mail was given up.
     pub const BY_CLAIMANT_FINALLY: &'static [Status] = &[Status::Sending, Status::Unknown, Status::Abandoned];
 
     /// Whether [`LedgerEntry::is_unsent`] stays true: it does unless the attempt was or may have been sent.
@@ -266,7 +277,7 @@ pub enum Settled {
     },
     /// The entry was claimed again or settled otherwise in the meantime. Nothing was written.
     Changed,
-    /// A fact was recorded after the head that was judged. Nothing was written.
+    /// A fact was recorded after the state on which the decision was based. Nothing was written.
     HeadMoved,
 }
 
@@ -276,32 +287,6 @@ impl Settled {
     pub const fn is_ours(self) -> bool {
         matches!(self, Self::Done | Self::Already { by_us: true })
     }
-}
-
-/// The e-mail ledger: at most one attempt at a time, and at most one e-mail per effect id.
-#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
-pub trait Ledger {
-    /// Claims an e-mail, in one transaction with the check that nothing was recorded after the head.
-    ///
-    /// An e-mail can be claimed if it has no entry; if its entry is `superseded`, `rejected` for another address, or
-    /// `abandoned`, certainly never sent and called for at an earlier sequence; or if its entry is the `retry` that the
-    /// sweeper found. A repeated claim with the same nonce succeeds, as after a lost answer.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable>;
-
-    /// Changes the status of an entry whose nonce and status match the verdict. If the verdict judges a head, the
-    /// change is one transaction with the check that nothing was recorded after the head.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn settle(
-        &self,
-        buyer: &BuyerId,
-        key: &str,
-        verdict: &Verdict,
-    ) -> Result<Settled, LeadsUnavailable>;
 }
 
 /// Whether a claim may take this entry, or the place of a missing one. The condition in DynamoDB is equivalent; one

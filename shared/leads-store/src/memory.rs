@@ -7,12 +7,14 @@ use contract::stored::shard_of;
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
-use super::work::WORK_SHARDS;
-use super::{
-    AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, Held, HeldAtHead, LeadChange, LeadsUnavailable,
-    Lease, Ledger, LedgerEntry, Moved, Open, OpenWork, Outcome, Progress, ReceiptOutcome, ReceiptRecord,
-    Receipts, Settled, Status, Sweeps, Verdict, Walked, Work, WorkCount, WorkKind, WorkPage, WorkPlace,
-    WorkShard, is_claimable, receipts,
+use crate::cursor::{Behind, Cursor, Held, HeldAtHead, LeadChange, Moved, Outcome, Progress};
+use crate::ledger::{
+    AddressDigest, Claim, Claimed, LedgerEntry, ReceiptRecord, Settled, Status, Verdict, is_claimable,
+};
+use crate::receipts::{self, ReceiptOutcome, Receipts};
+use crate::store::{LeadsStore, LeadsUnavailable};
+use crate::work::{
+    Lease, Open, OpenWork, WORK_SHARDS, Walked, WorkCount, WorkKind, WorkPage, WorkPlace, WorkShard,
 };
 
 /// A query to the streams table: whether the buyer has a commit at this sequence.
@@ -55,9 +57,7 @@ impl MemoryLeads {
     pub fn tables(&self) -> Tables {
         self.tables.borrow().clone()
     }
-}
 
-impl MemoryLeads {
     /// The equivalent of `DynamoLeads::resend`.
     #[must_use]
     pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
@@ -82,9 +82,42 @@ impl MemoryLeads {
         let cursor = tables.cursors.get_mut(buyer).filter(|cursor| cursor.stopped == *found);
         cursor.is_some_and(|cursor| !mem::take(&mut cursor.stopped).is_empty())
     }
+
+    fn has_moved(&self, buyer: &BuyerId, head: Sequence) -> bool {
+        (self.commit_exists)(buyer, head.next())
+    }
+
+    /// All open work of a kind, due or not.
+    fn open(&self, kind: WorkKind) -> Vec<OpenWork> {
+        let tables = self.tables.borrow();
+        match kind {
+            WorkKind::Behind => {
+                let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
+                    let due = cursor.behind.as_ref()?.not_before;
+                    Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
+                });
+                behind.collect()
+            }
+            WorkKind::Email => {
+                let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
+                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
+                    Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
+                });
+                emails.collect()
+            }
+            WorkKind::Held => {
+                let held = tables.held.iter().map(|(buyer, held)| OpenWork {
+                    buyer: buyer.clone(),
+                    due: held.due,
+                    what: Open::Held(held.clone()),
+                });
+                held.collect()
+            }
+        }
+    }
 }
 
-impl Cursors for MemoryLeads {
+impl LeadsStore for MemoryLeads {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         Ok(self.tables.borrow().cursors.get(buyer).cloned().unwrap_or_default())
     }
@@ -142,15 +175,7 @@ impl Cursors for MemoryLeads {
         self.tables.borrow_mut().cursors.entry(buyer.clone()).or_default().behind = Some(behind.clone());
         Ok(())
     }
-}
 
-impl MemoryLeads {
-    fn has_moved(&self, buyer: &BuyerId, head: Sequence) -> bool {
-        (self.commit_exists)(buyer, head.next())
-    }
-}
-
-impl Ledger for MemoryLeads {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let place = (claim.buyer.clone(), claim.key.clone());
@@ -219,31 +244,7 @@ impl Ledger for MemoryLeads {
         }
         Ok(Settled::Done)
     }
-}
 
-impl Receipts for MemoryLeads {
-    async fn apply_receipt(
-        &self,
-        receipt: &Receipt,
-        now: Timestamp,
-    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
-        let mut tables = self.tables.borrow_mut();
-        let place = (receipt.buyer.clone(), receipt.effect.clone());
-        let Some(entry) = tables.ledger.get(&place) else { return Ok(ReceiptOutcome::NoSuchEmail) };
-        if entry.nonce != receipt.nonce {
-            return Ok(ReceiptOutcome::OtherAttempt);
-        }
-        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(ReceiptOutcome::Known) };
-        if receipts::stops(receipt.kind) {
-            let cursor = tables.cursors.entry(receipt.buyer.clone()).or_default();
-            cursor.stopped.insert(after.address.clone());
-        }
-        tables.ledger.insert(place, after);
-        Ok(ReceiptOutcome::Settled)
-    }
-}
-
-impl Work for MemoryLeads {
     async fn due(
         &self,
         shard: WorkShard,
@@ -281,9 +282,7 @@ impl Work for MemoryLeads {
         }
         Ok(())
     }
-}
 
-impl Sweeps for MemoryLeads {
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
         let mut tables = self.tables.borrow_mut();
         let is_free = |current: &Lease| current.nonce == lease.nonce || current.until < lease.now;
@@ -306,33 +305,24 @@ impl Sweeps for MemoryLeads {
     }
 }
 
-impl MemoryLeads {
-    /// All open work of a kind, due or not.
-    fn open(&self, kind: WorkKind) -> Vec<OpenWork> {
-        let tables = self.tables.borrow();
-        match kind {
-            WorkKind::Behind => {
-                let behind = tables.cursors.iter().filter_map(|(buyer, cursor)| {
-                    let due = cursor.behind.as_ref()?.not_before;
-                    Some(OpenWork { buyer: buyer.clone(), due, what: Open::Behind })
-                });
-                behind.collect()
-            }
-            WorkKind::Email => {
-                let emails = tables.ledger.iter().filter_map(|((buyer, key), entry)| {
-                    let what = Open::Email { key: key.clone(), entry: Box::new(entry.clone()) };
-                    Some(OpenWork { buyer: buyer.clone(), due: entry.due?, what })
-                });
-                emails.collect()
-            }
-            WorkKind::Held => {
-                let held = tables.held.iter().map(|(buyer, held)| OpenWork {
-                    buyer: buyer.clone(),
-                    due: held.due,
-                    what: Open::Held(held.clone()),
-                });
-                held.collect()
-            }
+impl Receipts for MemoryLeads {
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
+        let mut tables = self.tables.borrow_mut();
+        let place = (receipt.buyer.clone(), receipt.effect.clone());
+        let Some(entry) = tables.ledger.get(&place) else { return Ok(ReceiptOutcome::NoSuchEmail) };
+        if entry.nonce != receipt.nonce {
+            return Ok(ReceiptOutcome::OtherAttempt);
         }
+        let Some(after) = receipts::after(entry, receipt, now) else { return Ok(ReceiptOutcome::Known) };
+        if receipts::stops(receipt.kind) {
+            let cursor = tables.cursors.entry(receipt.buyer.clone()).or_default();
+            cursor.stopped.insert(after.address.clone());
+        }
+        tables.ledger.insert(place, after);
+        Ok(ReceiptOutcome::Settled)
     }
 }

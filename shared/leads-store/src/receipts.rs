@@ -4,18 +4,8 @@
 use contract::receipt::{Kind, Receipt};
 use jiff::Timestamp;
 
-use super::{LeadsUnavailable, LedgerEntry, Status};
-
-/// The bounces and complaints that SES reported for an e-mail, each with its first occurrence.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ReceiptRecord {
-    /// When the e-mail bounced permanently. Its address gets no more e-mail.
-    pub bounced_at: Option<Timestamp>,
-    /// When the e-mail bounced temporarily. Later e-mails to the address may be delivered.
-    pub passing_bounce_at: Option<Timestamp>,
-    /// When the recipient complained, for example marked it as spam. Its address gets no more e-mail.
-    pub complained_at: Option<Timestamp>,
-}
+use crate::ledger::{LedgerEntry, Status};
+use crate::store::LeadsUnavailable;
 
 /// The effect of a receipt on the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +33,10 @@ impl ReceiptOutcome {
     }
 }
 
-/// The part of the ledger that receipts need.
+/// Application of receipts to the ledger.
+///
+/// It is kept apart from [`LeadsStore`](crate::LeadsStore) because its adapter `DynamoReceipts` is another type with
+/// narrower permissions: it can neither claim an e-mail nor read a stream.
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait Receipts {
     /// Applies a receipt to the entry of its attempt. A permanent bounce or a complaint first stops all e-mail to the

@@ -4,7 +4,8 @@ use contract::stored::written;
 use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::{Held, LeadsUnavailable, LedgerEntry};
+use crate::cursor::Held;
+use crate::ledger::LedgerEntry;
 
 /// The number of shards per kind in the index `open-work`.
 pub(super) const WORK_SHARDS: u8 = 4;
@@ -169,58 +170,4 @@ pub struct Lease {
     pub until: Timestamp,
     /// The current time.
     pub now: Timestamp,
-}
-
-/// Access to open work.
-#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
-pub trait Work {
-    /// Up to `limit` items of a shard that are due by `until`, longest due first, starting after the place `after`. The
-    /// read is eventually consistent: an item that it misses is found by the next sweep.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn due(
-        &self,
-        shard: WorkShard,
-        until: Timestamp,
-        after: Option<&WorkPlace>,
-        limit: usize,
-    ) -> Result<WorkPage, LeadsUnavailable>;
-
-    /// Counts the items in a shard, due or not, starting after the place `after`, as far as one request reaches. The
-    /// read is eventually consistent.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn count(&self, shard: WorkShard, after: Option<&WorkPlace>)
-    -> Result<WorkCount, LeadsUnavailable>;
-
-    /// Postpones an unreadable item, so that it does not delay others. The item must still be due at the found time.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable>;
-}
-
-/// Access to the sweeper's own item: its lease and how far it has walked.
-#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
-pub trait Sweeps {
-    /// Takes the lease. Returns `None` if another sweep has it, otherwise how far the sweeper has walked, which is
-    /// `Some(None)` before the first walk.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable>;
-
-    /// Records how far the sweeper has walked. No position moves back.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`].
-    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable>;
-
-    /// Releases the lease, unless another sweep has taken it since.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`]: the lease expires by itself.
-    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable>;
 }

@@ -8,8 +8,7 @@ use platform::Settings;
 use platform::https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::buyer;
-use testkit::wire::message::header;
-use testkit::wire::{Answer, Reply, Wire, in_turn};
+use testkit::wire::{Answer, Reply, Wire, header, in_turn};
 
 fn legacy_at(url: &str) -> HttpLegacy {
     let lookup = |name: &str| match name {

@@ -7,10 +7,8 @@
 mod clients;
 pub mod clock;
 pub mod https;
-mod retry;
 mod settings;
 pub mod telemetry;
 
-pub use clients::{Access, deadline_of};
-pub use retry::RetryConflicts;
+pub use clients::{Access, RetryConflicts, deadline_of};
 pub use settings::{BadSetting, Settings};

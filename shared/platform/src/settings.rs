@@ -15,7 +15,7 @@ pub enum BadSetting {
     Missing {
         /// The variable.
         name: &'static str,
-        /// What it must be.
+        /// What the value must be, as in `the name of a DynamoDB table`.
         rule: &'static str,
     },
     /// The variable has an unacceptable value.
@@ -23,7 +23,7 @@ pub enum BadSetting {
     Invalid {
         /// The variable.
         name: &'static str,
-        /// What it must be.
+        /// What the value must be, as in `the name of a DynamoDB table`.
         rule: &'static str,
     },
 }

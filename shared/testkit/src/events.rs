@@ -1,4 +1,7 @@
-use domain::{BuyerId, CarId, Contact, Event, EventId, OfferChange, OfferId, OfferVersion};
+use domain::{
+    Announced, BuyerId, CarId, Contact, Effect, Event, EventId, Fact, OfferChange, OfferId, OfferVersion,
+    State, effects_between,
+};
 use serde_json::{Value, json};
 
 /// A buyer id.
@@ -11,6 +14,14 @@ pub fn buyer(name: &str) -> BuyerId {
 #[must_use]
 pub fn offer(name: &str) -> OfferId {
     OfferId::parse(name).unwrap()
+}
+
+/// Folds a fact into the state and returns its effects, as an append does.
+pub fn append(state: &mut State, fact: impl Into<Fact>) -> Vec<Effect> {
+    let fact = fact.into();
+    let announced = Announced::before(&fact, state);
+    state.fold(&fact);
+    effects_between(&announced, state)
 }
 
 /// The contact that most tests use. Its values are canaries: no log line may contain them.
@@ -118,4 +129,24 @@ pub fn body(buyer: &BuyerId, event: &Event) -> String {
         event_json["time"] = Value::String(time.clone());
     }
     event_json.to_string()
+}
+
+/// A change-feed record as Lambda delivers it: the insert of a commit.
+#[must_use]
+pub fn doorbell(buyer: &str, sequence: &str) -> Value {
+    json!({
+        "eventID": format!("{buyer}-{sequence}"),
+        "eventName": "INSERT",
+        "eventVersion": "1.1",
+        "eventSource": "aws:dynamodb",
+        "awsRegion": "us-east-1",
+        "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/streams/stream/x",
+        "dynamodb": {
+            "ApproximateCreationDateTime": 1_764_000_000.0,
+            "Keys": { "buyer": { "S": buyer }, "sequence": { "N": sequence } },
+            "SequenceNumber": "1",
+            "SizeBytes": 20,
+            "StreamViewType": "KEYS_ONLY",
+        },
+    })
 }

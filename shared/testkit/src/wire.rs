@@ -2,19 +2,17 @@
 //! included, and answers each as a script decides. A request that AWS would refuse ([`strict`](crate::strict)) is
 //! refused before it reaches the script, and fails the test.
 
-pub mod message;
-
 use std::future::pending;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{io, mem};
 
-use message::{Message, header, receive, send};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
+pub use crate::message::{Message, Reply, Request, header, receive, send};
 use crate::strict::{Refused, check, dummy_secret};
 
 /// Marks a request that another wire forwarded. That wire already checked it as it arrived, and its script may have
@@ -43,19 +41,6 @@ pub struct Exchange {
     pub reply: Option<Reply>,
 }
 
-/// A request. The script may change it before it is forwarded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// The method, for example `POST`.
-    pub method: String,
-    /// The path with its query, for example `/v2/email/outbound-emails`.
-    pub path: String,
-    /// Names, in lower case, and values.
-    pub headers: Vec<(String, String)>,
-    /// The whole body.
-    pub body: Vec<u8>,
-}
-
 /// What a wire does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -69,17 +54,6 @@ pub enum Answer {
     ResetAfterReading,
     /// Reads the whole request and stays silent until the wire is dropped.
     Never,
-}
-
-/// A response.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers without `content-length`, which the wire adds.
-    pub headers: Vec<(String, String)>,
-    /// The whole body.
-    pub body: Vec<u8>,
 }
 
 /// A script that gives these answers in order and then repeats the last one.
@@ -161,50 +135,6 @@ impl From<Message> for Request {
         let mut words = start.split_whitespace().map(str::to_owned);
         let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         Self { method, path, headers, body }
-    }
-}
-
-impl Request {
-    /// The operation in the header `X-Amz-Target`, for example `PutItem`; the path if there is no such header.
-    #[must_use]
-    pub fn operation(&self) -> &str {
-        let target = header(&self.headers, "x-amz-target");
-        target.map_or(&self.path, |target| target.rsplit('.').next().unwrap_or(target))
-    }
-
-    /// The body as JSON; `null` if it is not JSON.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
-    }
-}
-
-impl Reply {
-    /// A response with a JSON body.
-    #[must_use]
-    pub fn json(status: u16, body: &Value) -> Self {
-        let headers = vec![("content-type".to_owned(), "application/x-amz-json-1.0".to_owned())];
-        Self { status, headers, body: body.to_string().into_bytes() }
-    }
-
-    /// An AWS error with its code in both header and body, so that every JSON protocol of AWS finds it.
-    #[must_use]
-    pub fn error(status: u16, code: &str) -> Self {
-        Self::refusal(status, code, "as the script says")
-    }
-
-    /// An AWS error like [`error`](Self::error), with this message.
-    #[must_use]
-    pub fn refusal(status: u16, code: &str, message: &str) -> Self {
-        let mut reply = Self::json(status, &json!({ "__type": code, "message": message }));
-        reply.headers.push(("x-amzn-errortype".to_owned(), code.to_owned()));
-        reply
-    }
-
-    /// The body as JSON; `null` if it is not JSON.
-    #[must_use]
-    pub fn body_json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 

@@ -11,8 +11,7 @@ use aws_smithy_types::body::SdkBody;
 use platform::https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::strict::{Refused, Service, check, dummy_secret};
-use testkit::wire::message::header;
-use testkit::wire::{Answer, Reply, Request, Wire, in_turn};
+use testkit::wire::{Answer, Reply, Request, Wire, header, in_turn};
 
 async fn wire() -> Wire {
     Wire::start(in_turn([Answer::Reply(Reply::json(200, &json!({ "MessageId": "1" })))])).await

@@ -1,6 +1,8 @@
 //! AWS as far as the functions use it: both tables in a DynamoDB engine, and two queues and SES, which record the
-//! requests that they receive.
+//! requests that they receive. The proxy between a process and AWS passes requests on, injects faults at chosen
+//! requests, and refuses the requests that AWS would refuse.
 
+use std::future::pending;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -8,11 +10,14 @@ use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use dynoxide::Database;
 use serde_json::{Value, json};
-use testkit::strict::Refused;
-use testkit::wire::message::{Message, header};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
+use simulator::Chance;
+use testkit::strict::{Refused, check, dummy_secret};
+use testkit::wire::{Message, Reply, Request, header, receive, send};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet};
 
+use crate::process::Life;
 use crate::tables;
 
 /// The operation that a request asks for.
@@ -167,4 +172,139 @@ fn taken(by: &str) -> Message {
     let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
     let body = json!({ "MessageId": format!("{by}-1") }).to_string().into_bytes();
     Message { start: "HTTP/1.1 200 OK\r\n".to_owned(), headers, body }
+}
+
+/// Chooses the fault for each request of a process. It is called in the order of arrival.
+pub(crate) type Script = dyn Fn(&Operation) -> Option<Fault> + Send + Sync;
+
+/// Listens until the process has ended. Returns the URL.
+pub(crate) async fn proxy(aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -> io::Result<String> {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => {
+                    let Ok((stream, _)) = accepted else { return };
+                    connections.spawn(converse(stream, Arc::clone(&aws), Arc::clone(&life), Arc::clone(&script)));
+                }
+                () = life.ended() => break,
+            }
+        }
+        // Requests of the ended process that AWS has begun still take effect; withheld answers end here.
+        connections.detach_all();
+    });
+    Ok(url)
+}
+
+async fn converse(stream: TcpStream, aws: Arc<Aws>, life: Arc<Life>, script: Arc<Script>) -> io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = receive(&mut stream).await? {
+        if let Err(refused) = check(&Request::from(request.clone()), dummy_secret) {
+            let Reply { status, headers, body } = refused.reply();
+            aws.received().refused.push(refused);
+            send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
+            continue;
+        }
+        let operation = Operation::of(&request);
+        aws.arrived(&operation);
+        let fault = script(&operation);
+        if fault == Some(Fault::KillBefore) {
+            life.kill().await;
+            return Ok(());
+        }
+        let Message { start, headers, body } = aws.perform(&operation, request).await;
+        match fault {
+            None | Some(Fault::KillBefore) => send(stream.get_mut(), start, headers, &body).await?,
+            Some(Fault::KillAfter) => {
+                life.kill().await;
+                return Ok(());
+            }
+            Some(Fault::Reset) => return stream.get_ref().set_zero_linger(),
+            Some(Fault::Cut) => {
+                let half = body.get(..body.len() / 2).unwrap_or_default();
+                let begin = format!("{start}content-length: {}\r\n\r\n", body.len());
+                stream.get_mut().write_all(&[begin.as_bytes(), half].concat()).await?;
+                return stream.get_mut().shutdown().await;
+            }
+            Some(Fault::Error) => {
+                let headers = vec![("x-amzn-errortype".to_owned(), "InternalServerError".to_owned())];
+                let body = br#"{"__type":"InternalServerError","message":"injected by the test"}"#;
+                send(stream.get_mut(), "HTTP/1.1 500 \r\n".to_owned(), headers, body).await?;
+            }
+            Some(Fault::Garbage) => {
+                send(stream.get_mut(), "HTTP/1.1 200 \r\n".to_owned(), vec![], b"<html>not JSON</html>")
+                    .await?;
+            }
+            Some(Fault::Silence) => {
+                tokio::select! {
+                    () = pending() => {}
+                    () = life.ended() => {}
+                }
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A fault injected at one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// The process is killed; the request never reaches AWS.
+    KillBefore,
+    /// AWS performs the request; the process is killed before it gets the answer.
+    KillAfter,
+    /// AWS performs the request; the connection is reset.
+    Reset,
+    /// AWS performs the request; the connection closes after half of the answer.
+    Cut,
+    /// AWS performs the request; the answer is an internal error.
+    Error,
+    /// AWS performs the request; no answer ever comes.
+    Silence,
+    /// AWS performs the request; the answer is not JSON.
+    Garbage,
+}
+
+impl Fault {
+    /// The fault's name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::KillBefore => "killed-before",
+            Self::KillAfter => "killed-after",
+            Self::Reset => "reset",
+            Self::Cut => "cut",
+            Self::Error => "error",
+            Self::Silence => "silence",
+            Self::Garbage => "garbage",
+        }
+    }
+
+    /// Whether the fault kills the process.
+    #[must_use]
+    pub const fn kills(self) -> bool {
+        matches!(self, Self::KillBefore | Self::KillAfter)
+    }
+
+    /// A random fault, mostly a kill. Silence takes a time-out in real time, so it is chosen only if that is allowed.
+    pub(crate) const fn any(chance: &mut Chance, may_be_silent: bool) -> Self {
+        if may_be_silent && chance.per_mille(10) {
+            return Self::Silence;
+        }
+        match chance.below(20) {
+            0..9 => Self::KillBefore,
+            9..18 => Self::KillAfter,
+            18 => Self::Cut,
+            _ => {
+                if chance.per_mille(500) {
+                    Self::Reset
+                } else {
+                    Self::Error
+                }
+            }
+        }
+    }
 }

@@ -1,14 +1,16 @@
 //! Checks the outcome of a run by the tables and the recorded requests alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::{fmt, iter};
 
 use contract::stored::Commit;
 use domain::{BuyerId, Effect, Fact, State};
-use serde_json::Value;
+use serde_json::{Value, json};
+use simulator::thousands;
+use testkit::append;
 
 use crate::aws::{Mail, Received};
 use crate::process::Function;
-use crate::report::Report;
 use crate::tables;
 use crate::world::World;
 
@@ -108,7 +110,8 @@ fn check_effects(
     let mut state = State::default();
     let mut due: Vec<Effect> = Vec::new();
     for commit in commits {
-        let effects: Vec<Effect> = commit.facts.iter().flat_map(|fact| state.fold_fact(fact)).collect();
+        let effects: Vec<Effect> =
+            commit.facts.iter().flat_map(|fact| append(&mut state, fact.clone())).collect();
         if effects != commit.effects {
             report.violation(
                 "effects",
@@ -255,4 +258,102 @@ pub(crate) fn check_doubt(items: &[Value], received: &Received, may_be: usize, r
 
 fn is_in(mails: &[Mail], buyer: &BuyerId, key: &str) -> bool {
     mails.iter().any(|mail| mail.buyer == buyer.as_str() && mail.effect == key)
+}
+
+/// Counts by name (for example `kills/recorder/PutItem/killed-after`) and the first violations.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    counts: BTreeMap<String, u64>,
+    violations: Vec<String>,
+}
+
+/// The number of violations that are kept.
+const KEPT: usize = 20;
+
+impl Report {
+    /// Adds to a count.
+    pub fn count(&mut self, name: impl Into<String>, times: usize) {
+        *self.counts.entry(name.into()).or_default() += u64::try_from(times).unwrap_or(u64::MAX);
+    }
+
+    /// The count of a name; 0 if it was never counted.
+    #[must_use]
+    pub fn of(&self, name: &str) -> u64 {
+        self.counts.get(name).copied().unwrap_or_default()
+    }
+
+    /// Counts a violation of this kind and keeps its description while fewer than `KEPT` are kept.
+    pub fn violation(&mut self, name: &str, detail: &str) {
+        self.count(name, 1);
+        if self.violations.len() < KEPT {
+            self.violations.push(format!("{name}: {detail}"));
+        }
+    }
+
+    /// The violations that were kept.
+    #[must_use]
+    pub fn violations(&self) -> &[String] {
+        &self.violations
+    }
+
+    /// Adds another report's counts and violations.
+    pub fn add(&mut self, other: Self) {
+        for (name, times) in other.counts {
+            *self.counts.entry(name).or_default() += times;
+        }
+        self.violations.extend(other.violations);
+        self.violations.truncate(KEPT);
+    }
+
+    /// Two tables in Markdown: the faults of each function's requests, and all other counts.
+    #[must_use]
+    pub fn tables(&self) -> String {
+        let mut requests: BTreeMap<String, BTreeMap<&str, u64>> = BTreeMap::new();
+        let mut others = row(["count".to_owned(), String::new()]) + "|---|---:|\n";
+        for (name, times) in &self.counts {
+            if let [_, function, request, fault] = name.split('/').collect::<Vec<_>>()[..] {
+                requests.entry(format!("{function}, {request}")).or_default().insert(fault, *times);
+            } else {
+                others += &row([name.clone(), thousands(*times)]);
+            }
+        }
+        let faults: BTreeSet<&str> = requests.values().flat_map(BTreeMap::keys).copied().collect();
+        let mut table = row(iter::once("request").chain(faults.iter().copied()).map(str::to_owned));
+        table += &row(iter::once("---").chain(faults.iter().map(|_| "---:")).map(str::to_owned));
+        for (request, times) in &requests {
+            let cells = faults.iter().map(|fault| thousands(times.get(fault).copied().unwrap_or_default()));
+            table += &row(iter::once(request.clone()).chain(cells));
+        }
+        format!("{table}\n{others}")
+    }
+
+    /// The report in the format of its file.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        json!({ "counts": self.counts, "violations": self.violations })
+    }
+
+    /// Reads the output of [`Report::to_json`]. Any other JSON yields an empty report.
+    #[must_use]
+    pub fn from_json(json: &Value) -> Self {
+        let counts = json["counts"].as_object().into_iter().flatten();
+        let violations = json["violations"].as_array().into_iter().flatten();
+        Self {
+            counts: counts.filter_map(|(name, times)| Some((name.clone(), times.as_u64()?))).collect(),
+            violations: violations.filter_map(|text| text.as_str().map(str::to_owned)).collect(),
+        }
+    }
+}
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    format!("|{}|\n", cells.into_iter().collect::<Vec<_>>().join("|"))
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, times) in &self.counts {
+            writeln!(f, "{times:>8}  {name}")?;
+        }
+        Ok(())
+    }
 }

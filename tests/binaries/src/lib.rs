@@ -5,22 +5,13 @@
 
 mod aws;
 mod check;
-mod fault;
-mod feed;
-mod front;
-mod history;
 mod many;
 mod process;
-mod queue;
-mod report;
-pub mod runtime_api;
-mod ses;
 pub mod tables;
 mod world;
 
-pub use fault::Fault;
-pub use many::{Order, many};
-pub use process::{Ended, Function, Life, Process};
-pub use report::Report;
-pub use ses::doubtful_mails;
-pub use world::{Plan, run};
+pub use aws::Fault;
+pub use check::Report;
+pub use many::{Order, doubtful_mails, many, run};
+pub use process::{Answered, Ended, Function, Life, Process, RuntimeApi};
+pub use world::Plan;

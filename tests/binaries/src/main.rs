@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use binaries::{Order, Report, doubtful_mails, many};
 use clap::Parser;
 use serde_json::{Value, json};
+use simulator::rewritten;
 
 /// Kills the built functions at requests chosen by seeds, and checks that nothing is lost or doubled.
 #[derive(Debug, Parser)]
@@ -35,6 +36,9 @@ struct Arguments {
     /// Instead of kills: add up these reports
     #[arg(long, num_args = 1..)]
     add: Vec<PathBuf>,
+    /// The page whose part `report` is replaced by the report
+    #[arg(long)]
+    page: Option<PathBuf>,
 }
 
 fn shard(text: &str) -> Result<(u64, u64), String> {
@@ -43,7 +47,7 @@ fn shard(text: &str) -> Result<(u64, u64), String> {
 }
 
 fn main() -> io::Result<ExitCode> {
-    let Arguments { kills, from, shard, report: file, silence, ses, add } = Arguments::parse();
+    let Arguments { kills, from, shard, report: file, silence, ses, add, page } = Arguments::parse();
     let report = if !add.is_empty() {
         let mut sum = Report::default();
         for file in &add {
@@ -76,6 +80,10 @@ fn main() -> io::Result<ExitCode> {
         });
         report
     };
+    if let Some(page) = page {
+        let text = rewritten(&fs::read_to_string(&page)?, "report", &report.tables());
+        fs::write(page, text.ok_or_else(|| io::Error::other("the page has no part named report"))?)?;
+    }
     print!("{report}");
     for violation in report.violations() {
         println!("{violation}");

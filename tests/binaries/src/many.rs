@@ -1,13 +1,30 @@
-//! Many runs at once, in several threads. The report always covers the runs from the first one on without a gap, so
-//! that a stopped command can continue.
+//! The runs: with kills at requests chosen by seeds, and with ambiguous answers to mails.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::{io, thread};
 
-use crate::report::Report;
-use crate::world::{Plan, run};
+use serde_json::json;
+use testkit::{buyer, made};
+
+use crate::aws::{Aws, Fault, Operation, proxy};
+use crate::check::{Report, check, check_doubt, check_refused};
+use crate::process::{Ended, Function, Process};
+use crate::tables;
+use crate::world::{ChangeFeed, Plan, Post, Queue, World};
+
+/// Makes the run with this seed and checks its outcome.
+///
+/// # Errors
+/// No port or no process is available.
+pub async fn run(plan: Plan) -> io::Result<Report> {
+    let mut world = World::start(plan).await?;
+    let has_ended = world.play().await?;
+    let mut report = check(&world, has_ended);
+    report.count("invocations", world.invocations);
+    Ok(report)
+}
 
 /// The runs to make.
 #[derive(Debug, Clone, Copy)]
@@ -69,4 +86,63 @@ pub fn many(order: Order, begun: Report, keep: impl Fn(&Report, u64) + Sync) -> 
     });
     let done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     (done.report, done.next)
+}
+
+/// The ambiguous answers, used in turn.
+const ANSWERS: [Fault; 4] = [Fault::Reset, Fault::Cut, Fault::Error, Fault::Garbage];
+
+/// Sends one mail for each of `mails` buyers, and every answer is ambiguous. Then each doorbell rings again at a new
+/// process, and the sweeper examines all buyers. Recorder, reactor and sweeper are the built ones.
+///
+/// # Errors
+/// No port or no process is available.
+pub async fn doubtful_mails(mails: usize) -> io::Result<Report> {
+    let mut report = Report::default();
+    let aws = Aws::start().await?;
+    let posts = (0..mails).map(|number| Post::new(&buyer(&format!("b{number}")), made("car-1"))).collect();
+    let mut queue = Queue::of(posts);
+    let recorder = start(Function::Recorder, &aws).await?;
+    while !queue.is_empty() {
+        let (batch, ids) = queue.receive(10);
+        if let Ended::Response(answer) = recorder.invoke(batch).await {
+            queue.settle(ids, &answer);
+        }
+    }
+    let commits = tables::commits(&aws.database);
+    for _ in 0..2 {
+        let reactor = start(Function::Reactor, &aws).await?;
+        let mut feed = ChangeFeed::default();
+        loop {
+            let (doorbells, keys) = feed.receive(&commits, 100);
+            if keys.is_empty() {
+                break;
+            }
+            if matches!(reactor.invoke(doorbells).await, Ended::Response(_)) {
+                feed.settle(keys);
+            }
+        }
+    }
+    tables::make_everything_due(&aws.database);
+    start(Function::Sweeper, &aws).await?.invoke(json!({})).await;
+
+    let (items, received) = (tables::leads_items(&aws.database), aws.received());
+    report.count("ses/ambiguous-answers", received.requested_mails.len());
+    check_refused(&received, &mut report);
+    check_doubt(&items, &received, mails, &mut report);
+    for (name, expected) in [("mails/asked-for", mails), ("mails/doubtful", mails)] {
+        if report.of(name) != expected as u64 {
+            report.violation("lost", &format!("{} {name} instead of {expected}", report.of(name)));
+        }
+    }
+    Ok(report)
+}
+
+async fn start(function: Function, aws: &Arc<Aws>) -> io::Result<Process> {
+    let aws = Arc::clone(aws);
+    let number = AtomicUsize::new(0);
+    let script = Arc::new(move |operation: &Operation| match operation {
+        Operation::Mail(_) => ANSWERS.get(number.fetch_add(1, Ordering::Relaxed) % ANSWERS.len()).copied(),
+        Operation::Table(_) | Operation::Sales(_) | Operation::DeadLetter(_) => None,
+    });
+    Process::start(function, |life| proxy(aws, life, script)).await
 }

@@ -4,11 +4,7 @@ use contract::stored::{Commit, StoredCommit, decode};
 use dynoxide::Database;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
-
-/// The streams table's name.
-pub const STREAMS: &str = "streams";
-/// The leads table's name.
-pub const LEADS: &str = "leads";
+pub use testkit::engine::{LEADS, STREAMS};
 
 /// A time in the past: items with this due time are due.
 const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
@@ -20,10 +16,7 @@ const LONG_AGO: &str = "2001-01-01T00:00:00.000Z";
 /// The engine refuses the definition of a table.
 #[must_use]
 pub fn create() -> Database {
-    let database = Database::memory().unwrap();
-    for definition in [streams(), leads()] {
-        database.create_table(serde_json::from_value(definition).unwrap()).unwrap();
-    }
+    let database = testkit::engine::database();
     let place = Timestamp::now() - SignedDuration::from_mins(1);
     let place = json!({ "S": format!("{place:.3}") });
     let item = json!({
@@ -113,49 +106,4 @@ fn stored(item: &Value) -> StoredCommit {
         shadow: item["shadow"]["BOOL"] == true,
         emptied_by: None,
     }
-}
-
-fn streams() -> Value {
-    let mut attributes = vec![attribute("sequence", "N")];
-    attributes.extend(["buyer", "feed", "recordedAt"].map(|name| attribute(name, "S")));
-    json!({
-        "TableName": STREAMS,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": attributes,
-        "KeySchema": keys("buyer", "sequence"),
-        "GlobalSecondaryIndexes": [index("feed", "feed", "recordedAt", "KEYS_ONLY")],
-    })
-}
-
-fn leads() -> Value {
-    let names = ["buyer", "kind", "openLeads", "openedAt", "openWork", "due"];
-    json!({
-        "TableName": LEADS,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": names.map(|name| attribute(name, "S")),
-        "KeySchema": keys("buyer", "kind"),
-        "GlobalSecondaryIndexes": [
-            index("open-leads", "openLeads", "openedAt", "ALL"),
-            index("open-work", "openWork", "due", "ALL"),
-        ],
-    })
-}
-
-fn attribute(name: &str, kind: &str) -> Value {
-    json!({ "AttributeName": name, "AttributeType": kind })
-}
-
-fn index(name: &str, partition: &str, sort: &str, projected: &str) -> Value {
-    json!({
-        "IndexName": name,
-        "KeySchema": keys(partition, sort),
-        "Projection": { "ProjectionType": projected },
-    })
-}
-
-fn keys(partition: &str, sort: &str) -> Value {
-    json!([
-        { "AttributeName": partition, "KeyType": "HASH" },
-        { "AttributeName": sort, "KeyType": "RANGE" },
-    ])
 }

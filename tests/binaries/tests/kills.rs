@@ -30,3 +30,15 @@ fn reports_add_up_and_are_read_back_as_written() {
     sum.add(one);
     assert_eq!((sum.of("kills"), sum.of("lost"), sum.violations().len()), (4, 2, 2));
 }
+
+#[test]
+fn the_tables_of_a_report_contain_every_count() {
+    let mut report = Report::default();
+    report.count("kills", 1200);
+    report.count("kills/recorder/PutItem/killed-after", 1100);
+    report.count("other-faults/recorder/PutItem/cut", 7);
+    report.count("other-faults/recorder/Query/cut", 8);
+    let tables = "|request|cut|killed-after|\n|---|---:|---:|\n|recorder, PutItem|7|1,100|\n|recorder, Query|8|0|\n\n\
+                  |count||\n|---|---:|\n|kills|1,200|\n";
+    assert_eq!(report.tables(), tables);
+}

@@ -2,16 +2,19 @@
 //! not hold. `libFuzzer` calls it for hours, and a test calls it over the corpus in every run.
 #![expect(clippy::unwrap_used, reason = "test code: a violated property fails the test")]
 
-mod change;
-mod clock;
-mod targets;
+mod corpus;
+mod doorbells;
+mod email;
+mod messages;
+mod receipts;
+mod stored;
 
-pub use change::Changes;
+pub use corpus::{Changes, corpus, unpack};
 
 /// A part of the product that takes bytes from outside, with the properties that must hold for it.
 #[derive(Debug, Clone, Copy)]
 pub struct Target {
-    /// The target's name, which is also the name of its corpus folder.
+    /// The target's name, which is also the name of its corpus.
     pub name: &'static str,
     /// Checks the properties for an input; panics if one does not hold.
     pub take: fn(&[u8]),
@@ -19,13 +22,13 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: [Target; 7] = [
-    Target { name: "incoming", take: targets::incoming::take },
-    Target { name: "batch", take: targets::batch::take },
-    Target { name: "doorbells", take: targets::doorbells::take },
-    Target { name: "receipts", take: targets::receipts::take },
-    Target { name: "email", take: targets::email::take },
-    Target { name: "commit", take: targets::commit::take },
-    Target { name: "snapshot", take: targets::snapshot::take },
+    Target { name: "incoming", take: messages::incoming },
+    Target { name: "batch", take: messages::batch },
+    Target { name: "doorbells", take: doorbells::doorbells },
+    Target { name: "receipts", take: receipts::receipts },
+    Target { name: "email", take: email::email },
+    Target { name: "commit", take: stored::commit },
+    Target { name: "snapshot", take: stored::snapshot },
 ];
 
 /// The target with this name.

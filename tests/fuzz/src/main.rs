@@ -1,10 +1,11 @@
-//! Runs the target that `FUZZ_TARGET` names under `libFuzzer`.
+//! Runs the target that `FUZZ_TARGET` names under `libFuzzer`. First writes its corpus into the folder `FUZZ_FOLDER`.
 #![no_main]
 
 use std::env;
+use std::path::Path;
 use std::sync::LazyLock;
 
-use fuzz::{Target, target};
+use fuzz::{Target, target, unpack};
 use libfuzzer_sys::fuzz_target;
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
@@ -12,4 +13,11 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     target(&name).unwrap_or_else(|| panic!("FUZZ_TARGET must name a target, but is {name:?}"))
 });
 
-fuzz_target!(|bytes: &[u8]| (TARGET.take)(bytes));
+/// Writes the corpus before `libFuzzer` reads the folder.
+fn prepare() {
+    let folder = env::var("FUZZ_FOLDER").unwrap_or_default();
+    unpack(TARGET.name, Path::new(&folder))
+        .unwrap_or_else(|error| panic!("FUZZ_FOLDER must be a folder, but is {folder:?}: {error}"));
+}
+
+fuzz_target!(init: prepare(), |bytes: &[u8]| (TARGET.take)(bytes));

@@ -1,24 +1,15 @@
 //! Runs every target over its corpus and over thousands of changed copies, which are the same in every run.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 
-use fuzz::{Changes, TARGETS, target};
+use fuzz::{Changes, TARGETS, corpus, target};
 
 /// The number of changed copies per target.
 const CHANGED: usize = 5_000;
 
 /// The longest input in bytes. libFuzzer uses the same limit for a corpus like this one.
 const LONGEST: usize = 4096;
-
-fn corpus(name: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(name);
-    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
-    files.sort();
-    files.into_iter().map(|file| fs::read(file).unwrap()).collect()
-}
 
 /// Runs a target; a failure names the input.
 fn take(name: &str, bytes: &[u8]) {
@@ -29,7 +20,7 @@ fn take(name: &str, bytes: &[u8]) {
 
 /// Runs a target over its corpus and the changed copies.
 fn holds(name: &str) {
-    let corpus = corpus(name);
+    let corpus: Vec<Vec<u8>> = corpus(name).into_iter().map(|(_, bytes)| bytes).collect();
     assert!(!corpus.is_empty());
     for bytes in &corpus {
         take(name, bytes);

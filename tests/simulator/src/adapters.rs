@@ -16,9 +16,8 @@ use event_store::{
 };
 use jiff::Timestamp;
 use leads_store::{
-    Behind, Claim, Claimed, Cursor, Cursors, LeadsUnavailable, Lease, Ledger, Moved, Progress,
-    ReceiptOutcome, Receipts, Settled, Sweeps, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace,
-    WorkShard,
+    Behind, Claim, Claimed, Cursor, LeadsStore, LeadsUnavailable, Lease, Moved, Progress, ReceiptOutcome,
+    Receipts, Settled, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use platform::clock::{Clock, Sleep};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
@@ -26,10 +25,9 @@ use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
 use crate::call::{Lost, Machine};
 use crate::fault::Site;
 use crate::history::BREAKS;
+use crate::plan::{Safeguard, Strategy};
 use crate::platform::{Platform, Request};
-use crate::safeguard::Safeguard;
 use crate::sight::Sight;
-use crate::strategy::Strategy;
 use crate::unguarded;
 
 /// AWS as one execution environment uses it.
@@ -129,7 +127,7 @@ impl DeadLetters for Aws {
     }
 }
 
-impl Cursors for Aws {
+impl LeadsStore for Aws {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("GetItem", buyer));
         let perform = |platform: &mut Platform| {
@@ -181,9 +179,7 @@ impl Cursors for Aws {
         let request = || Some(Request::Mark(buyer.clone(), behind.clone()));
         self.0.call(Site::Mark, perform, lost, request).await
     }
-}
 
-impl Ledger for Aws {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("TransactWriteItems", &claim.buyer));
         let is_off = self.0.platform.borrow().is_off(Safeguard::ClaimFromHead);
@@ -204,25 +200,7 @@ impl Ledger for Aws {
         let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, verdict));
         self.0.call(Site::Settle, perform, lost, request).await
     }
-}
 
-impl Feed for Aws {
-    async fn recorded(
-        &self,
-        partition: &FeedPartition,
-        after: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<FeedEntry>, StoreError> {
-        let lost = |_| Err(unavailable("Query", partition.key()));
-        let perform = |platform: &mut Platform| {
-            Ok(platform.index.query(platform.now, partition.key(), after, until, limit))
-        };
-        self.0.call(Site::Feed, perform, lost, || None).await
-    }
-}
-
-impl Work for Aws {
     /// All work is in the first shard, so a query of another shard costs no call.
     async fn due(
         &self,
@@ -253,9 +231,7 @@ impl Work for Aws {
     async fn postpone(&self, _: &WorkPlace, _: Timestamp) -> Result<(), LeadsUnavailable> {
         Ok(())
     }
-}
 
-impl Sweeps for Aws {
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
         let perform = |platform: &mut Platform| Ok(platform.leads.begin(lease));
         let request = || Some(Request::Begin(lease.clone()));
@@ -278,6 +254,22 @@ impl Sweeps for Aws {
         };
         let request = || Some(Request::End(lease.clone()));
         self.0.call(Site::Lease, perform, |_| Err(without_buyer("UpdateItem")), request).await
+    }
+}
+
+impl Feed for Aws {
+    async fn recorded(
+        &self,
+        partition: &FeedPartition,
+        after: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<FeedEntry>, StoreError> {
+        let lost = |_| Err(unavailable("Query", partition.key()));
+        let perform = |platform: &mut Platform| {
+            Ok(platform.index.query(platform.now, partition.key(), after, until, limit))
+        };
+        self.0.call(Site::Feed, perform, lost, || None).await
     }
 }
 

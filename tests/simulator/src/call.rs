@@ -3,17 +3,17 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::panic::resume_unwind;
 use std::rc::Rc;
-use std::task::{Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use platform::clock::Clock;
 
+use crate::chance::timestamp;
 use crate::fault::Site;
 use crate::platform::{Platform, Request};
-
-/// The time at which every run begins, in milliseconds since 1970: 2026-11-23T00:00:00Z.
-const BEGINNING: i64 = 1_795_392_000_000;
 
 /// The outcome that the simulator chooses for a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,7 +255,12 @@ impl Clock for &Machine {
     }
 }
 
-/// The timestamp of a moment in the run, given in milliseconds since its beginning.
-pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
-    Timestamp::from_millisecond(BEGINNING + milliseconds).unwrap_or(Timestamp::MAX)
+/// Records that a future wants to be polled again.
+#[derive(Debug, Default)]
+pub(crate) struct Woken(pub(crate) AtomicBool);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }

@@ -1,3 +1,6 @@
+//! The randomness and the time of a run.
+
+use jiff::Timestamp;
 use testkit::SplitMix64;
 
 /// A random generator. The same seed gives the same numbers on every machine and in every version.
@@ -46,4 +49,15 @@ impl Chance {
     pub fn pick<T: Copy>(&mut self, among: &[T]) -> T {
         among[self.below(among.len())]
     }
+}
+
+pub(crate) const MINUTE: i64 = 60_000;
+pub(crate) const HOUR: i64 = 60 * MINUTE;
+
+/// The time at which every run begins, in milliseconds since 1970: 2026-11-23T00:00:00Z.
+const BEGINNING: i64 = 1_795_392_000_000;
+
+/// The timestamp of a moment in the run, given in milliseconds since its beginning.
+pub(crate) fn timestamp(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(BEGINNING + milliseconds).unwrap_or(Timestamp::MAX)
 }

@@ -1,3 +1,5 @@
+use crate::chance::Chance;
+
 /// A fault of one call to AWS, or of the worker that makes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fault {
@@ -164,5 +166,38 @@ impl Site {
     /// Whether a fault at this call can leave an e-mail in doubt.
     pub(crate) const fn is_doubtful(self) -> bool {
         matches!(self, Self::Claim | Self::Settle | Self::Email)
+    }
+}
+
+/// Chooses the next fault.
+pub(crate) struct FaultSource {
+    pub(crate) at: Option<Vec<(usize, Fault)>>,
+    pub(crate) left: usize,
+    pub(crate) per_mille: usize,
+    pub(crate) focus: Option<Site>,
+    /// See [`Plan::is_about_mail`](crate::Plan).
+    pub(crate) is_about_mail: bool,
+    pub(crate) sites: Vec<Site>,
+}
+
+impl FaultSource {
+    pub(crate) fn new(faults: &Faults, is_about_mail: bool, chance: &mut Chance) -> Self {
+        let at = if let Faults::At(at) = faults { Some(at.clone()) } else { None };
+        Self {
+            left: match at {
+                Some(_) => 0,
+                None if is_about_mail => 12,
+                None => chance.pick(&[0, 2, 6, 12]),
+            },
+            is_about_mail,
+            at,
+            per_mille: chance.pick(&[10, 30, 80]),
+            focus: if is_about_mail {
+                Some(chance.pick(&[Site::Claim, Site::Settle, Site::Settle, Site::Email]))
+            } else {
+                chance.per_mille(700).then(|| chance.pick(&Site::ALL))
+            },
+            sites: Vec::new(),
+        }
     }
 }

@@ -11,63 +11,30 @@ mod chance;
 mod checker;
 mod compare;
 mod drain;
-mod executor;
 mod fault;
-mod former_system;
 mod history;
 mod logs;
 mod many;
 mod operator;
-mod outage;
-mod page;
-mod picture;
+mod plan;
 mod platform;
 mod rules;
-mod safeguard;
 pub mod scenarios;
 mod sight;
 mod steps;
-mod strategy;
-mod systematic;
-mod takeover;
 mod unguarded;
 mod worker;
 mod world;
 
 pub use chance::Chance;
-pub use compare::{Comparison, Way, thousands};
-pub use drain::{AfterThrottle, Drain, DrainResult, Throttled};
+pub use compare::{Comparison, Way, rewritten, thousands};
+pub use drain::{AfterThrottle, Drain, DrainResult, Drained, Outage, Throttled};
 pub use fault::{Fault, Faults, Site};
 pub use history::{Post, Sent};
-pub use many::{Summary, many};
-pub use outage::{Drained, Outage};
-pub use page::rewritten;
-pub use safeguard::Safeguard;
+pub use many::{Coverage, Summary, many, runs_of_pairs, systematic};
+pub use plan::{Plan, Safeguard, Strategy, Takeover};
 pub use sight::{Sight, Sights};
-pub use strategy::Strategy;
-pub use systematic::{Coverage, runs_of_pairs, systematic};
-pub use takeover::Takeover;
 use world::World;
-
-/// The parameters of a run.
-#[derive(Debug, Clone, Default)]
-pub struct Plan {
-    /// The seed of all random choices.
-    pub seed: u64,
-    /// The faults to inject.
-    pub faults: Faults,
-    /// The messages to send; random if `None`.
-    pub posts: Option<Vec<Post>>,
-    /// The former system and the decisions of operators, for runs whose messages are given. Random runs choose their
-    /// own.
-    pub takeover: Takeover,
-    /// A safeguard to switch off.
-    pub off: Option<Safeguard>,
-    /// Another way to do the work, for comparison with ours.
-    pub strategy: Option<Strategy>,
-    /// Whether to record a trace.
-    pub has_trace: bool,
-}
 
 /// The outcome of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -87,19 +54,6 @@ pub struct Report {
 }
 
 impl Plan {
-    /// The random run with this seed.
-    #[must_use]
-    pub fn of(seed: u64) -> Self {
-        Self { seed, ..Self::default() }
-    }
-
-    /// Whether the run concentrates on mails that are not sent at once: low leads open, close and open again while SES
-    /// refuses, throttles and gives no answer, sweep after sweep.
-    fn is_about_mail(&self) -> bool {
-        let mut chance = chance::Chance::of(self.seed ^ 0x6d61_696c);
-        self.faults == Faults::Random && self.posts.is_none() && chance.per_mille(350)
-    }
-
     /// Makes the run and checks its outcome.
     #[must_use]
     pub fn run(&self) -> Report {

@@ -2,10 +2,9 @@
 
 use domain::BuyerId;
 
+use crate::Faults;
 use crate::history::{Post, Sent};
-use crate::operator::Operation;
-use crate::takeover::Takeover;
-use crate::{Faults, Plan};
+use crate::plan::{Operation, Plan, Takeover};
 
 /// The name and the history of each scenario.
 ///

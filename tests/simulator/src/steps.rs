@@ -1,12 +1,133 @@
 //! The steps of a run: a worker continues, an invocation begins, a message is posted, time passes, or something goes
 //! wrong.
 
+use contract::stored::StoredCommit;
+
+use crate::chance::{HOUR, MINUTE};
+use crate::plan::Strategy;
+use crate::platform::Former;
 use crate::sight::Sight;
-use crate::strategy::Strategy;
-use crate::worker::{Kind, Warm};
-use crate::world::{HOUR, MINUTE, World};
+use crate::worker::{Invocation, Kind, Warm};
+use crate::world::World;
+
+/// The limit of sweeps until everything is settled. It covers a day and a half, because the longest wait is a day.
+const ROUNDS: usize = 220;
 
 impl World {
+    /// Makes the run: first with everything that can go wrong, then without faults until no work is left.
+    ///
+    /// # Errors
+    /// The work that is never completed.
+    pub(crate) fn run(&mut self) -> Result<(), String> {
+        if self.faults.at.is_none() {
+            let ticks = self.chance.pick(&[150, 400, 700]) * if self.is_about_mail { 2 } else { 1 };
+            // The very first sweep looks back only three days.
+            let has_swept = self.platform.borrow().leads.walked.is_some();
+            self.is_down = has_swept && self.chance.per_mille(10);
+            for tick in 0..ticks {
+                if self.is_down && tick == ticks / 2 {
+                    self.pass(30 * HOUR);
+                    self.platform.borrow_mut().sights.add(Sight::Outage);
+                    self.is_down = false;
+                }
+                self.tick();
+            }
+            if has_swept && self.chance.per_mille(60) {
+                self.redrive_late();
+            }
+            self.faults.left = 0;
+            self.platform.borrow_mut().is_noisy = false;
+        }
+        self.log("the faults end");
+        let (mut left, mut is_last) = (None, false);
+        for _ in 0..ROUNDS {
+            self.settle_down()?;
+            left = self.unsettled();
+            if left.is_none() || !self.platform.borrow().has_sweeper() {
+                if is_last || !self.has_final_operations() {
+                    return Ok(());
+                }
+                is_last = true;
+                continue;
+            }
+            self.platform.borrow_mut().now += 10 * MINUTE;
+            self.sweeps = 1;
+        }
+        Err(format!("does not drain: {}", left.unwrap_or_default()))
+    }
+
+    /// Adds the operations that operators perform at the end of a run. Returns whether there are any.
+    fn has_final_operations(&self) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let last = platform.final_operations();
+        platform.operations.extend(last);
+        !platform.operations.is_empty()
+    }
+
+    /// Makes one sweep, and everything that follows from it.
+    pub(crate) fn sweep(&mut self) -> Result<(), String> {
+        self.sweeps = 1;
+        self.settle_down()
+    }
+
+    /// Makes steps until no work is left, skipping the time in which nothing happens.
+    pub(crate) fn settle_down(&mut self) -> Result<(), String> {
+        for _ in 0..20_000 + 200 * self.posts.len() {
+            if !self.tick() && !self.jump() {
+                return Ok(());
+            }
+        }
+        Err("does not drain: work never runs out".to_owned())
+    }
+
+    /// Advances the clock to the next moment at which something can happen. Returns `false` if there is none.
+    fn jump(&mut self) -> bool {
+        let mut platform = self.platform.borrow_mut();
+        let now = platform.now;
+        let wakes = self.invocations.iter().map(Invocation::goes_on_at).filter(|at| *at > now);
+        let lands = platform.late.iter().map(|(at, _)| *at);
+        let next = [
+            wakes.min(),
+            lands.min(),
+            platform.queue.next_visible(now),
+            platform.feed.next_visible(now),
+            platform.former.as_ref().and_then(Former::next_at),
+            Some(platform.operators_back_at).filter(|at| *at > now && !platform.operations.is_empty()),
+        ];
+        let Some(next) = next.into_iter().flatten().min() else { return false };
+        platform.now = next.max(now + 1);
+        true
+    }
+
+    /// The work that is still open when no more steps are possible; `None` if there is none.
+    fn unsettled(&self) -> Option<String> {
+        let platform = self.platform.borrow();
+        if !platform.events.is_empty() {
+            return Some("an event of SES stays in its queue".to_owned());
+        }
+        if !platform.queue.is_empty() {
+            return Some("a message stays in its queue".to_owned());
+        }
+        if let Some(operation) = platform.operations.first() {
+            return Some(format!("{operation:?} is never done"));
+        }
+        platform.streams.buyers.iter().find_map(|(buyer, stream)| {
+            let must_be_looked_at = |commit: &&StoredCommit| commit.feed.is_some();
+            let due = stream.values().rev().find(must_be_looked_at).map_or(0, |commit| commit.last);
+            let items = platform.leads.buyers.get(buyer);
+            let through = items.map_or(0, |items| items.cursor.through.get());
+            if through < due {
+                return Some(format!("{buyer} is settled through {through} instead of {due}"));
+            }
+            let items = items?;
+            if items.cursor.behind.is_some() {
+                return Some(format!("{buyer} stays behind"));
+            }
+            let open = items.ledger.iter().find(|(_, entry)| entry.due.is_some());
+            open.map(|(key, entry)| format!("{buyer}: e-mail {key} stays {}", entry.status.name()))
+        })
+    }
+
     /// Makes one random step. Returns `false` if nothing was to be done.
     pub(crate) fn tick(&mut self) -> bool {
         let now = self.pass_time();

@@ -9,9 +9,9 @@ use leads_store::{AddressDigest, Claim, Taking};
 use serde_json::Value;
 
 use crate::call::Machine;
+use crate::plan::Safeguard;
 use crate::platform::{Platform, Received};
 use crate::rules::{Buyer, Due, Fact, facts_of, offers_of};
-use crate::safeguard::Safeguard;
 
 /// The facts of a buyer up to a sequence number.
 fn facts_before(platform: &Platform, buyer: &str, sequence: u64) -> Vec<Fact> {

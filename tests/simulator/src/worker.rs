@@ -17,21 +17,20 @@ use serde_dynamo::AttributeValue;
 use sweeper::Sweeper;
 
 use crate::adapters::Aws;
-use crate::call::{Machine, timestamp};
+use crate::call::Machine;
+use crate::chance::timestamp;
 use crate::fault::Site;
 use crate::history::BREAKS;
 use crate::operator::operate;
+use crate::plan::{Safeguard, Setting, Strategy};
 use crate::platform::{Doorbell, Platform, Received, message_id};
-use crate::safeguard::Safeguard;
 use crate::sight::Sight;
-use crate::strategy::Strategy;
-use crate::takeover::Setting;
 use crate::unguarded;
 
 /// The time-outs of the functions in milliseconds, as in the template.
 const RECORDER_TIME_OUT: i64 = 30_000;
 const REACTOR_TIME_OUT: i64 = 60_000;
-const SWEEPER_TIME_OUT: i64 = 300_000;
+const SWEEPER_TIME_OUT: i64 = 240_000;
 const RECEIPTS_TIME_OUT: i64 = 60_000;
 
 /// The workers: the four functions and the operator.

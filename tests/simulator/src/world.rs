@@ -1,30 +1,28 @@
+//! The world of a run, and how it makes one step: a call gets its verdict, and the worker that waited for it continues,
+//! fails or freezes.
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker};
 
-use contract::stored::StoredCommit;
 use effects::mail::Letterhead;
 use jiff::SignedDuration;
 use leads_store::Walked;
 
-use crate::Plan;
-use crate::call::timestamp;
-use crate::chance::Chance;
-use crate::executor::{FaultSource, Woken};
-use crate::fault::{Faults, Site};
+use crate::call::{Verdict, Woken};
+use crate::chance::{Chance, HOUR, MINUTE, timestamp};
+use crate::fault::{Fault, FaultSource, Faults, Site};
 use crate::history::{Post, Sent};
-use crate::platform::{Former, Platform};
+use crate::operator::take_over;
+use crate::plan::{Plan, Settings};
+use crate::platform::Platform;
 use crate::sight::Sight;
-use crate::takeover::{Settings, take_over};
 use crate::worker::{Invocation, Kind, Warm};
-
-pub(crate) const MINUTE: i64 = 60_000;
-pub(crate) const HOUR: i64 = 60 * MINUTE;
-
-/// The limit of sweeps until everything is settled. It covers a day and a half, because the longest wait is a day.
-const ROUNDS: usize = 220;
 
 /// The executor of a run: it decides step by step which worker continues and what goes wrong.
 pub(crate) struct World {
@@ -138,121 +136,222 @@ impl World {
         mem::take(&mut self.faults.sites)
     }
 
-    /// Makes the run: first with everything that can go wrong, then without faults until no work is left.
-    ///
-    /// # Errors
-    /// The work that is never completed.
-    pub(crate) fn run(&mut self) -> Result<(), String> {
-        if self.faults.at.is_none() {
-            let ticks = self.chance.pick(&[150, 400, 700]) * if self.is_about_mail { 2 } else { 1 };
-            // The very first sweep looks back only three days.
-            let has_swept = self.platform.borrow().leads.walked.is_some();
-            self.is_down = has_swept && self.chance.per_mille(10);
-            for tick in 0..ticks {
-                if self.is_down && tick == ticks / 2 {
-                    self.pass(30 * HOUR);
-                    self.platform.borrow_mut().sights.add(Sight::Outage);
-                    self.is_down = false;
-                }
-                self.tick();
-            }
-            if has_swept && self.chance.per_mille(60) {
-                self.redrive_late();
-            }
-            self.faults.left = 0;
-            self.platform.borrow_mut().is_noisy = false;
-        }
-        self.log("the faults end");
-        let (mut left, mut is_last) = (None, false);
-        for _ in 0..ROUNDS {
-            self.settle_down()?;
-            left = self.unsettled();
-            if left.is_none() || !self.platform.borrow().has_sweeper() {
-                if is_last || !self.has_final_operations() {
-                    return Ok(());
-                }
-                is_last = true;
-                continue;
-            }
-            self.platform.borrow_mut().now += 10 * MINUTE;
-            self.sweeps = 1;
-        }
-        Err(format!("does not drain: {}", left.unwrap_or_default()))
+    pub(crate) fn log(&self, words: &str) {
+        self.platform.borrow_mut().log(format_args!("{words}"));
     }
+}
 
-    /// Adds the operations that operators perform at the end of a run. Returns whether there are any.
-    fn has_final_operations(&self) -> bool {
+impl World {
+    /// Gives one waiting call its verdict. Returns `false` if no call waits.
+    pub(crate) fn step(&mut self, now: i64) -> bool {
+        self.wake(now);
+        let is_awake = |invocation: &&Invocation| invocation.is_awake(now);
+        let awake = self.invocations.iter().filter(is_awake).count();
+        if awake == 0 {
+            return false;
+        }
+        let chosen = self.chance.below(awake);
+        let found = self.invocations.iter().enumerate().filter(|(_, one)| is_awake(one)).nth(chosen);
+        let Some((index, invocation)) = found else { return false };
+        let machine = Rc::clone(&invocation.machine);
+        let places = machine.places();
+        let first = self.chance.below(places);
+        let waiting = (0..places)
+            .map(|offset| (first + offset) % places)
+            .find_map(|place| machine.waiting(place).map(|(site, has_acted)| (place, site, has_acted)));
+        let Some((place, site, has_acted)) = waiting else {
+            self.end(index, true);
+            return true;
+        };
+        let fault = if has_acted { None } else { self.next_fault(site) };
         let mut platform = self.platform.borrow_mut();
-        let last = platform.final_operations();
-        platform.operations.extend(last);
-        !platform.operations.is_empty()
-    }
-
-    /// Makes one sweep, and everything that follows from it.
-    pub(crate) fn sweep(&mut self) -> Result<(), String> {
-        self.sweeps = 1;
-        self.settle_down()
-    }
-
-    /// Makes steps until no work is left, skipping the time in which nothing happens.
-    pub(crate) fn settle_down(&mut self) -> Result<(), String> {
-        for _ in 0..20_000 + 200 * self.posts.len() {
-            if !self.tick() && !self.jump() {
-                return Ok(());
+        platform.calls[site as usize] += 1;
+        if self.invocations[index].slept >= HOUR {
+            match site {
+                Site::Append => platform.sights.add(Sight::LateAppend),
+                Site::Claim | Site::Email | Site::Settle | Site::Sales | Site::MoveCursor => {
+                    platform.sights.add(Sight::LateReactor);
+                }
+                Site::Page
+                | Site::Letter
+                | Site::Answer
+                | Site::Cursor
+                | Site::Mark
+                | Site::Feed
+                | Site::OpenWork
+                | Site::Lease
+                | Site::Walked
+                | Site::Stop
+                | Site::Receipt
+                | Site::ReceiptsAnswer
+                | Site::LookUp
+                | Site::Handover
+                | Site::Clear => {}
             }
         }
-        Err("does not drain: work never runs out".to_owned())
-    }
-
-    /// Advances the clock to the next moment at which something can happen. Returns `false` if there is none.
-    fn jump(&mut self) -> bool {
-        let mut platform = self.platform.borrow_mut();
-        let now = platform.now;
-        let wakes = self.invocations.iter().map(Invocation::goes_on_at).filter(|at| *at > now);
-        let lands = platform.late.iter().map(|(at, _)| *at);
-        let next = [
-            wakes.min(),
-            lands.min(),
-            platform.queue.next_visible(now),
-            platform.feed.next_visible(now),
-            platform.former.as_ref().and_then(Former::next_at),
-            Some(platform.operators_back_at).filter(|at| *at > now && !platform.operations.is_empty()),
-        ];
-        let Some(next) = next.into_iter().flatten().min() else { return false };
-        platform.now = next.max(now + 1);
+        if platform.trace.is_some() {
+            platform.log(format_args!(
+                "{} {site:?} {}",
+                machine.name,
+                fault.map_or(String::new(), |fault| format!("{fault:?}"))
+            ));
+        }
+        let Some(fault) = fault else {
+            drop(platform);
+            machine.decide(place, Verdict::Proceed);
+            self.poll(index);
+            return true;
+        };
+        let is_end = matches!(
+            fault,
+            Fault::CrashBefore | Fault::CrashAfter | Fault::FreezeBefore | Fault::FreezeAfter
+        );
+        if fault == Fault::Panic && matches!(site, Site::Page | Site::Append | Site::Letter) {
+            platform.panics += 1;
+        }
+        platform.doubts +=
+            usize::from(site.is_doubtful()) + if is_end { machine.doubtful_calls() } else { 0 };
+        drop(platform);
+        self.inject(index, place, fault, now);
         true
     }
 
-    /// The work that is still open when no more steps are possible; `None` if there is none.
-    fn unsettled(&self) -> Option<String> {
-        let platform = self.platform.borrow();
-        if !platform.events.is_empty() {
-            return Some("an event of SES stays in its queue".to_owned());
+    /// Continues the invocations whose sleep ends now.
+    fn wake(&mut self, now: i64) {
+        let sleeps = |invocation: &Invocation| {
+            let wakes_at = invocation.machine.wakes_at();
+            invocation.wakes_at <= now && wakes_at.is_some_and(|at| at <= now)
+        };
+        while let Some(index) = self.invocations.iter().position(sleeps) {
+            self.invocations[index].machine.wake(now);
+            self.poll(index);
         }
-        if !platform.queue.is_empty() {
-            return Some("a message stays in its queue".to_owned());
-        }
-        if let Some(operation) = platform.operations.first() {
-            return Some(format!("{operation:?} is never done"));
-        }
-        platform.streams.buyers.iter().find_map(|(buyer, stream)| {
-            let must_be_looked_at = |commit: &&StoredCommit| commit.feed.is_some();
-            let due = stream.values().rev().find(must_be_looked_at).map_or(0, |commit| commit.last);
-            let items = platform.leads.buyers.get(buyer);
-            let through = items.map_or(0, |items| items.cursor.through.get());
-            if through < due {
-                return Some(format!("{buyer} is settled through {through} instead of {due}"));
-            }
-            let items = items?;
-            if items.cursor.behind.is_some() {
-                return Some(format!("{buyer} stays behind"));
-            }
-            let open = items.ledger.iter().find(|(_, entry)| entry.due.is_some());
-            open.map(|(key, entry)| format!("{buyer}: e-mail {key} stays {}", entry.status.name()))
-        })
     }
 
-    fn log(&self, words: &str) {
-        self.platform.borrow_mut().log(format_args!("{words}"));
+    fn next_fault(&mut self, site: Site) -> Option<Fault> {
+        let fault = if let Some(at) = &self.faults.at {
+            let call = self.faults.sites.len();
+            self.faults.sites.push(site);
+            at.iter().find(|(planned, _)| *planned == call).map(|(_, fault)| *fault)?
+        } else {
+            if self.faults.left == 0 {
+                return None;
+            }
+            let per_mille = if self.faults.focus == Some(site) { 300 } else { self.faults.per_mille };
+            if !self.chance.per_mille(per_mille) {
+                return None;
+            }
+            self.faults.left -= 1;
+            if self.faults.is_about_mail && self.chance.per_mille(700) {
+                // Most races are possible between an attempt and its settling.
+                let freezes = if site == Site::Settle { 800 } else { 400 };
+                if self.chance.per_mille(freezes) { Fault::FreezeBefore } else { Fault::Again }
+            } else {
+                self.chance.pick(&Fault::ALL)
+            }
+        };
+        // A request to SES is never repeated.
+        Some(if fault == Fault::Again && site == Site::Email { Fault::FailAfter } else { fault })
+    }
+
+    fn inject(&mut self, index: usize, place: usize, fault: Fault, now: i64) {
+        let machine = Rc::clone(&self.invocations[index].machine);
+        let delays = if self.faults.is_about_mail {
+            [2 * MINUTE, 10 * MINUTE, 20 * MINUTE]
+        } else {
+            [1_000, MINUTE, 2 * HOUR]
+        };
+        let delay = |chance: &mut Chance| {
+            let longest = chance.pick(&delays);
+            chance.up_to(longest)
+        };
+        let verdict = match fault {
+            Fault::CrashBefore => return self.end(index, true),
+            Fault::FreezeBefore => return self.freeze(index, now),
+            Fault::CrashAfter | Fault::FreezeAfter => Verdict::DelayAnswer,
+            Fault::FailBefore => Verdict::FailBefore,
+            Fault::FailAfter => Verdict::FailAfter,
+            Fault::Late => Verdict::Late(delay(&mut self.chance)),
+            Fault::Again => Verdict::Again(delay(&mut self.chance)),
+            Fault::Panic => Verdict::Panic,
+        };
+        machine.decide(place, verdict);
+        if self.poll(index) {
+            return;
+        }
+        match fault {
+            Fault::CrashAfter => self.end(index, true),
+            Fault::FreezeAfter => self.freeze(index, now),
+            Fault::FailBefore
+            | Fault::FailAfter
+            | Fault::Late
+            | Fault::Again
+            | Fault::CrashBefore
+            | Fault::FreezeBefore
+            | Fault::Panic => {}
+        }
+    }
+
+    /// Polls an invocation until it waits for a verdict or has ended. Returns `true` if it has ended and was removed.
+    pub(crate) fn poll(&mut self, index: usize) -> bool {
+        let waker = Waker::from(Arc::clone(&self.waker));
+        let mut context = Context::from_waker(&waker);
+        loop {
+            self.waker.0.store(false, Ordering::Relaxed);
+            let Some(invocation) = self.invocations.get_mut(index) else { return true };
+            let future = &mut invocation.future;
+            match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(&mut context))) {
+                Ok(Poll::Pending) if self.waker.0.load(Ordering::Relaxed) => {}
+                Ok(Poll::Pending) => return false,
+                Ok(Poll::Ready(())) => {
+                    let has_failed = *invocation.has_failed.borrow();
+                    self.end(index, has_failed);
+                    return true;
+                }
+                Err(_) => {
+                    // The panic was not caught, so it also ends the invocation's concurrent e-mails.
+                    self.platform.borrow_mut().doubts += invocation.machine.doubtful_calls();
+                    self.end(index, true);
+                    return true;
+                }
+            }
+        }
+    }
+
+    /// Ends an invocation. If it failed, its execution environment is discarded and its doorbells are delivered again.
+    pub(crate) fn end(&mut self, index: usize, has_failed: bool) {
+        let invocation = self.invocations.swap_remove(index);
+        if let Some(slot) = invocation.slot.and_then(|slot| self.slots.get_mut(slot)) {
+            slot.is_busy = false;
+            if has_failed {
+                slot.warm = None;
+            }
+        }
+        if has_failed && invocation.slot.is_some() {
+            self.platform.borrow_mut().feed.give_back(&invocation.doorbells);
+        }
+    }
+
+    /// Freezes an invocation for longer than anything waits for it. Its slot becomes free, and its batch is delivered
+    /// again.
+    fn freeze(&mut self, index: usize, now: i64) {
+        // A commit carries the time at which it was made. If it is put much later and its doorbell is lost, no walk of
+        // the sweeper reaches it. Lambda ends an invocation at its time-out, so two hours are long enough.
+        let appends = self.invocations.get(index).is_some_and(|invocation| invocation.kind.appends());
+        let longest = if appends {
+            self.chance.pick(&[20_000, 10 * MINUTE, 110 * MINUTE])
+        } else {
+            self.chance.pick(&[20_000, 10 * MINUTE, 5 * HOUR, 5 * HOUR, 30 * HOUR])
+        };
+        let longest = if self.faults.is_about_mail { longest.min(5 * MINUTE) } else { longest };
+        let wakes_at = now + self.chance.up_to(longest);
+        let Some(invocation) = self.invocations.get_mut(index) else { return };
+        invocation.wakes_at = wakes_at;
+        invocation.slept = wakes_at - now;
+        if let Some(slot) = invocation.slot.take().and_then(|slot| self.slots.get_mut(slot)) {
+            slot.warm = None;
+            slot.is_busy = false;
+            self.platform.borrow_mut().feed.give_back(&invocation.doorbells);
+        }
     }
 }

@@ -6,17 +6,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventEnvelope, Query};
 use cqrs_es::event_sink::EventSink;
 use cqrs_es::persist::{PersistedEventRepository, PersistenceError, SerializedEvent};
-use cqrs_es::{Aggregate, AggregateError, DomainEvent, EventEnvelope, Query};
-use dynamo_es::{
-    DynamoCqrs, DynamoEventRepository, dynamodb_aggregate_cqrs, dynamodb_cqrs, dynamodb_snapshot_cqrs,
-};
+use dynamo_es::{DynamoCqrs, DynamoEventRepository, dynamodb_aggregate_cqrs, dynamodb_cqrs, dynamodb_snapshot_cqrs};
 use serde_json::json;
 
+use crate::{Failure, Source};
 use crate::buyer::{Buyer, OfferEvent};
-use crate::failure::{Failure, Source};
-use crate::tables::{self, Keyed};
+use crate::tables::{Keyed, self};
 
 /// The tables, as in dynamo-es' `db/create_tables.sh`.
 const EVENTS: Keyed =

@@ -13,8 +13,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest, Md5};
 
-use crate::failure::{Failure, Source};
-use crate::tables::{self, Keyed};
+use crate::{Failure, Source};
+use crate::tables::{Keyed, self};
 
 pub(crate) const TABLE: &str = "Idempotency";
 

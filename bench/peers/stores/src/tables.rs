@@ -1,12 +1,9 @@
 //! Creates tables with on-demand capacity. Streams and expiry are not enabled, because nothing here uses them.
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
-};
+use aws_sdk_dynamodb::types::{AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType, ScalarAttributeType};
 
-use crate::failure::{Failure, Source};
+use crate::{Failure, Source};
 
 /// A table, or an index that projects only keys. The partition key is a string, the sort key a number.
 #[derive(Clone, Copy)]

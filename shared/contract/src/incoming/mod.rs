@@ -3,14 +3,15 @@
 
 mod document;
 mod fields;
-mod moment;
 
 use std::fmt;
 
 use document::Object;
 use domain::{BuyerId, Contact, Event, OfferChange, OfferVersion};
 use fields::Fields;
+pub use fields::Finding;
 
+use crate::dead_letter::Reason;
 use crate::json;
 
 /// The largest accepted body in bytes.
@@ -58,14 +59,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The reason as it is written on a dead letter.
+    /// The reason on the dead letter.
     #[must_use]
-    pub const fn reason(&self) -> &'static str {
+    pub const fn reason(&self) -> Reason {
         match self {
-            Self::TooLarge { .. } => "too-large",
-            Self::NotJson { .. } => "not-json",
-            Self::UnknownType => "unknown-type",
-            Self::NotAnOfferEvent(_) => "not-an-offer-event",
+            Self::TooLarge { .. } => Reason::TooLarge,
+            Self::NotJson { .. } => Reason::NotJson,
+            Self::UnknownType => Reason::UnknownType,
+            Self::NotAnOfferEvent(_) => Reason::NotAnOfferEvent,
         }
     }
 }
@@ -83,21 +84,6 @@ impl fmt::Display for Refusal {
                 Ok(())
             }
         }
-    }
-}
-
-/// One violation of the contract by an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The path of the field, as in `data.offerVersion`.
-    pub path: &'static str,
-    /// The rule that the field violates.
-    pub rule: &'static str,
-}
-
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.rule)
     }
 }
 

@@ -4,15 +4,13 @@
 //! A commit is written once and must stay readable permanently, so a field never changes its meaning. Every change is a
 //! new [`FORMAT`] with its own reader beside the old one.
 
-mod effects;
 mod facts;
 mod offer;
-mod shard;
-mod state;
 
-use domain::{BuyerId, Effect, Fact, Sequence, State};
+use domain::{BuyerId, Effect, EffectKind, Fact, Sequence, State};
 use jiff::Timestamp;
-pub use shard::shard_of;
+
+pub use facts::FOLD;
 
 /// The newest version of the format of facts and effects. Readers understand every version up to it. A commit is
 /// written in the oldest version that can hold it, so that an older version of the software, deployed beside this one,
@@ -22,10 +20,6 @@ pub use shard::shard_of;
 /// the former system, because older versions would hand such a buyer over at once: `migrated`, `handed-over`, `reset`
 /// and commits in shadow. It also adds `erased` without a state.
 pub const FORMAT: u32 = 3;
-
-/// The version of the fold that computes snapshots. A snapshot of another fold is ignored, and the facts are folded
-/// again. Raise it with every change to the state that facts lead to.
-pub const FOLD: u32 = 3;
 
 /// One commit as it is stored in the table. Attribute names are the field names in camel case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +88,7 @@ impl StoredCommit {
     }
 }
 
-/// The stored size of a number: one byte per two significant digits, plus one.
+/// The stored size of a number in bytes: one for every two significant digits, plus one.
 fn number_bytes(value: u64) -> usize {
     let digits = value.to_string();
     digits.trim_end_matches('0').len().max(1).div_ceil(2) + 1
@@ -191,7 +185,7 @@ pub fn encode(
         last: first.get() + (facts.len() as u64).saturating_sub(1),
         format,
         facts: facts::encode(facts),
-        effects: (!effects.is_empty()).then(|| effects::encode(effects)),
+        effects: (!effects.is_empty()).then(|| encode_effects(effects)),
         snapshot: None,
         recorded_at: written(recorded_at),
         feed: None,
@@ -209,7 +203,7 @@ pub fn written(moment: Timestamp) -> String {
 /// Encodes a state as a snapshot, including held events and contacts.
 #[must_use]
 pub fn encode_snapshot(state: &State) -> String {
-    state::encode(state)
+    facts::encode_state(state)
 }
 
 /// Decodes a stored commit.
@@ -248,17 +242,52 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
         first: Sequence::new(stored.sequence),
         facts,
         effects: match &stored.effects {
-            Some(text) => effects::decode(text).ok_or_else(|| corrupt("effects"))?,
+            Some(text) => decode_effects(text).ok_or_else(|| corrupt("effects"))?,
             None => Vec::new(),
         },
         snapshot: stored
             .snapshot
             .as_deref()
             .filter(|_| emptied.is_none())
-            .and_then(state::decode)
+            .and_then(facts::decode_state)
             .filter(|state| state.sequence.get() == stored.last),
         recorded_at: stored.recorded_at.parse().map_err(|_| corrupt("recordedAt"))?,
         is_shadow: stored.shadow,
         emptied,
     })
+}
+
+/// The shard of a buyer in an index. Readers query all shards, so a later change of the hash does no harm.
+#[must_use]
+pub fn shard_of(buyer: &BuyerId, shards: u8) -> u8 {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    let mut hasher = DefaultHasher::new();
+    buyer.hash(&mut hasher);
+    u8::try_from(hasher.finish() % u64::from(shards.max(1))).unwrap_or_default()
+}
+
+/// Encodes effects as text, one per line with sequence, effect key and details: `15 opened/high/offer-1/2`. An effect
+/// names offers and leads, never a person.
+fn encode_effects(effects: &[Effect]) -> String {
+    effects.iter().map(effect_line).collect::<Vec<_>>().join("\n")
+}
+
+fn effect_line(Effect { sequence, kind }: &Effect) -> String {
+    let mut line = format!("{sequence} {}", kind.key());
+    for detail in kind.details() {
+        line.push(' ');
+        line.push_str(detail);
+    }
+    line
+}
+
+fn decode_effects(text: &str) -> Option<Vec<Effect>> {
+    text.split('\n').map(read_effect).collect()
+}
+
+fn read_effect(line: &str) -> Option<Effect> {
+    let mut words = line.split(' ');
+    let (sequence, key) = (words.next()?.parse().ok()?, words.next()?);
+    let kind = EffectKind::parse(key, &words.collect::<Vec<_>>())?;
+    Some(Effect { sequence: Sequence::new(sequence), kind })
 }

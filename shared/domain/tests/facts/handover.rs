@@ -102,7 +102,7 @@ fn an_invitation_depends_on_the_answer_not_on_our_decisions() {
     {
         let seen = [made("car-1"), accepted("car-1").v(2)];
         let mut state = here();
-        state.fold_fact(&there(&seen, None, &[("car-1", "F2")], was_invited));
+        state.fold(&there(&seen, None, &[("car-1", "F2")], was_invited));
         then(state, &back, effects, &["low/4"]);
     }
 }
@@ -143,7 +143,7 @@ fn closings_at_the_handover_carry_the_known_reason() {
         reason(given(&events(&[made("car-1"), withdrawn("car-1").v(2)])), &low),
         CloseReason::HandedOver
     );
-    accepted_since.fold_fact(&Fact::Erased(None));
+    accepted_since.fold(&Fact::Erased(None));
     assert_eq!(closings(accepted_since, &high()), [("F2".to_owned(), CloseReason::Erased)]);
 }
 

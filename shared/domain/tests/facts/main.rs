@@ -11,12 +11,12 @@ use domain::{
     Sequence, Stage, State,
 };
 use proptest::prelude::*;
-use testkit::{acceptance_withdrawn, accepted, contact, made, offer, rejected, withdrawn};
+use testkit::{acceptance_withdrawn, accepted, append, contact, made, offer, rejected, withdrawn};
 
 fn given(facts: &[Fact]) -> State {
     let mut state = State::default();
     for fact in facts {
-        state.fold_fact(fact);
+        state.fold(fact);
     }
     state
 }
@@ -28,7 +28,7 @@ fn events(events: &[Event]) -> Vec<Fact> {
 /// The former system's answer after it has processed these events.
 fn known(events_there: &[Event]) -> Fact {
     let State { mut offers, .. } = given(&events(events_there));
-    offers.change_each(|offer| offer.digests.clear());
+    offers.change_each(|_, offer| offer.digests.clear());
     Fact::Migrated(Box::new(Known { offers: offers.into(), ..Known::default() }))
 }
 
@@ -38,7 +38,7 @@ fn voided(name: &str, through: u32) -> Fact {
 
 #[track_caller]
 fn then(mut before: State, fact: &Fact, effects: &[&str], open: &[&str]) -> State {
-    let decided: Vec<String> = before.fold_fact(fact).iter().map(Effect::key).collect();
+    let decided: Vec<String> = append(&mut before, fact.clone()).iter().map(Effect::key).collect();
     assert_eq!(decided, effects);
     let leads: Vec<String> = before.open_leads().map(|lead| lead.to_string()).collect();
     assert_eq!(leads, open);
@@ -47,7 +47,7 @@ fn then(mut before: State, fact: &Fact, effects: &[&str], open: &[&str]) -> Stat
 
 /// The leads that a fact closes, with their reasons.
 fn closings(mut state: State, fact: &Fact) -> Vec<(String, CloseReason)> {
-    let closed = state.fold_fact(fact).into_iter().filter_map(|effect| match effect.kind {
+    let closed = append(&mut state, fact.clone()).into_iter().filter_map(|effect| match effect.kind {
         EffectKind::LeadClosed { lead, reason } => Some((lead.to_string(), reason)),
         EffectKind::QuoteRequest { .. }
         | EffectKind::LeadOpened { .. }
@@ -149,7 +149,7 @@ fn the_highest_version_can_be_voided() {
 fn a_reset_keeps_only_the_sequence() {
     let mut state = given(&[known(&[made("car-1")]), accepted("car-1").v(2).into()]);
     assert!(state.is_asked);
-    state.fold_fact(&Fact::Reset(None));
+    state.fold(&Fact::Reset(None));
     assert_eq!(state, State { sequence: Sequence::new(3), ..State::default() });
 }
 
@@ -284,12 +284,12 @@ proptest! {
     ) {
         let mut whole = given(&before);
         let mut forgotten = given(&before.iter().map(Fact::without_personal_data).collect::<Vec<_>>());
-        whole.fold_fact(&Fact::Erased(None));
-        forgotten.fold_fact(&Fact::Erased(None));
+        whole.fold(&Fact::Erased(None));
+        forgotten.fold(&Fact::Erased(None));
         prop_assert_eq!(&whole, &forgotten);
         for event in after {
             let event = event.without_personal_data();
-            prop_assert_eq!(whole.fold(&event), forgotten.fold(&event));
+            prop_assert_eq!(append(&mut whole, &event), append(&mut forgotten, &event));
         }
         prop_assert_eq!(whole, forgotten);
     }
@@ -301,7 +301,7 @@ proptest! {
         last in any_fact(),
     ) {
         let mut after = given(&before);
-        let effects = after.fold_fact(&last);
+        let effects = append(&mut after, last);
         prop_assert_eq!(after.low_lead.is_some(), after.has_low_lead());
         let counted_anew = Offers::from(BTreeMap::from(after.offers.clone()));
         prop_assert_eq!(&counted_anew, &after.offers);

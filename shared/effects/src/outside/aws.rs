@@ -197,7 +197,7 @@ fn names_the_daily_quota(message: &str) -> bool {
     message.contains("daily") && message.contains("quota")
 }
 
-/// Whether no request was begun, because the name was not found, the connection was refused or timed out, or the TLS
+/// Whether no request was ever sent, because the name was not found, the connection was refused or timed out, or the TLS
 /// handshake failed.
 fn has_never_connected(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);

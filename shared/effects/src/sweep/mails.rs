@@ -3,21 +3,26 @@
 
 use std::time::Duration;
 
-use domain::{BuyerId, Effect, EffectKind, OfferId, OfferVersion, Sequence};
+use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::{Commits, Feed, WithinDeadline, load};
 use jiff::SignedDuration;
+use leads_store::{LeadsStore, LedgerEntry, Open, OpenWork, Status, Verdict, WorkKind};
 use platform::clock::{Clock, Sleep};
 
-use super::{MAILS_AT_ONCE, Sweep};
-use crate::advance::{Advance, Look, Stop, catch_panic};
-use crate::deliver::{Delivered, How, SEND_TIME, later};
+use super::Sweep;
+use crate::advance::Advance;
+use crate::deliver::{Delivered, How, SEND_TIME, deliver};
+use crate::look::{Look, Stop, catch_panic, later};
 use crate::outside::Outside;
-use leads_store::{Cursors, Ledger, LedgerEntry, Open, OpenWork, Status, Sweeps, Verdict, Work, WorkKind};
+use crate::settle::{Ended, declare_unknown, settle_until_answered};
+
+/// The number of e-mails in progress at once. Each waits for its turn at SES; see [`MailPace`](super::MailPace).
+const MAILS_AT_ONCE: usize = 32;
 
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
 where
     S: Commits + Feed,
-    L: Cursors + Ledger + Work + Sweeps,
+    L: LeadsStore,
     O: Outside,
     W: Clock + Sleep,
 {
@@ -49,7 +54,7 @@ where
         match entry.status {
             Status::Sending => {
                 self.has_time()?;
-                let settled = self.advance.declare_unknown(buyer, key, entry).await?;
+                let settled = declare_unknown(self.advance.leads, self.now(), buyer, key, entry).await?;
                 Ok(settled.is_ours().then_some(Status::Unknown))
             }
             Status::Unknown => self.close(buyer, key, entry, Status::Abandoned, None).await,
@@ -70,7 +75,7 @@ where
         if !self.may_send(Duration::ZERO) {
             return Ok(None);
         }
-        let Advance { streams, leads, clock, .. } = self.advance;
+        let Advance { streams, leads, outside, clock, letterhead } = self.advance;
         let streams = WithinDeadline { store: *streams, deadline: self.shares_end, clock: *clock };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
@@ -84,9 +89,9 @@ where
         let look =
             Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
         let how = How::Again { found: entry, tried_for: self.pace.tried_for };
-        match self.advance.deliver(&look, &effect, how).await? {
+        match deliver(*leads, *outside, *clock, letterhead, &look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
-            Delivered::Ours { status, is_ours, paused } => {
+            Delivered::Ours(Ended { status, is_ours, paused }) => {
                 if paused.is_some() {
                     *self.paused.borrow_mut() = paused;
                 }
@@ -123,8 +128,8 @@ where
         stop.map_err(|stop| self.leave(WorkKind::Email.name(), stop)).is_ok()
     }
 
-    /// Closes an e-mail that is not being sent, if its entry is unchanged. With `head`, the closing depends on the
-    /// state, so also no fact may have been recorded after `head`.
+    /// Closes an e-mail that is not being sent, if its entry is unchanged. If the reason depends on the buyer's state,
+    /// `head` is the sequence of that state, and no later fact may have been recorded.
     async fn close(
         &self,
         buyer: &BuyerId,
@@ -134,6 +139,7 @@ where
         head: Option<Sequence>,
     ) -> Result<Option<Status>, Stop> {
         self.has_time()?;
+        let Advance { leads, clock, .. } = self.advance;
         let verdict = Verdict {
             nonce: found.nonce.clone(),
             from: if found.status == Status::Retry { &[Status::Retry] } else { &[Status::Unknown] },
@@ -144,22 +150,14 @@ where
             head,
             now: self.now(),
         };
-        let settled = self.advance.settle_until_answered(buyer, key, &verdict, self.shares_end).await?;
+        let settled = settle_until_answered(*leads, *clock, (buyer, key), &verdict, self.shares_end).await?;
         Ok(settled.is_ours().then_some(status))
     }
 }
 
-/// The effect of a ledger entry; `None` for a key that this version does not know.
+/// The effect of a ledger entry; `None` for a key that this version does not know. The offer of an invitation is a
+/// placeholder: it is taken from the head.
 fn effect_of(key: &str, sequence: Sequence) -> Option<Effect> {
-    let kind = if key == "quote-email" {
-        // A placeholder: the offer is taken from the head.
-        EffectKind::QuoteInvitation { offer: OfferId::parse("-").ok()? }
-    } else {
-        let (offer, version) = key.strip_prefix("accepted-email/")?.rsplit_once('/')?;
-        EffectKind::AcceptedEmail {
-            offer: OfferId::parse(offer).ok()?,
-            accepted_at: OfferVersion::new(version.parse().ok()?)?,
-        }
-    };
-    Some(Effect { sequence, kind })
+    let kind = EffectKind::parse(key, &[]).or_else(|| EffectKind::parse(key, &["-"]))?;
+    kind.is_email().then_some(Effect { sequence, kind })
 }

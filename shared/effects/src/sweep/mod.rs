@@ -16,26 +16,133 @@ use event_store::{Commits, Feed};
 use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{
+    Held, LeadsStore, Lease, Open, OpenWork, Status, WorkCount, WorkKind, WorkPage, WorkPlace, WorkShard,
+};
 use platform::clock::{CALL_TIME, Clock, Deadline, Sleep};
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Advanced, CannotMark, Stop, catch_panic};
-use crate::deliver::later;
+use crate::advance::{Advance, Advanced, CannotMark};
+use crate::held::look_at_held;
+use crate::look::{Stop, catch_panic, earlier, later};
 use crate::outside::Outside;
-use crate::sweep::walk::earlier;
-use leads_store::{
-    Cursors, Held, Lease, Ledger, Open, OpenWork, Status, Sweeps, Work, WorkCount, WorkKind, WorkPage,
-    WorkPlace, WorkShard,
-};
-
-/// The number of e-mails in progress at once. Each waits for its turn at SES; see [`MailPace`].
-const MAILS_AT_ONCE: usize = 32;
-
-/// The number of buyers advanced at once, separately for buyers behind and for those found by a walk.
-const BUYERS_AT_ONCE: usize = 16;
 
 /// The number of buyers whose held events are looked at at once.
 const GAPS_AT_ONCE: usize = 16;
+
+/// Does the work that is due and walks the index from where the last sweep stopped, unless another sweep is under way.
+/// It stops before the deadline. Its cost depends on what was recorded since, not on the size of a table. The report is
+/// written to `swept` even if the sweep fails.
+///
+/// # Errors
+/// [`CannotMark`] if a buyer can be neither advanced nor marked behind. All other work is done before it is returned.
+pub async fn sweep(
+    advance: &Advance<'_, impl Commits + Feed, impl LeadsStore, impl Outside, impl Sleep>,
+    pace: MailPace,
+    deadline: Deadline,
+    swept: &mut Swept,
+) -> Result<(), CannotMark> {
+    let sweep = Sweep::new(advance, pace, deadline);
+    // Boxed, because the future of four shares is large.
+    if let Err(stop) = Box::pin(sweep.all()).await {
+        sweep.leave("sweep", stop);
+    }
+    *swept = sweep.swept.into_inner();
+    match sweep.failure.into_inner() {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+impl<S, L, O, W> Sweep<'_, S, L, O, W>
+where
+    S: Commits + Feed,
+    L: LeadsStore,
+    O: Outside,
+    W: Clock + Sleep,
+{
+    async fn all(&self) -> Result<(), Stop> {
+        self.has_time()?;
+        let leads = self.advance.leads;
+        let nonce = self.advance.clock.nonce();
+        let lease = Lease { nonce, until: self.deadline.moment(), now: self.now() };
+        let Some(walked) = leads.begin(&lease).await? else {
+            self.swept.borrow_mut().is_under_way = true;
+            return Ok(());
+        };
+        join4(self.mails(), self.behind(), self.held(), self.walks(walked)).await;
+        // The e-mails of the buyers that were advanced were only claimed; they are sent here.
+        if !self.swept.borrow().advanced.is_empty() {
+            self.mails().await;
+        }
+        // Open work is counted even if the lease could not be released; a lease expires by itself.
+        if let Err(stop) = self.end(&lease).await {
+            self.leave("sweep", stop);
+        }
+        let counted = join_all(WorkKind::ALL.map(async |kind| (kind, self.count(kind).await))).await;
+        for (kind, count) in counted {
+            match count {
+                Ok(count) => {
+                    self.swept.borrow_mut().open.insert(kind, count);
+                }
+                Err(stop) => self.leave("sweep", stop),
+            }
+        }
+        Ok(())
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), Stop> {
+        self.deadline.leaves(CALL_TIME, self.advance.clock)?;
+        Ok(self.advance.leads.end(lease).await?)
+    }
+
+    /// Counts the open work of a kind. It fails if the count is incomplete, because a smaller number would be wrong.
+    async fn count(&self, kind: WorkKind) -> Result<u64, Stop> {
+        let count = async |shard: WorkShard| -> Result<u64, Stop> {
+            let (mut sum, mut after) = (0, None);
+            loop {
+                self.deadline.leaves(CALL_TIME, self.advance.clock)?;
+                let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
+                sum += count;
+                if next.is_none() {
+                    return Ok(sum);
+                }
+                after = next;
+            }
+        };
+        Ok(try_join_all(kind.shards().map(count)).await?.into_iter().sum())
+    }
+
+    async fn behind(&self) {
+        let work = async |work: OpenWork| {
+            if let Err(stop) = self.advance_once(&work.buyer).await {
+                self.leave(WorkKind::Behind.name(), stop);
+            }
+        };
+        self.due(WorkKind::Behind, BUYERS_AT_ONCE, work).await;
+    }
+
+    async fn held(&self) {
+        let kind = WorkKind::Held;
+        let Advance { streams, leads, clock, .. } = self.advance;
+        let work = async |work: OpenWork| {
+            let Open::Held(found) = work.what else { return };
+            if let Err(stop) = self.has_time() {
+                return self.leave(kind.name(), stop);
+            }
+            let look = look_at_held(*streams, *leads, *clock, &work.buyer, &found, self.shares_end);
+            match catch_panic(look).await {
+                Ok(Some(held)) => self.swept.borrow_mut().held.push((work.buyer, held)),
+                Ok(None) => {}
+                Err(stop) => self.fail(kind, work.buyer, kind.name().to_owned(), stop),
+            }
+        };
+        self.due(kind, GAPS_AT_ONCE, work).await;
+    }
+}
+
+/// The number of buyers advanced at once, separately for buyers behind and for those found by a walk.
+const BUYERS_AT_ONCE: usize = 16;
 
 /// The time reserved for the end of the invocation, when the lease is released and open work is counted.
 const END_TIME: SignedDuration = SignedDuration::from_secs(18);
@@ -107,139 +214,32 @@ struct Sweep<'a, S, L, O, W> {
     next_turn: Cell<Timestamp>,
     /// Why SES accepts no e-mail now.
     paused: RefCell<Option<String>>,
-    /// The buyers that a share is advancing now.
+    /// The buyers that the shares are advancing now. No two shares advance the same buyer at once.
     advancing: RefCell<BTreeSet<BuyerId>>,
     swept: RefCell<Swept>,
     /// The first buyer that could be neither advanced nor marked behind.
     failure: RefCell<Option<CannotMark>>,
 }
 
-impl<S, L, O, W> Advance<'_, S, L, O, W>
+impl<'a, S, L, O, W> Sweep<'a, S, L, O, W>
 where
-    S: Commits + Feed,
-    L: Cursors + Ledger + Work + Sweeps,
+    S: Commits,
+    L: LeadsStore,
     O: Outside,
-    W: Clock + Sleep,
+    W: Clock,
 {
-    /// Does the work that is due and walks the index from where the last sweep stopped, unless another sweep is under
-    /// way. It stops before the deadline. Its cost depends on what was recorded since, not on the size of a table. The
-    /// report is written to `swept` even if the sweep fails.
-    ///
-    /// # Errors
-    /// [`CannotMark`] if a buyer can be neither advanced nor marked behind. All other work is done before it is
-    /// returned.
-    pub async fn sweep(
-        &self,
-        pace: MailPace,
-        deadline: Deadline,
-        swept: &mut Swept,
-    ) -> Result<(), CannotMark> {
-        let sweep = Sweep {
-            advance: self,
+    fn new(advance: &'a Advance<'a, S, L, O, W>, pace: MailPace, deadline: Deadline) -> Self {
+        Self {
+            advance,
             pace,
             deadline,
             shares_end: Deadline::at(earlier(deadline.moment(), END_TIME)),
-            next_turn: Cell::new(self.clock.now()),
+            next_turn: Cell::new(advance.clock.now()),
             paused: RefCell::default(),
             advancing: RefCell::default(),
             swept: RefCell::default(),
             failure: RefCell::default(),
-        };
-        // Boxed, because the future of four shares is large.
-        if let Err(stop) = Box::pin(sweep.all()).await {
-            sweep.leave("sweep", stop);
         }
-        *swept = sweep.swept.into_inner();
-        match sweep.failure.into_inner() {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    }
-}
-
-impl<S, L, O, W> Sweep<'_, S, L, O, W>
-where
-    S: Commits + Feed,
-    L: Cursors + Ledger + Work + Sweeps,
-    O: Outside,
-    W: Clock + Sleep,
-{
-    async fn all(&self) -> Result<(), Stop> {
-        self.has_time()?;
-        let leads = self.advance.leads;
-        let nonce = self.advance.clock.nonce();
-        let lease = Lease { nonce, until: self.deadline.moment(), now: self.now() };
-        let Some(walked) = leads.begin(&lease).await? else {
-            self.swept.borrow_mut().is_under_way = true;
-            return Ok(());
-        };
-        join4(self.mails(), self.behind(), self.held(), self.walks(walked)).await;
-        // The e-mails of the buyers that were advanced were only claimed; they are sent here.
-        if !self.swept.borrow().advanced.is_empty() {
-            self.mails().await;
-        }
-        // Open work is counted even if the lease could not be released; a lease expires by itself.
-        if let Err(stop) = self.end(&lease).await {
-            self.leave("sweep", stop);
-        }
-        let counted = join_all(WorkKind::ALL.map(async |kind| (kind, self.count(kind).await))).await;
-        for (kind, count) in counted {
-            match count {
-                Ok(count) => {
-                    self.swept.borrow_mut().open.insert(kind, count);
-                }
-                Err(stop) => self.leave("sweep", stop),
-            }
-        }
-        Ok(())
-    }
-
-    async fn end(&self, lease: &Lease) -> Result<(), Stop> {
-        self.deadline.leaves(CALL_TIME, self.advance.clock)?;
-        Ok(self.advance.leads.end(lease).await?)
-    }
-
-    /// Counts the open work of a kind. It fails if the count is incomplete, because a smaller number would be wrong.
-    async fn count(&self, kind: WorkKind) -> Result<u64, Stop> {
-        let count = async |shard: WorkShard| -> Result<u64, Stop> {
-            let (mut sum, mut after) = (0, None);
-            loop {
-                self.deadline.leaves(CALL_TIME, self.advance.clock)?;
-                let WorkCount { count, next } = self.advance.leads.count(shard, after.as_ref()).await?;
-                sum += count;
-                if next.is_none() {
-                    return Ok(sum);
-                }
-                after = next;
-            }
-        };
-        Ok(try_join_all(kind.shards().map(count)).await?.into_iter().sum())
-    }
-
-    async fn behind(&self) {
-        let work = async |work: OpenWork| {
-            if let Err(stop) = self.advance_once(&work.buyer).await {
-                self.leave(WorkKind::Behind.name(), stop);
-            }
-        };
-        self.due(WorkKind::Behind, BUYERS_AT_ONCE, work).await;
-    }
-
-    async fn held(&self) {
-        let kind = WorkKind::Held;
-        let work = async |work: OpenWork| {
-            let Open::Held(found) = work.what else { return };
-            if let Err(stop) = self.has_time() {
-                return self.leave(kind.name(), stop);
-            }
-            let look = self.advance.look_at_held(&work.buyer, &found, self.shares_end);
-            match catch_panic(look).await {
-                Ok(Some(held)) => self.swept.borrow_mut().held.push((work.buyer, held)),
-                Ok(None) => {}
-                Err(stop) => self.fail(kind, work.buyer, kind.name().to_owned(), stop),
-            }
-        };
-        self.due(kind, GAPS_AT_ONCE, work).await;
     }
 
     /// Reads the due work of a kind page by page and passes each item to `work`, at most `at_once` concurrently, as

@@ -4,13 +4,12 @@ use domain::{BuyerId, Sequence};
 use event_store::{Commits, Feed, FeedEntry, slice};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
+use leads_store::{Again, CURSORS_AT_ONCE, LeadsStore, Walked};
 use platform::clock::{Clock, Sleep};
 
 use super::{BUYERS_AT_ONCE, Sweep};
-use crate::advance::Stop;
-use crate::deliver::later;
+use crate::look::{Stop, earlier, later};
 use crate::outside::Outside;
-use leads_store::{Again, CURSORS_AT_ONCE, Cursors, Ledger, Sweeps, Walked, Work};
 
 /// How long a commit is left to its doorbell after it was recorded.
 const LEFT_TO_THE_DOORBELL: SignedDuration = SignedDuration::from_mins(2);
@@ -30,7 +29,7 @@ const AT_ONCE: usize = 1000;
 impl<S, L, O, W> Sweep<'_, S, L, O, W>
 where
     S: Commits + Feed,
-    L: Cursors + Ledger + Work + Sweeps,
+    L: LeadsStore,
     O: Outside,
     W: Clock + Sleep,
 {
@@ -113,8 +112,4 @@ fn newest_of_each(entries: &[FeedEntry]) -> Vec<(&BuyerId, Sequence)> {
         }
     }
     newest
-}
-
-pub(super) fn earlier(moment: Timestamp, by: SignedDuration) -> Timestamp {
-    moment.saturating_sub(by).unwrap_or(Timestamp::MIN)
 }

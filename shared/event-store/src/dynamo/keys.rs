@@ -3,26 +3,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity};
 use contract::stored::Undecodable;
 use domain::{BuyerId, Sequence};
-use jiff::Timestamp;
 
-use super::item::Item;
-use super::{DynamoStreams, item, unavailable};
+use super::{CommitKey, DynamoStreams, Item, read_key, sequence_of, unavailable};
 use crate::StoreError;
-
-/// A commit without its contents, for audits.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommitKey {
-    /// The buyer to whose stream the commit belongs.
-    pub buyer: BuyerId,
-    /// The sequence of its first fact.
-    pub first: Sequence,
-    /// The sequence of its last fact.
-    pub last: Sequence,
-    /// When the commit was recorded, by the recorder's clock.
-    pub recorded_at: Timestamp,
-    /// Whether the commit is in the index `feed`.
-    pub is_in_feed: bool,
-}
 
 /// The place at which a scan of the whole table continues.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,7 +14,7 @@ pub struct KeysPlace(HashMap<String, AttributeValue>);
 /// A page of commits, in no particular order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeysPage {
-    /// The commits.
+    /// The keys of the commits.
     pub keys: Vec<CommitKey>,
     /// The start of the next page, or `None` after the last one.
     pub next: Option<KeysPlace>,
@@ -39,7 +22,7 @@ pub struct KeysPage {
     pub read_units: f64,
 }
 
-/// The attributes of a [`CommitKey`].
+/// The attributes that are read to build a [`CommitKey`].
 const ATTRIBUTES: &str = "buyer, #sequence, #last, recordedAt, feed";
 
 impl DynamoStreams {
@@ -111,11 +94,11 @@ fn page(
     next: Option<&Item>,
 ) -> Result<KeysPage, StoreError> {
     let key = |found| {
-        item::read_key(found).ok_or_else(|| {
+        read_key(found).ok_or_else(|| {
             let buyer = found.get("buyer").and_then(|buyer| buyer.as_s().ok()).cloned();
             StoreError::Undecodable(Undecodable::Corrupt {
                 buyer: buyer.unwrap_or_default(),
-                sequence: item::sequence_of(found).unwrap_or_default(),
+                sequence: sequence_of(found).unwrap_or_default(),
                 part: "item",
             })
         })

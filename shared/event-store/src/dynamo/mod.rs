@@ -1,8 +1,8 @@
-//! The event store in DynamoDB.
+//! The event store in DynamoDB, and the conversion of commits to items and back.
 
-mod item;
 mod keys;
 
+use std::collections::HashMap;
 use std::error::Error;
 
 use aws_sdk_dynamodb::Client;
@@ -11,11 +11,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use contract::stored::{self, StoredCommit, Undecodable};
 use domain::{BuyerId, Sequence};
-pub use keys::{CommitKey, KeysPage, KeysPlace};
-
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{Appended, Clearing, Commits, EventStore, Feed, FeedEntry, FeedPartition, Page, StoreError};
+
+pub use keys::{KeysPage, KeysPlace};
 
 /// The streams table.
 #[derive(Debug, Clone)]
@@ -57,10 +57,10 @@ impl Commits for DynamoStreams {
         };
         let answer = query.send().await.map_err(|error| unavailable("Query", buyer.as_str(), error))?;
         let corrupt = |item| {
-            let sequence = item::sequence_of(item).unwrap_or_default();
+            let sequence = sequence_of(item).unwrap_or_default();
             StoreError::Undecodable(Undecodable::Corrupt { buyer: buyer.to_string(), sequence, part: "item" })
         };
-        let commits = answer.items().iter().map(|item| item::read(item).ok_or_else(|| corrupt(item)));
+        let commits = answer.items().iter().map(|item| read_item(item).ok_or_else(|| corrupt(item)));
         Ok(Page {
             commits: commits.collect::<Result<_, _>>()?,
             has_more: answer.last_evaluated_key().is_some_and(|key| !key.is_empty()),
@@ -75,7 +75,7 @@ impl EventStore for DynamoStreams {
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item::write(commit)))
+            .set_item(Some(write_item(commit)))
             .condition_expression("attribute_not_exists(buyer)")
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = put.send().await else {
@@ -101,7 +101,7 @@ impl EventStore for DynamoStreams {
                 part: "item",
             })
         };
-        let stored = taken.item.as_ref().and_then(item::read).ok_or_else(corrupt)?;
+        let stored = taken.item.as_ref().and_then(read_item).ok_or_else(corrupt)?;
         Ok(Appended::Conflict(Box::new(stored)))
     }
 }
@@ -167,11 +167,11 @@ impl Feed for DynamoStreams {
                 let corrupt = || {
                     StoreError::Undecodable(Undecodable::Corrupt {
                         buyer: partition.key().to_owned(),
-                        sequence: item::sequence_of(item).unwrap_or_default(),
+                        sequence: sequence_of(item).unwrap_or_default(),
                         part: "feed",
                     })
                 };
-                found.push(item::read_feed(item).ok_or_else(corrupt)?);
+                found.push(read_feed(item).ok_or_else(corrupt)?);
             }
             from = page.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() || found.len() >= limit {
@@ -191,4 +191,87 @@ where
     R: std::fmt::Debug + Send + Sync + 'static,
 {
     StoreError::Unavailable { operation, buyer: buyer.to_owned(), source: Box::new(error) }
+}
+
+/// A commit without its contents, for audits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommitKey {
+    /// The buyer to whose stream the commit belongs.
+    pub buyer: BuyerId,
+    /// The sequence of its first fact.
+    pub first: Sequence,
+    /// The sequence of its last fact.
+    pub last: Sequence,
+    /// When the commit was recorded, by the recorder's clock.
+    pub recorded_at: Timestamp,
+    /// Whether the commit is in the index `feed`.
+    pub is_in_feed: bool,
+}
+
+type Item = HashMap<String, AttributeValue>;
+
+fn write_item(commit: &StoredCommit) -> Item {
+    let text = |value: &String| AttributeValue::S(value.clone());
+    let number = |value: u64| AttributeValue::N(value.to_string());
+    let mut item = Item::from([
+        ("buyer".to_owned(), text(&commit.buyer)),
+        ("sequence".to_owned(), number(commit.sequence)),
+        ("last".to_owned(), number(commit.last)),
+        ("format".to_owned(), number(u64::from(commit.format))),
+        ("recordedAt".to_owned(), text(&commit.recorded_at)),
+    ]);
+    for (name, value) in
+        [("effects", &commit.effects), ("snapshot", &commit.snapshot), ("feed", &commit.feed)]
+    {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), text(value));
+        }
+    }
+    match commit.emptied_by {
+        None => item.insert("facts".to_owned(), text(&commit.facts)),
+        Some(by) => item.insert("emptiedBy".to_owned(), number(by)),
+    };
+    if commit.shadow {
+        item.insert("shadow".to_owned(), AttributeValue::Bool(true));
+    }
+    item
+}
+
+fn read_item(item: &Item) -> Option<StoredCommit> {
+    let text = |name: &str| item.get(name)?.as_s().ok().cloned();
+    let number = |name: &str| item.get(name)?.as_n().ok()?.parse::<u64>().ok();
+    let emptied_by = number("emptiedBy");
+    Some(StoredCommit {
+        buyer: text("buyer")?,
+        sequence: sequence_of(item)?,
+        last: number("last")?,
+        format: u32::try_from(number("format")?).ok()?,
+        facts: if emptied_by.is_some() { String::new() } else { text("facts")? },
+        effects: text("effects"),
+        snapshot: text("snapshot"),
+        recorded_at: text("recordedAt")?,
+        feed: text("feed"),
+        shadow: item.get("shadow").is_some_and(|shadow| shadow.as_bool() == Ok(&true)),
+        emptied_by,
+    })
+}
+
+/// Reads an entry of the index `feed`, which contains only keys.
+fn read_feed(item: &Item) -> Option<FeedEntry> {
+    Some(FeedEntry {
+        buyer: BuyerId::parse(item.get("buyer")?.as_s().ok()?).ok()?,
+        sequence: Sequence::new(sequence_of(item)?),
+        recorded_at: item.get("recordedAt")?.as_s().ok()?.parse().ok()?,
+    })
+}
+
+/// Reads a commit without its contents, for an audit.
+fn read_key(item: &Item) -> Option<CommitKey> {
+    let FeedEntry { buyer, sequence, recorded_at } = read_feed(item)?;
+    let last = Sequence::new(item.get("last")?.as_n().ok()?.parse().ok()?);
+    Some(CommitKey { buyer, first: sequence, last, recorded_at, is_in_feed: item.contains_key("feed") })
+}
+
+fn sequence_of(item: &Item) -> Option<u64> {
+    item.get("sequence")?.as_n().ok()?.parse().ok()
 }

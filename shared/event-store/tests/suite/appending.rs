@@ -4,9 +4,7 @@ use event_store::{Appended, Commits as _, EventStore as _, LARGEST_ITEM};
 use futures::future::join_all;
 use testkit::{accepted, buyer, made, rejected, withdrawn};
 
-use crate::story::{Snapshot, Story, of_length};
-use crate::streams::{Streams, in_both};
-use crate::table::{Table, item, streams_at};
+use crate::streams::{Snapshot, Story, Streams, Table, in_both, item, of_length, streams_at};
 
 fn first_commit(name: &str, event: Event) -> StoredCommit {
     Story::of(name).append_one(event)

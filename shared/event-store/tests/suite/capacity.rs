@@ -1,12 +1,16 @@
-//! The cost of appends and loads, in requests on the wire and in the capacity units that the table reports.
+//! The cost of appends and loads, in requests on the wire and in the capacity units that the table reports. A meter for
+//! capacity units: its wire requests the consumed capacity with every request and reads it from the answer.
+
+use std::ops::Add;
 
 use contract::stored::StoredCommit;
 use domain::Event;
-use event_store::{Appended, Commits as _, EventStore as _, load};
+use event_store::{Appended, Commits as _, DynamoStreams, EventStore as _, load};
+use serde_json::{Value, json};
+use testkit::wire::{Answer, Exchange, Wire};
 use testkit::{accepted, made, rejected, withdrawn};
 
-use crate::meter::{Bill, Meter};
-use crate::story::{Snapshot, Story, endless, of_length};
+use crate::streams::{Snapshot, Story, Table, endless, of_length, streams_at};
 
 /// The read units of a consistent query for these commits: their total size in steps of 4 KB.
 fn read_units(commits: &[StoredCommit]) -> f64 {
@@ -125,4 +129,79 @@ async fn a_buyer_with_500_offers_costs_little_more_than_one_unit_per_commit() {
     let with_snapshot = story.commits.iter().rposition(|commit| commit.snapshot.is_some()).unwrap();
     let needed = read_units(&story.commits[with_snapshot..]);
     assert!(bill.reads <= 3.0 * needed, "{bill:?}, although {needed} read units are enough");
+}
+
+/// A table behind a wire that meters its requests.
+struct Meter {
+    table: Table,
+    wire: Wire,
+}
+
+/// The number of requests and the capacity units that they consumed.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+struct Bill {
+    puts: usize,
+    queries: usize,
+    /// Write units of the table itself.
+    writes: f64,
+    /// Write units of the `feed` index.
+    feed: f64,
+    reads: f64,
+}
+
+impl Add for Bill {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            puts: self.puts + other.puts,
+            queries: self.queries + other.queries,
+            writes: self.writes + other.writes,
+            feed: self.feed + other.feed,
+            reads: self.reads + other.reads,
+        }
+    }
+}
+
+impl Meter {
+    async fn start() -> Self {
+        let table = Table::start().await;
+        let url = table.url.clone();
+        let wire = Wire::start(move |request| {
+            let mut body = request.json();
+            body["ReturnConsumedCapacity"] = json!("INDEXES");
+            request.body = body.to_string().into_bytes();
+            Answer::Forward(url.clone())
+        })
+        .await;
+        Self { table, wire }
+    }
+
+    /// Streams whose requests are metered.
+    fn streams(&self) -> DynamoStreams {
+        streams_at(self.wire.url())
+    }
+
+    /// Runs `work` and returns its result with the bill for its requests.
+    async fn bill_of<T>(&self, work: impl Future<Output = T>) -> (T, Bill) {
+        let begin = self.wire.exchanges().len();
+        let done = work.await;
+        let bill = self.wire.exchanges().iter().skip(begin).map(Bill::of).fold(Bill::default(), Bill::add);
+        (done, bill)
+    }
+}
+
+impl Bill {
+    #[track_caller]
+    fn of(exchange: &Exchange) -> Self {
+        let capacity = exchange.reply.as_ref().unwrap().body_json()["ConsumedCapacity"].take();
+        let units = |of: &Value| of["CapacityUnits"].as_f64();
+        let of_table = units(&capacity["Table"]).unwrap();
+        let feed = units(&capacity["GlobalSecondaryIndexes"]["feed"]).unwrap_or_default();
+        match exchange.request.operation() {
+            "PutItem" => Self { puts: 1, writes: of_table, feed, ..Self::default() },
+            "Query" => Self { queries: 1, reads: of_table, ..Self::default() },
+            other => panic!("an append or a load made an unexpected request: {other}"),
+        }
+    }
 }

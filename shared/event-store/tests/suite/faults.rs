@@ -1,16 +1,25 @@
-//! Appends and loads when the table answers with errors, late or not at all.
+//! Appends and loads when the table answers with errors, late or not at all. The retry classifier: which errors the
+//! client retries, and which ones the caller must handle. Both tables share it. Deadlines: no call begins that could
+//! outlive the invocation. Also the system clock.
 
 use std::error::Error;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem};
 use contract::stored::{StoredCommit, Undecodable};
-use event_store::{Appended, Commits as _, DynamoStreams, EventStore as _, Page, StoreError};
+use event_store::{
+    Appended, Commits as _, DynamoStreams, EventStore as _, MemoryStreams, Page, StoreError, WithinDeadline,
+};
+use jiff::{SignedDuration, Timestamp};
+use platform::clock::{CALL_TIME, Clock as _, Deadline, OutOfTime, SystemClock};
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 use testkit::{accepted, buyer, made};
 
-use crate::story::{Snapshot, Story};
-use crate::table::{STREAMS, Table, client_with_timeout, item, streams_at};
+use crate::streams::{
+    STREAMS, Snapshot, Story, Table, client, client_with_timeout, clock, item, moment, streams_at,
+};
 
 fn first_commit() -> StoredCommit {
     Story::of("buyer-7").append(&[made("car-1"), accepted("car-1").v(2)], Snapshot::ByPolicy)
@@ -162,4 +171,98 @@ async fn an_unreadable_item_is_distinguished_from_an_unavailable_table() {
         };
         assert_eq!((buyer.as_str(), sequence, part), ("buyer-7", 1, "item"));
     }
+}
+
+/// A wire that answers the first request with this error and the second with success.
+async fn once(reply: Reply) -> (Wire, Client) {
+    let success = Answer::Reply(Reply::json(200, &json!({})));
+    let wire = Wire::start(in_turn([Answer::Reply(reply), success])).await;
+    let client = client(wire.url());
+    (wire, client)
+}
+
+fn canceled(reasons: &[&str]) -> Reply {
+    let reasons: Vec<_> = reasons.iter().map(|code| json!({ "Code": code })).collect();
+    Reply::json(400, &json!({ "__type": "TransactionCanceledException", "CancellationReasons": reasons }))
+}
+
+async fn attempts_of_a_transaction(reply: Reply) -> usize {
+    let (wire, client) = once(reply).await;
+    let transaction = client.transact_write_items().transact_items(TransactWriteItem::builder().build());
+    let is_done = transaction.send().await.is_ok();
+    let attempts = wire.operations().len();
+    assert_eq!(is_done, attempts == 2);
+    attempts
+}
+
+#[tokio::test]
+async fn transactions_canceled_by_conflicts_or_throttles_are_retried() {
+    for reasons in [
+        ["TransactionConflict", "None"],
+        ["None", "ThrottlingError"],
+        ["ProvisionedThroughputExceeded", "TransactionConflict"],
+    ] {
+        assert_eq!(attempts_of_a_transaction(canceled(&reasons)).await, 2, "{reasons:?}");
+    }
+    let in_progress = Reply::error(400, "TransactionInProgressException");
+    assert_eq!(attempts_of_a_transaction(in_progress).await, 2);
+}
+
+#[tokio::test]
+async fn transactions_canceled_for_other_reasons_are_not_retried() {
+    for reasons in [
+        ["ConditionalCheckFailed", "None"],
+        ["ConditionalCheckFailed", "TransactionConflict"],
+        ["None", "ValidationError"],
+        ["None", "None"],
+    ] {
+        assert_eq!(attempts_of_a_transaction(canceled(&reasons)).await, 1, "{reasons:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_update_that_meets_a_transaction_is_retried() {
+    let (wire, client) = once(Reply::error(400, "TransactionConflictException")).await;
+    let buyer = AttributeValue::S("b1".to_owned());
+    client.update_item().table_name("leads").key("buyer", buyer).send().await.unwrap();
+    assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
+}
+
+#[test]
+fn a_deadline_leaves_exactly_the_time_until_it() {
+    let deadline = Deadline::at(moment() + SignedDuration::from_secs(6));
+    assert_eq!(deadline.leaves(Duration::from_secs(6), &clock()), Ok(()));
+    assert_eq!(deadline.leaves(Duration::from_millis(6001), &clock()), Err(OutOfTime));
+    assert_eq!(Deadline::at(moment()).leaves(Duration::ZERO, &clock()), Ok(()));
+    assert_eq!(deadline.leaves(Duration::MAX, &clock()), Err(OutOfTime));
+}
+
+#[tokio::test]
+async fn calls_that_could_outlive_the_invocation_are_refused() {
+    let commit = Story::of("buyer-7").append_one(made("car-1"));
+    let store = &MemoryStreams::default();
+    let needed = SignedDuration::try_from(CALL_TIME).unwrap();
+    // The deadline is checked to the millisecond.
+    for (left, is_called) in [(needed, true), (needed - SignedDuration::from_millis(1), false)] {
+        let limited = WithinDeadline { store, deadline: Deadline::at(moment() + left), clock: &clock() };
+        let appended = limited.append(&commit).await;
+        let page = limited.page(&testkit::buyer("buyer-7"), None, 8).await;
+        if is_called {
+            assert_eq!(appended.unwrap(), Appended::Written);
+            assert_eq!(page.unwrap().commits, std::slice::from_ref(&commit));
+        } else {
+            assert!(matches!(appended, Err(StoreError::Unavailable { operation: "append", .. })));
+            assert!(matches!(page, Err(StoreError::Unavailable { operation: "page", .. })));
+        }
+    }
+    assert_eq!(store.commits(), [commit]);
+}
+
+#[test]
+fn the_system_clock_advances_and_its_nonces_are_unique() {
+    let (first, second) = (SystemClock.now(), SystemClock.now());
+    assert!(Timestamp::UNIX_EPOCH < first && first <= second);
+    let (first, second) = (SystemClock.nonce(), SystemClock.nonce());
+    assert_eq!((first.len(), second.len()), (36, 36));
+    assert_ne!(first, second);
 }

@@ -1,21 +1,22 @@
-//! The index `feed`: the commits recorded between two moments, and slices that miss none of them.
+//! The index `feed`: the commits recorded between two moments, and slices that miss none of them. Reads for audits: the
+//! keys of all commits, without their contents.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use contract::stored::StoredCommit;
-use contract::stored::shard_of;
+use contract::stored::{StoredCommit, Undecodable, shard_of};
 use domain::Sequence;
 use event_store::{
-    DynamoStreams, EventStore as _, Feed, FeedEntry, FeedPartition, MemoryStreams, Slice, StoreError, slice,
+    CommitKey, DynamoStreams, EventStore as _, Feed, FeedEntry, FeedPartition, MemoryStreams, Slice,
+    StoreError, slice,
 };
 use jiff::Timestamp;
 use serde_json::json;
-use testkit::buyer;
+use testkit::hooks::{BeforeEach, Call};
 use testkit::wire::{Answer, Wire};
+use testkit::{Hooked, buyer};
 
-use crate::story::{Snapshot, endless, of_length};
-use crate::table::{Table, streams_at};
+use crate::streams::{Snapshot, Streams, Table, endless, of_length, streams_at};
 
 /// A moment within the hour that most tests use.
 fn at(time: &str) -> Timestamp {
@@ -170,34 +171,18 @@ fn only_a_commit_in_the_index_has_an_entry() {
     assert_eq!(FeedEntry::of(&commit), None);
 }
 
-/// A feed that records the limits of the requests.
-struct Recording {
-    memory: MemoryStreams,
-    limits: RefCell<BTreeSet<usize>>,
-}
+/// A feed of these commits.
+struct Recorded(MemoryStreams);
 
-impl Feed for Recording {
-    async fn recorded(
-        &self,
-        partition: &FeedPartition,
-        after: Timestamp,
-        until: Timestamp,
-        limit: usize,
-    ) -> Result<Vec<FeedEntry>, StoreError> {
-        self.limits.borrow_mut().insert(limit);
-        self.memory.recorded(partition, after, until, limit).await
-    }
-}
-
-async fn recording(commits: &[StoredCommit]) -> Recording {
+async fn recorded(commits: &[StoredCommit]) -> Recorded {
     let memory = MemoryStreams::default();
     for commit in commits {
         memory.append(commit).await.unwrap();
     }
-    Recording { memory, limits: RefCell::default() }
+    Recorded(memory)
 }
 
-impl Recording {
+impl Recorded {
     /// The times of the entries in the slice, the end of the slice, and the requested limits.
     async fn slice(
         &self,
@@ -205,10 +190,12 @@ impl Recording {
         until: Timestamp,
         limit: usize,
     ) -> (Vec<Timestamp>, Timestamp, Vec<usize>) {
-        self.limits.take();
-        let Slice { entries, through } = slice(self, after, until, limit).await.unwrap();
-        let limits = self.limits.borrow().iter().copied().collect();
-        (entries.into_iter().map(|entry| entry.recorded_at).collect(), through, limits)
+        let limits = RefCell::new(BTreeSet::new());
+        let noted = BeforeEach("recorded", async |call: &Call<'_>| limits.borrow_mut().extend(call.limit));
+        let feed = Hooked { inner: &self.0, hook: &noted };
+        let Slice { entries, through } = slice(&feed, after, until, limit).await.unwrap();
+        let times = entries.into_iter().map(|entry| entry.recorded_at).collect();
+        (times, through, limits.take().into_iter().collect())
     }
 }
 
@@ -217,7 +204,7 @@ async fn a_slice_merges_all_shards_by_time_and_ends_with_the_hour() {
     let times: Vec<Timestamp> = (1..=20).map(|second| at(&format!("00:{second:02}"))).collect();
     let commits: Vec<StoredCommit> =
         times.iter().enumerate().map(|(number, time)| commit(&format!("buyer-{number}"), *time)).collect();
-    let feed = recording(&commits).await;
+    let feed = recorded(&commits).await;
     let end = at("59:59.999");
     let midnight: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     assert_eq!(feed.slice(at("00:00"), midnight, 50).await, (times.clone(), end, vec![50]));
@@ -236,7 +223,7 @@ async fn a_full_slice_leaves_its_last_millisecond_for_the_next_slice() {
     let times = ["00:01", "00:02", "00:03", "00:03"];
     let commits: Vec<StoredCommit> =
         names.iter().zip(times).map(|(name, time)| commit(name, at(time))).collect();
-    let feed = recording(&commits).await;
+    let feed = recorded(&commits).await;
     let all = |times: &[&str]| times.iter().map(|time| at(time)).collect::<Vec<_>>();
     assert_eq!(feed.slice(at("00:00"), at("30:00"), 3).await, (all(&times[..2]), at("00:02.999"), vec![3]));
     assert_eq!(feed.slice(at("00:00"), at("30:00"), 5).await, (all(&times), at("30:00"), vec![5]));
@@ -246,7 +233,7 @@ async fn a_full_slice_leaves_its_last_millisecond_for_the_next_slice() {
 async fn the_limit_grows_if_one_millisecond_holds_more_entries() {
     let names = neighbours(5);
     let commits: Vec<StoredCommit> = names.iter().map(|name| commit(name, at("00:01"))).collect();
-    let feed = recording(&commits).await;
+    let feed = recorded(&commits).await;
     let (found, through, limits) = feed.slice(at("00:00.999"), at("30:00"), 2).await;
     assert_eq!((found.len(), through, limits), (5, at("30:00"), vec![2, 8]));
     // The same holds for the last millisecond before `until`.
@@ -263,4 +250,103 @@ fn added_facts_are_returned_in_order() {
     }
     let facts: Vec<domain::Fact> = events.iter().cloned().map(Into::into).collect();
     assert_eq!(appending.facts(), facts);
+}
+
+/// A wire in front of this table that limits pages to two items, as if the items filled megabytes.
+async fn in_twos(table: &Table) -> Wire {
+    let url = table.url.clone();
+    Wire::start(move |request| {
+        let mut body = request.json();
+        body["Limit"] = json!(2);
+        request.body = body.to_string().into_bytes();
+        Answer::Forward(url.clone())
+    })
+    .await
+}
+
+/// The keys of all pages and their total cost in read units.
+async fn all(streams: &DynamoStreams) -> Result<(Vec<CommitKey>, f64), StoreError> {
+    let (mut keys, mut units, mut from) = (Vec::new(), 0.0, None);
+    loop {
+        let page = streams.keys(from).await?;
+        keys.extend(page.keys);
+        units += page.read_units;
+        from = page.next;
+        if from.is_none() {
+            return Ok((keys, units));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_scan_of_all_streams_returns_every_commit_once() {
+    let table = Table::start().await;
+    let wire = in_twos(&table).await;
+    let streams = Streams::Dynamo(streams_at(&table.url), table);
+    let mut expected = Vec::new();
+    for (name, length) in [("ada", 3), ("bob", 1), ("cem", 5)] {
+        let story = of_length(name, length, Snapshot::ByPolicy).record(&streams).await;
+        expected.extend(story.commits.iter().map(|commit| CommitKey {
+            buyer: story.buyer.clone(),
+            first: Sequence::new(commit.sequence),
+            last: Sequence::new(commit.last),
+            recorded_at: commit.recorded_at.parse().unwrap(),
+            is_in_feed: commit.feed.is_some(),
+        }));
+    }
+    let (mut found, units) = all(&streams_at(wire.url())).await.unwrap();
+    assert!(wire.operations().len() > 4, "{:?}", wire.operations());
+    found.sort_by_key(|key| (key.buyer.to_string(), key.first));
+    assert_eq!(found, expected);
+    let billed = wire.exchanges().into_iter().map(|exchange| {
+        let answer = exchange.reply.unwrap().body_json();
+        answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap()
+    });
+    assert!(units > 0.0 && (units - billed.sum::<f64>()).abs() < 1e-9, "{units}");
+}
+
+#[tokio::test]
+async fn a_range_of_one_stream_is_read_completely_and_consistently() {
+    let table = Table::start().await;
+    let wire = in_twos(&table).await;
+    let streams = Streams::Dynamo(streams_at(&table.url), table);
+    for name in ["ada", "bob"] {
+        of_length(name, 12, Snapshot::ByPolicy).record(&streams).await;
+    }
+    let (from, to) = (Sequence::new(3), Sequence::new(9));
+    let part = streams_at(wire.url()).keys_within(&testkit::buyer("ada"), from, to).await.unwrap();
+    let keys: Vec<(&str, u64)> = part.keys.iter().map(|key| (key.buyer.as_str(), key.first.get())).collect();
+    assert_eq!(keys, (3..=9).map(|first| ("ada", first)).collect::<Vec<_>>());
+    assert!(wire.operations().len() > 3, "{:?}", wire.operations());
+    let is_consistent = |request: &serde_json::Value| request["ConsistentRead"] == true;
+    assert!(wire.exchanges().iter().all(|exchange| is_consistent(&exchange.request.json())));
+    let billed = wire.exchanges().into_iter().map(|exchange| {
+        let answer = exchange.reply.unwrap().body_json();
+        answer["ConsumedCapacity"]["CapacityUnits"].as_f64().unwrap()
+    });
+    assert!(part.read_units > 0.0 && (part.read_units - billed.sum::<f64>()).abs() < 1e-9);
+}
+
+#[tokio::test]
+async fn errors_name_the_item_that_no_version_wrote() {
+    let (number, time) = (json!({ "N": "7" }), json!({ "S": "2026-11-23T10:00:00Z" }));
+    let (word, missing) = (json!({ "S": "?" }), json!({ "NULL": true }));
+    for (last, recorded_at) in [(&number, &word), (&word, &time), (&missing, &time)] {
+        let table = Table::start().await;
+        table.put(&json!({
+            "buyer": { "S": "ada" }, "sequence": number, "last": last, "recordedAt": recorded_at,
+        }));
+        let streams = streams_at(&table.url);
+        let (from, to) = (Sequence::new(1), Sequence::new(9));
+        assert_named(&streams.keys(None).await.unwrap_err());
+        assert_named(&streams.keys_within(&testkit::buyer("ada"), from, to).await.unwrap_err());
+    }
+}
+
+#[track_caller]
+fn assert_named(error: &StoreError) {
+    let StoreError::Undecodable(Undecodable::Corrupt { buyer, sequence, part }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!((buyer.as_str(), *sequence, *part), ("ada", 7, "item"));
 }

@@ -2,31 +2,16 @@
 
 use std::cell::Cell;
 
-use contract::legacy::Answer;
 use contract::stored::{self, StoredCommit};
-use domain::{BuyerId, Fact, Known, OfferVersion, Sequence, State};
+use domain::{Answer, Fact, Known, NotReset, NotVoided, OfferVersion, Sequence, State};
 use event_store::{
-    Appended, Appending, Clearing, Commits, EventStore, Head, NotErased, NotReset, NotVoided, Page,
-    StoreError, erase, go_live, history, load, reset, tail_after, void,
+    Appended, Appending, Clearing, EventStore, Head, NotErased, StoreError, erase, go_live, history, load,
+    reset, tail_after, void,
 };
-use jiff::Timestamp;
-use platform::clock::Clock;
-use testkit::{accepted, buyer, made, offer, rejected, withdrawn};
+use testkit::hooks::{After, Before, Call, Fate};
+use testkit::{Hooked, accepted, buyer, made, offer, rejected, withdrawn};
 
-use crate::story::{Snapshot, Story, endless, moment, of_length};
-use crate::streams::{Streams, in_both};
-
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Timestamp {
-        moment()
-    }
-
-    fn nonce(&self) -> String {
-        "nonce".to_owned()
-    }
-}
+use crate::streams::{Snapshot, Story, clock, endless, in_both, moment, of_length};
 
 fn version(number: u32) -> OfferVersion {
     OfferVersion::new(number).unwrap()
@@ -34,22 +19,22 @@ fn version(number: u32) -> OfferVersion {
 
 async fn voided(streams: &impl EventStore, name: &str, through: u32) -> Result<Sequence, NotVoided> {
     let (of, id) = (buyer("buyer-7"), offer(name));
-    void(streams, &Still, &of, &id, version(through)).await.unwrap()
+    void(streams, &clock(), &of, &id, version(through)).await.unwrap()
 }
 
 async fn erased(streams: &(impl EventStore + Clearing)) -> Result<Sequence, NotErased> {
-    erase(streams, &Still, &buyer("buyer-7")).await.unwrap()
+    erase(streams, &clock(), &buyer("buyer-7")).await.unwrap()
 }
 
 async fn was_reset(streams: &impl EventStore, former: &Answer) -> Result<Sequence, NotReset> {
-    reset(streams, &Still, &buyer("buyer-7"), former).await.unwrap()
+    reset(streams, &clock(), &buyer("buyer-7"), former).await.unwrap()
 }
 
 /// The answer of a former system that has seen these events.
 fn answer(events: &[domain::Event]) -> Answer {
     let mut state = State::default();
     for event in events {
-        drop(state.fold(event));
+        state.fold(&event.into());
     }
     Answer { known: Known { offers: state.offers.into(), ..Known::default() }, is_handed_over: false }
 }
@@ -133,8 +118,17 @@ async fn an_interrupted_erasure_continues() {
             story.append_one(made(&format!("car-{number}")));
         }
         let story = story.record(streams).await;
-        let cut_off = CutOff { streams, left: Cell::new(5) };
-        let end = erase(&cut_off, &Still, &story.buyer).await;
+        let left = Cell::new(5);
+        let cut_off = Before(async |call: &Call<'_>| match (call.operation, left.get()) {
+            ("clear", 0) => Fate::Fails,
+            ("clear", more) => {
+                left.set(more - 1);
+                Fate::Passes
+            }
+            _ => Fate::Passes,
+        });
+        let cut_off = Hooked { inner: streams, hook: &cut_off };
+        let end = Box::pin(erase(&cut_off, &clock(), &story.buyer)).await;
         assert!(matches!(end, Err(StoreError::Unavailable { .. })), "{end:?}");
         recorded(streams, [made("car-99").without_personal_data().into()]).await;
         assert_eq!(erased(streams).await, Ok(Sequence::new(13)));
@@ -143,40 +137,6 @@ async fn an_interrupted_erasure_continues() {
         assert_eq!(history_of(streams).await.len(), 14, "the erasure is recorded once");
     })
     .await;
-}
-
-/// Streams that fail after `left` more commits have been cleared.
-struct CutOff<'a> {
-    streams: &'a Streams,
-    left: Cell<usize>,
-}
-
-impl Commits for CutOff<'_> {
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        self.streams.page(buyer, before, limit).await
-    }
-}
-
-impl EventStore for CutOff<'_> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.streams.append(commit).await
-    }
-}
-
-impl Clearing for CutOff<'_> {
-    async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
-        let Some(left) = self.left.get().checked_sub(1) else {
-            let buyer = cleared.buyer.clone();
-            return Err(StoreError::Unavailable { operation: "UpdateItem", buyer, source: "cut off".into() });
-        };
-        self.left.set(left);
-        self.streams.clear(cleared).await
-    }
 }
 
 #[tokio::test]
@@ -241,7 +201,7 @@ async fn live_and_erased_buyers_are_not_reset() {
         recorded(streams, [made("car-1").into()]).await;
         erased(streams).await.unwrap();
         assert_eq!(was_reset(streams, &answer(&[made("car-1")])).await, Err(NotReset::Erased));
-        go_live(streams, &Still, &buyer("buyer-7"), &Known::default()).await.unwrap();
+        go_live(streams, &clock(), &buyer("buyer-7"), &Known::default()).await.unwrap();
         assert_eq!(was_reset(streams, &answer(&[made("car-1")])).await, Err(NotReset::Live));
     })
     .await;
@@ -255,7 +215,7 @@ async fn only_going_live_makes_a_buyer_live_and_only_once() {
         assert!(!load(streams, &buyer("buyer-7")).await.unwrap().is_live);
         let known = answer(&[made("car-1")]).known;
         for _ in 0..2 {
-            let end = go_live(streams, &Still, &buyer("buyer-7"), &known).await.unwrap();
+            let end = go_live(streams, &clock(), &buyer("buyer-7"), &known).await.unwrap();
             assert_eq!(end, Sequence::new(4), "the second call changes nothing");
         }
         let commits = history(streams, &buyer("buyer-7")).await.unwrap();
@@ -275,7 +235,7 @@ async fn a_buyer_erased_in_shadow_is_handed_over_without_contacts() {
         assert!(!load(streams, &buyer("buyer-7")).await.unwrap().is_live);
         let mut known = answer(&[made("car-1")]).known;
         known.low_lead = domain::FormerLeadId::parse("L-1").ok();
-        go_live(streams, &Still, &buyer("buyer-7"), &known).await.unwrap();
+        go_live(streams, &clock(), &buyer("buyer-7"), &known).await.unwrap();
         let commits = everything(streams).await;
         assert_eq!(commits.last().unwrap().effects.as_deref(), Some("3 closed/L-1 erased low"));
         let text = format!("{commits:?}").to_lowercase();
@@ -320,40 +280,19 @@ async fn commits_emptied_by_an_older_version_are_skipped_and_unchanged() {
     .await;
 }
 
-/// Streams whose buyer is erased after the first page was read.
-struct ErasedMeanwhile<'a> {
-    streams: &'a Streams,
-    pages: Cell<usize>,
-}
-
-impl Commits for ErasedMeanwhile<'_> {
-    async fn page(
-        &self,
-        buyer: &BuyerId,
-        before: Option<Sequence>,
-        limit: usize,
-    ) -> Result<Page, StoreError> {
-        let page = self.streams.page(buyer, before, limit).await;
-        self.pages.set(self.pages.get() + 1);
-        if self.pages.get() == 1 {
-            erased(self.streams).await.unwrap();
-        }
-        page
-    }
-}
-
-impl EventStore for ErasedMeanwhile<'_> {
-    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        self.streams.append(commit).await
-    }
-}
-
 #[tokio::test]
 async fn a_load_during_an_erasure_gives_the_state_before_or_after_it() {
     in_both(async |streams| {
         let story = of_length("buyer-7", 20, Snapshot::Never).record(streams).await;
-        let meanwhile = ErasedMeanwhile { streams, pages: Cell::new(0) };
-        let (head, tail) = tail_after(&meanwhile, &story.buyer, Some(Sequence::START)).await.unwrap();
+        let pages = Cell::new(0);
+        let erases = After(async |_: &Call<'_>| {
+            if pages.replace(pages.get() + 1) == 0 {
+                erased(streams).await.unwrap();
+            }
+        });
+        let meanwhile = Hooked { inner: streams, hook: &erases };
+        let (head, tail) =
+            Box::pin(tail_after(&meanwhile, &story.buyer, Some(Sequence::START))).await.unwrap();
         // The first page was read before the erasure. A writer that appends to this head gets the erasing commit as
         // conflict.
         assert_eq!((head.state.sequence, tail.len()), (Sequence::new(20), 20));

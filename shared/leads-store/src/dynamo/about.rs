@@ -1,13 +1,18 @@
-//! Everything in the leads table about one buyer, for operators' tools.
+//! Everything in the leads table about one buyer, for operators' tools, and the removal of what identifies an erased
+//! buyer.
 
 use std::collections::BTreeMap;
 
 use domain::{BuyerId, CarId, CloseReason, Contact, FormerLeadId, LeadId, OfferId, Priority, Sequence};
 use jiff::Timestamp;
 
-use super::attributes::{Item, read_cursor, read_entry, read_held, read_text, read_time, text};
-use super::{DynamoLeads, HELD, unavailable};
-use crate::{Closing, Cursor, Held, LeadsUnavailable, LedgerEntry, Outcome};
+use super::table::{
+    DynamoLeads, HELD, Item, entry_key, if_condition_holds, key, read_cursor, read_entry, read_held,
+    read_text, read_time, text, unavailable,
+};
+use crate::cursor::{Closing, Cursor, Held, Outcome};
+use crate::ledger::LedgerEntry;
+use crate::store::LeadsUnavailable;
 
 /// All items of one buyer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,7 +32,7 @@ pub struct About {
 /// A lead as it is stored. A closed lead has no contact, and its opening may never have been announced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownLead {
-    /// The offer whose contact is the lead's contact.
+    /// The offer from which the lead takes its contact.
     pub offer: Option<OfferId>,
     /// The car of that offer.
     pub car: Option<CarId>,
@@ -96,7 +101,7 @@ impl About {
     }
 }
 
-/// The lead with this name. The name of a former lead does not contain its priority, which is a separate attribute.
+/// Parses a lead's name. Only the names of leads of the former system lack the priority, which the item then contains.
 fn read_lead_id(name: &str, item: &Item) -> Option<LeadId> {
     LeadId::parse(name).or_else(|| {
         let priority = Priority::parse(&read_text(item, "priority")?)?;
@@ -131,4 +136,36 @@ pub(super) fn read_lead(item: &Item) -> Option<KnownLead> {
 fn read_outcomes(item: &Item) -> Option<BTreeMap<String, Outcome>> {
     let outcomes = item.get("outcomes")?.as_m().ok()?;
     outcomes.iter().map(|(key, value)| Some((key.clone(), Outcome::parse(value.as_s().ok()?)?))).collect()
+}
+
+/// The replacement for the digest of an address. No address has this digest.
+const FORGOTTEN: &str = "forgotten";
+
+impl DynamoLeads {
+    /// Removes the remaining data that could identify an erased buyer: the digests of its addresses. The closings have
+    /// already removed the contacts of leads. Makes one update per e-mail and one for the cursor, and creates no items.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`]; repeat the call.
+    pub async fn forget(&self, buyer: &BuyerId) -> Result<(), LeadsUnavailable> {
+        for effect_key in self.about(buyer).await?.ledger.into_keys() {
+            let update = self
+                .client
+                .update_item()
+                .table_name(&self.table)
+                .set_key(Some(entry_key(buyer, &effect_key)))
+                .update_expression("SET address = :forgotten")
+                .condition_expression("attribute_exists(buyer)")
+                .expression_attribute_values(":forgotten", text(FORGOTTEN));
+            if_condition_holds(buyer, update).await?;
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), "cursor")))
+            .update_expression("REMOVE stopped")
+            .condition_expression("attribute_exists(buyer)");
+        if_condition_holds(buyer, update).await.map(|_| ())
+    }
 }

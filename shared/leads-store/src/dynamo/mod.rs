@@ -1,92 +1,94 @@
-//! The leads table in DynamoDB.
+//! The leads table in DynamoDB. Each operation is a function of its group.
 
 mod about;
-mod attributes;
 mod claim;
 mod cursor;
-mod forget;
 mod operators;
 mod receipts;
+mod table;
 mod work;
 
-use std::error::Error;
-use std::fmt;
+use std::collections::BTreeMap;
+
+use domain::BuyerId;
+use jiff::Timestamp;
+
+use crate::cursor::{Behind, Cursor, Moved, Progress};
+use crate::ledger::{Claim, Claimed, Settled, Verdict};
+use crate::store::{LeadsStore, LeadsUnavailable};
+use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 
 pub use about::{About, KnownLead};
-use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
-use contract::stored::shard_of;
-use domain::BuyerId;
 pub use operators::{FoundEmails, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
+pub use table::DynamoLeads;
 
-use self::attributes::Item;
-use super::work::WORK_SHARDS;
-use super::{LeadsUnavailable, WorkKind, WorkShard};
-
-/// The leads table, and the streams table, in which claims check that no commit follows the head.
-#[derive(Debug, Clone)]
-pub struct DynamoLeads {
-    client: Client,
-    table: String,
-    streams_table: String,
-}
-
-impl DynamoLeads {
-    /// The tables with these names. The client should use the retry classifier `platform::RetryConflicts`.
-    #[must_use]
-    pub const fn new(client: Client, table: String, streams_table: String) -> Self {
-        Self { client, table, streams_table }
+impl LeadsStore for DynamoLeads {
+    async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
+        cursor::cursor(self, buyer).await
     }
-}
 
-/// The sort key of the item that records held events.
-const HELD: &str = "held";
-
-/// The number of shards per priority in the index `open-leads`.
-const LEAD_SHARDS: u8 = 4;
-
-/// The buyer's partition of this kind in the index `open-work`.
-fn open_work(kind: WorkKind, buyer: &BuyerId) -> AttributeValue {
-    let shard = WorkShard { kind, shard: shard_of(buyer, WORK_SHARDS) };
-    AttributeValue::S(work::partition(shard))
-}
-
-/// Sends an update and returns its attributes, or `None` if its condition failed, which is not an error.
-async fn if_condition_holds(
-    buyer: &impl fmt::Display,
-    update: UpdateItemFluentBuilder,
-) -> Result<Option<Item>, LeadsUnavailable> {
-    match update.send().await {
-        Ok(done) => Ok(Some(done.attributes.unwrap_or_default())),
-        Err(error) => match error.as_service_error() {
-            Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(None),
-            _ => Err(unavailable("UpdateItem", buyer, error)),
-        },
+    async fn cursors(&self, buyers: &[BuyerId]) -> Result<BTreeMap<BuyerId, Cursor>, LeadsUnavailable> {
+        cursor::cursors(self, buyers).await
     }
-}
 
-fn unavailable<E, R>(
-    operation: &'static str,
-    buyer: &impl fmt::Display,
-    error: SdkError<E, R>,
-) -> LeadsUnavailable
-where
-    E: Error + Send + Sync + 'static,
-    R: fmt::Debug + Send + Sync + 'static,
-{
-    LeadsUnavailable { operation, buyer: buyer.to_string(), source: Box::new(error) }
-}
+    async fn move_cursor(
+        &self,
+        buyer: &BuyerId,
+        progress: &Progress,
+        mark_to_clear: Option<&str>,
+    ) -> Result<Moved, LeadsUnavailable> {
+        cursor::move_cursor(self, buyer, progress, mark_to_clear).await
+    }
 
-/// The error for a request that the SDK refuses to build.
-fn invalid(buyer: &BuyerId, error: BuildError) -> LeadsUnavailable {
-    LeadsUnavailable { operation: "TransactWriteItems", buyer: buyer.to_string(), source: Box::new(error) }
-}
+    async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
+        cursor::mark_behind(self, buyer, behind).await
+    }
 
-/// Whether the condition of this part of a canceled transaction failed.
-fn has_failed(reasons: &[CancellationReason], part: usize) -> bool {
-    reasons.get(part).and_then(CancellationReason::code) == Some("ConditionalCheckFailed")
+    async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
+        claim::claim(self, claim).await
+    }
+
+    async fn settle(
+        &self,
+        buyer: &BuyerId,
+        key: &str,
+        verdict: &Verdict,
+    ) -> Result<Settled, LeadsUnavailable> {
+        claim::settle(self, buyer, key, verdict).await
+    }
+
+    async fn due(
+        &self,
+        shard: WorkShard,
+        until: Timestamp,
+        after: Option<&WorkPlace>,
+        limit: usize,
+    ) -> Result<WorkPage, LeadsUnavailable> {
+        work::due(self, shard, until, after, limit).await
+    }
+
+    async fn count(
+        &self,
+        shard: WorkShard,
+        after: Option<&WorkPlace>,
+    ) -> Result<WorkCount, LeadsUnavailable> {
+        work::count(self, shard, after).await
+    }
+
+    async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
+        work::postpone(self, place, until).await
+    }
+
+    async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
+        work::begin(self, lease).await
+    }
+
+    async fn set_walked(&self, walked: Walked) -> Result<(), LeadsUnavailable> {
+        work::set_walked(self, walked).await
+    }
+
+    async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
+        work::end(self, lease).await
+    }
 }

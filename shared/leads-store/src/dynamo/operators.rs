@@ -10,12 +10,16 @@ use aws_sdk_dynamodb::types::{
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use jiff::Timestamp;
 
-use super::about::{Unreadable, read_lead};
-use super::attributes::{Item, buyer_of, key, number, read_entry, read_text, text, time};
-use super::claim::entry_key;
-use super::work::{partition, read_work};
-use super::{DynamoLeads, LEAD_SHARDS, open_work, unavailable};
-use crate::{AddressDigest, Behind, KnownLead, LeadsUnavailable, LedgerEntry, OpenWork, Status, WorkKind};
+use super::about::{KnownLead, Unreadable, read_lead};
+use super::table::{
+    DynamoLeads, Item, LEAD_SHARDS, buyer_of, entry_key, key, number, open_work, partition, read_entry,
+    read_text, text, time, unavailable,
+};
+use super::work::read_work;
+use crate::cursor::Behind;
+use crate::ledger::{AddressDigest, LedgerEntry, Status};
+use crate::store::LeadsUnavailable;
+use crate::work::{OpenWork, WorkKind};
 
 /// The name that errors of queries over all buyers give as buyer.
 const ALL_BUYERS: &str = "all buyers";
@@ -78,7 +82,7 @@ impl DynamoLeads {
         Ok(work)
     }
 
-    /// Reads one partition of an index over all pages.
+    /// Reads all pages of one partition of an index.
     async fn partition(
         &self,
         index: &str,
@@ -170,7 +174,7 @@ impl DynamoLeads {
         update_unless_changed(buyer, update, is_ours).await
     }
 
-    /// Lifts the stop on these addresses of a buyer. This is an operator's decision. Returns `false` if the stopped
+    /// Allows e-mail to these addresses of a buyer again, on an operator's decision. Returns `false` if the stopped
     /// addresses are no longer exactly these: an address that was stopped in the meantime stays stopped.
     ///
     /// # Errors

@@ -7,12 +7,10 @@ use contract::receipt::Receipt;
 use domain::BuyerId;
 use jiff::Timestamp;
 
-use super::attributes::{Item, key, read_entry, text, time};
-use super::claim::entry_key;
-use super::{if_condition_holds, unavailable};
-use crate::{
-    AddressDigest, LeadsUnavailable, LedgerEntry, ReceiptOutcome, ReceiptRecord, Receipts, receipts,
-};
+use super::table::{Item, entry_key, if_condition_holds, key, read_entry, text, time, unavailable};
+use crate::ledger::{AddressDigest, LedgerEntry, ReceiptRecord};
+use crate::receipts::{self, ReceiptOutcome, Receipts};
+use crate::store::LeadsUnavailable;
 
 /// The number of attempts to change an entry that others change at the same time.
 const ATTEMPTS: usize = 3;

@@ -1,10 +1,10 @@
 //! What is held at the head: recorded beside the cursor, and never by a worker that has seen an older head.
 
 use domain::Sequence;
-use leads_store::{Behind, Cursors as _, Held, HeldAtHead, Moved, Progress};
+use leads_store::{Behind, Held, HeldAtHead, LeadsStore as _, Moved, Progress};
+use testkit::at;
 
 use super::{Table, both, buyer, dynamo, progress};
-use crate::attempts::at;
 
 fn held(sequence: u64) -> Held {
     Held { sequence: Sequence::new(sequence), since: at("10:00:01"), due: at("10:00:02") }

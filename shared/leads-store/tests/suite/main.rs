@@ -1,29 +1,15 @@
 //! The leads table: one suite, run against memory and against DynamoDB.
 #![expect(clippy::unwrap_used, reason = "test code: a missing value fails the test")]
 
-mod allow;
-mod attempts;
-mod batches;
 mod claims;
-mod clauses;
+mod corrections;
 mod cursor;
-mod dynamo;
-mod fences;
-mod found;
 mod held;
-mod items;
-mod leases;
 mod many;
-mod marks;
-mod memory;
 mod operators;
 mod receipts;
-mod refused;
-mod resend;
-mod restless;
+mod requests;
 mod settles;
-mod short;
-mod walked;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,14 +21,14 @@ use domain::{BuyerId, Event, Sequence};
 use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
 use leads_store::{
-    About, AddressDigest, Behind, Claim, Claimed, Cursor, Cursors, DynamoLeads, DynamoReceipts, KnownLead,
-    LeadsUnavailable, Lease, Ledger, LedgerEntry, MemoryLeads, Moved, Progress, ReceiptOutcome, Receipts,
-    Settled, Sweeps, Tables, Verdict, Walked, Work, WorkCount, WorkPage, WorkPlace, WorkShard,
+    About, AddressDigest, Behind, Claim, Claimed, Cursor, DynamoLeads, DynamoReceipts, KnownLead, LeadsStore,
+    LeadsUnavailable, Lease, LedgerEntry, MemoryLeads, Moved, Progress, ReceiptOutcome, Receipts, Settled,
+    Tables, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
+use testkit::at;
+use testkit::leads::record;
 
-use crate::attempts::at;
-use crate::dynamo::{Engine, leads_at, receipts_at, streams_at};
-use crate::memory::record;
+use testkit::engine::{Engine, leads_at, receipts_at, streams_at};
 
 /// A leads table beside a streams table.
 enum Table {
@@ -56,7 +42,7 @@ async fn both() -> [Table; 2] {
 }
 
 fn memory() -> Table {
-    let (streams, leads) = memory::tables();
+    let (streams, leads) = testkit::leads::tables();
     Table::Memory { leads, streams }
 }
 
@@ -196,7 +182,7 @@ impl fmt::Display for Table {
     }
 }
 
-impl Cursors for Table {
+impl LeadsStore for Table {
     async fn cursor(&self, buyer: &BuyerId) -> Result<Cursor, LeadsUnavailable> {
         either!(self, leads.cursor(buyer))
     }
@@ -217,9 +203,7 @@ impl Cursors for Table {
     async fn mark_behind(&self, buyer: &BuyerId, behind: &Behind) -> Result<(), LeadsUnavailable> {
         either!(self, leads.mark_behind(buyer, behind))
     }
-}
 
-impl Ledger for Table {
     async fn claim(&self, claim: &Claim) -> Result<Claimed, LeadsUnavailable> {
         either!(self, leads.claim(claim))
     }
@@ -232,22 +216,7 @@ impl Ledger for Table {
     ) -> Result<Settled, LeadsUnavailable> {
         either!(self, leads.settle(buyer, key, verdict))
     }
-}
 
-impl Receipts for Table {
-    async fn apply_receipt(
-        &self,
-        receipt: &Receipt,
-        now: Timestamp,
-    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
-        match self {
-            Self::Memory { leads, .. } => leads.apply_receipt(receipt, now).await,
-            Self::Dynamo { receipts, .. } => receipts.apply_receipt(receipt, now).await,
-        }
-    }
-}
-
-impl Work for Table {
     async fn due(
         &self,
         shard: WorkShard,
@@ -269,9 +238,7 @@ impl Work for Table {
     async fn postpone(&self, place: &WorkPlace, until: Timestamp) -> Result<(), LeadsUnavailable> {
         either!(self, leads.postpone(place, until))
     }
-}
 
-impl Sweeps for Table {
     async fn begin(&self, lease: &Lease) -> Result<Option<Option<Walked>>, LeadsUnavailable> {
         either!(self, leads.begin(lease))
     }
@@ -285,7 +252,33 @@ impl Sweeps for Table {
     }
 }
 
+impl Receipts for Table {
+    async fn apply_receipt(
+        &self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<ReceiptOutcome, LeadsUnavailable> {
+        match self {
+            Self::Memory { leads, .. } => leads.apply_receipt(receipt, now).await,
+            Self::Dynamo { receipts, .. } => receipts.apply_receipt(receipt, now).await,
+        }
+    }
+}
+
 /// A progress of the cursor alone, without other items.
 fn progress(from: u64, through: u64) -> Progress {
     Progress { from: Sequence::new(from), through: Sequence::new(through), ..Progress::default() }
+}
+
+/// Every clause of every condition expression is necessary: without it, some test of this suite fails.
+mod clauses {
+    use testkit::clauses::{clauses, table};
+
+    #[test]
+    fn every_clause_of_every_condition_is_necessary() {
+        let clauses = clauses("clauses::");
+        let table = table(&clauses);
+        eprintln!("{table}");
+        assert!(!clauses.is_empty() && clauses.iter().all(|clause| clause.caught_by.is_some()), "{table}");
+    }
 }

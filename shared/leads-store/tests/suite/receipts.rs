@@ -3,13 +3,13 @@
 use contract::receipt::{Kind, Receipt};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Claim, Cursors as _, LedgerEntry, ReceiptOutcome, ReceiptRecord, Receipts as _, Settled,
-    Status, Verdict,
+    AddressDigest, Claim, LeadsStore as _, LedgerEntry, ReceiptOutcome, ReceiptRecord, Receipts as _,
+    Settled, Status, Verdict,
 };
+use testkit::at;
+use testkit::leads::{ADA, claim, verdict};
 
 use super::{Table, both, buyer, dynamo, memory};
-use crate::attempts::at;
-use crate::attempts::{ADA, claim, verdict};
 
 const KEY: &str = "quote-email";
 

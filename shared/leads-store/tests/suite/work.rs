@@ -1,16 +1,18 @@
-//! Open work: found by kind and shard, longest due first, page by page, even beside unreadable items.
+//! The sweeper's work. Open work is found by kind and shard, longest due first, page by page, even beside unreadable
+//! items. One sweep runs at a time, and an expired lease does not block the next one. How far the sweeper has walked
+//! never moves back.
 
 use contract::stored::shard_of;
 use domain::{BuyerId, Sequence};
 use leads_store::{
-    Behind, Cursors as _, Held, HeldAtHead, Ledger as _, LedgerEntry, Open, OpenWork, Progress, Settled,
-    Status, Verdict, Work as _, WorkCount, WorkKind, WorkPlace, WorkShard,
+    Again, Behind, Held, HeldAtHead, LeadsStore as _, Lease, LedgerEntry, Open, OpenWork, Progress, Settled,
+    Status, Verdict, Walked, WorkCount, WorkKind, WorkPlace, WorkShard,
 };
 use serde_json::json;
+use testkit::at;
+use testkit::leads::{claim, claimed, settled, verdict};
 
 use super::{Table, both, buyer, dynamo, progress};
-use crate::attempts::at;
-use crate::attempts::{claim, claimed, settled, verdict};
 
 const KEY: &str = "quote-email";
 
@@ -209,4 +211,107 @@ async fn unreadable_work_is_postponed_if_it_is_unchanged() {
     let gone = WorkPlace { kind: "email/other".to_owned(), ..found };
     table.postpone(&gone, at("12:00:00")).await.unwrap();
     assert_eq!(engine.items().len(), 1, "a missing item is not created");
+}
+
+fn lease(nonce: &str, now: &str, until: &str) -> Lease {
+    Lease { nonce: nonce.to_owned(), now: at(now), until: at(until) }
+}
+
+#[tokio::test]
+async fn a_lease_excludes_a_second_sweep() {
+    for table in both().await {
+        let first = lease("first", "10:00:00", "10:15:00");
+        assert_eq!(table.begin(&first).await.unwrap(), Some(None), "{table}");
+        assert_eq!(table.begin(&first).await.unwrap(), Some(None), "{table}: its answer was lost");
+        for now in ["10:00:00", "10:14:59", "10:15:00"] {
+            let second = lease("second", now, "10:30:00");
+            assert_eq!(table.begin(&second).await.unwrap(), None, "{table}: {now}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_expired_lease_can_be_taken_and_not_ended_by_its_old_holder() {
+    for table in both().await {
+        let first = lease("first", "10:00:00", "10:15:00");
+        table.begin(&first).await.unwrap();
+        let second = lease("second", "10:15:00.001", "10:30:00");
+        assert_eq!(table.begin(&second).await.unwrap(), Some(None), "{table}");
+        table.end(&first).await.unwrap();
+        let third = lease("third", "10:20:00", "10:35:00");
+        assert_eq!(table.begin(&third).await.unwrap(), None, "{table}: the second one has it");
+    }
+}
+
+#[tokio::test]
+async fn a_released_lease_is_free_at_once_and_returns_the_position() {
+    for table in both().await {
+        let first = lease("first", "10:00:00", "10:15:00");
+        table.begin(&first).await.unwrap();
+        let walked = Walked::to(at("09:58:00"));
+        table.set_walked(walked).await.unwrap();
+        table.end(&first).await.unwrap();
+        table.end(&first).await.unwrap(); // Repeated after a lost answer.
+        let second = lease("second", "10:00:01", "10:15:01");
+        assert_eq!(table.begin(&second).await.unwrap(), Some(Some(walked)), "{table}");
+    }
+}
+
+impl Table {
+    /// How far the sweeper has walked, as the next sweep reads it.
+    async fn walked(&self) -> Option<Walked> {
+        let lease = Lease { nonce: "sweep".to_owned(), until: at("10:15:00"), now: at("10:00:00") };
+        self.begin(&lease).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_sweepers_positions_move_forward_independently() {
+    let walked = |through, again_at| Walked { through: at(through), ..Walked::to(at(again_at)) };
+    for table in both().await {
+        assert_eq!(table.walked().await, None, "{table}: before the first walk");
+        for (set, known) in [
+            (walked("10:00:00", "10:00:00"), walked("10:00:00", "10:00:00")),
+            (walked("10:05:00", "09:00:00"), walked("10:05:00", "10:00:00")),
+            (walked("09:00:00", "10:30:00"), walked("10:05:00", "10:30:00")),
+            (walked("10:05:00", "10:30:00"), walked("10:05:00", "10:30:00")),
+            (walked("10:05:00.5", "10:30:00.001"), walked("10:05:00.5", "10:30:00.001")),
+        ] {
+            table.set_walked(set).await.unwrap();
+            assert_eq!(table.walked().await, Some(known), "{table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_later_second_walk_replaces_an_earlier_one() {
+    let again = |began, through| {
+        let again = Again { began: at(began), through: at(through) };
+        Walked { again, ..Walked::to(at("09:00:00")) }
+    };
+    for table in both().await {
+        for (set, known) in [
+            (again("10:00:00", "07:00:00"), again("10:00:00", "07:00:00")),
+            (again("10:00:00", "08:00:00.001"), again("10:00:00", "08:00:00.001")),
+            (again("10:00:00", "07:30:00"), again("10:00:00", "08:00:00.001")),
+            (again("11:00:00", "06:00:00"), again("11:00:00", "06:00:00")),
+            (again("10:00:00", "09:59:00"), again("11:00:00", "06:00:00")),
+        ] {
+            table.set_walked(set).await.unwrap();
+            assert_eq!(table.walked().await, Some(known), "{table}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_position_of_an_older_version_has_no_second_walk() {
+    let table = dynamo().await;
+    let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
+    let s = |text: &str| serde_json::json!({ "S": text });
+    engine.putting()(&serde_json::json!({
+        "buyer": s("sweeper/place"), "kind": s("place"),
+        "walkedThrough": s("2026-11-23T10:05:00.000Z"), "walkedAgainAt": s("2026-11-23T10:00:00.000Z"),
+    }));
+    let known = Walked { through: at("10:05:00"), ..Walked::to(at("10:00:00")) };
+    assert_eq!(table.walked().await, Some(known));
 }

@@ -3,14 +3,10 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use crate::telemetry::invocation::{self, REQUEST_ID};
+use crate::telemetry::lines::{REQUEST_ID, request_id};
 
 /// The CloudWatch namespace of all metrics.
 const NAMESPACE: &str = "Leadstream";
-
-/// Counts to which several functions contribute and which one alarm watches. They belong to the stack, because an alarm
-/// without metric math watches a single metric.
-const OF_THE_STACK: [&str; 1] = ["EmailsRejected"];
 
 /// The owner of a metric, which is its first dimension.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,8 +32,17 @@ pub struct Metrics {
 impl Metrics {
     /// Adds to a count.
     pub fn count(&mut self, name: &'static str, dimensions: Dimensions, by: u64) {
-        let owner = if OF_THE_STACK.contains(&name) { Owner::Stack } else { Owner::Function };
-        self.values.entry((owner, dimensions)).or_default().entry(name).or_insert((0, "Count")).0 += by;
+        self.add((Owner::Function, dimensions), name, by);
+    }
+
+    /// Adds to a count of the whole stack. It suits counts to which several functions contribute and which one alarm
+    /// watches, because an alarm without metric math watches a single metric.
+    pub fn count_for_stack(&mut self, name: &'static str, by: u64) {
+        self.add((Owner::Stack, Vec::new()), name, by);
+    }
+
+    fn add(&mut self, key: (Owner, Dimensions), name: &'static str, by: u64) {
+        self.values.entry(key).or_default().entry(name).or_insert((0, "Count")).0 += by;
     }
 
     /// Keeps the largest of the durations reported under this name, in milliseconds.
@@ -61,7 +66,7 @@ impl Metrics {
     #[must_use]
     pub fn lines(&self, function: &str, now: i64) -> Vec<String> {
         let stack = function.rsplit_once('-').map_or(function, |(stack, _)| stack);
-        let request_id = invocation::request_id();
+        let request_id = request_id();
         self.values
             .iter()
             .map(|((owner, dimensions), values)| {
@@ -122,7 +127,7 @@ mod tests {
         metrics.count("DeadLettered", vec![("reason", "not-json".to_owned())], 1);
         metrics.longest("FeedLag", 7);
         metrics.longest("FeedLag", 3);
-        metrics.count("EmailsRejected", vec![], 1);
+        metrics.count_for_stack("EmailsRejected", 1);
         metrics.oldest("HeldOldest", 60);
         metrics.oldest("HeldOldest", 90);
         let lines: Vec<Value> = metrics

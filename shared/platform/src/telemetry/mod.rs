@@ -3,9 +3,7 @@
 //! Fields are ids, numbers and reasons, never personal data. `docs/runbook.md` lists every field and metric by name.
 //! This module uses no AWS crate: CloudWatch extracts the metrics from the log lines (embedded metric format).
 
-mod chain;
-mod invocation;
-mod line;
+mod lines;
 mod metrics;
 
 use std::error::Error;
@@ -13,7 +11,7 @@ use std::io;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
-pub use chain::chain;
+pub use lines::chain;
 pub use metrics::Metrics;
 use tracing::Subscriber;
 pub use tracing::level_filters::LevelFilter;
@@ -23,9 +21,21 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The crates that may log below the level `warn`. Other crates log whole requests and bodies there, which contain
-/// personal data and credentials.
-const OURS: [&str; 6] = ["recorder", "reactor", "sweeper", "receipts", "effects", "event_store"];
+/// This project's crates, which may log below the level `warn`. Other crates log whole requests and bodies there, which
+/// contain personal data and credentials.
+const OURS: [&str; 11] = [
+    "contract",
+    "domain",
+    "effects",
+    "event_store",
+    "leads_store",
+    "legacy",
+    "platform",
+    "reactor",
+    "receipts",
+    "recorder",
+    "sweeper",
+];
 
 /// The function's full name; set by [`start`].
 static FUNCTION: OnceLock<String> = OnceLock::new();
@@ -52,14 +62,14 @@ fn subscriber<W>(level: LevelFilter, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    let lines = tracing_subscriber::fmt::layer().event_format(line::JsonLines).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().event_format(lines::JsonLines).with_writer(writer);
     let levels = Targets::new()
         .with_default(LevelFilter::WARN.min(level))
         .with_targets(OURS.map(|name| (name, level)));
     // Without the hint, the filter would be evaluated for every log statement of every level.
-    let invocations = filter_fn(invocation::is_invocation).with_max_level_hint(LevelFilter::INFO);
+    let invocations = filter_fn(lines::is_invocation).with_max_level_hint(LevelFilter::INFO);
     tracing_subscriber::registry()
-        .with(invocation::Invocations.with_filter(invocations))
+        .with(lines::Invocations.with_filter(invocations))
         .with(lines.with_filter(levels))
 }
 

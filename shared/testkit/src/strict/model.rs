@@ -8,9 +8,8 @@ use base64::prelude::BASE64_STANDARD;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use super::{Refusal, Service};
-use crate::wire::Request;
-use crate::wire::message::header;
+use super::request::{Refusal, Service};
+use crate::message::{Request, header};
 
 static DYNAMODB: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("models/dynamodb.json")));
 static SQS: LazyLock<Model> = LazyLock::new(|| Model::read(include_str!("models/sqs.json")));

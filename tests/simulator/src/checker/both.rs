@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Story, Violations};
+use super::story::{Story, Violations};
 use crate::history::Sent;
 use crate::platform::{Announced, Content, Platform};
 use crate::rules::{Offer, offers_of};

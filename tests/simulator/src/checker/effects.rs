@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leads_store::{AddressDigest, LedgerEntry, Outcome, Status};
 
-use super::{Story, Violations};
+use super::story::{Story, Violations};
 use crate::platform::{Announced, Content, Fate, Mail, OfBuyer, Platform};
 use crate::rules::{Buyer, Due};
 

@@ -3,92 +3,22 @@
 //! It reads raw stored items by itself, and shares no code with the product.
 
 mod both;
-mod cleared;
 mod effects;
-mod input;
-mod snapshot;
+mod story;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::dead_letter::Reason;
 use contract::stored::StoredCommit;
+use domain::{HELD_LIMIT, REMEMBERED_DIGESTS};
+use story::{check_cleared, read};
 
+use crate::checker::story::{Story, Violations};
 use crate::history::{Post, Sent};
-use crate::logs::is_personal;
-use crate::platform::{Platform, SPOILT};
-use crate::rules::{Buyer, Due, Fact, effects_of, facts_of};
+use crate::plan::Strategy;
+use crate::platform::{Platform, SetAside};
+use crate::rules::{Fact, Offer};
 use crate::sight::{Sight, Sights};
-
-/// The whole history of one buyer, read from the stored items.
-pub(crate) struct Story {
-    pub(crate) facts: Vec<Fact>,
-    /// The buyer's state after each fact.
-    pub(crate) after: Vec<Buyer>,
-    /// The effects that the rules call for.
-    pub(crate) dues: Vec<Due>,
-    /// The sequence number of the first fact of the first live commit.
-    pub(crate) live_from: Option<u64>,
-}
-
-impl Story {
-    pub(crate) fn end(&self) -> &Buyer {
-        static EMPTY: Buyer = Buyer {
-            offers: BTreeMap::new(),
-            low: None,
-            high: BTreeMap::new(),
-            quoted: BTreeSet::new(),
-            held: 0,
-            is_erased: false,
-            is_asked: false,
-            was_invited: false,
-        };
-        self.after.last().unwrap_or(&EMPTY)
-    }
-
-    /// The effects that Leadstream must perform, without those of shadow commits.
-    pub(crate) fn our_dues(&self) -> impl Iterator<Item = &Due> {
-        self.dues.iter().filter(|due| !due.is_shadow)
-    }
-
-    /// Records the sights that this history shows.
-    fn note_sights(&self, sights: &mut Sights) {
-        if self.after.iter().any(|buyer| buyer.held > 0) {
-            sights.add(Sight::Held);
-        }
-        if self.end().held > 0 {
-            sights.add(Sight::GapStays);
-        }
-        for ((before, after), arrived) in
-            self.after.iter().zip(self.after.iter().skip(1)).zip(self.facts.iter().skip(1))
-        {
-            let Some(offer) = after.offers.get(&arrived.offer).filter(|offer| offer.stage != 'a') else {
-                continue;
-            };
-            let known = before.offers.get(&arrived.offer).map_or(0, |offer| offer.version);
-            let is_undone = |fact: &Fact| {
-                fact.offer == arrived.offer
-                    && fact.kind == "accepted"
-                    && fact.version > known
-                    && fact.version < offer.version
-            };
-            if offer.version > known + 1 && self.facts.iter().any(is_undone) {
-                sights.add(Sight::Undone);
-            }
-        }
-    }
-}
-
-/// The violations found so far.
-#[derive(Debug, Default)]
-pub(crate) struct Violations(Vec<String>);
-
-impl Violations {
-    /// Records a violation unless the condition holds.
-    pub(crate) fn must(&mut self, holds: bool, words: impl FnOnce() -> String) {
-        if !holds {
-            self.0.push(words());
-        }
-    }
-}
 
 /// Checks the outcome of a run. Returns all violations, and the sights that the run met.
 pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights) {
@@ -99,7 +29,7 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
             |commit: &StoredCommit| platform.streams.cleared.get(&(buyer.clone(), commit.sequence)).cloned();
         let whole: Vec<StoredCommit> =
             stream.values().map(|commit| before(commit).unwrap_or_else(|| commit.clone())).collect();
-        cleared::check(buyer, stream.values().zip(&whole), &mut violations);
+        check_cleared(buyer, stream.values().zip(&whole), &mut violations);
         if let Some(story) = read(buyer, &whole, platform.former.is_some(), &mut violations) {
             stories.insert(buyer.as_str(), story);
         }
@@ -109,7 +39,7 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
             sent.entry((event.buyer.as_str(), event.offer.as_str(), event.version)).or_default().push(event);
             sent
         });
-    input::check(platform, posts, &sent, &stories, &mut violations);
+    check_messages(platform, posts, &sent, &stories, &mut violations);
     effects::check(platform, &stories, &mut violations);
     both::check(platform, &sent, &stories, &mut violations);
     violations.0.extend(platform.violations.iter().cloned());
@@ -131,81 +61,206 @@ pub(crate) fn check(platform: &Platform, posts: &[Post]) -> (Vec<String>, Sights
     (violations.0, sights)
 }
 
-/// Reads a buyer's commits. Checks that the sequence numbers have no gap, that the effects are those of the rules, and
-/// that the snapshots agree with the facts.
-fn read(
-    name: &str,
-    commits: &[StoredCommit],
-    has_former: bool,
-    violations: &mut Violations,
-) -> Option<Story> {
-    let mut story = Story { facts: Vec::new(), after: Vec::new(), dues: Vec::new(), live_from: None };
-    let mut buyer = Buyer::default();
-    for commit in commits {
-        let Some((facts, effects)) = facts_of(commit).zip(effects_of(commit)) else {
-            violations.must(false, || format!("{name}: commit {} cannot be read", commit.sequence));
-            return None;
-        };
-        let first = story.facts.len() as u64 + 1;
-        let last = first + facts.len() as u64 - 1;
-        violations.must(commit.sequence == first && commit.last == last && !facts.is_empty(), || {
-            format!("{name}: commit {}..{} is at position {first}..{last}", commit.sequence, commit.last)
-        });
-        let texts = [commit.effects.as_deref(), commit.feed.as_deref()];
-        violations.must(!texts.into_iter().flatten().any(is_personal), || {
-            format!("{name}: personal data outside of the facts of commit {first}: {texts:?}")
-        });
-        check_live((name, &mut story), commit, &facts, has_former, violations);
-        let from = story.dues.len();
-        for fact in facts {
-            // The effects of a handover replace those of the facts before it in the same commit.
-            if fact.kind == "handed-over" {
-                story.dues.truncate(from);
-            }
-            story.facts.push(fact);
-            let (after, dues) = buyer.after(&story.facts);
-            story.dues.extend(dues.into_iter().map(|due| Due { is_shadow: commit.shadow, ..due }));
-            story.after.push(after.clone());
-            buyer = after;
-        }
-        let due = story.dues.iter().skip(from).map(|due| (due.sequence, due.key.clone())).collect();
-        violations.must(effects == due, || {
-            format!("{name}: commit {first} calls for {effects:?}, the rules call for {due:?}")
-        });
-        if let Some(snapshot) = commit.snapshot.as_ref().filter(|snapshot| *snapshot != SPOILT) {
-            violations.must(snapshot::agrees(snapshot, last, &buyer).is_some(), || {
-                format!("{name}: the snapshot at {last} is {snapshot}, the facts yield {buyer:?}")
-            });
-        }
-    }
-    Some(story)
-}
+type SentBySlot<'a> = BTreeMap<(&'a str, &'a str, u32), Vec<&'a Sent>>;
 
-/// Checks that a live buyer stays live, and that it became live by a handover, or at its first commit if there is no
-/// former system. A live buyer must not be migrated or reset.
-fn check_live(
-    (name, story): (&str, &mut Story),
-    commit: &StoredCommit,
-    facts: &[Fact],
-    has_former: bool,
+fn check_messages(
+    platform: &Platform,
+    posts: &[Post],
+    sent: &SentBySlot<'_>,
+    stories: &BTreeMap<&str, Story>,
     violations: &mut Violations,
 ) {
-    let hands_over = facts.last().is_some_and(|fact| fact.kind == "handed-over");
-    let has = |kinds: &[&str]| facts.iter().any(|fact| kinds.contains(&fact.kind.as_str()));
-    if story.live_from.is_some() {
-        let is_right = !commit.shadow && !has(&["handed-over", "migrated", "reset"]);
-        violations.must(is_right, || {
-            format!("{name}: commit {} must not follow a live commit: {facts:?}", commit.sequence)
+    for exhausted in &platform.queue.exhausted {
+        let post = platform.queue.posts.get(*exhausted).and_then(|index| posts.get(*index));
+        let is_bad = post.is_some_and(|post| {
+            let is_odd = |event: &Sent| {
+                stories.get(event.buyer.as_str()).is_some_and(|story| contradicts(&story.facts, story, event))
+            };
+            post.is_breaking() || post.event.as_ref().is_none_or(is_odd)
         });
-    } else if commit.shadow {
-        violations.must(!has(&["handed-over"]), || {
-            format!("{name}: a shadow commit contains a handover: {facts:?}")
+        // Some of the other ways leave bad messages to SQS.
+        let is_meant = is_bad && platform.strategy.is_some_and(Strategy::has_no_letters);
+        violations.must(is_meant, || {
+            let kind = if is_bad { "bad" } else { "innocent" };
+            format!(
+                "{kind} message dead-lettered by SQS after too many receives: {:?}",
+                post.map(|post| &post.id)
+            )
         });
-    } else {
-        let is_new = story.facts.is_empty() && !has_former;
-        violations.must(hands_over || is_new, || {
-            format!("{name}: commit {} makes the buyer live without a handover", commit.sequence)
-        });
-        story.live_from = Some(commit.sequence);
     }
+    for (buyer, story) in stories {
+        let mut times: BTreeMap<(&str, u32, usize), usize> = BTreeMap::new();
+        let erased_at = story.facts.iter().find(|fact| fact.kind == "erased").map(|fact| fact.sequence);
+        for fact in story.facts.iter().filter(|fact| fact.is_event()) {
+            // No personal data may be recorded for an erased buyer.
+            let is_bare = erased_at.is_some_and(|at| at < fact.sequence);
+            violations.must(!is_bare || fact.email.is_empty(), || {
+                format!("{buyer}: personal data recorded after the erasure: {fact:?}")
+            });
+            let resets = story.facts.iter().take_while(|other| other.sequence < fact.sequence);
+            let resets = resets.filter(|other| other.kind == "reset").count();
+            *times.entry((&fact.offer, fact.version, resets)).or_default() += 1;
+            let same_slot = sent.get(&(*buyer, fact.offer.as_str(), fact.version));
+            let is_sent = same_slot.is_some_and(|events| {
+                events.iter().any(|event| event.kind == fact.kind && (is_bare || event.email == fact.email))
+            });
+            violations.must(is_sent, || format!("{buyer}: recorded, but never sent: {fact:?}"));
+        }
+        for (slot, times) in times {
+            violations.must(times == 1, || format!("{buyer}: {slot:?} is recorded {times} times"));
+        }
+    }
+    check_order(platform, posts, stories, violations);
+    let mut set_aside: BTreeMap<usize, &str> = BTreeMap::new();
+    for aside in &platform.letters {
+        let id = aside.letter.message_id.trim_start_matches('m').parse::<usize>().ok();
+        let post = id.and_then(|id| platform.queue.posts.get(id).copied());
+        let Some((index, post)) = post.and_then(|index| Some((index, posts.get(index)?))) else {
+            violations.must(false, || {
+                format!("a dead letter of a message that was never sent: {:?}", aside.letter)
+            });
+            continue;
+        };
+        set_aside.insert(index, aside.letter.reason.name());
+        violations.must(aside.letter.body == post.body, || {
+            format!("the body of a dead letter was changed: {}", post.id)
+        });
+        let story = stories.get(post.group.as_str());
+        let is_right = match (&post.event, aside.letter.reason) {
+            (None, Reason::BreaksTheRecorder) => platform.panics > 0,
+            (None, reason) => matches!(reason, Reason::NotJson | Reason::WrongGroup | Reason::UnknownType),
+            (Some(event), Reason::Contradiction) => {
+                story.is_some_and(|story| contradicts(seen(&story.facts, aside), story, event))
+            }
+            (Some(_), Reason::TooManyHeld) => story.is_some_and(|story| {
+                let seen = seen(&story.facts, aside).len();
+                story.after.iter().take(seen).any(|buyer| buyer.held >= HELD_LIMIT)
+            }),
+            (Some(event), Reason::Voided) => story.is_some_and(|story| is_void(story, event)),
+            // An injected panic can also hit a valid message that was received often.
+            (Some(_), Reason::BreaksTheRecorder) => post.is_breaking() || platform.panics > 0,
+            (Some(_), _) => false,
+        };
+        violations.must(is_right, || {
+            format!("innocent message dead-lettered: {} as {}", post.id, aside.letter.reason.name())
+        });
+    }
+    for exhausted in &platform.queue.exhausted {
+        set_aside
+            .insert(platform.queue.posts.get(*exhausted).copied().unwrap_or(usize::MAX), "too many receives");
+    }
+    // A repeat within five minutes never entered the queue; the first message stands for it.
+    let dead_lettered: BTreeSet<&str> =
+        set_aside.keys().filter_map(|index| posts.get(*index)).map(|post| post.id.as_str()).collect();
+    for (index, post) in posts.iter().enumerate() {
+        let is_posted = platform.queue.posts.contains(&index);
+        let is_dead = dead_lettered.contains(post.id.as_str());
+        match &post.event {
+            None => violations
+                .must(is_dead || !is_posted, || format!("bad message not dead-lettered: {}", post.id)),
+            Some(event) => {
+                let is_recorded = recorded(stories.get(event.buyer.as_str()), event) == Some(true);
+                let is_known = || {
+                    stories.get(event.buyer.as_str()).is_some_and(|story| {
+                        is_known_by_former(story, event) || is_forgotten(story, event, sent)
+                    })
+                };
+                violations.must(!is_posted || is_recorded || is_dead || is_known(), || {
+                    format!("event lost: {}", post.id)
+                });
+            }
+        }
+    }
+}
+
+/// Events must be recorded in the order in which the buyer's queue had them. Exempt are buyers with a dead letter that
+/// was delivered again, by a redrive or because the acknowledgement was dropped.
+fn check_order(
+    platform: &Platform,
+    posts: &[Post],
+    stories: &BTreeMap<&str, Story>,
+    violations: &mut Violations,
+) {
+    let mut first: BTreeMap<(&str, &str, u32, &str, &str), usize> = BTreeMap::new();
+    for (id, post) in platform.queue.posts.iter().enumerate() {
+        if let Some(event) = posts.get(*post).and_then(|post| post.event.as_ref()) {
+            first.entry((&event.buyer, &event.offer, event.version, event.kind, event.email)).or_insert(id);
+        }
+    }
+    for (buyer, story) in stories {
+        let has_another_try = platform.redriven.contains(*buyer)
+            || platform.letters.iter().any(|SetAside { letter, .. }| {
+                letter.group == *buyer
+                    && matches!(letter.reason, Reason::TooManyHeld | Reason::BreaksTheRecorder)
+            });
+        // After a reset, repeated events may be recorded again.
+        let ids = story.facts.iter().take_while(|fact| fact.kind != "reset").filter_map(|fact| {
+            let Fact { offer, version, kind, email, .. } = fact;
+            first.get(&(*buyer, offer.as_str(), *version, kind.as_str(), email.as_str())).copied()
+        });
+        violations.must(has_another_try || ids.is_sorted(), || {
+            format!("{buyer}: recorded out of order, compared with the queue: {:?}", story.facts)
+        });
+    }
+}
+
+/// The facts that were recorded when the message was dead-lettered.
+fn seen<'a>(facts: &'a [Fact], aside: &SetAside) -> &'a [Fact] {
+    let length = usize::try_from(aside.head).unwrap_or(usize::MAX);
+    &facts[..length.min(facts.len())]
+}
+
+/// Whether the recorded content of this offer version is that of the event; `None` if the version is not recorded.
+/// Personal data that must not be recorded are not compared.
+fn recorded(story: Option<&Story>, event: &Sent) -> Option<bool> {
+    let story = story?;
+    story.facts.iter().find_map(|fact| is_same(fact, story, event))
+}
+
+/// Whether this offer version is recorded among these facts with other content. After a reset a version may be recorded
+/// again; that it was recorded before with the same content does not matter then.
+fn contradicts(facts: &[Fact], story: &Story, event: &Sent) -> bool {
+    facts.iter().any(|fact| is_same(fact, story, event) == Some(false))
+}
+
+/// Whether a fact has the content of the event; `None` if it is not about the same offer version.
+fn is_same(fact: &Fact, story: &Story, event: &Sent) -> Option<bool> {
+    let is_it = fact.is_event() && fact.offer == event.offer && fact.version == event.version;
+    let is_bare = story.end().is_erased && fact.email.is_empty();
+    is_it.then(|| fact.kind == event.kind && (is_bare || fact.email == event.email))
+}
+
+/// Whether this offer version was voided.
+fn is_void(story: &Story, event: &Sent) -> bool {
+    let is_it =
+        |fact: &Fact| fact.kind == "voided" && fact.offer == event.offer && event.version <= fact.version;
+    recorded(Some(story), event).is_none() && story.facts.iter().any(is_it)
+}
+
+/// Whether an answer of the former system contained this offer version.
+fn is_known_by_former(story: &Story, event: &Sent) -> bool {
+    let answers = story.facts.iter().filter_map(|fact| fact.answer.as_ref());
+    let mut offers = answers.filter_map(|answer| answer.offers.get(&event.offer));
+    offers.any(|offer| event.version <= offer.version)
+}
+
+/// Whether the event counts as a repeat because the content that it contradicts is no longer remembered. The content of
+/// the last ten versions is remembered for an open offer, that of the last one for a closed offer, and none for a buyer
+/// that was reset or erased.
+fn is_forgotten(story: &Story, event: &Sent, sent: &SentBySlot<'_>) -> bool {
+    let slot = sent.get(&(event.buyer.as_str(), event.offer.as_str(), event.version));
+    let is_contradicted = slot.is_some_and(|sent| sent.iter().any(|event| event.is_odd));
+    let is_forgetting = |fact: &Fact| matches!(fact.kind.as_str(), "reset" | "erased");
+    let closes = |fact: &&Fact| {
+        let is_later = fact.offer == event.offer && fact.version > event.version;
+        is_later && matches!(fact.kind.as_str(), "rejected" | "withdrawn")
+    };
+    let closed_at = story.facts.iter().filter(closes).map(|fact| fact.version).min();
+    let is_old = |offer: &Offer| {
+        (offer.version - event.version.min(offer.version)) as usize >= REMEMBERED_DIGESTS
+            || closed_at.is_some_and(|at| at <= offer.version)
+    };
+    let is_recorded = recorded(Some(story), event).is_some();
+    let mut offers = story.after.iter().filter_map(|buyer| buyer.offers.get(&event.offer));
+    is_contradicted && (story.facts.iter().any(is_forgetting) || is_recorded && offers.any(is_old))
 }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::announced::{Announced, Content};
+use super::outside::{Announced, Content};
 use crate::chance::Chance;
 use crate::history::Sent;
+use crate::plan::Safeguard;
 use crate::rules::{Fact, Offer, offers_of};
-use crate::safeguard::Safeguard;
 
 /// The former system.
 #[derive(Debug, Default)]

@@ -11,7 +11,7 @@ use leads_store::{
 };
 
 use crate::chance::Chance;
-use crate::safeguard::Safeguard;
+use crate::plan::Safeguard;
 
 /// The leads table with its items. It is written from the description of the table, independently of the product's own
 /// in-memory store, so that neither can hide a fault of the other.

@@ -1,11 +1,7 @@
 //! The simulated AWS. It implements the rules that the product relies on, quoted from AWS's documentation, and
 //! everything that AWS may do within them.
 
-mod announced;
-mod events;
-mod feed;
 mod former;
-mod index;
 mod leads;
 mod outside;
 mod queue;
@@ -16,36 +12,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use announced::SalesKeys;
-pub(crate) use announced::{Announced, Content};
+use contract::receipt::Receipt;
+use contract::stored::StoredCommit;
+use domain::BuyerId;
 use effects::MailPace;
 use effects::mail::Email;
-use events::Events;
-pub(crate) use feed::Doorbell;
-use feed::Feed;
+use effects::outside::SalesMessage;
 pub(crate) use former::{AnnouncementsPending, Former};
-use index::Index;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 pub(crate) use leads::{Leads, OfBuyer, claimed};
-use leads_store::LedgerEntry;
-pub(crate) use outside::{Fate, Mail};
-use outside::{Sales, Ses};
+use leads_store::{AddressDigest, Behind, Claim, Lease, LedgerEntry, Progress, Verdict, Walked};
+pub(crate) use outside::{Announced, Content, Fate, Mail};
+use outside::{Events, Sales, SalesKeys, Ses, content_of};
 use queue::Queue;
 pub(crate) use queue::{Received, message_id};
 use recorder::dead_letters::DeadLetter;
-pub(crate) use requests::Request;
-pub(crate) use streams::SPOILT;
-use streams::Streams;
+pub(crate) use streams::{Doorbell, SPOILT};
+use streams::{Feed, Index, Streams};
 
 use crate::chance::Chance;
 use crate::fault::Site;
 use crate::history::Sent;
 use crate::logs::is_personal;
-use crate::operator::Operation;
-use crate::safeguard::Safeguard;
+use crate::plan::{Operation, Safeguard, Setting, Strategy};
 use crate::sight::{Sight, Sights};
-use crate::strategy::Strategy;
-use crate::takeover::Setting;
 
 /// A message that the recorder dead-lettered, and the last sequence of its buyer's stream at that time.
 #[derive(Debug, Clone)]
@@ -60,6 +50,26 @@ pub(crate) struct Granted {
     pub(crate) buyer: String,
     pub(crate) key: String,
     pub(crate) head: u64,
+}
+
+/// A write that may take effect when its sender has long continued.
+#[derive(Debug, Clone)]
+pub(crate) enum Request {
+    Append(StoredCommit),
+    Letter(DeadLetter),
+    MoveCursor(BuyerId, Progress, Option<String>),
+    Mark(BuyerId, Behind),
+    Claim(Claim),
+    Settle(BuyerId, String, Verdict),
+    Begin(Lease),
+    End(Lease),
+    Walked(Walked),
+    Email(Email),
+    Sales(SalesMessage),
+    Stop(BuyerId, AddressDigest, Receipt),
+    Receipt(Receipt, Timestamp),
+    Clear(StoredCommit),
+    HandOver(BuyerId),
 }
 
 /// The simulated AWS with everything around it.
@@ -247,6 +257,52 @@ impl Platform {
     pub(crate) fn check_not_personal(&mut self, text: &str) {
         if is_personal(text) {
             self.leaks.push(text.to_owned());
+        }
+    }
+
+    /// Changes the settings of the stack. They apply to new execution environments, not to running invocations.
+    pub(crate) fn set(&mut self, setting: Setting) {
+        if setting.percent < self.setting.percent {
+            self.sights.add(Sight::FlippedBack);
+        }
+        self.log(format_args!("{setting:?}"));
+        self.setting = setting;
+        self.epoch += 1;
+        self.may_hand_over |= setting.percent > 0;
+    }
+
+    /// Whether the buyer is live by its newest commit.
+    pub(crate) fn is_live(&self, buyer: &str) -> bool {
+        let stream = self.streams.buyers.get(buyer);
+        stream.and_then(|stream| stream.values().next_back()).is_some_and(|commit| !commit.shadow)
+    }
+
+    /// Checks that a buyer does not stay in shadow if it was handed over before this step and all its messages were
+    /// received again.
+    pub(crate) fn must_be_live(&mut self, buyer: &str, step: u64) {
+        let is_over = self.handed_over_at.get(buyer).is_some_and(|at| *at < step);
+        if is_over && self.panics == 0 && self.streams.has(buyer, 1) && !self.is_live(buyer) {
+            self.violations.push(format!(
+                "{buyer}: handed over, but still in shadow after a repeated message was handled"
+            ));
+        }
+    }
+
+    /// Records an announcement of Leadstream. A repeated sales message counts once; a mail that is sent again is
+    /// another mail.
+    pub(crate) fn announce_ours(&mut self, buyer: &str, key: &str) {
+        let Some(content) = content_of(key) else { return };
+        let is_mail = matches!(content, Content::Mailed { .. });
+        if is_mail || self.sales_keys.insert((buyer.to_owned(), key.to_owned())) {
+            self.announced.push(Announced { is_former: false, buyer: buyer.to_owned(), content });
+        }
+    }
+
+    /// Records announcements of the former system.
+    pub(crate) fn announce_theirs(&mut self, announced: impl IntoIterator<Item = Announced>) {
+        for announced in announced {
+            self.log(format_args!("the former system: {}: {:?}", announced.buyer, announced.content));
+            self.announced.push(announced);
         }
     }
 }

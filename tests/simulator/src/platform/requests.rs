@@ -1,6 +1,7 @@
 //! The requests of the product to the platform, and the records that the checker needs of them. The calls are made in
 //! `adapters`.
 
+use contract::dead_letter::Reason;
 use contract::receipt::Receipt;
 use contract::stored::StoredCommit;
 use domain::BuyerId;
@@ -9,37 +10,15 @@ use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, FeedEntry, Page};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Behind, Claim, Claimed, Lease, Moved, Progress, ReceiptOutcome, Settled, Status, Taking,
-    Verdict, Walked,
+    AddressDigest, Behind, Claim, Claimed, LedgerEntry, Moved, Progress, ReceiptOutcome, Settled, Status,
+    Taking, Verdict,
 };
 use recorder::dead_letters::DeadLetter;
 
-use super::{AnnouncementsPending, Fate, Granted, Platform, SetAside, claimed};
-use crate::call::timestamp;
-use crate::safeguard::Safeguard;
+use super::{AnnouncementsPending, Fate, Granted, Leads, Platform, Request, SetAside, claimed};
+use crate::chance::{HOUR, timestamp};
+use crate::plan::{Safeguard, Strategy};
 use crate::sight::Sight;
-use crate::strategy::Strategy;
-use crate::world::HOUR;
-
-/// A write that may take effect when its sender has long continued.
-#[derive(Debug, Clone)]
-pub(crate) enum Request {
-    Append(StoredCommit),
-    Letter(DeadLetter),
-    MoveCursor(BuyerId, Progress, Option<String>),
-    Mark(BuyerId, Behind),
-    Claim(Claim),
-    Settle(BuyerId, String, Verdict),
-    Begin(Lease),
-    End(Lease),
-    Walked(Walked),
-    Email(Email),
-    Sales(SalesMessage),
-    Stop(BuyerId, AddressDigest, Receipt),
-    Receipt(Receipt, Timestamp),
-    Clear(StoredCommit),
-    HandOver(BuyerId),
-}
 
 impl Platform {
     pub(crate) fn append(&mut self, commit: &StoredCommit) -> Appended {
@@ -66,15 +45,20 @@ impl Platform {
     }
 
     pub(crate) fn set_aside(&mut self, letter: &DeadLetter) {
-        for words in [letter.reason, &letter.detail, &letter.source] {
+        for words in [letter.reason.name(), &letter.detail, &letter.source] {
             self.check_not_personal(words);
         }
         self.sights.add(match letter.reason {
-            "contradiction" => Sight::Contradicted,
-            "voided" => Sight::VoidedArrives,
-            "too-many-held" => Sight::TooManyHeld,
-            "breaks-the-recorder" => Sight::Breaking,
-            _ => Sight::Poison,
+            Reason::Contradiction => Sight::Contradicted,
+            Reason::Voided => Sight::VoidedArrives,
+            Reason::TooManyHeld => Sight::TooManyHeld,
+            Reason::BreaksTheRecorder => Sight::Breaking,
+            Reason::TooLarge
+            | Reason::NotJson
+            | Reason::NotAnOfferEvent
+            | Reason::UnknownType
+            | Reason::WrongGroup
+            | Reason::TooManyReceives => Sight::Poison,
         });
         let head = self.streams.last(&letter.group);
         self.letters.push(SetAside { letter: letter.clone(), head });
@@ -272,6 +256,61 @@ impl Platform {
             Request::Receipt(receipt, now) => {
                 self.apply_receipt(receipt, *now);
             }
+        }
+    }
+}
+
+impl Strategy {
+    /// Claims a mail in the way of this strategy; `None` if it claims as ours does.
+    pub(crate) fn claim(self, leads: &mut Leads, claim: &Claim) -> Option<Claimed> {
+        let known = leads.entry(claim.buyer.as_str(), &claim.key);
+        let has_run_out = |entry: &LedgerEntry| {
+            entry.status == Status::Sending && entry.due.is_some_and(|due| due < claim.now)
+        };
+        // A failed attempt has no owner: any worker may try again.
+        let is_due = |entry: &LedgerEntry| entry.status == Status::Retry;
+        let is_free = match self {
+            Self::CheckThenSend => known.is_none_or(is_due),
+            Self::IdempotencyRecord => known.is_none_or(|known| has_run_out(known) || is_due(known)),
+            Self::Takeover if known.is_some_and(has_run_out) => true,
+            Self::Takeover
+            | Self::PartialBatch
+            | Self::WholeBatch
+            | Self::StopAtFirst
+            | Self::Requeue
+            | Self::TrustFeed => return None,
+        };
+        if let Some(known) = known.filter(|_| !is_free) {
+            return Some(Claimed::Taken(Box::new(known.clone())));
+        }
+        if self != Self::CheckThenSend {
+            leads.replace(claim.buyer.as_str(), &claim.key, Some(claimed(claim, None)));
+        }
+        Some(Claimed::Ours)
+    }
+
+    /// Settles a mail in the way of this strategy; `None` if it settles as ours does.
+    pub(crate) fn settle(
+        self,
+        leads: &mut Leads,
+        buyer: &str,
+        key: &str,
+        entry: LedgerEntry,
+        verdict: &Verdict,
+    ) -> Option<Settled> {
+        match self {
+            Self::CheckThenSend | Self::IdempotencyRecord => {
+                let is_done = matches!(verdict.status, Status::Sent | Status::Rejected | Status::Retry);
+                let (status, due, since) = (verdict.status, verdict.due, verdict.now);
+                leads.replace(buyer, key, is_done.then_some(LedgerEntry { status, due, since, ..entry }));
+                Some(Settled::Done)
+            }
+            Self::Takeover
+            | Self::PartialBatch
+            | Self::WholeBatch
+            | Self::StopAtFirst
+            | Self::Requeue
+            | Self::TrustFeed => None,
         }
     }
 }

@@ -3,12 +3,10 @@
 //! instead of one event after the other, so that order cannot matter.
 
 mod facts;
-mod offers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use facts::{Answer, Fact, effects_of, facts_of, offer_in};
-pub(crate) use offers::{Offer, counting, offers_of};
+pub(crate) use facts::{Answer, Fact, Offer, counting, effects_of, facts_of, offer_in, offers_of};
 
 /// An open lead.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,20 @@
+"""A plugin of LocalStack, so that it runs Leadstream without Docker and only on the loopback interface.
+
+LocalStack finds the parts by `leadstream-1.dist-info/entry_points.txt`.
+"""
+
+from localstack.runtime.server.core import RuntimeServerPlugin
+
+
+class LoopbackServerPlugin(RuntimeServerPlugin):
+    """Chosen by `GATEWAY_SERVER=loopback`: LocalStack's own server listens on every interface, whatever GATEWAY_LISTEN is."""
+
+    name = "loopback"
+
+    def load(self, *_, **__):
+        from localstack.runtime.server import twisted
+        from twisted.internet import endpoints
+
+        any_interface = endpoints.TCP4ServerEndpoint
+        endpoints.TCP4ServerEndpoint = lambda reactor, port: any_interface(reactor, port, interface="127.0.0.1")
+        return twisted.TwistedRuntimeServer()

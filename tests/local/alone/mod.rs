@@ -1,3 +1,0 @@
-//! Tests that change the deployed recorder and therefore run alone (profile `local-aws-alone`).
-
-mod beside;

@@ -1,0 +1,130 @@
+//! Queues and tables.
+
+use crate::{Place, file, properties, template};
+
+#[test]
+fn event_queues_are_high_throughput_fifo_and_retain_for_two_weeks() {
+    for queue in ["OfferEvents", "OfferEventsDeadLetters", "SalesTeam"] {
+        let queue = properties(queue);
+        assert!(queue.at("FifoQueue").is_true());
+        assert!(queue.at("QueueName").text().strip_suffix(".fifo").is_some());
+        assert_eq!(queue.at("DeduplicationScope").text(), "messageGroup");
+        assert_eq!(queue.at("FifoThroughputLimit").text(), "perMessageGroupId");
+        assert!(!queue.at("ContentBasedDeduplication").is_true(), "senders set the deduplication id");
+        assert_eq!(queue.at("MessageRetentionPeriod").number(), 14 * 24 * 60 * 60);
+        assert!(queue.at("SqsManagedSseEnabled").is_true());
+    }
+}
+
+#[test]
+fn sqs_dead_letters_a_message_only_after_many_receives() {
+    // SQS counts receives, not failures of that message. The dead-letter queue of a FIFO queue must be FIFO too.
+    let redrive = properties("OfferEvents").at("RedrivePolicy");
+    assert!(redrive.at("maxReceiveCount").number() >= 20);
+    assert_eq!(redrive.at("deadLetterTargetArn").text(), "OfferEventsDeadLetters.Arn");
+}
+
+#[test]
+fn the_visibility_time_out_is_six_times_the_recorder_s_time_out() {
+    let parameter = template().at("Parameters").at("OfferEventsVisibilityTimeout");
+    assert_eq!(properties("OfferEvents").at("VisibilityTimeout").text(), "OfferEventsVisibilityTimeout");
+    assert!(parameter.at("Default").number() >= 6 * properties("Recorder").at("Timeout").number());
+}
+
+#[test]
+fn the_template_has_exactly_the_outputs_that_tools_read() {
+    assert_eq!(
+        template().at("Outputs").names(),
+        [
+            "OfferEventsQueueUrl",
+            "OfferEventsDeadLettersQueueUrl",
+            "SalesTeamQueueUrl",
+            "EmailReceiptsQueueUrl",
+            "StreamsTableName",
+            "LeadsTableName",
+            "Effects"
+        ]
+    );
+}
+
+type Key = Vec<(String, String)>;
+
+/// The attribute names and types of a key: partition key, then sort key.
+fn key(place: &Place) -> Key {
+    let schema = place.at("KeySchema").list();
+    schema.iter().map(|part| (part.at("AttributeName").text(), part.at("KeyType").text())).collect()
+}
+
+/// The key with these attribute names.
+fn named(partition: &str, sort: &str) -> Key {
+    vec![(partition.to_owned(), "HASH".to_owned()), (sort.to_owned(), "RANGE".to_owned())]
+}
+
+/// The name, key and projection of each index of a table.
+fn indexes(table: &str) -> Vec<(String, Key, String)> {
+    properties(table)
+        .at("GlobalSecondaryIndexes")
+        .list()
+        .iter()
+        .map(|index| {
+            let projection = index.at("Projection").at("ProjectionType").text();
+            (index.at("IndexName").text(), key(index), projection)
+        })
+        .collect()
+}
+
+#[test]
+fn the_streams_table_has_the_keys_that_the_code_writes() {
+    assert_eq!(key(&properties("StreamsTable")), named("buyer", "sequence"));
+    let feed = ("feed".to_owned(), named("feed", "recordedAt"), "KEYS_ONLY".to_owned());
+    assert_eq!(indexes("StreamsTable"), [feed]);
+    let code = file("shared/event-store/src/dynamo/mod.rs");
+    for attribute in ["buyer", "sequence", "feed", "recordedAt"] {
+        assert!(code.contains(&format!("\"{attribute}\"")), "{attribute}");
+    }
+}
+
+#[test]
+fn the_leads_table_has_the_keys_that_the_code_writes() {
+    assert_eq!(key(&properties("LeadsTable")), named("buyer", "kind"));
+    let all = "ALL".to_owned();
+    assert_eq!(
+        indexes("LeadsTable"),
+        [
+            ("open-leads".to_owned(), named("openLeads", "openedAt"), all.clone()),
+            ("open-work".to_owned(), named("openWork", "due"), all),
+        ]
+    );
+    let code =
+        file("shared/leads-store/src/dynamo/cursor.rs") + &file("shared/leads-store/src/dynamo/claim.rs");
+    for attribute in ["openLeads", "openedAt", "openWork", "due"] {
+        assert!(code.contains(attribute), "{attribute}");
+    }
+}
+
+#[test]
+fn tables_are_on_demand_recoverable_encrypted_and_retained() {
+    for table in ["StreamsTable", "LeadsTable"] {
+        let resource = crate::template().at("Resources").at(table);
+        assert_eq!(resource.at("DeletionPolicy").text(), "RetainExceptOnCreate");
+        let table = resource.at("Properties");
+        assert_eq!(table.at("BillingMode").text(), "PAY_PER_REQUEST");
+        assert!(table.at("PointInTimeRecoverySpecification").at("PointInTimeRecoveryEnabled").is_true());
+        assert!(table.at("SSESpecification").at("SSEEnabled").is_true());
+        assert_eq!(table.at("DeletionProtectionEnabled").condition_of_if(), "ProtectsTables");
+    }
+}
+
+#[test]
+fn the_change_feed_contains_keys_only_and_the_leads_table_has_none() {
+    let stream = properties("StreamsTable").at("StreamSpecification");
+    assert_eq!(stream.at("StreamViewType").text(), "KEYS_ONLY");
+    assert!(properties("LeadsTable").find("StreamSpecification").is_none());
+}
+
+impl Place {
+    /// The name of the condition of an `!If`.
+    fn condition_of_if(&self) -> String {
+        self.list().first().map(Self::text).unwrap_or_default()
+    }
+}
