@@ -46,7 +46,7 @@ help: ## Lists the targets
 demo: $(ENGINE) build-demo ## Runs a demonstration of the whole system on its own local AWS (VERBOSE=1 EMULATOR=ministack)
 	@$(ON_A_STACK) -- $(LOCAL)/demo $(if $(VERBOSE),--verbose)
 
-test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack
+test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
 
 test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
@@ -67,7 +67,7 @@ test-template: .venv/ready ## Lints the template and tests the contract's exampl
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
-migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000)
+migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000 EMULATOR=ministack)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
 		--parity-buyers $(PARITY_BUYERS) --report $(LOCAL)/migration.json
 
@@ -183,7 +183,7 @@ prerequisites: ## Checks the prerequisites
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then $(STACK) down; fi
-	rm -rf .local .tools .venv .venv-localstack infra/local/__pycache__
+	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites

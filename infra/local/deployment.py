@@ -51,10 +51,6 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
         # No output of the template names this queue, but its URL differs only in the name.
         "REACTOR_FAILURES_QUEUE_URL": outputs["EmailReceiptsQueueUrl"].replace("EmailReceipts", "ReactorFailures"),
         "EMAIL_CONFIGURATION_SET": f"{STACK}-emails",
-        "RECORDER_FUNCTION": f"{STACK}-recorder",
-        "REACTOR_FUNCTION": f"{STACK}-reactor",
-        "SWEEPER_FUNCTION": f"{STACK}-sweeper",
-        "RECEIPTS_FUNCTION": f"{STACK}-receipts",
         "RECORDER_LOG_GROUP": f"/aws/lambda/{STACK}-recorder",
         "REACTOR_LOG_GROUP": f"/aws/lambda/{STACK}-reactor",
         "SWEEPER_LOG_GROUP": f"/aws/lambda/{STACK}-sweeper",

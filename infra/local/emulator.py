@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from engine import EmulatorFailed, Engine, Place
+from engine import EmulatorFailed, Engine, Place, direct
 from engine_localstack import LocalStack
 from engine_ministack import MiniStack
 
@@ -26,7 +26,6 @@ GUARD = "import os, sys; sys.stdin.read(); os.killpg(int(sys.argv[1]), 9)"
 PROC = Path("/proc")
 LISTENING = "0A"
 LOOPBACK = ("0100007F", "00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
-
 
 
 class Emulator:
@@ -121,7 +120,7 @@ class Emulator:
 
     def answers(self) -> bool:
         try:
-            with _direct.open(self.endpoint + self.engine.health, timeout=2) as answer:
+            with direct.open(self.endpoint + self.engine.health, timeout=2) as answer:
                 return answer.status == 200
         except (urllib.error.URLError, OSError):
             return False
@@ -187,9 +186,6 @@ def _reap(pid: int) -> None:
     except ChildProcessError:
         pass  # another process started it and reaps it
 
-
-# Never through a proxy, even if the environment configures one.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def not_on_loopback(group: int) -> list[str]:

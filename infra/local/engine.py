@@ -7,11 +7,15 @@ Each engine answers, besides AWS's requests, an inspection interface at the same
 """
 
 import os
+import urllib.request
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 
 REGION = "us-east-1"
+
+# Never through a proxy, even if the environment configures one.
+direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class EmulatorFailed(Exception):

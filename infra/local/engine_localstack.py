@@ -24,7 +24,7 @@ class LocalStack(Engine):
         if not PYTHON.exists():
             raise EmulatorFailed("LocalStack is not installed: run `make .venv-localstack/ready`")
         # -B: the sources of the plugin stay free of compiled files.
-        return [PYTHON, "-B", self.program, sys.executable, MiniStack.program]
+        return [PYTHON, "-B", self.program, sys.executable, MiniStack.program, MiniStack.health]
 
     def settings(self, place: Place) -> dict[str, str]:
         address = f"127.0.0.1:{place.port}"

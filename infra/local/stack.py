@@ -114,8 +114,7 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
-        own = {"AWS_ENDPOINT_URL": wire.url, "LOCAL_EMULATOR_LOG": str(emulator.log)}
-        code = _run_to_the_end(command, environment | own)
+        code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
         code = code or _report_refused(*wire.seen())
         emulator.check_listeners()
         went_wrong = code != 0

@@ -2,8 +2,9 @@
 
 import json
 import subprocess
-import urllib.request
 from pathlib import Path
+
+from engine import direct
 
 
 class StrictWire:
@@ -26,7 +27,7 @@ class StrictWire:
 
     def seen(self) -> tuple[dict[str, int], list[str]]:
         """The number of accepted requests by service, and the requests that AWS would have refused."""
-        with _direct.open(f"{self.url}/_strict", timeout=10) as answer:
+        with direct.open(f"{self.url}/_strict", timeout=10) as answer:
             seen = json.load(answer)
         return seen["taken"], seen["refused"]
 
@@ -37,6 +38,3 @@ class StrictWire:
             self._process.wait()
             self._process = None
 
-
-# Never through a proxy, even if the environment configures one.
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))

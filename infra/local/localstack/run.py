@@ -1,6 +1,6 @@
 """LocalStack with the plugin in this folder, and a MiniStack beside it for DynamoDB, in one process group.
 
-    run.py PYTHON EMULATED    the interpreter and the program of the MiniStack
+    run.py PYTHON EMULATED HEALTH    the MiniStack's interpreter, its program, and the path that answers once it is ready
 """
 
 import os
@@ -44,7 +44,7 @@ def _check_installation() -> None:
         sys.exit("LocalStack's plugin is missing: restore infra/local/localstack/leadstream-1.dist-info")
 
 
-def _start_ministack(python: str, program: str) -> str:
+def _start_ministack(python: str, program: str, health: str) -> str:
     """Starts a MiniStack on a free port and returns its URL once it answers. It stays in this process's group."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -55,7 +55,7 @@ def _start_ministack(python: str, program: str) -> str:
     deadline = time.monotonic() + START_TIMEOUT
     while True:
         try:
-            with direct.open(f"{url}/_ministack/health", timeout=2):
+            with direct.open(url + health, timeout=2):
                 return url
         except OSError:
             if process.poll() is not None or time.monotonic() > deadline:

@@ -62,8 +62,6 @@ class ProcessExecutor(RuntimeExecutor):
         logged = self.log.stat().st_size
         request = payload["invoke-id"]
         deadline = time.time() + self.settings.timeout
-        while not self.done.empty():
-            self.done.get()
         self.todo.put((payload, deadline))
         kind, body = self._answer_to(request, deadline)
         with open(self.log, "rb") as log:
@@ -97,8 +95,10 @@ class ProcessExecutor(RuntimeExecutor):
         code = self.settings.code.get_unzipped_code_location()
         bootstrap = Path(code) / "bootstrap"
         bootstrap.chmod(0o755)
-        while not self.todo.empty():
-            self.todo.get()
+        # What an earlier process left must not be taken for this one's.
+        for left in (self.todo, self.done):
+            while not left.empty():
+                left.get()
         self.is_started.clear()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
