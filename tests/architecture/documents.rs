@@ -9,7 +9,7 @@ use contract::incoming::LARGEST_BODY;
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
 use domain::{HELD_LIMIT, OfferVersion};
 
-use super::{SHIPPED, root, sources};
+use super::{SHIPPED, quoted, root, sources};
 
 /// The text of a file on one line.
 fn text(path: &str) -> String {
@@ -92,8 +92,7 @@ fn reasons_in(document: &str) -> BTreeSet<String> {
     let page = fs::read_to_string(root().join(document)).unwrap();
     let rows = page.lines().skip_while(|line| !line.starts_with("|reason|")).skip(2);
     let rows = rows.map_while(|line| line.strip_prefix('|')?.split_once('|'));
-    rows.flat_map(|(names, _)| names.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
-        .collect()
+    rows.flat_map(|(names, _)| quoted(names)).map(str::to_owned).collect()
 }
 
 #[test]
@@ -111,11 +110,6 @@ const FAULTS: usize = 40;
 
 /// The abbreviations of the kinds of proof.
 const KINDS: [&str; 7] = ["SIM", "BIN", "WIRE", "EMU", "PROP", "FUZZ", "UNIT"];
-
-/// The parts of a line that are enclosed in backticks.
-fn quoted(line: &str) -> impl Iterator<Item = &str> {
-    line.split('`').skip(1).step_by(2)
-}
 
 /// Whether a source defines a test of this name (Rust or Python) or a sight of the simulator.
 fn has(source: &str, name: &str) -> bool {

@@ -84,8 +84,13 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The dependencies of each crate of this workspace, its own and third-party ones, without dev-dependencies.
-fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+/// The parts of a line that are enclosed in backticks.
+fn quoted(line: &str) -> impl Iterator<Item = &str> {
+    line.split('`').skip(1).step_by(2)
+}
+
+/// The crates of this workspace, as `cargo metadata` describes them.
+fn packages() -> Vec<Value> {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--format-version", "1", "--no-deps", "--offline"])
         .current_dir(root())
@@ -93,9 +98,13 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let packages = metadata["packages"].as_array().unwrap();
+    metadata["packages"].as_array().unwrap().clone()
+}
+
+/// The dependencies of each crate of this workspace, its own and third-party ones, without dev-dependencies.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let name = |json: &Value| json["name"].as_str().unwrap().to_owned();
-    packages
+    packages()
         .iter()
         .map(|package| {
             let shipped =
@@ -210,11 +219,10 @@ fn each_crate_defines_the_limits_that_the_documentation_names() {
     let mut count = 0;
     for row in rows {
         let cells: Vec<&str> = row.split('|').collect();
-        let quoted = |cell: usize| cells[cell].split('`').skip(1).step_by(2);
-        let name = quoted(3).next().unwrap();
+        let name = quoted(cells[3]).next().unwrap();
         let folder = SHIPPED.iter().find(|folder| folder.split('/').nth(1) == Some(name)).unwrap();
         let code = sources(folder).into_iter().map(|(_, text)| text).collect::<String>();
-        for limit in quoted(2) {
+        for limit in quoted(cells[2]) {
             assert!(code.contains(&format!("const {limit}:")), "{name} defines no {limit}");
             count += 1;
         }

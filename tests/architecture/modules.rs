@@ -11,32 +11,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use proc_macro2::{TokenStream, TokenTree};
+use serde_json::Value;
 use syn::visit::{self, Visit};
 use syn::{Attribute, Ident, Item, ItemUse, Macro, UseTree, Visibility};
 
-use super::root;
-
-/// The crates whose modules are checked.
-const CRATES: [&str; 18] = [
-    "bench",
-    "bench/cold",
-    "cli",
-    "functions/reactor",
-    "functions/receipts",
-    "functions/recorder",
-    "functions/sweeper",
-    "shared/contract",
-    "shared/domain",
-    "shared/effects",
-    "shared/event-store",
-    "shared/leads-store",
-    "shared/legacy",
-    "shared/platform",
-    "shared/testkit",
-    "tests/binaries",
-    "tests/fuzz",
-    "tests/simulator",
-];
+use super::packages;
 
 /// What a module defines, and what it names.
 #[derive(Default)]
@@ -305,15 +284,22 @@ fn circles(arrows: &Arrows) -> Vec<String> {
 
 #[test]
 fn no_crate_has_a_circle_of_modules() {
-    for name in CRATES {
-        let roots = ["lib.rs", "main.rs"].map(|file| root().join(name).join("src").join(file));
-        for file in roots.iter().filter(|file| file.exists()) {
+    let mut count = 0;
+    for package in packages() {
+        let targets = package["targets"].as_array().unwrap();
+        let is_code = |target: &&Value| {
+            target["kind"].as_array().unwrap().iter().any(|kind| kind == "lib" || kind == "bin")
+        };
+        for target in targets.iter().filter(is_code) {
+            let (name, file) = (&target["name"], Path::new(target["src_path"].as_str().unwrap()));
             let mut modules = Modules::default();
             modules.read(file, "");
+            count += modules.0.len();
             let found = circles(&modules.arrows());
             assert!(found.is_empty(), "{name} has a circle of modules:{}", found.join("\n"));
         }
     }
+    assert!(count > 150, "only {count} modules were found");
 }
 
 /// The circles of modules given as inline modules.

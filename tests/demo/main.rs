@@ -10,7 +10,7 @@ mod page;
 use std::process::ExitCode;
 
 use page::{Shown, Totals};
-use tests::{Failed, Finding, Guest, Person, Stack, crowd, play, scenarios};
+use tests::{Failed, Finding, Person, Stack, crowd, play, post_all, scenarios};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -49,7 +49,7 @@ async fn demonstrate(is_verbose: bool) -> Result<bool, Failed> {
 
     let guests = crowd("guest")?;
     println!("\nPosting the messages of {} buyers at once:", guests.len());
-    post_at_once(&stack, &guests).await?;
+    post_all(&stack, &guests).await?;
     let mut observed = Vec::new();
     for guest in &guests {
         let seen = guest.observe(&stack).await?;
@@ -83,12 +83,4 @@ async fn demonstrate(is_verbose: bool) -> Result<bool, Failed> {
     }
     println!("{}", page::verdict(&differences));
     Ok(differences.is_empty())
-}
-
-async fn post_at_once(stack: &Stack, guests: &[Guest]) -> Result<(), Failed> {
-    let posts = guests.iter().map(|guest| guest.post(stack));
-    for posted in futures::future::join_all(posts).await {
-        posted?;
-    }
-    Ok(())
 }

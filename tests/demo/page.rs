@@ -255,7 +255,7 @@ pub(crate) fn wrapped<'a>(label: &str, words: impl IntoIterator<Item = &'a str>,
 }
 
 /// An empty table within the width.
-pub(crate) fn table(header: &[&str]) -> Table {
+fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
     let width = u16::try_from(WIDTH).unwrap_or(u16::MAX);
     table
@@ -274,11 +274,11 @@ fn align_numbers(table: &mut Table, first: usize) {
 }
 
 /// An event type without its version.
-pub(crate) fn kind(event_type: &str) -> &str {
+fn kind(event_type: &str) -> &str {
     event_type.strip_prefix("offer.").and_then(|rest| rest.strip_suffix(".v1")).unwrap_or(event_type)
 }
 
-pub(crate) const fn mark(is_good: bool) -> &'static str {
+const fn mark(is_good: bool) -> &'static str {
     if is_good { "✓" } else { "✗" }
 }
 

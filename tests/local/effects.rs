@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use leads_store::{Behind, Claimed, LeadsStore as _, Status};
 use tests::{Person, Stack};
 
-use crate::{claim_of_a_crashed_worker, on_the_stack};
+use crate::{claim_of_a_crashed_worker, on_the_stack, post};
 
 /// An SES event about an attempt, including the personal data that SES puts into it.
 fn ses_event(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
@@ -26,9 +26,8 @@ fn ses_event(person: &Person, effect: &str, nonce: &str, kind: &str) -> String {
     .to_string()
 }
 
-async fn post(stack: &Stack, person: &Person, kind: &str, version: u64) {
-    let (id, body) = person.event(kind, "car-1", version);
-    stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
+async fn post_and_settle(stack: &Stack, person: &Person, kind: &str, version: u64) {
+    post(stack, person, kind, "car-1", version).await;
     stack.wait_settled(&person.buyer, version).await.unwrap();
 }
 
@@ -37,7 +36,7 @@ fn after_a_permanent_bounce_no_more_mail_goes_to_that_address() {
     on_the_stack(async |stack| {
         let person = Person::called("bounced").unwrap();
         let buyer = &person.buyer;
-        post(&stack, &person, "offer.made.v1", 1).await;
+        post_and_settle(&stack, &person, "offer.made.v1", 1).await;
         let ledger = stack.history(buyer).await.unwrap().about.ledger;
         let entry = ledger["quote-email"].clone();
         assert_eq!(entry.status, Status::Sent);
@@ -53,7 +52,7 @@ fn after_a_permanent_bounce_no_more_mail_goes_to_that_address() {
             .await
             .unwrap();
 
-        post(&stack, &person, "offer.accepted.v1", 2).await;
+        post_and_settle(&stack, &person, "offer.accepted.v1", 2).await;
         let about = stack.history(buyer).await.unwrap().about;
         assert_eq!(about.cursor.through, Sequence::new(2));
         assert_eq!(about.ledger["quote-email"].status, Status::Sent, "SES had taken this mail");
@@ -72,7 +71,7 @@ fn a_mail_that_ses_rejects_later_counts_in_the_metric_of_the_stack() {
     on_the_stack(async |stack| {
         let person = Person::called("rejected-later").unwrap();
         let buyer = &person.buyer;
-        post(&stack, &person, "offer.made.v1", 1).await;
+        post_and_settle(&stack, &person, "offer.made.v1", 1).await;
         let nonce = stack.history(buyer).await.unwrap().about.ledger["quote-email"].nonce.clone();
         stack.post_receipt(&ses_event(&person, "quote-email", &nonce, "Reject")).await.unwrap();
         stack
@@ -95,8 +94,7 @@ fn the_scheduled_sweeper_does_the_work_that_is_due() {
     on_the_stack(async |stack| {
         let person = Person::called("swept").unwrap();
         let buyer = &person.buyer;
-        let (id, made) = person.event("offer.made.v1", "car-1", 1);
-        stack.post(buyer.as_str(), &id, &made).await.unwrap();
+        post(&stack, &person, "offer.made.v1", "car-1", 1).await;
         stack.wait_settled(buyer, 1).await.unwrap();
 
         // Five minutes ago one worker marked the buyer as behind, and another one crashed after its claim of an e-mail.

@@ -2,9 +2,9 @@
 
 use domain::HELD_LIMIT;
 use serde_json::Value;
-use tests::{Person, crowd, play, scenarios};
+use tests::{Person, crowd, play, post_all, scenarios};
 
-use crate::{on_the_stack, strict};
+use crate::{on_the_stack, post, strict};
 
 #[test]
 fn every_kind_of_bad_message_is_dead_lettered_and_delays_no_other() {
@@ -28,8 +28,7 @@ fn every_kind_of_bad_message_is_dead_lettered_and_delays_no_other() {
         stack.post(group, "good-1", &made).await.unwrap();
         for (index, (_, body)) in bad.iter().enumerate() {
             stack.post(group, &format!("bad-{index}"), body).await.unwrap();
-            let (id, event) = neighbour.event("offer.made.v1", &format!("car-{index}"), 1);
-            stack.post(neighbour.buyer.as_str(), &id, &event).await.unwrap();
+            post(&stack, &neighbour, "offer.made.v1", &format!("car-{index}"), 1).await;
         }
         stack.post(group, "good-2", &accepted).await.unwrap();
         stack.wait_settled(&person.buyer, 2).await.unwrap();
@@ -66,8 +65,7 @@ fn early_events_beyond_the_limit_are_dead_lettered() {
         let person = Person::called("flood").unwrap();
         let group = person.buyer.as_str();
         for version in 2..4 + HELD_LIMIT as u64 {
-            let (id, body) = person.event("offer.accepted.v1", "car-1", version);
-            stack.post(group, &id, &body).await.unwrap();
+            post(&stack, &person, "offer.accepted.v1", "car-1", version).await;
         }
         let letters = stack
             .until("the dead letters", async || {
@@ -106,11 +104,9 @@ fn a_mail_to_an_invalid_address_is_rejected_and_the_buyer_goes_on() {
 fn a_repeated_batch_is_counted_and_writes_nothing() {
     on_the_stack(async |stack| {
         let person = Person::called("twice").unwrap();
-        let group = person.buyer.as_str();
         let events = [("offer.made.v1", 1), ("offer.accepted.v1", 2), ("offer.acceptance-withdrawn.v1", 3)];
         for (kind, version) in events {
-            let (id, body) = person.event(kind, "car-1", version);
-            stack.post(group, &id, &body).await.unwrap();
+            post(&stack, &person, kind, "car-1", version).await;
         }
         stack.wait_settled(&person.buyer, 3).await.unwrap();
         let before = stack.history(&person.buyer).await.unwrap();
@@ -161,9 +157,7 @@ fn every_scenario_has_its_expected_outcome_after_each_delivery() {
 fn many_buyers_with_late_repeated_and_bad_messages_keep_the_invariants() {
     on_the_stack(async |stack| {
         let guests = crowd("crowd").unwrap();
-        for posted in futures::future::join_all(guests.iter().map(|guest| guest.post(&stack))).await {
-            posted.unwrap();
-        }
+        post_all(&stack, &guests).await.unwrap();
         for guest in &guests {
             for finding in guest.findings(&guest.observe(&stack).await.unwrap()) {
                 assert_eq!(finding.differences, [""; 0]);

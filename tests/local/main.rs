@@ -27,8 +27,8 @@ fn on_the_stack(test: impl AsyncFnOnce(Stack)) {
 }
 
 /// Posts an event of this buyer to the queue of offer events.
-async fn post(stack: &Stack, person: &Person, kind: &str, offer: &str, version: u32) {
-    let (id, body) = person.event(kind, offer, version.into());
+async fn post(stack: &Stack, person: &Person, kind: &str, offer: &str, version: u64) {
+    let (id, body) = person.event(kind, offer, version);
     stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
 }
 

@@ -1,7 +1,5 @@
 //! What operators do: voiding and erasing, listing gaps, redriving dead letters, auditing.
 
-use std::ffi::OsString;
-
 use cli::dead_letters::{Doing, Selection};
 use domain::HELD_LIMIT;
 use serde_json::{Value, json};
@@ -76,15 +74,6 @@ fn voiding_a_gap_releases_held_events_and_erasing_removes_contacts() {
     });
 }
 
-/// The output of `leads audit --json`.
-async fn audit() -> Value {
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let arguments = ["leads", "audit", "--json", "--rate", "10000"].map(OsString::from);
-    cli::run(arguments, &mut out, &mut err).await;
-    assert!(!out.is_empty(), "{}", String::from_utf8_lossy(&err));
-    serde_json::from_slice(&out).unwrap()
-}
-
 #[test]
 fn the_audit_finds_nothing_in_streams_of_thirty_commits() {
     const COMMITS: u64 = 30;
@@ -97,15 +86,14 @@ fn the_audit_finds_nothing_in_streams_of_thirty_commits() {
                 _ => "offer.acceptance-withdrawn.v1",
             };
             for person in &people {
-                let (id, body) = person.event(kind, "car-1", version);
-                stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
+                post(&stack, person, kind, "car-1", version).await;
             }
             // Waiting after each event makes every event a commit of its own.
             for person in &people {
                 stack.wait_settled(&person.buyer, version).await.unwrap();
             }
         }
-        let audit = audit().await;
+        let (_, audit) = leads(&["audit", "--rate", "10000"]).await;
         assert_eq!(audit["isComplete"], true);
         assert!(audit["commits"].as_u64().unwrap() >= 4 * COMMITS, "{audit:#}");
         // Buyers of other tests may be behind at this moment, but no stream may have a gap in its sequence.
@@ -121,11 +109,7 @@ fn the_audit_finds_nothing_in_streams_of_thirty_commits() {
 fn a_gap_is_listed_and_measured_until_it_is_filled() {
     on_the_stack(async |stack| {
         let person = Person::called("gap").unwrap();
-        let post = async |kind: &str, version| {
-            let (id, body) = person.event(kind, "car-1", version);
-            stack.post(person.buyer.as_str(), &id, &body).await.unwrap();
-        };
-        post("offer.accepted.v1", 2).await;
+        post(&stack, &person, "offer.accepted.v1", "car-1", 2).await;
         let gap = stack
             .until("the gap to be listed", async || {
                 let gaps = stack.gaps().await?;
@@ -145,7 +129,7 @@ fn a_gap_is_listed_and_measured_until_it_is_filled() {
             .await
             .unwrap();
 
-        post("offer.made.v1", 1).await;
+        post(&stack, &person, "offer.made.v1", "car-1", 1).await;
         stack.wait_settled(&person.buyer, 2).await.unwrap();
         let history = stack.history(&person.buyer).await.unwrap();
         assert_eq!((history.about.held, history.about.cursor.holds), (None, false));
@@ -163,8 +147,7 @@ fn late_redrives_are_recorded_and_unrecordable_messages_return() {
         // no event.
         let limit = HELD_LIMIT as u64;
         for version in 2..4 + limit {
-            let (id, body) = person.event("offer.accepted.v1", "car-1", version);
-            stack.post(group, &id, &body).await.unwrap();
+            post(&stack, &person, "offer.accepted.v1", "car-1", version).await;
         }
         stack.post(group, "poison", "not JSON").await.unwrap();
         let letters = async |count: usize| {
@@ -177,8 +160,7 @@ fn late_redrives_are_recorded_and_unrecordable_messages_return() {
                 .unwrap()
         };
         letters(3).await;
-        let (id, made) = person.event("offer.made.v1", "car-1", 1);
-        stack.post(group, &id, &made).await.unwrap();
+        post(&stack, &person, "offer.made.v1", "car-1", 1).await;
         stack.wait_settled(&person.buyer, 1 + limit).await.unwrap();
 
         let buyers = vec![group.to_owned()];

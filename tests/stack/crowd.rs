@@ -3,11 +3,36 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::LeadId;
+use serde_json::Value;
+
 use crate::play::recorded;
-use crate::{Failed, Observed, Person, Stack};
+use crate::{Failed, Mail, Person, Recorded, Stack};
 
 /// The number of buyers.
 const BUYERS: usize = 12;
+
+/// What a stack contains about a guest after all messages.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The recorded events, in the order of recording.
+    pub recorded: Vec<Recorded>,
+    /// The reason of each dead letter.
+    pub dead: Vec<String>,
+    /// The open leads, by the stream.
+    pub open: BTreeSet<LeadId>,
+    /// The messages in the sales team's queue, in order.
+    pub sales: Vec<Value>,
+    /// The e-mails that SES took.
+    pub mails: Vec<Mail>,
+    /// The effect keys that the e-mail ledger lists as sent.
+    pub ledger: Vec<String>,
+}
+
+/// Posts the messages of all buyers at once.
+pub async fn post_all(stack: &Stack, guests: &[Guest]) -> Result<(), Failed> {
+    futures::future::try_join_all(guests.iter().map(|guest| guest.post(stack))).await.map(drop)
+}
 
 /// The messages posted for one buyer, and their expected outcome.
 #[derive(Debug)]

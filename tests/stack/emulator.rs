@@ -1,9 +1,11 @@
 use std::collections::BTreeMap;
+use std::error::Error;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-use crate::{Failed, Stack};
+/// The reason why a step on the stack failed.
+pub type Failed = Box<dyn Error + Send + Sync>;
 
 /// The inspection interface of a local AWS (`infra/local/engine.py`): lists the mails that SES took, and queued messages
 /// without receiving them.
@@ -83,13 +85,11 @@ impl Emulator {
             })
             .collect())
     }
-}
 
-impl Stack {
     /// The requests that the strict wire in front of the local AWS has seen so far: the number that each service took,
     /// and a description of each one refused.
-    pub async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
-        let answer = self.emulator.http.get(format!("{}/_strict", self.emulator.endpoint)).send().await?;
+    pub(crate) async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
+        let answer = self.http.get(format!("{}/_strict", self.endpoint)).send().await?;
         let seen: Value = answer.error_for_status()?.json().await?;
         let taken = seen["taken"].as_object().ok_or("no strict wire is in front of the local AWS")?;
         let taken = taken.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default()));

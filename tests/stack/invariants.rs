@@ -3,26 +3,9 @@
 use std::collections::BTreeSet;
 
 use domain::LeadId;
-use serde_json::Value;
 
-use crate::{Guest, Mail, Recorded};
-
-/// What a stack contains about a guest after all messages.
-#[derive(Debug, Clone)]
-pub struct Observed {
-    /// The recorded events, in the order of recording.
-    pub recorded: Vec<Recorded>,
-    /// The reason of each dead letter.
-    pub dead: Vec<String>,
-    /// The open leads, by the stream.
-    pub open: BTreeSet<LeadId>,
-    /// The messages in the sales team's queue, in order.
-    pub sales: Vec<Value>,
-    /// The e-mails that SES took.
-    pub mails: Vec<Mail>,
-    /// The effect keys that the e-mail ledger lists as sent.
-    pub ledger: Vec<String>,
-}
+use crate::play::high_offer;
+use crate::{Guest, Observed};
 
 /// How one invariant holds, for one guest or for several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,20 +175,13 @@ impl Observed {
     }
 }
 
-fn high_offer(lead: &LeadId) -> Option<String> {
-    match lead {
-        LeadId::High { offer, .. } => Some(offer.to_string()),
-        LeadId::Low { .. } | LeadId::Former { .. } => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use domain::{OfferId, OfferVersion, Sequence};
     use serde_json::json;
 
     use super::*;
-    use crate::{Outcome, crowd};
+    use crate::{Mail, Outcome, Recorded, crowd};
 
     /// What a stack contains about a guest if everything is as expected.
     fn expected(guest: &Guest) -> Observed {

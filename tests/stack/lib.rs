@@ -7,9 +7,8 @@ mod invariants;
 mod play;
 mod stack;
 
-pub use crowd::{Guest, crowd};
-pub use emulator::{Mail, Queued};
-pub use invariants::{Finding, Observed};
-pub use play::{Delivery, Outcome, Scenario, scenarios};
-pub use play::{Person, Played, Recorded, play};
-pub use stack::{Failed, Stack};
+pub use crowd::{Guest, Observed, crowd, post_all};
+pub use emulator::{Failed, Mail, Queued};
+pub use invariants::Finding;
+pub use play::{Delivery, Outcome, Person, Played, Recorded, Scenario, play, scenarios};
+pub use stack::Stack;

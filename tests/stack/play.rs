@@ -102,10 +102,7 @@ pub(crate) fn recorded(lines: &[Line]) -> Vec<Recorded> {
             Fate::Duplicate | Fate::Taken => {}
         }
         held.sort();
-        let high = line.open_leads.iter().filter_map(|lead| match lead {
-            LeadId::High { offer, .. } => Some(offer.to_string()),
-            LeadId::Low { .. } | LeadId::Former { .. } => None,
-        });
+        let high = line.open_leads.iter().filter_map(high_offer);
         let outcome = Outcome {
             low: line.open_leads.iter().any(|lead| matches!(lead, LeadId::Low { .. })),
             high: high.collect(),
@@ -256,4 +253,12 @@ fn text(json: &Value) -> Result<String, Failed> {
 
 fn number(json: &Value) -> Result<u64, Failed> {
     Ok(json.as_u64().ok_or_else(|| format!("{json} must be a non-negative integer"))?)
+}
+
+/// The offer of a high lead.
+pub(crate) fn high_offer(lead: &LeadId) -> Option<String> {
+    match lead {
+        LeadId::High { offer, .. } => Some(offer.to_string()),
+        LeadId::Low { .. } | LeadId::Former { .. } => None,
+    }
 }

@@ -1,4 +1,4 @@
-use std::error::Error;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
@@ -14,10 +14,7 @@ use leads_store::{DynamoLeads, LeadsStore};
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
-use crate::emulator::Emulator;
-
-/// The reason why a step on the stack failed.
-pub type Failed = Box<dyn Error + Send + Sync>;
+use crate::emulator::{Emulator, Failed};
 
 /// The longest time to wait for a result. A step takes milliseconds, but a redelivery takes the queue's visibility
 /// time-out of 30 seconds, and the sweeper leaves a commit to its doorbell for two minutes.
@@ -29,7 +26,7 @@ const PERIOD: Duration = Duration::from_millis(25);
 /// A deployed stack.
 #[derive(Debug)]
 pub struct Stack {
-    pub(crate) emulator: Emulator,
+    emulator: Emulator,
     sqs: Sqs,
     logs: aws_sdk_cloudwatchlogs::Client,
     tables: Tables,
@@ -141,19 +138,20 @@ impl Stack {
         }
     }
 
+    /// The requests that the strict wire in front of the local AWS has seen so far: the number that each service took,
+    /// and a description of each one refused.
+    pub async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
+        self.emulator.strict_wire().await
+    }
+
     /// The e-mails to this address that SES took.
     pub async fn emails_to(&self, address: &str) -> Result<Vec<crate::Mail>, Failed> {
         self.emulator.emails_to(address).await
     }
 
-    /// The messages about a buyer in the sales team's queue, in order.
-    pub async fn sales_messages(&self, buyer: &BuyerId) -> Result<Vec<crate::Queued>, Failed> {
-        self.emulator.queued(&self.sales, Some(buyer.as_str())).await
-    }
-
-    /// The bodies of these messages, as JSON.
+    /// The bodies of the messages about a buyer in the sales team's queue, in order, as JSON.
     pub async fn sales_bodies(&self, buyer: &BuyerId) -> Result<Vec<Value>, Failed> {
-        let messages = self.sales_messages(buyer).await?;
+        let messages = self.emulator.queued(&self.sales, Some(buyer.as_str())).await?;
         Ok(messages.iter().map(|message| serde_json::from_str(&message.body)).collect::<Result<_, _>>()?)
     }
 

@@ -34,21 +34,12 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     panics: Panics,
 }
 
-/// What an attempt to append builds on.
-enum Basis {
-    /// Nothing: the attempt reads the stream first.
-    None,
-    /// A head from an earlier read or append, which may be stale. A refusal is never decided on it: the stream is read
-    /// first.
-    Remembered(Head),
-}
-
 /// How an attempt to append ended.
 enum Attempt {
     /// The events are decided on, and the new ones are recorded.
     Settled(Vec<Decision>),
-    /// Another attempt is needed, on this basis.
-    Again(Basis),
+    /// Another attempt is needed, on this head if there is one. It may be stale.
+    Again(Option<Head>),
 }
 
 /// Why a buyer's messages are returned to the queue.
@@ -230,33 +221,34 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
-        let mut basis = self.heads.take(buyer).map_or(Basis::None, Basis::Remembered);
+        let mut known = self.heads.take(buyer);
         loop {
-            match self.attempt(basis, buyer, events, is_again, deadline).await? {
+            match self.attempt(known, buyer, events, is_again, deadline).await? {
                 Attempt::Settled(decisions) => return Ok(decisions),
-                Attempt::Again(next) => basis = next,
+                Attempt::Again(head) => known = head,
             }
         }
     }
 
-    /// Decides on events and appends the new ones once, on this basis.
+    /// Decides on events and appends the new ones once: on the head `known` from an earlier read or append, or else on a
+    /// head that it reads. A refusal is never decided on a known head, which may be stale.
     async fn attempt(
         &self,
-        basis: Basis,
+        known: Option<Head>,
         buyer: &BuyerId,
         events: &[&Event],
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Attempt, GiveBack> {
         let streams = &WithinDeadline { store: &self.streams, deadline, clock: &self.clock };
-        let (head, is_read) = match basis {
-            Basis::Remembered(head) => (head, false),
-            Basis::None => (load(streams, buyer).await.map_err(GiveBack::Store)?, true),
+        let (head, is_read) = match known {
+            Some(head) => (head, false),
+            None => (load(streams, buyer).await.map_err(GiveBack::Store)?, true),
         };
         let standing = self.standing(buyer, &head, is_again, deadline).await?;
         let decided = decide(head.clone(), &standing, events.iter().copied());
         if decided.has_dead() && !is_read {
-            return Ok(Attempt::Again(Basis::None));
+            return Ok(Attempt::Again(None));
         }
         let Decided { decisions, appending } = decided;
         let Some((commit, after)) = appending.commit(buyer, self.clock.now()) else {
@@ -274,7 +266,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             Appended::Conflict(stored) => {
                 let followed = head.followed_by(&stored);
                 let followed = followed.map_err(|error| GiveBack::Store(StoreError::Undecodable(error)))?;
-                Ok(Attempt::Again(followed.map_or(Basis::None, Basis::Remembered)))
+                Ok(Attempt::Again(followed))
             }
         }
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 use contract::incoming::{self, IncomingEvent, TYPES};
 use jsonschema::Validator;
 use serde_json::{Map, Value, json};
+use testkit::SplitMix64;
 
 /// The number of random events, in addition to every value in every field.
 const AT_RANDOM: usize = 100_000;
@@ -342,7 +343,7 @@ impl Judges {
 
 #[test]
 fn schemas_and_decoder_accept_the_same_events() {
-    let (values, mut judges, mut dice) = (values(), Judges::new(), Dice(11));
+    let (values, mut judges, mut dice) = (values(), Judges::new(), SplitMix64(11));
     for kind in TYPES {
         for path in PATHS {
             let mut without = draft(kind);
@@ -356,14 +357,15 @@ fn schemas_and_decoder_accept_the_same_events() {
         }
     }
     for _ in 0..AT_RANDOM {
-        let mut draft = draft(dice.one_of(&TYPES));
+        let mut draft = draft(one_of(&mut dice, &TYPES));
         for _ in 0..dice.below(4) {
             match dice.below(6) {
                 0 => drop(draft.remove(dice.below(draft.len()))),
                 // The field is repeated, before or after the existing one.
-                1 => draft.insert(dice.below(draft.len()), (dice.one_of(&PATHS), dice.one_of(&values))),
-                2 => draft.push(("data.buyer", dice.one_of(&values))),
-                _ => draft.push((dice.one_of(&PATHS), dice.one_of(&values))),
+                1 => draft
+                    .insert(dice.below(draft.len()), (one_of(&mut dice, &PATHS), one_of(&mut dice, &values))),
+                2 => draft.push(("data.buyer", one_of(&mut dice, &values))),
+                _ => draft.push((one_of(&mut dice, &PATHS), one_of(&mut dice, &values))),
             }
         }
         judges.judge(&draft);
@@ -372,18 +374,6 @@ fn schemas_and_decoder_accept_the_same_events() {
     assert!(judged > 100_000 && accepted > judged / 5 && accepted < judged, "{accepted} of {judged}");
 }
 
-/// A seeded random number generator: Sebastiano Vigna's splitmix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
-    }
-
-    fn one_of<T: Clone>(&mut self, all: &[T]) -> T {
-        all[self.below(all.len())].clone()
-    }
+fn one_of<T: Clone>(dice: &mut SplitMix64, all: &[T]) -> T {
+    all[dice.below(all.len())].clone()
 }

@@ -64,16 +64,12 @@ impl Engine {
     /// A function that writes items directly into the leads table, overwriting existing ones, even during a request.
     pub fn putting(&self) -> impl Fn(&Value) + Send + use<> {
         let database = self.database.clone();
-        move |item| {
-            let put = json!({ "TableName": LEADS, "Item": item });
-            database.put_item(serde_json::from_value(put).unwrap()).unwrap();
-        }
+        move |item| put_into(&database, LEADS, item)
     }
 
     /// Writes an item directly into a table, overwriting an existing one.
     pub fn put(&self, table: &str, item: &Value) {
-        let put = json!({ "TableName": table, "Item": item });
-        self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+        put_into(&self.database, table, item);
     }
 
     /// All items of the streams table, read directly.
@@ -170,4 +166,9 @@ pub fn leads_at(url: &str) -> DynamoLeads {
 #[must_use]
 pub fn receipts_at(url: &str) -> DynamoReceipts {
     DynamoReceipts::new(client(url), LEADS.to_owned())
+}
+
+fn put_into(database: &Database, table: &str, item: &Value) {
+    let put = json!({ "TableName": table, "Item": item });
+    database.put_item(serde_json::from_value(put).unwrap()).unwrap();
 }

@@ -141,14 +141,6 @@ impl Process {
         Ok(Self { api, life, function, invocations: AtomicU64::new(0) })
     }
 
-    /// Waits until the process asks for its first event. Returns `false` if it ended before.
-    pub async fn has_started(&self) -> bool {
-        tokio::select! {
-            () = self.life.ended() => false,
-            () = self.api.wait_for_first_next() => true,
-        }
-    }
-
     /// Invokes the function with an event and waits until the invocation has ended.
     pub async fn invoke(&self, event: Value) -> Ended {
         let number = self.invocations.fetch_add(1, Ordering::Relaxed);
@@ -256,11 +248,6 @@ impl RuntimeApi {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
-    }
-
-    /// Waits for the first `/next` request, that is, until the process has started.
-    pub async fn wait_for_first_next(&self) {
-        self.wait_for_next(1).await;
     }
 
     /// Waits until the process has asked for an event this many times. All events before the last request are then

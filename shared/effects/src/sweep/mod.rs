@@ -30,6 +30,86 @@ use crate::outside::Outside;
 /// The number of buyers whose held events are looked at at once.
 const GAPS_AT_ONCE: usize = 16;
 
+/// The number of buyers advanced at once, separately for buyers behind and for those found by a walk.
+const BUYERS_AT_ONCE: usize = 16;
+
+/// The time reserved for the end of the invocation, when the lease is released and open work is counted.
+const END_TIME: SignedDuration = SignedDuration::from_secs(18);
+
+/// The number of items of open work read at once.
+const PAGE: usize = 100;
+
+/// How long an unreadable item is postponed.
+const UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
+
+/// How fast and how long the sweeper tries to send e-mails that were not sent at once.
+#[derive(Debug, Clone, Copy)]
+pub struct MailPace {
+    /// The greatest number of attempts per second. SES's own limit applies to the account, which the reactors share.
+    pub per_second: NonZeroU32,
+    /// How long attempts are made after the first. The first attempt after that is the last, however late it comes.
+    pub tried_for: SignedDuration,
+}
+
+impl MailPace {
+    /// A pace of `per_second` attempts per second, for `hours` hours.
+    #[must_use]
+    pub fn new(per_second: NonZeroU32, hours: NonZeroU32) -> Self {
+        Self { per_second, tried_for: SignedDuration::from_hours(hours.get().into()) }
+    }
+}
+
+/// The report of one sweep.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Whether another sweep was under way, so that this one did nothing.
+    pub is_under_way: bool,
+    /// The buyers that were advanced, and how each advance ended.
+    pub advanced: Vec<(BuyerId, Advanced)>,
+    /// The e-mails whose ledger entry changed, by key, with the new status.
+    pub emails: Vec<(BuyerId, String, Status)>,
+    /// The buyers that still have held events, with the oldest one.
+    pub held: Vec<(BuyerId, Held)>,
+    /// The open work that failed; it stays due.
+    pub failed: Vec<Failed>,
+    /// The items of open work that cannot be read; they are due again in an hour.
+    pub unreadable: Vec<WorkPlace>,
+    /// The shares that left due work for the next sweep, and why.
+    pub left: BTreeMap<&'static str, String>,
+    /// The amount of open work of each kind at the end, due or not. A kind that could not be counted is missing.
+    pub open: BTreeMap<WorkKind, u64>,
+}
+
+/// Open work that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// The buyer whose work it is.
+    pub buyer: BuyerId,
+    /// The e-mail's key, or the kind of work.
+    pub what: String,
+    /// Why it failed, without personal data.
+    pub reason: String,
+}
+
+/// A sweep in progress; its shares run concurrently on one thread.
+struct Sweep<'a, S, L, O, W> {
+    advance: &'a Advance<'a, S, L, O, W>,
+    pace: MailPace,
+    /// When the invocation ends, and with it the lease.
+    deadline: Deadline,
+    /// When the shares must end, to leave time for the end of the sweep.
+    shares_end: Deadline,
+    /// The earliest time of the next attempt at SES.
+    next_turn: Cell<Timestamp>,
+    /// Why SES accepts no e-mail now.
+    paused: RefCell<Option<String>>,
+    /// The buyers that the shares are advancing now. No two shares advance the same buyer at once.
+    advancing: RefCell<BTreeSet<BuyerId>>,
+    swept: RefCell<Swept>,
+    /// The first buyer that could be neither advanced nor marked behind.
+    failure: RefCell<Option<CannotMark>>,
+}
+
 /// Does the work that is due and walks the index from where the last sweep stopped, unless another sweep is under way.
 /// It stops before the deadline. Its cost depends on what was recorded since, not on the size of a table. The report is
 /// written to `swept` even if the sweep fails.
@@ -139,86 +219,6 @@ where
         };
         self.due(kind, GAPS_AT_ONCE, work).await;
     }
-}
-
-/// The number of buyers advanced at once, separately for buyers behind and for those found by a walk.
-const BUYERS_AT_ONCE: usize = 16;
-
-/// The time reserved for the end of the invocation, when the lease is released and open work is counted.
-const END_TIME: SignedDuration = SignedDuration::from_secs(18);
-
-/// The number of items of open work read at once.
-const PAGE: usize = 100;
-
-/// How long an unreadable item is postponed.
-const UNREADABLE_FOR: SignedDuration = SignedDuration::from_hours(1);
-
-/// How fast and how long the sweeper tries to send e-mails that were not sent at once.
-#[derive(Debug, Clone, Copy)]
-pub struct MailPace {
-    /// The greatest number of attempts per second. SES's own limit applies to the account, which the reactors share.
-    pub per_second: NonZeroU32,
-    /// How long attempts are made after the first. The first attempt after that is the last, however late it comes.
-    pub tried_for: SignedDuration,
-}
-
-impl MailPace {
-    /// A pace of `per_second` attempts per second, for `hours` hours.
-    #[must_use]
-    pub fn new(per_second: NonZeroU32, hours: NonZeroU32) -> Self {
-        Self { per_second, tried_for: SignedDuration::from_hours(hours.get().into()) }
-    }
-}
-
-/// The report of one sweep.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Swept {
-    /// Whether another sweep was under way, so that this one did nothing.
-    pub is_under_way: bool,
-    /// The buyers that were advanced, and how each advance ended.
-    pub advanced: Vec<(BuyerId, Advanced)>,
-    /// The e-mails whose ledger entry changed, by key, with the new status.
-    pub emails: Vec<(BuyerId, String, Status)>,
-    /// The buyers that still have held events, with the oldest one.
-    pub held: Vec<(BuyerId, Held)>,
-    /// The open work that failed; it stays due.
-    pub failed: Vec<Failed>,
-    /// The items of open work that cannot be read; they are due again in an hour.
-    pub unreadable: Vec<WorkPlace>,
-    /// The shares that left due work for the next sweep, and why.
-    pub left: BTreeMap<&'static str, String>,
-    /// The amount of open work of each kind at the end, due or not. A kind that could not be counted is missing.
-    pub open: BTreeMap<WorkKind, u64>,
-}
-
-/// Open work that failed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failed {
-    /// The buyer whose work it is.
-    pub buyer: BuyerId,
-    /// The e-mail's key, or the kind of work.
-    pub what: String,
-    /// Why it failed, without personal data.
-    pub reason: String,
-}
-
-/// A sweep in progress; its shares run concurrently on one thread.
-struct Sweep<'a, S, L, O, W> {
-    advance: &'a Advance<'a, S, L, O, W>,
-    pace: MailPace,
-    /// When the invocation ends, and with it the lease.
-    deadline: Deadline,
-    /// When the shares must end, to leave time for the end of the sweep.
-    shares_end: Deadline,
-    /// The earliest time of the next attempt at SES.
-    next_turn: Cell<Timestamp>,
-    /// Why SES accepts no e-mail now.
-    paused: RefCell<Option<String>>,
-    /// The buyers that the shares are advancing now. No two shares advance the same buyer at once.
-    advancing: RefCell<BTreeSet<BuyerId>>,
-    swept: RefCell<Swept>,
-    /// The first buyer that could be neither advanced nor marked behind.
-    failure: RefCell<Option<CannotMark>>,
 }
 
 impl<'a, S, L, O, W> Sweep<'a, S, L, O, W>

@@ -11,7 +11,7 @@ use leads_store::{
     LedgerEntry, Moved, Opening, Outcome, Progress, Receipts as _, Settled, Status, Verdict,
 };
 use serde_json::{Value, json};
-use testkit::engine::{Engine, leads_at, receipts_at};
+use testkit::engine::{Engine, LEADS, leads_at, receipts_at};
 use testkit::leads::{claim, verdict};
 use testkit::wire::{Answer, Exchange, Reply, Wire, in_turn};
 use testkit::{at, contact, offer};
@@ -187,7 +187,7 @@ async fn an_entry_changed_since_it_was_read_is_read_again() {
     ] {
         let engine = Engine::start().await;
         for changed in CHANGES {
-            engine.putting()(&mail(fields));
+            engine.put(LEADS, &mail(fields));
             let mut other = mail(fields);
             other[changed] = text(if changed == "status" { "abandoned" } else { "2026-11-23T10:15:00.000Z" });
             let (put, url) = (engine.putting(), engine.url.clone());
@@ -220,7 +220,7 @@ async fn a_stopped_address_is_not_written_again() {
     let url = engine.url.clone();
     let wire = Wire::start(move |_| Answer::Forward(url.clone())).await;
     for _ in 0..2 {
-        engine.putting()(&mail(&["messageId"]));
+        engine.put(LEADS, &mail(&["messageId"]));
         let complained = receipt(Kind::Complained { at: at("10:30:00") });
         receipts_at(wire.url()).apply_receipt(&complained, at("10:40:00")).await.unwrap();
     }
@@ -247,7 +247,7 @@ async fn an_existing_mark_is_not_written_again() {
 async fn items_of_unknown_kinds_are_ignored() {
     let table = dynamo().await;
     let Table::Dynamo { leads, engine, .. } = &table else { panic!("{table}") };
-    engine.putting()(&json!({
+    engine.put(LEADS, &json!({
         "buyer": { "S": buyer().as_str() }, "kind": { "S": "later" },
         "sequence": { "N": "1" }, "since": { "S": at("10:00:00").to_string() }, "due": { "S": at("10:00:00").to_string() },
     }));

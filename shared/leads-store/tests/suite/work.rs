@@ -10,6 +10,7 @@ use leads_store::{
 };
 use serde_json::json;
 use testkit::at;
+use testkit::engine::LEADS;
 use testkit::leads::{claim, claimed, settled, verdict};
 
 use super::{Table, both, buyer, dynamo, progress};
@@ -176,7 +177,7 @@ async fn unreadable_work_is_returned_by_its_place_beside_other_work() {
     let other = neighbours(1).remove(0);
     table.in_doubt(&other, "11:00:00").await;
     for due in ["2026-11-23T10:00:00.000Z", "?"] {
-        engine.putting()(&unreadable(due));
+        engine.put(LEADS, &unreadable(due));
         let place = WorkPlace {
             due: due.to_owned(),
             buyer: buyer().to_string(),
@@ -197,7 +198,7 @@ async fn unreadable_work_is_returned_by_its_place_beside_other_work() {
 async fn unreadable_work_is_postponed_if_it_is_unchanged() {
     let table = dynamo().await;
     let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
-    engine.putting()(&unreadable("2026-11-23T10:00:00.000Z"));
+    engine.put(LEADS, &unreadable("2026-11-23T10:00:00.000Z"));
     let page = async |until: &str| table.due(shard(WorkKind::Email), at(until), None, 9).await.unwrap().items;
     let found = page("10:00:00").await.remove(0).unwrap_err();
 
@@ -308,10 +309,13 @@ async fn a_position_of_an_older_version_has_no_second_walk() {
     let table = dynamo().await;
     let Table::Dynamo { engine, .. } = &table else { panic!("{table}") };
     let s = |text: &str| serde_json::json!({ "S": text });
-    engine.putting()(&serde_json::json!({
-        "buyer": s("sweeper/place"), "kind": s("place"),
-        "walkedThrough": s("2026-11-23T10:05:00.000Z"), "walkedAgainAt": s("2026-11-23T10:00:00.000Z"),
-    }));
+    engine.put(
+        LEADS,
+        &serde_json::json!({
+            "buyer": s("sweeper/place"), "kind": s("place"),
+            "walkedThrough": s("2026-11-23T10:05:00.000Z"), "walkedAgainAt": s("2026-11-23T10:00:00.000Z"),
+        }),
+    );
     let known = Walked { through: at("10:05:00"), ..Walked::to(at("10:00:00")) };
     assert_eq!(table.walked().await, Some(known));
 }

@@ -18,7 +18,7 @@ use testkit::leads::{claim, verdict};
 use testkit::{Hooked, acceptance_withdrawn, accepted, at, contact, made, made_by};
 
 use crate::world::{Logs, Seen, World, settled};
-use testkit::engine::{Engine, leads_at};
+use testkit::engine::{Engine, LEADS, leads_at};
 
 /// The sales messages that precede the invitation.
 const MESSAGES: [&str; 2] = ["quote/car-1 sent", "opened/low/1 sent"];
@@ -248,7 +248,7 @@ async fn the_cursor_passes_an_unreadable_entry_and_logs_what_to_do() {
     let (world, engine, logs) = (World::new(), Engine::start().await, Logs::listen());
     let s = |text: &str| json!({ "S": text });
     let entry = json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("of-tomorrow") });
-    engine.putting()(&entry);
+    engine.put(LEADS, &entry);
     world.record(&[made("car-1")]).await;
     let leads = leads_at(&engine.url);
     for performed in [&["quote/car-1 sent", "opened/low/1 sent", "quote-email passed"][..], &[]] {

@@ -16,7 +16,7 @@ use testkit::{Hooked, accepted, at, buyer, made};
 
 use super::{minutes, per_second, throttled};
 use crate::world::World;
-use testkit::engine::{Engine, leads_at};
+use testkit::engine::{Engine, LEADS, leads_at};
 
 #[tokio::test]
 async fn a_failed_email_is_reported_with_its_reason_and_stops_no_other() {
@@ -140,10 +140,13 @@ async fn unreadable_items_are_reported_and_due_again_in_an_hour() {
     for number in 0..150 {
         let name = format!("unreadable-{number}");
         let shard = format!("email#{}", shard_of(&buyer(&name), 4));
-        engine.putting()(&json!({
-            "buyer": s(&name), "kind": s("email/quote-email"), "openWork": s(&shard),
-            "due": s("2026-11-23T09:00:00.000Z"), "status": s("?"),
-        }));
+        engine.put(
+            LEADS,
+            &json!({
+                "buyer": s(&name), "kind": s("email/quote-email"), "openWork": s(&shard),
+                "due": s("2026-11-23T09:00:00.000Z"), "status": s("?"),
+            }),
+        );
     }
     let swept = sweep_over(&world, &engine, &world.outside).await;
     assert_eq!(swept.unreadable.len(), 150);
