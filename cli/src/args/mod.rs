@@ -32,7 +32,8 @@ Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage or a failur
 130 interrupted, the answer is incomplete.
 
 AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`.
-AWS_ENDPOINT_URL selects a local AWS. For the stack of `make up` run: . .local/stack.env";
+AWS_ENDPOINT_URL selects a local AWS, and AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL_DYNAMODB
+another one for that service. For the stack of `make up` run: . .local/stack.env";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {

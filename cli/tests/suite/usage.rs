@@ -1,6 +1,8 @@
 use cli::Exit;
+use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire};
 
-use crate::world::{TestFile, offline, run};
+use crate::world::{TestFile, offline, process, run};
 
 #[tokio::test]
 async fn help_succeeds_and_gives_an_example_of_each_command() {
@@ -122,4 +124,19 @@ async fn a_missing_region_is_reported_with_its_remedy() {
     let ended = run(&arguments, async || Err(cli::Failure::NoRegion)).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.err.contains("set AWS_REGION"), "{}", ended.err);
+}
+
+/// As with every AWS SDK, one service can be at another endpoint than the others.
+#[tokio::test]
+async fn the_endpoint_of_one_service_has_precedence_over_the_common_one() {
+    let answer = |_: &mut _| {
+        let body = json!({ "Items": [], "Messages": [] }).to_string().into_bytes();
+        Answer::Reply(Reply { status: 200, headers: vec![], body })
+    };
+    let (common, tables) = (Wire::start(answer).await, Wire::start(answer).await);
+    let unknown = ["history", "nobody"];
+    let mut leads = process(common.url(), &unknown);
+    let ended = leads.env("AWS_ENDPOINT_URL_DYNAMODB", tables.url()).output().await.unwrap();
+    assert_eq!((ended.status.code(), common.operations().len()), (Some(1), 0), "{ended:?}");
+    assert!(!tables.operations().is_empty());
 }

@@ -78,6 +78,14 @@ pub(crate) fn environment(url: &str) -> Vec<(&'static str, String)> {
     pairs.map(|(name, value)| (name, value.to_owned())).into()
 }
 
+/// A `leads` process on the local AWS at this URL, not started yet.
+pub(crate) fn process(url: &str, arguments: &[&str]) -> tokio::process::Command {
+    let mut leads = tokio::process::Command::new(env!("CARGO_BIN_EXE_leads"));
+    leads.args(arguments).env_clear().envs(environment(url));
+    leads.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    leads
+}
+
 /// Runs a `leads` process on the local AWS at this URL and sends it SIGINT once `is_time` returns true. Returns its
 /// exit code and standard output.
 pub(crate) async fn interrupted(
@@ -86,10 +94,7 @@ pub(crate) async fn interrupted(
     arguments: &[&str],
     is_time: impl Fn() -> bool,
 ) -> (Option<i32>, String) {
-    let mut leads = tokio::process::Command::new(env!("CARGO_BIN_EXE_leads"));
-    leads.args(arguments).env_clear().envs(environment(url)).env("LEGACY_URL", legacy_url);
-    leads.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
-    let leads = leads.spawn().unwrap();
+    let leads = process(url, arguments).env("LEGACY_URL", legacy_url).spawn().unwrap();
     while !is_time() {
         tokio::task::yield_now().await;
     }

@@ -10,6 +10,7 @@ use aws_types::region::Region;
 use jiff::Timestamp;
 
 use crate::clock::Deadline;
+use crate::endpoints::Endpoints;
 use crate::https::{Https, Trust};
 use crate::{BadSetting, Settings};
 
@@ -31,7 +32,7 @@ pub struct Access {
 }
 
 impl Access {
-    /// Reads the variables that Lambda sets, and `AWS_ENDPOINT_URL` and `SSL_CERT_FILE`, which are for local stacks.
+    /// Reads the variables that Lambda sets, and for local stacks `SSL_CERT_FILE` and those that name endpoints.
     ///
     /// # Errors
     /// [`BadSetting`] if a variable is missing or invalid.
@@ -64,9 +65,9 @@ impl Access {
                     .operation_timeout(CALL)
                     .build(),
             );
-        if settings.optional("AWS_ENDPOINT_URL").is_some() {
-            config = config.endpoint_url(settings.url("AWS_ENDPOINT_URL")?);
-        }
+        let endpoints = Endpoints::from_settings(settings)?;
+        config.set_endpoint_url(endpoints.common.clone());
+        config = config.service_config(endpoints);
         Ok(Self { config: config.build(), https })
     }
 

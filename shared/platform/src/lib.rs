@@ -6,6 +6,7 @@
 
 mod clients;
 pub mod clock;
+mod endpoints;
 pub mod https;
 mod settings;
 pub mod telemetry;

@@ -212,6 +212,42 @@ async fn a_refused_connection_is_not_sent() {
     assert_eq!(outside(NOWHERE, NOWHERE).send_email(&email()).await, not_sent("no connection"));
 }
 
+/// The settings of a function with these variables for its endpoints.
+fn configured(endpoints: &[(&str, &str)]) -> Config {
+    let lookup = |name: &str| {
+        let value = match name {
+            "AWS_REGION" => "us-east-1",
+            "STREAMS_TABLE" | "LEADS_TABLE" => "table",
+            "SALES_TEAM_QUEUE_URL" => "http://127.0.0.1:1/000000000000/SalesTeam.fifo",
+            "EMAIL_SENDER" => "offers@cars.example",
+            "SITE_URL" => "https://cars.example",
+            "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" | "EMAIL_CONFIGURATION_SET" => "test",
+            _ => endpoints.iter().find(|(variable, _)| *variable == name)?.1,
+        };
+        Some(value.to_owned())
+    };
+    Config::from_settings(&Settings::from_lookup(&lookup)).unwrap()
+}
+
+/// Engines can be mixed: see docs/localstack.md.
+#[tokio::test]
+async fn each_service_is_called_at_its_own_endpoint_or_else_at_the_common_one() {
+    let answer = |_: &mut _| body(200, &json!({ "MessageId": "1", "Items": [] }).to_string());
+    let wires = [Wire::start(answer).await, Wire::start(answer).await];
+    let names = ["AWS_ENDPOINT_URL_SQS", "AWS_ENDPOINT_URL_SESV2", "AWS_ENDPOINT_URL_DYNAMODB"];
+    let mut called = Vec::new();
+    for apart in names {
+        let config = configured(&[("AWS_ENDPOINT_URL", wires[0].url()), (apart, wires[1].url())]);
+        config.outside.notify_sales(&sales_message()).await.unwrap();
+        config.outside.send_email(&email()).await;
+        event_store::load(&config.streams, &buyer("b-1")).await.unwrap();
+        called.push(wires.each_ref().map(|wire| wire.operations().len()));
+    }
+    assert_eq!(called, [[2, 1], [4, 2], [6, 3]]);
+    let apart = wires[1].operations();
+    assert_eq!(apart, ["SendMessage", "/v2/email/outbound-emails", "Query"]);
+}
+
 /// An e-mail sent over a connection that died while the function was frozen would be doubtful.
 #[tokio::test]
 async fn connections_to_ses_are_never_reused_and_those_to_sqs_are() {
@@ -220,19 +256,7 @@ async fn connections_to_ses_are_never_reused_and_those_to_sqs_are() {
         body(200, &json!({ "MessageId": id }).to_string())
     })
     .await;
-    let lookup = |name: &str| {
-        let value = match name {
-            "AWS_ENDPOINT_URL" => wire.url(),
-            "AWS_REGION" => "us-east-1",
-            "SALES_TEAM_QUEUE_URL" => "http://127.0.0.1:1/000000000000/SalesTeam.fifo",
-            "EMAIL_SENDER" => "offers@cars.example",
-            "SITE_URL" => "https://cars.example",
-            "SSL_CERT_FILE" | "AWS_SESSION_TOKEN" | "LOG_LEVEL" => return None,
-            _ => "test",
-        };
-        Some(value.to_owned())
-    };
-    let outside = Config::from_settings(&Settings::from_lookup(&lookup)).unwrap().outside;
+    let outside = configured(&[("AWS_ENDPOINT_URL", wire.url())]).outside;
     for mails in 1..=3 {
         let delivery = outside.send_email(&email()).await;
         assert_eq!(delivery, Delivery::Accepted { message_id: "ses-1".to_owned() });
