@@ -145,8 +145,11 @@ fn a_doorbell_for_work_known_to_be_settled_costs_no_request() {
     assert_eq!(stage.requests(), 5, "cursor, query, claim, settle, move");
     stage.ring(&[("ada", 1)]);
     assert_eq!(stage.requests(), 0);
-    stage.ring(&[("ada", 1)]);
-    assert_eq!(stage.requests(), 0, "the cursor is still remembered");
+    stage.record("bob", &[made("car-1")]);
+    stage.ring(&[("bob", 1)]);
+    stage.requests();
+    stage.ring(&[("ada", 1), ("bob", 1)]);
+    assert_eq!(stage.requests(), 0, "both cursors are remembered");
 }
 
 #[test]

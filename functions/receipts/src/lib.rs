@@ -99,8 +99,28 @@ impl<L: Receipts, W: Clock> Listener<L, W> {
         let applied = applied.map_err(|error| GivenBack { reason: chain(&error) })?;
         let (kind, outcome) = (receipt.kind.name(), applied.name());
         tracing::info!(buyer = %receipt.buyer, effect = receipt.effect, kind, outcome, "receipt");
-        let rejects =
-            applied == ReceiptOutcome::Settled && matches!(receipt.kind, Kind::Rejected | Kind::NotRendered);
-        Ok(Handled { kind, outcome, rejects })
+        Ok(Handled { kind, outcome, rejects: rejects(receipt.kind, applied) })
+    }
+}
+
+/// Whether this receipt made a ledger entry `rejected`.
+fn rejects(kind: Kind, outcome: ReceiptOutcome) -> bool {
+    outcome == ReceiptOutcome::Settled && matches!(kind, Kind::Rejected | Kind::NotRendered)
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::receipt::Kind;
+    use leads_store::ReceiptOutcome;
+
+    use super::rejects;
+
+    #[test]
+    fn a_rejection_counts_once_even_if_ses_reports_it_again() {
+        for kind in [Kind::Rejected, Kind::NotRendered] {
+            assert!(rejects(kind, ReceiptOutcome::Settled));
+            assert!(!rejects(kind, ReceiptOutcome::Known));
+        }
+        assert!(!rejects(Kind::Delivered, ReceiptOutcome::Settled));
     }
 }

@@ -112,7 +112,11 @@ fn as_recordable<'a>(event: &'a Event, state: &State) -> Cow<'a, Event> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Cause, Decision, for_each_message};
+    use domain::{Known, Sequence, State};
+    use event_store::Head;
+    use testkit::{accepted, made, withdrawn};
+
+    use super::{Cause, Decision, Standing, decide, for_each_message};
 
     #[test]
     fn an_undecided_event_is_never_taken_for_a_duplicate() {
@@ -120,5 +124,18 @@ mod tests {
         let decisions: Vec<_> = for_each_message(&read, vec![Decision::Duplicate]).collect();
         let dead = Decision::Dead(Cause::WrongGroup);
         assert_eq!(decisions, [Some(Decision::Duplicate), Some(dead), None, None]);
+    }
+
+    #[test]
+    fn an_event_counts_as_held_only_if_the_former_systems_answer_does_not_fill_its_gap() {
+        let mut state = State::default();
+        for event in [made("car-1"), accepted("car-1").v(2)] {
+            state.fold(&event.into());
+        }
+        let known = Known { offers: state.offers.into(), ..Known::default() };
+        let events = [withdrawn("car-1").v(3), withdrawn("car-1").v(5), withdrawn("car-2").v(2)];
+        let decided = decide(Head::default(), &Standing::HandedOver(known), events.iter());
+        let held = |number| Decision::Held(Sequence::new(number));
+        assert_eq!(decided.decisions, [Decision::Recorded(Sequence::new(1)), held(2), held(3)]);
     }
 }

@@ -104,6 +104,10 @@ fn without_the_dead_letter_queue_a_bad_message_and_later_ones_return() {
     ];
     world.letters.refuse([true]);
     assert_eq!(world.deliver(&messages), ["2", "3"]);
+    assert_eq!(world.letters.refused(), 1);
+    world.letters.refuse([true]);
+    assert_eq!(world.deliver(&messages[1..]), ["2", "3"]);
+    assert_eq!(world.letters.refused(), 2);
     assert_eq!(world.deliver(&messages[1..]), [""; 0]);
     assert_eq!(world.dead(), [("2".to_owned(), "not-json")]);
     assert_eq!(world.recorded(&ada).len(), 2);

@@ -4,4 +4,5 @@
 mod beside;
 mod faults;
 mod given;
+mod queue;
 mod rules;
