@@ -1,19 +1,18 @@
 //! What an execution environment remembers from one invocation to the next: heads, and panics by message.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::mem::size_of;
 use std::sync::{Mutex, PoisonError};
 
-use domain::{BuyerId, Event, Offer, State};
+use domain::BuyerId;
 use event_store::Head;
 
 use crate::batch::Message;
 
-/// The number of bytes of heads that are remembered. When it is exceeded, all heads are forgotten, which is simpler
-/// than tracking their age and costs one read for each buyer that is seen again. A head with a few offers takes about a
-/// kilobyte, so the limit is some thousands of heads. The largest heads take two megabytes each, and a function with
-/// 256 MB must still have enough memory to work.
-const REMEMBERED: usize = 24 * 1024 * 1024;
+/// How many parts of heads are remembered. A head is one part, and each of its offers and held events another. When this
+/// is exceeded, all heads are forgotten, which is simpler than tracking their age and costs one read for each buyer that
+/// is seen again. A part takes some hundred bytes, and with the longest texts that the contract allows three kilobytes:
+/// at most 30 MB of the function's 256.
+const REMEMBERED: usize = 10_000;
 
 /// Heads remembered from one invocation to the next. A stale head only causes a failed put.
 #[derive(Debug, Default)]
@@ -23,53 +22,34 @@ pub(crate) struct Heads {
 
 #[derive(Debug, Default)]
 struct Remembered {
-    /// The heads with their sizes in bytes.
-    heads: BTreeMap<BuyerId, (Head, usize)>,
-    bytes: usize,
+    heads: BTreeMap<BuyerId, Head>,
+    parts: usize,
 }
 
 impl Heads {
     /// Removes and returns a head. If the work on it then fails or panics, it stays forgotten.
     pub(crate) fn take(&self, buyer: &BuyerId) -> Option<Head> {
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        let (head, bytes) = remembered.heads.remove(buyer)?;
-        remembered.bytes -= bytes;
+        let head = remembered.heads.remove(buyer)?;
+        remembered.parts -= parts_of(&head);
         Some(head)
     }
 
     pub(crate) fn remember(&self, buyer: &BuyerId, head: Head) {
-        let bytes = bytes_of(buyer, &head);
+        let parts = parts_of(&head);
         let mut remembered = self.remembered.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.bytes + bytes > REMEMBERED {
+        if remembered.parts + parts > REMEMBERED {
             *remembered = Remembered::default();
         }
-        if bytes <= REMEMBERED {
-            remembered.bytes += bytes;
-            remembered.heads.insert(buyer.clone(), (head, bytes));
+        if parts <= REMEMBERED {
+            remembered.parts += parts;
+            remembered.heads.insert(buyer.clone(), head);
         }
     }
 }
 
-/// An estimate of a head's memory in bytes. A B-tree node has room for eleven entries and may be only half full, so
-/// entries count twice. Each allocation has some overhead.
-fn bytes_of(buyer: &BuyerId, head: &Head) -> usize {
-    const ALLOCATION: usize = 16;
-    let text = |text: &str| ALLOCATION + text.len();
-    let State { offers, held, .. } = &head.state;
-    let contact = |contact: &domain::Contact| {
-        text(&contact.name) + text(&contact.email) + contact.phone.as_deref().map_or(0, text)
-    };
-    let offer = |offer: &Offer| {
-        2 * (size_of::<Offer>() + size_of::<domain::OfferId>())
-            + offer.car.as_ref().map_or(0, |car| text(car.as_str()))
-            + offer.contact.as_ref().map_or(0, contact)
-            + if offer.digests.is_empty() { 0 } else { 11 * 10 + ALLOCATION }
-            + if offer.voided.is_empty() { 0 } else { 11 * 8 + ALLOCATION }
-    };
-    // An event has at most a few kilobytes of text, and so few events are held that a rough figure suffices.
-    let held_events = held.values().flatten().count() * (2 * size_of::<Event>() + 1024);
-    let offers: usize = offers.iter().map(|(id, known)| text(id.as_str()) + offer(known)).sum();
-    2 * (size_of::<Head>() + size_of::<BuyerId>()) + text(buyer.as_str()) + offers + held_events
+fn parts_of(head: &Head) -> usize {
+    1 + head.state.offers.len() + head.state.held.values().flatten().count()
 }
 
 /// A message becomes a dead letter when recording it has panicked this often, the last time without other messages.
@@ -125,11 +105,52 @@ impl Panics {
 
 #[cfg(test)]
 mod tests {
-    use super::{GIVE_UP_AT, LAST_RECEIVES, Message, Panics, REMEMBERED_MESSAGES};
+    use event_store::Head;
+    use testkit::{accepted, buyer, made};
+
+    use super::{GIVE_UP_AT, Heads, LAST_RECEIVES, Message, Panics, REMEMBERED, REMEMBERED_MESSAGES};
 
     fn message(id: &str, receives: u32) -> Message {
         let id = id.to_owned();
         Message { id, body: String::new(), deduplication_id: None, sent_at: None, receives }
+    }
+
+    /// A head with this many offers and held events.
+    fn head(offers: usize, held: usize) -> Head {
+        let mut head = Head::default();
+        for index in 0..offers {
+            head.state.fold(&made(&format!("car-{index}")).into());
+        }
+        for index in 0..held {
+            head.state.fold(&accepted(&format!("gap-{index}")).v(2).into());
+        }
+        head
+    }
+
+    #[test]
+    fn heads_are_remembered_until_they_have_too_many_parts_and_then_all_are_forgotten() {
+        let heads = Heads::default();
+        let buyers: Vec<_> = (0..=REMEMBERED / 4).map(|index| buyer(&format!("buyer-{index}"))).collect();
+        let ((last, first), four_parts) = (buyers.split_last().unwrap(), head(2, 1));
+        for buyer in first {
+            heads.remember(buyer, four_parts.clone());
+        }
+        for buyer in first {
+            heads.remember(buyer, heads.take(buyer).unwrap());
+        }
+        heads.remember(last, Head::default());
+        assert!(first.iter().all(|buyer| heads.take(buyer).is_none()));
+        assert_eq!(heads.take(last), Some(Head::default()));
+    }
+
+    #[test]
+    fn a_head_that_is_too_large_alone_is_not_remembered() {
+        let (heads, ada) = (Heads::default(), buyer("ada"));
+        let most = REMEMBERED - 1;
+        for (offers, is_remembered) in [(most, true), (most + 1, false)] {
+            heads.remember(&ada, head(offers, 0));
+            assert_eq!(heads.take(&ada).is_some(), is_remembered, "{offers}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod hooked;
 pub mod hooks;
 #[cfg(feature = "stores")]
 pub mod leads;
+pub mod logs;
 mod message;
 pub mod strict;
 pub mod wire;

@@ -4,6 +4,7 @@ use domain::HELD_LIMIT;
 use proptest::prelude::*;
 use recorder::FifoBatch;
 use testkit::hooks::Fate;
+use testkit::logs::{Level, Logs};
 use testkit::{acceptance_withdrawn, accepted, body, buyer, made, rejected};
 
 use crate::given::{Sent, batch, deliver, held_limit, sent, world};
@@ -103,8 +104,19 @@ fn without_the_dead_letter_queue_a_bad_message_and_later_ones_return() {
         sent("3", &ada, body(&ada, &accepted("car-1").v(2))),
     ];
     world.letters.refuse([true]);
+    let logs = Logs::listen("recorder", Level::INFO);
     assert_eq!(world.deliver(&messages), ["2", "3"]);
     assert_eq!(world.letters.refused(), 1);
+    assert_eq!(
+        logs.lines(),
+        [
+            "INFO recorded buyer=ada eventId=car-1-1-made messageId=1 offer=car-1 sequence=1 version=1",
+            "WARN this message and later ones are returned error=cannot send a dead letter now: the dead-letter queue \
+             did not accept message 2: the test's queue takes nothing now messageId=2",
+            "WARN returned messageId=2 receives=1",
+            "WARN returned eventId=car-1-2-accepted messageId=3 receives=1",
+        ]
+    );
     world.letters.refuse([true]);
     assert_eq!(world.deliver(&messages[1..]), ["2", "3"]);
     assert_eq!(world.letters.refused(), 2);

@@ -15,9 +15,10 @@ use leads_store::{
 use serde_json::json;
 use testkit::hooks::{After, Call, Fate, Faults};
 use testkit::leads::{claim, verdict};
+use testkit::logs::{Level, Logs};
 use testkit::{Hooked, acceptance_withdrawn, accepted, at, contact, made, made_by};
 
-use crate::world::{Logs, Seen, World, settled};
+use crate::world::{Seen, World, settled};
 use testkit::engine::{Engine, LEADS, leads_at};
 
 /// The sales messages that precede the invitation.
@@ -53,7 +54,7 @@ async fn an_accepted_email_is_sent_and_tagged_with_buyer_effect_and_attempt() {
 
 #[tokio::test]
 async fn an_unanswered_claim_is_repeated_once_and_logged() {
-    let (world, logs) = (World::new(), Logs::listen());
+    let (world, logs) = (World::new(), Logs::listen("effects", Level::WARN));
     world.record(&[made("car-1")]).await;
     let lost = Faults::once("claim quote-email", Fate::LosesAnswer);
     let leads = Hooked { inner: &world.leads, hook: &lost };
@@ -245,7 +246,7 @@ async fn the_cursor_passes_entries_of_every_status_and_leaves_them_unchanged() {
 
 #[tokio::test]
 async fn the_cursor_passes_an_unreadable_entry_and_logs_what_to_do() {
-    let (world, engine, logs) = (World::new(), Engine::start().await, Logs::listen());
+    let (world, engine, logs) = (World::new(), Engine::start().await, Logs::listen("effects", Level::WARN));
     let s = |text: &str| json!({ "S": text });
     let entry = json!({ "buyer": s("buyer-7"), "kind": s("email/quote-email"), "status": s("of-tomorrow") });
     engine.put(LEADS, &entry);

@@ -9,10 +9,11 @@ use leads_store::{Held, HeldAtHead, LeadsStore as _, Progress};
 use platform::clock::Clock as _;
 use testkit::hooks::{BeforeEach, Call};
 use testkit::leads::record;
+use testkit::logs::{Level, Logs};
 use testkit::{Hooked, accepted, buyer, made, withdrawn};
 
 use super::minutes;
-use crate::world::{Logs, World, settled};
+use crate::world::{World, settled};
 
 impl World {
     /// Sweeps and returns the reported ages of the oldest held events by buyer, in minutes.
@@ -100,7 +101,7 @@ async fn a_gap_in_an_unreadable_stream_is_reported_as_known_before() {
     world.advance().await;
     world.corrupt().await;
     world.clock.pass(minutes(10));
-    let logs = Logs::listen();
+    let logs = Logs::listen("effects", Level::WARN);
     assert_eq!(world.held().await, [10]);
     let line = logs.lines().into_iter().find(|line| line.contains("held events")).unwrap();
     assert!(
