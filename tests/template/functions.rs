@@ -19,12 +19,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
     let (_, files) = SETTINGS.iter().find(|(name, _)| *name == function).unwrap();
     let shipped = |name: &&str| file(name).split("#[cfg(test)]").next().unwrap().to_owned();
     let mut code: String = files.iter().map(shipped).collect();
-    for (call, variables) in [
-        ("settings.log_level()", "\"LOG_LEVEL\""),
-        ("HttpLegacy::from_settings(", "\"LEGACY_URL\" \"LEGACY_AUTHORIZATION\""),
-    ] {
-        code = code.replace(call, variables);
-    }
+    code = code.replace("settings.log_level()", "\"LOG_LEVEL\"");
     code.split('"')
         .skip(1)
         .step_by(2)
@@ -86,6 +81,27 @@ fn the_recorder_can_only_append_and_load_and_has_no_access_to_leads() {
         ])
     );
     assert!(!all_resources("RecorderRole").iter().any(|resource| resource.contains("LeadsTable")));
+}
+
+#[test]
+fn the_recorder_reads_one_secret_if_there_is_one_and_no_parameter_holds_a_secret() {
+    let policy = properties("RecorderReadsTheSecret");
+    assert_eq!(
+        template().at("Resources").at("RecorderReadsTheSecret").at("Condition").text(),
+        "HasLegacySecret"
+    );
+    assert_eq!(policy.at("RoleName").text(), "RecorderRole");
+    let statements = policy.at("PolicyDocument").at("Statement").list();
+    assert_eq!(statements.len(), 1);
+    assert_eq!(statements[0].at("Action").texts(), ["secretsmanager:GetSecretValue"]);
+    assert_eq!(statements[0].at("Resource").texts(), ["LegacyAuthorizationSecret"]);
+    let parameters = template().at("Parameters");
+    for name in parameters.names() {
+        assert!(
+            parameters.at(&name).find("NoEcho").is_none(),
+            "{name} would be plain text in an environment"
+        );
+    }
 }
 
 #[test]

@@ -1,10 +1,13 @@
 use domain::BuyerId;
 use legacy::HttpLegacy;
+use platform::clock::SystemClock;
 use platform::telemetry::LevelFilter;
 use platform::{Access, BadSetting, Settings};
 
+use crate::secret::Secret;
+
 /// The recorder's settings, read from environment variables.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// Access to AWS.
     pub access: Access,
@@ -13,7 +16,9 @@ pub struct Config {
     /// The URL of the dead-letter queue, `OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL`.
     pub dead_letters_url: String,
     /// The former system at `LEGACY_URL`; `None` if there is none.
-    pub legacy: Option<HttpLegacy>,
+    pub legacy: Option<HttpLegacy<Secret<SystemClock>>>,
+    /// The Authorization header for it, from the secret `LEGACY_AUTHORIZATION_SECRET`.
+    pub secret: Secret<SystemClock>,
     /// The buyers that go live, by `EFFECTS` and `LIVE_PERCENT`.
     pub live: LiveShare,
     /// The log level.
@@ -32,10 +37,17 @@ impl Config {
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, BadSetting> {
         let settings = Settings::from_lookup(lookup);
         let access = Access::from_settings(&settings)?;
+        let secret = Secret::at(settings.optional("LEGACY_AUTHORIZATION_SECRET"), &access, SystemClock);
         Ok(Self {
             streams_table: settings.table("STREAMS_TABLE")?,
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
-            legacy: HttpLegacy::from_settings(&settings, access.https())?,
+            legacy: match settings.optional("LEGACY_URL") {
+                Some(_) => {
+                    Some(HttpLegacy::at(settings.url("LEGACY_URL")?, secret.clone(), access.https().clone())?)
+                }
+                None => None,
+            },
+            secret,
             live: live_share(&settings)?,
             log_level: settings.log_level()?,
             access,

@@ -7,7 +7,9 @@ pub mod dead_letters;
 mod decide;
 mod handler;
 mod remembered;
+mod secret;
 
 pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 pub use config::{Config, LiveShare};
 pub use handler::Recorder;
+pub use secret::Secret;

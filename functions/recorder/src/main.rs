@@ -30,7 +30,7 @@ async fn run() -> Result<(), Error> {
     let sqs = move || aws_sdk_sqs::Client::new(access.config());
     let dead_letters = SqsDeadLetters::new(sqs, config.dead_letters_url);
     let recorder = &Recorder::new(streams, dead_letters, SystemClock).beside(config.legacy).live(config.live);
-    recorder.warm_up().await;
+    tokio::join!(recorder.warm_up(), config.secret.warm_up());
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         recorder

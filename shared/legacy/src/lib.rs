@@ -11,15 +11,19 @@ pub use domain::Answer;
 use domain::{BuyerId, Known};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 pub use platform::BadSetting;
-use platform::Settings;
 use platform::https::Https;
 use tokio::time::timeout;
 
 /// The time limit of one request.
 pub const TIME_OUT: Duration = Duration::from_secs(3);
 
-/// The time that must be left of the invocation before a request: for the request and the append after it.
-pub const QUESTION_TIME: Duration = TIME_OUT.saturating_add(platform::clock::CALL_TIME);
+/// The time limit for [`Authorization::value`].
+pub const AUTHORIZATION_TIME: Duration = Duration::from_secs(2);
+
+/// The time that must be left of the invocation before a request: for its authorization, the request, and the append
+/// after it.
+pub const QUESTION_TIME: Duration =
+    AUTHORIZATION_TIME.saturating_add(TIME_OUT).saturating_add(platform::clock::CALL_TIME);
 
 /// The former system did not answer, or its answer breaks the contract. It may already consider the buyer handed over;
 /// a repeated request then gets the same answer.
@@ -73,13 +77,33 @@ impl Legacy for NoLegacy {
 /// treats them so.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// The Authorization header of requests to the former system.
+#[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
+pub trait Authorization {
+    /// The header's value now; `None` for no header.
+    ///
+    /// # Errors
+    /// The reason why the value is not known now, without the value.
+    async fn value(&self) -> Result<Option<String>, Box<dyn Error + Send + Sync>>;
+
+    /// Called when the former system has refused the value.
+    fn was_refused(&self) {}
+}
+
+/// A value that never changes.
+impl Authorization for Option<String> {
+    async fn value(&self) -> Result<Option<String>, Box<dyn Error + Send + Sync>> {
+        Ok(self.clone())
+    }
+}
+
 /// A former system with an HTTP API: `GET <url>/buyers/<buyerId>` only reads, `POST <url>/buyers/<buyerId>/handover`
 /// hands the buyer over. Both answer 200 with what the system knows, or 404 for an unknown buyer.
 #[derive(Clone)]
-pub struct HttpLegacy {
+pub struct HttpLegacy<A = Option<String>> {
     https: Https,
     url: String,
-    authorization: Option<String>,
+    authorization: A,
 }
 
 /// The status is neither 200 nor 404.
@@ -92,25 +116,12 @@ struct UnexpectedStatus(u16);
 #[error("no complete answer within {TIME_OUT:?}")]
 struct TooSlow;
 
-impl HttpLegacy {
-    /// A client of the system at `LEGACY_URL`; `None` if that variable is absent. The Authorization header comes from
-    /// `LEGACY_AUTHORIZATION`, if it is set.
-    ///
-    /// # Errors
-    /// [`BadSetting`] if the URL is invalid or neither HTTPS nor loopback.
-    pub fn from_settings(settings: &Settings<'_>, https: &Https) -> Result<Option<Self>, BadSetting> {
-        if settings.optional("LEGACY_URL").is_none() {
-            return Ok(None);
-        }
-        let url = settings.url("LEGACY_URL")?;
-        Self::at(url, settings.optional("LEGACY_AUTHORIZATION"), https.clone()).map(Some)
-    }
-
+impl<A: Authorization> HttpLegacy<A> {
     /// A client of the system at `url`, which must not end in a slash.
     ///
     /// # Errors
     /// [`BadSetting`] if the URL is neither HTTPS nor loopback.
-    pub fn at(url: String, authorization: Option<String>, https: Https) -> Result<Self, BadSetting> {
+    pub fn at(url: String, authorization: A, https: Https) -> Result<Self, BadSetting> {
         // Plain HTTP would expose the Authorization header and personal data on the network; loopback does not.
         let is_safe = url.starts_with("https://") || url.starts_with("http://127.0.0.1:");
         let rule = "an https URL under which the former system serves buyers/<buyerId>";
@@ -130,8 +141,8 @@ impl HttpLegacy {
                 // A server may answer 411 to a POST without a stated length. Source: RFC 9110, section 8.6.
                 request.headers_mut().try_insert("content-length", "0")?;
             }
-            if let Some(authorization) = &self.authorization {
-                request.headers_mut().try_insert("authorization", authorization.clone())?;
+            if let Some(authorization) = self.authorization.value().await? {
+                request.headers_mut().try_insert("authorization", authorization)?;
             }
             timeout(TIME_OUT, self.answer_to(request, buyer)).await.map_err(|_| TooSlow)?
         };
@@ -147,7 +158,12 @@ impl HttpLegacy {
         match answer.status().as_u16() {
             200 => {}
             404 => return Ok(Answer::default()),
-            status => return Err(Box::new(UnexpectedStatus(status))),
+            status => {
+                if matches!(status, 401 | 403) {
+                    self.authorization.was_refused();
+                }
+                return Err(Box::new(UnexpectedStatus(status)));
+            }
         }
         let mut stream = ByteStream::new(answer.take_body());
         let mut body = Vec::new();
@@ -161,7 +177,7 @@ impl HttpLegacy {
     }
 }
 
-impl Legacy for HttpLegacy {
+impl<A: Authorization> Legacy for HttpLegacy<A> {
     async fn look_up(&self, buyer: &BuyerId) -> Result<Answer, LegacyUnavailable> {
         self.ask(buyer, "GET", "").await
     }
@@ -171,7 +187,7 @@ impl Legacy for HttpLegacy {
     }
 }
 
-impl fmt::Debug for HttpLegacy {
+impl<A> fmt::Debug for HttpLegacy<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HttpLegacy").field("url", &self.url).finish_non_exhaustive()
     }

@@ -4,20 +4,14 @@
 use contract::legacy::{LARGEST_ANSWER, MOST_OFFERS};
 use domain::{Contact, FormerLeadId, Known, Offer, OfferVersion, Stage};
 use legacy::{HttpLegacy, Legacy as _};
-use platform::Settings;
 use platform::https::{Https, Trust};
 use serde_json::{Value, json};
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Wire, header, in_turn};
 
 fn legacy_at(url: &str) -> HttpLegacy {
-    let lookup = |name: &str| match name {
-        "LEGACY_URL" => Some(format!("{url}/old/")),
-        "LEGACY_AUTHORIZATION" => Some("Bearer secret".to_owned()),
-        _ => None,
-    };
     let https = Https::trusting(Trust::BuiltIn).unwrap();
-    HttpLegacy::from_settings(&Settings::from_lookup(&lookup), &https).unwrap().unwrap()
+    HttpLegacy::at(format!("{url}/old"), Some("Bearer secret".to_owned()), https).unwrap()
 }
 
 /// The result of a handover that the former system answers like this; an error as the text of its chain.

@@ -3,7 +3,7 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use crate::{BadSetting, Settings};
 
 /// Endpoints other than AWS's own, from the variables that every AWS SDK reads: `AWS_ENDPOINT_URL`, for one service
-/// `AWS_ENDPOINT_URL_SQS`, `_DYNAMODB` or `_SESV2`, which has precedence, and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`.
+/// `AWS_ENDPOINT_URL_SQS`, `_DYNAMODB`, `_SESV2` or `_SECRETS_MANAGER`, which has precedence, and `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS`.
 ///
 /// The SDK itself reads them only through `aws-config`, which the functions do without.
 /// Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
@@ -31,6 +31,7 @@ impl Endpoints {
             ("DynamoDB", "AWS_ENDPOINT_URL_DYNAMODB"),
             ("SQS", "AWS_ENDPOINT_URL_SQS"),
             ("SESv2", "AWS_ENDPOINT_URL_SESV2"),
+            ("Secrets Manager", "AWS_ENDPOINT_URL_SECRETS_MANAGER"),
         ] {
             own.extend(url(name)?.map(|url| (service, url)));
         }

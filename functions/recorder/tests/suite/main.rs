@@ -6,3 +6,4 @@ mod faults;
 mod given;
 mod queue;
 mod rules;
+mod secret;
