@@ -27,7 +27,7 @@ class DeploymentFailed(Exception):
     """The stack could not be deployed; the message has the cause."""
 
 
-def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
+def deploy(endpoint: str, region: str, artifacts: Path) -> dict[str, str]:
     """Creates or updates the stack. Returns the environment variables for programs that use it."""
 
     def client(service: str):
@@ -35,8 +35,6 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
 
     body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
     outputs = _create_or_update(client("cloudformation"), body)
-    if enforce_iam:
-        _make_policies_enforceable(client, outputs)
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -65,6 +63,20 @@ def set_variables(endpoint: str, region: str, function: str, changed: dict[str, 
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+
+
+def roles(endpoint: str, region: str) -> dict[str, dict]:
+    """The functions' roles by name: `{"function", "policies"}`, the policies as CloudFormation resolved them."""
+    iam = _client("iam", endpoint, region)
+    found = {}
+    for function in _client("lambda", endpoint, region).list_functions()["Functions"]:
+        name = function["Role"].rpartition("/")[2]
+        policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
+        found[name] = {
+            "function": function["FunctionName"],
+            "policies": [iam.get_role_policy(RoleName=name, PolicyName=one)["PolicyDocument"] for one in policies],
+        }
+    return found
 
 
 def _client(service: str, endpoint: str, region: str):
@@ -135,14 +147,18 @@ def _create_or_update(cloudformation, body: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
-def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
+def make_policies_enforceable(endpoint: str, region: str, environment: dict[str, str]) -> None:
     """Compensates for two differences between AWS and an emulator that enforces policies."""
+
+    def client(service: str):
+        return _client(service, endpoint, region)
+
     # Requests reach the emulator over plain HTTP, which the queues' policies deny. It trusts this header.
     sqs = client("sqs")
     sqs.meta.events.register("before-sign.sqs.*", lambda request, **_: request.headers.add_header(
         "x-forwarded-proto", "https"))
-    for key, queue_url in outputs.items():
-        if key.endswith("QueueUrl"):
+    for key, queue_url in environment.items():
+        if key.endswith("_QUEUE_URL"):
             sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
     # The emulator checks `ses:SendEmail` on "*", AWS on the identity.
     for function in ("reactor", "sweeper"):

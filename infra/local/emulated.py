@@ -12,6 +12,7 @@ from ministack.services import sts
 
 _given = lambda_runtime.execution_credentials
 _handle = app._handle_pre_body_request
+_signers: dict[str, str] = {}
 
 
 def execution_credentials(config: dict) -> dict[str, str]:
@@ -20,6 +21,7 @@ def execution_credentials(config: dict) -> dict[str, str]:
     if access_key.startswith("ASIA"):
         secret = hashlib.sha256(access_key.encode()).hexdigest()[:40]
         credentials["AWS_SECRET_ACCESS_KEY"] = secret
+        _signers[access_key] = config["Role"].rpartition("/")[2]
         # If MiniStack enforces policies, it also verifies signatures, and needs the new secret for that.
         sts.register_session(access_key, sts._sessions[access_key] | {"SecretAccessKey": secret})
     return credentials
@@ -34,6 +36,8 @@ async def handle(method: str, path: str, headers: dict, query: dict, request_id:
             asked = {"QueueUrl": query["queue"]}
             found = await app._handle_sqs_messages_request("GET", "/_ministack/sqs/messages", headers, asked)
             answer = [_message(one) for one in _all_in(json.loads(found[2])["messages"])]
+        case "/_local/signers":
+            answer = _signers
         case _:
             return await _handle(method, path, headers, query, request_id)
     return 200, {"Content-Type": "application/json"}, json.dumps(answer).encode()

@@ -4,6 +4,7 @@ Each engine answers, besides AWS's requests, an inspection interface at the same
 
     GET /_local/mails                  the mails that SES took: [{"to": [...], "subject", "text", "html"}]
     GET /_local/messages?queue=<url>   a queue's messages, those in flight included: [{"group", "body", "attributes"}]
+    GET /_local/signers                the names of the roles of the functions that were started, by access key
 """
 
 import os

@@ -23,10 +23,10 @@ from functools import partial
 from pathlib import Path
 
 from beside import Beside
-from deployment import DeploymentFailed, deploy, set_variables
+from deployment import DeploymentFailed, deploy, make_policies_enforceable, roles, set_variables
 from emulator import ENGINES, Emulator, is_taken
 from engine import REGION, EmulatorFailed, Engine
-from strict import StrictWire
+from strict import StrictWire, never_used
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
@@ -111,11 +111,15 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
     emulator, beside, wire, went_wrong = None, Beside(), StrictWire(program), True
     try:
         emulator = Emulator.start_anywhere(engine, home, enforce_iam, wire.before)
-        environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
+        environment = deploy(emulator.endpoint, REGION, artifacts) | {"LEGACY_URL": beside.url}
+        granted = roles(emulator.endpoint, REGION)
+        wire.decide(granted)
+        if enforce_iam:
+            make_policies_enforceable(emulator.endpoint, REGION, environment)
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
         code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
-        code = code or _report_refused(*wire.seen())
+        code = code or _report(granted, *wire.seen())
         emulator.check_listeners()
         went_wrong = code != 0
         return code
@@ -135,10 +139,14 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
             shutil.rmtree(home, ignore_errors=True)
 
 
-def _report_refused(taken: dict[str, int], refused: list[str]) -> int:
-    """Prints the counts of the strict wire. Returns the exit code: 1 if AWS would have refused a request."""
+def _report(granted: dict[str, dict], taken: dict[str, int], refused: list[str], used: list[list[str]]) -> int:
+    """Prints what the strict wire saw. Returns the exit code: 1 if AWS would have refused a request."""
     services = ", ".join(f"{service} {count}" for service, count in taken.items())
     print(f"\nRequests that AWS's API models accept: {services}; refused: {len(refused)}")
+    unused = never_used(granted, used)
+    print(f"Permissions that the functions used: {len(used)}; granted and not used in this run: {len(unused)}")
+    for one in unused:
+        print(f"  {one}")
     for one in refused:
         _complain(f"AWS would have refused this: {one}")
     return 1 if refused else 0

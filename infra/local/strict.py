@@ -2,9 +2,41 @@
 
 import json
 import subprocess
+import urllib.request
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from engine import direct
+
+# What Lambda itself does with a function's role: it writes logs, and reads what it invokes the function with.
+# Sources: the managed policies AWSLambdaBasicExecutionRole, AWSLambdaSQSQueueExecutionRole and
+# AWSLambdaDynamoDBExecutionRole.
+LAMBDAS_OWN = {
+    "logs:CreateLogStream", "logs:PutLogEvents",
+    "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+    "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams",
+}
+
+
+def never_used(roles: dict[str, dict], used: list[list[str]]) -> list[str]:
+    """What the roles' policies grant and no function used: `function: action on resource`. Without what is Lambda's."""
+    listed = []
+    for role in roles.values():
+        for statement in (one for policy in role["policies"] for one in _several(policy["Statement"])):
+            for action in _several(statement["Action"]):
+                listed += [
+                    f"{role['function']}: {action} on {resource}"
+                    for resource in _several(statement["Resource"])
+                    if action not in LAMBDAS_OWN and not any(
+                        (function, did) == (role["function"], action) and fnmatchcase(on, resource)
+                        for function, did, on in used
+                    )
+                ]
+    return listed
+
+
+def _several(value):
+    return value if isinstance(value, list) else [value]
 
 
 class StrictWire:
@@ -25,11 +57,18 @@ class StrictWire:
         self.url = self._process.stdout.readline().strip()
         return self.url
 
-    def seen(self) -> tuple[dict[str, int], list[str]]:
-        """The number of accepted requests by service, and the requests that AWS would have refused."""
+    def decide(self, roles: dict[str, dict]) -> None:
+        """From now on decides on the requests of these roles (`deployment.roles`) as IAM would."""
+        body = json.dumps(roles).encode()
+        with direct.open(urllib.request.Request(f"{self.url}/_strict/roles", body, method="PUT"), timeout=10):
+            pass
+
+    def seen(self) -> tuple[dict[str, int], list[str], list[list[str]]]:
+        """The number of accepted requests by service, the requests that AWS would have refused, and the permissions used:
+        function, action and resource."""
         with direct.open(f"{self.url}/_strict", timeout=10) as answer:
             seen = json.load(answer)
-        return seen["taken"], seen["refused"]
+        return seen["taken"], seen["refused"], seen["used"]
 
     def stop(self) -> None:
         """Ends the program immediately, and with it all open connections."""

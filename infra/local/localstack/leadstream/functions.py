@@ -20,6 +20,9 @@ from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecu
 
 from leadstream.runtime_api import RuntimeApi
 
+# The name of the role that each access key belongs to.
+signers: dict[str, str] = {}
+
 # The time in seconds that Lambda grants a function to start.
 START_TIMEOUT = 10
 
@@ -44,6 +47,7 @@ class ProcessExecutor(RuntimeExecutor):
 
     def start(self, env_vars: dict) -> None:
         self.environment = {name: str(value) for name, value in env_vars.items()} | _as_on_aws(env_vars)
+        signers[self.environment["AWS_ACCESS_KEY_ID"]] = self.settings.role.rpartition("/")[2]
         self.temporary = tempfile.TemporaryDirectory(prefix=f"{self.function_version.id.function_name}-")
         self.log = Path(self.temporary.name) / "log"
         self.runtime_api = RuntimeApi(self)

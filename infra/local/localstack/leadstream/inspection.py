@@ -2,6 +2,8 @@
 
 from localstack.runtime import hooks
 
+from leadstream import functions
+
 
 @hooks.on_infra_start()
 def offer_inspection() -> None:
@@ -9,6 +11,7 @@ def offer_inspection() -> None:
 
     ROUTER.add("/_local/mails", mails)
     ROUTER.add("/_local/messages", messages)
+    ROUTER.add("/_local/signers", lambda _request: functions.signers)
 
 
 def mails(_request) -> list[dict]:

@@ -15,6 +15,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tower::BoxError;
 
+use super::iam::Need;
 use super::model;
 use super::request::{Refusal, Service, parameter, scope_of};
 use crate::message::{Reply, Request, header};
@@ -82,7 +83,7 @@ pub struct Refused {
 }
 
 impl Refused {
-    fn of(service: Service, request: &Request, refusal: Refusal) -> Self {
+    pub(super) fn of(service: Service, request: &Request, refusal: Refusal) -> Self {
         let is_rest = service == Service::Ses;
         let (status, code, message) = match refusal {
             Refusal::NoLength => {
@@ -93,6 +94,22 @@ impl Refused {
             Refusal::Signature { code, message } => {
                 (if service == Service::DynamoDb { 400 } else { 403 }, code, message)
             }
+            // Sources: AntonShuvaev/intellij-dynamodb#29 and pulumi/pulumi-aws#1987 for DynamoDB, symfony/symfony#51461 and
+            // usdigitalresponse/usdr-gost#3080 for SES.
+            Refusal::Denied(signer, Need { action, resource, .. }) => (
+                if service == Service::DynamoDb { 400 } else { 403 },
+                "AccessDeniedException",
+                if is_rest {
+                    format!(
+                        "User `{signer}' is not authorized to perform `{action}' on resource `{resource}'"
+                    )
+                } else {
+                    format!(
+                        "User: {signer} is not authorized to perform: {action} on resource: {resource} because no \
+                         identity-based policy allows the {action} action"
+                    )
+                },
+            ),
             Refusal::Operation => {
                 let message = "The strict wire's model has no such operation; see its models/README.md.";
                 (if is_rest { 404 } else { 400 }, "UnknownOperationException", message.to_owned())
