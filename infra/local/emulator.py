@@ -151,6 +151,18 @@ class Emulator:
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
         (self.home / "emulator.json").unlink(missing_ok=True)
 
+    def signal_function(self, function: str, signum: int) -> int:
+        """Sends a signal to the processes that run a function. Returns how many there were."""
+        count = 0
+        for pid, command in self._members().items():
+            if command.split(" ")[0].endswith("/bootstrap") and f"-{function}" in command:
+                try:
+                    os.kill(pid, signum)
+                    count += 1
+                except ProcessLookupError:
+                    pass  # it has just ended
+        return count
+
     def _members(self) -> dict[int, str]:
         """The command lines of the processes in the emulator's group, by process id."""
         listed = subprocess.run(["ps", "-A", "-o", "pgid=,pid=,args="], capture_output=True, text=True).stdout

@@ -113,6 +113,7 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         emulator = Emulator.start_anywhere(engine, home, enforce_iam, wire.before)
         environment = deploy(emulator.endpoint, REGION, artifacts, enforce_iam) | {"LEGACY_URL": beside.url}
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
+        beside.signal_function = emulator.signal_function
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
         code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
         code = code or _report_refused(*wire.seen())

@@ -4,13 +4,24 @@
 //!     strict-wire http://127.0.0.1:4566
 //!
 //! It listens on a free port of the loopback interface and prints its URL. `GET /_strict` returns the number of
-//! requests taken by each service and the list of those refused. The process ends when its standard input closes.
+//! requests taken by each service, the list of those refused, and the faults injected so far. The process ends when its
+//! standard input closes.
+//!
+//! `PUT /_strict/faults` replaces the rules for calls of functions and releases those that are held:
+//!
+//!     {"seed": 7, "rules": [{"fate": "lose", "share": 0.01},
+//!                           {"fate": "hold", "operation": "PutItem", "about": "buyer-7", "times": 1}]}
+//!
+//! A call meets the first rule that applies. `lose` drops the answer of a call that took effect, `throttle` answers as a
+//! throttling service, `hold` keeps a call from the service and `hold-answer` its answer from the function.
 #![expect(clippy::print_stdout, reason = "the parent process reads the URL")]
+
+mod faults;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde_json::json;
 use testkit::strict::{Refused, Service, check, dummy_secret};
@@ -18,11 +29,21 @@ use testkit::wire::{Reply, Request, forward, receive, send};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::faults::Faults;
+
 /// The requests seen so far.
 #[derive(Debug, Default)]
 struct Seen {
     taken: BTreeMap<Service, u64>,
     refused: Vec<Refused>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct StrictWire {
+    upstream: String,
+    seen: Mutex<Seen>,
+    faults: Faults,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -36,7 +57,7 @@ async fn main() -> ExitCode {
         let _ = io::copy(&mut io::stdin(), &mut io::sink());
         std::process::exit(0);
     });
-    match serve(upstream.into()).await {
+    match serve(upstream).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("strict-wire: {error}");
@@ -45,53 +66,66 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn serve(upstream: Arc<str>) -> io::Result<()> {
+async fn serve(upstream: String) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("http://{}", listener.local_addr()?);
-    let seen = Arc::new(Mutex::new(Seen::default()));
+    let wire = Arc::new(StrictWire { upstream, seen: Mutex::default(), faults: Faults::default() });
     loop {
         let (stream, _) = listener.accept().await?;
-        let (upstream, seen) = (Arc::clone(&upstream), Arc::clone(&seen));
+        let wire = Arc::clone(&wire);
         tokio::spawn(async move {
             // A client may hang up at any point.
-            let _ = converse(stream, &upstream, &seen).await;
+            let _ = wire.converse(stream).await;
         });
     }
 }
 
-async fn converse(stream: TcpStream, upstream: &str, seen: &Mutex<Seen>) -> io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    while let Some(message) = receive(&mut stream).await? {
-        let Reply { status, headers, body } = answer(message.into(), upstream, seen).await;
-        send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
+impl StrictWire {
+    async fn converse(&self, stream: TcpStream) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        while let Some(message) = receive(&mut stream).await? {
+            let Some(Reply { status, headers, body }) = self.answer(message.into()).await else {
+                return stream.get_ref().set_zero_linger();
+            };
+            send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-async fn answer(request: Request, upstream: &str, seen: &Mutex<Seen>) -> Reply {
-    if request.path == "/_strict" {
-        return report(&seen.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    match check(&request, dummy_secret) {
-        Ok(service) => {
-            if let Some(service) = service {
-                *seen.lock().unwrap_or_else(PoisonError::into_inner).taken.entry(service).or_default() += 1;
+    /// The answer to a request; `None` if it is lost.
+    async fn answer(&self, request: Request) -> Option<Reply> {
+        match request.path.as_str() {
+            "/_strict" => return Some(self.report()),
+            "/_strict/faults" => return Some(self.faults.replace(&request.json())),
+            _ => {}
+        }
+        match check(&request, dummy_secret) {
+            Ok(Some(service)) => {
+                *self.seen().taken.entry(service).or_default() += 1;
+                let call = forward(&self.upstream, request.clone());
+                self.faults.meet(service, &request, call).await
             }
-            forward(upstream, request).await
-        }
-        Err(refused) => {
-            let reply = refused.reply();
-            seen.lock().unwrap_or_else(PoisonError::into_inner).refused.push(refused);
-            reply
+            Ok(None) => Some(forward(&self.upstream, request).await),
+            Err(refused) => {
+                let reply = refused.reply();
+                self.seen().refused.push(refused);
+                Some(reply)
+            }
         }
     }
-}
 
-fn report(seen: &Seen) -> Reply {
-    let taken: BTreeMap<&str, u64> = Service::ALL
-        .into_iter()
-        .map(|service| (service.signing_name(), seen.taken.get(&service).copied().unwrap_or_default()))
-        .collect();
-    let refused: Vec<String> = seen.refused.iter().map(ToString::to_string).collect();
-    Reply::json(200, &json!({ "taken": taken, "refused": refused }))
+    fn report(&self) -> Reply {
+        let seen = self.seen();
+        let taken: BTreeMap<&str, u64> = Service::ALL
+            .into_iter()
+            .map(|service| (service.signing_name(), seen.taken.get(&service).copied().unwrap_or_default()))
+            .collect();
+        let refused: Vec<String> = seen.refused.iter().map(ToString::to_string).collect();
+        let (injected, held) = self.faults.report();
+        Reply::json(200, &json!({ "taken": taken, "refused": refused, "injected": injected, "held": held }))
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
