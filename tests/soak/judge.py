@@ -1,17 +1,22 @@
+#!/usr/bin/env python3
 """The judge: compares what is seen from outside with the contract's example of a former system, an independent
-implementation of the rules, and with the contract's example of a consumer."""
+implementation of the rules, and with the contract's example of a consumer.
+
+    judge.py FILE    judges the evidence that `run.py --evidence FILE` kept
+"""
 
 import json
 import sys
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs/contract"
+sys.path.append(str(Path(__file__).resolve().parents[1] / "migration"))
 sys.path += [str(EXAMPLES / "former-system-example"), str(EXAMPLES / "consumer-example")]
 
 from former_system import FormerSystem  # noqa: E402
-from histories import History  # noqa: E402
+from histories import History, Message  # noqa: E402
 from sales_desk import SalesDesk  # noqa: E402
 
 
@@ -30,6 +35,18 @@ class Evidence:
     dead_letters: list[tuple[str, str, str]]
     # How many e-mails may be in doubt: one for each kill, freeze, and lost answer of SES.
     doubts_allowed: int
+
+    def write(self, file: Path) -> None:
+        file.write_text(json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, file: Path) -> "Evidence":
+        found = json.loads(file.read_text())
+        histories = [
+            History(**one | {"messages": [Message(**message) for message in one["messages"]]}) for one in found["histories"]
+        ]
+        letters = [tuple(letter) for letter in found["dead_letters"]]
+        return cls(**found | {"histories": histories, "dead_letters": letters})
 
 
 @dataclass
@@ -224,3 +241,9 @@ def _about_mail(mail: dict) -> str:
     if mail["subject"] == "Your offer was accepted":
         return mail["text"].partition("/offers/")[2].partition("\n")[0]
     return "quote-email" if mail["subject"].startswith("An insurance quote") else mail["subject"]
+
+
+if __name__ == "__main__":
+    judged = judge(Evidence.read(Path(sys.argv[1])))
+    print(json.dumps(asdict(judged), indent=2))
+    sys.exit(not judged.is_good())

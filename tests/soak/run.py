@@ -47,7 +47,7 @@ class Soak:
         self._begun = time.monotonic()
         self._minute = 0
 
-    def run(self) -> tuple[Verdict, dict]:
+    def run(self, evidence_file: Path | None) -> tuple[Verdict, dict]:
         self.consumer.start()
         self.trouble.start()
         self._post()
@@ -57,6 +57,8 @@ class Soak:
         settled_for = time.monotonic() - self._begun - posted_for
         self.consumer.stop()
         evidence = self._evidence()
+        if evidence_file:
+            evidence.write(evidence_file)
         verdict = judge(evidence)
         return verdict, {
             "minutes of posting": round(posted_for / 60, 1),
@@ -199,7 +201,7 @@ def main() -> int:
     arguments = _arguments()
     try:
         soak = Soak(arguments.seed, arguments.minutes)
-        verdict, figures = soak.run()
+        verdict, figures = soak.run(arguments.evidence)
     except Failed as failed:
         print(f"FAILED: {failed}", file=sys.stderr)
         return 1
@@ -232,6 +234,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30, metavar="N", help="how long messages are posted")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of messages, kills and faults")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures and all faults found as JSON")
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="keep what the judge saw; `judge.py FILE` judges it again")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the figures into this page if all is right")
     return parser.parse_args()
 

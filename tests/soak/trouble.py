@@ -21,7 +21,7 @@ CALLS = {
 }
 OFTEN = {"recorder": 4, "reactor": 5, "sweeper": 1, "receipts": 2}
 # Seconds between two kills or freezes.
-PAUSE = (2, 10)
+PAUSE = (1, 6)
 # Seconds that a function stays frozen: mostly a moment, now and then longer than the recorder's time-out of 30 seconds.
 MOMENT, LONG = (1, 8), (32, 40)
 HELD_PATIENCE = 3

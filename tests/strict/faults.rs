@@ -16,6 +16,7 @@ use tokio::sync::Notify;
 pub(crate) struct Faults {
     state: Mutex<State>,
     released: Notify,
+    finished: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -24,8 +25,9 @@ struct State {
     rules: Vec<Rule>,
     /// Counts by fate, then by service and operation.
     injected: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// The number of calls held now.
+    /// The number of calls held now, and of calls released that have not yet been answered.
     held: usize,
+    released: usize,
 }
 
 /// Which calls meet which fate.
@@ -86,25 +88,35 @@ impl Faults {
             }
             Some(Fate::Hold) => {
                 self.hold().await;
-                Some(call.await)
+                let reply = call.await;
+                self.finish();
+                Some(reply)
             }
             Some(Fate::HoldAnswer) => {
                 let reply = call.await;
                 self.hold().await;
+                self.finish();
                 Some(reply)
             }
         }
     }
 
-    /// Replaces the rules and releases all held calls. Nothing changes if the body is not valid.
-    pub(crate) fn replace(&self, body: &Value) -> Reply {
+    /// Replaces the rules, releases all held calls and waits until the services have answered them. Nothing changes if the
+    /// body is not valid.
+    pub(crate) async fn replace(&self, body: &Value) -> Reply {
         let seed = body["seed"].as_u64().unwrap_or_default();
         let rules = body["rules"].as_array().map(|rules| rules.iter().map(rule).collect::<Result<_, _>>());
         match rules.unwrap_or_else(|| Err("`rules` is required and must be an array".to_owned())) {
             Ok(rules) => {
-                let mut state = self.state();
-                (state.dice, state.rules, state.held) = (Dice(seed), rules, 0);
+                self.state().replace(seed, rules);
                 self.released.notify_waiters();
+                loop {
+                    let finished = self.finished.notified();
+                    if self.state().released == 0 {
+                        break;
+                    }
+                    finished.await;
+                }
                 Reply::json(200, &json!({}))
             }
             Err(what) => Reply::json(400, &json!({ "message": what })),
@@ -123,12 +135,22 @@ impl Faults {
         released.await;
     }
 
+    fn finish(&self) {
+        self.state().released -= 1;
+        self.finished.notify_waiters();
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
+    fn replace(&mut self, seed: u64, rules: Vec<Rule>) {
+        (self.dice, self.rules) = (Dice(seed), rules);
+        self.released += std::mem::take(&mut self.held);
+    }
+
     fn fate_of(&mut self, service: Service, request: &Request) -> Option<Fate> {
         if !is_by_function(request) {
             return None;

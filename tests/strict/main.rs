@@ -96,7 +96,7 @@ impl StrictWire {
     async fn answer(&self, request: Request) -> Option<Reply> {
         match request.path.as_str() {
             "/_strict" => return Some(self.report()),
-            "/_strict/faults" => return Some(self.faults.replace(&request.json())),
+            "/_strict/faults" => return Some(self.faults.replace(&request.json()).await),
             _ => {}
         }
         match check(&request, dummy_secret) {
