@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from deployment import STACK
 from engine import EmulatorFailed, Engine, Place, direct
 from engine_localstack import LocalStack
 from engine_ministack import MiniStack
@@ -152,15 +153,19 @@ class Emulator:
         (self.home / "emulator.json").unlink(missing_ok=True)
 
     def signal_function(self, function: str, signum: int) -> int:
-        """Sends a signal to the processes that run a function. Returns how many there were."""
+        """Sends a signal to the processes that run a function of the stack. Returns how many there were.
+
+        Finds them by the environment that Lambda gives them, and so only where there is a /proc.
+        """
         count = 0
-        for pid, command in self._members().items():
-            if command.split(" ")[0].endswith("/bootstrap") and f"-{function}" in command:
-                try:
+        for pid in self._members():
+            try:
+                variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+                if f"AWS_LAMBDA_FUNCTION_NAME={STACK}-{function}".encode() in variables:
                     os.kill(pid, signum)
                     count += 1
-                except ProcessLookupError:
-                    pass  # it has just ended
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has just ended
         return count
 
     def _members(self) -> dict[int, str]:

@@ -80,7 +80,8 @@ fn events_of_a_recorder_killed_after_its_put_are_duplicates_next_time() {
         stack
             .until("the redelivery", async || {
                 let lines = stack.log_lines().await?;
-                let is_ours = |line: &&String| line.contains("\"duplicate\"") && line.contains("recorder-killed");
+                let is_ours =
+                    |line: &&String| line.contains("\"duplicate\"") && line.contains("recorder-killed");
                 Ok(lines.iter().any(|line| is_ours(&line)).then_some(()))
             })
             .await

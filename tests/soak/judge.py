@@ -245,5 +245,5 @@ def _about_mail(mail: dict) -> str:
 
 if __name__ == "__main__":
     judged = judge(Evidence.read(Path(sys.argv[1])))
-    print(json.dumps(asdict(judged), indent=2))
+    print(json.dumps(vars(judged), indent=2))
     sys.exit(not judged.is_good())
