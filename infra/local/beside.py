@@ -9,8 +9,8 @@ that change the stack's parameters or break a function.
     PUT  /control/away           `true` makes the two endpoints answer 503; `false` ends that
     PUT  /control/recorder       changes these environment variables of the recorder, given as a JSON object
     PUT  /control/reactor        the same for the reactor
-    PUT  /control/signal         sends a signal to a function's processes: {"function": "recorder", "signal": "SIGKILL"};
-                                 answers how many there were
+    PUT  /control/signal         sends a signal to a function's processes, given as {"function": "recorder", "signal":
+                                 "SIGKILL"}; answers how many there were
 
 Both endpoints also answer below /misread, where accepted offers read as pending: a rule that is broken on purpose.
 """

@@ -199,15 +199,16 @@ class Consumer(threading.Thread):
 
 def main() -> int:
     arguments = _arguments()
+    # The code that runs, whatever is committed meanwhile.
+    describe = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
     try:
         soak = Soak(arguments.seed, arguments.minutes)
         verdict, figures = soak.run(arguments.evidence)
     except Failed as failed:
         print(f"FAILED: {failed}", file=sys.stderr)
         return 1
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     run = {
-        "date": datetime.now(timezone.utc).date().isoformat(), "commit": commit, "seed": arguments.seed,
+        "date": datetime.now(timezone.utc).date().isoformat(), "commit": describe.stdout.strip(), "seed": arguments.seed,
         "figures": figures, "lost": verdict.lost, "doubled": verdict.doubled, "wrong": verdict.wrong,
     }
     table = _table(run)
@@ -225,8 +226,7 @@ def main() -> int:
 
 def _table(run: dict) -> str:
     rows = [("date", run["date"]), ("commit", run["commit"]), ("seed", run["seed"]), *run["figures"].items()]
-    lines = [f"|{name}|{count:,}|" if isinstance(count, int) and name != "seed" else f"|{name}|{count}|" for name, count in rows]
-    return "\n".join(["|figure||", "|---|---:|", *lines]) + "\n"
+    return "\n".join(["|figure||", "|---|---:|", *(f"|{name}|{figure}|" for name, figure in rows)]) + "\n"
 
 
 def _arguments() -> argparse.Namespace:
@@ -234,7 +234,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=30, metavar="N", help="how long messages are posted")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of messages, kills and faults")
     parser.add_argument("--report", type=Path, metavar="FILE", help="write the figures and all faults found as JSON")
-    parser.add_argument("--evidence", type=Path, metavar="FILE", help="keep what the judge saw; `judge.py FILE` judges it again")
+    parser.add_argument("--evidence", type=Path, metavar="FILE", help="keep what the judge sees, for `judge.py FILE`")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the figures into this page if all is right")
     return parser.parse_args()
 

@@ -101,8 +101,8 @@ impl Faults {
         }
     }
 
-    /// Replaces the rules, releases all held calls and waits until the services have answered them. Nothing changes if the
-    /// body is not valid.
+    /// Replaces the rules, releases all held calls and waits until the services have answered them. Nothing changes if
+    /// the body is not valid.
     pub(crate) async fn replace(&self, body: &Value) -> Reply {
         let seed = body["seed"].as_u64().unwrap_or_default();
         let rules = body["rules"].as_array().map(|rules| rules.iter().map(rule).collect::<Result<_, _>>());

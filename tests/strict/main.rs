@@ -4,8 +4,8 @@
 //!     strict-wire http://127.0.0.1:4566
 //!
 //! It listens on a free port of the loopback interface and prints its URL. `GET /_strict` returns the number of
-//! requests taken by each service, the list of those refused, and the faults injected so far. The process ends when its
-//! standard input closes.
+//! requests taken by each service, the list of those refused, the faults injected so far, and how many calls are held.
+//! The process ends when its standard input closes.
 //!
 //! `PUT /_strict/faults` replaces the rules for calls of functions and releases those that are held:
 //!
