@@ -31,7 +31,7 @@ PEERS := $(BUILT)/peers
 STACK := .venv/bin/python infra/local/stack.py
 # What the local AWS needs (docs/localstack.md), and how it is chosen.
 ENGINE := .venv/ready $(if $(filter localstack,$(EMULATOR)),.venv-localstack/ready)
-ON_A_STACK := $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
+ON_A_STACK = $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
