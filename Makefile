@@ -13,6 +13,8 @@ TIME ?= 600
 RUNS ?= -1
 BUYERS ?= 1000
 PARITY_BUYERS ?= 10000
+MINUTES ?= 30
+SEED ?= 1
 SHARD ?= 0/1
 MUTATED ?= domain event-store leads-store effects contract recorder reactor sweeper receipts
 
@@ -29,13 +31,13 @@ PEERS := $(BUILT)/peers
 STACK := .venv/bin/python infra/local/stack.py
 # What the local AWS needs (docs/localstack.md), and how it is chosen.
 ENGINE := .venv/ready $(if $(filter localstack,$(EMULATOR)),.venv-localstack/ready)
-ON_A_STACK := $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
+ON_A_STACK = $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -62,14 +64,20 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-template: .venv/ready ## Lints the template and tests the contract's example programs
+test-template: .venv/ready ## Lints the template, tests the contract's example programs and the soak's judge
 	.venv/bin/cfn-lint infra/template.yaml
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
+	cd tests/soak && $(PYTHON) -B -m unittest --quiet
 
 migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000 EMULATOR=ministack)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
 		--parity-buyers $(PARITY_BUYERS) --report $(LOCAL)/migration.json
+
+soak: EMULATOR = localstack
+soak: .venv/ready .venv-localstack/ready build-local ## Runs for MINUTES on LocalStack while functions are killed and calls fail (MINUTES=30 SEED=1)
+	$(ON_A_STACK) -- .venv/bin/python -B tests/soak/run.py --minutes $(MINUTES) --seed $(SEED) \
+		--report $(LOCAL)/soak.json --evidence $(LOCAL)/soak-evidence.json --page docs/soak.md
 
 sim: build-local ## Runs the simulator on SEEDS seeds, beginning with FROM (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights

@@ -9,11 +9,14 @@ that change the stack's parameters or break a function.
     PUT  /control/away           `true` makes the two endpoints answer 503; `false` ends that
     PUT  /control/recorder       changes these environment variables of the recorder, given as a JSON object
     PUT  /control/reactor        the same for the reactor
+    PUT  /control/signal         sends a signal to a function's processes, given as {"function": "recorder", "signal":
+                                 "SIGKILL"}; answers how many there were
 
 Both endpoints also answer below /misread, where accepted offers read as pending: a rule that is broken on purpose.
 """
 
 import json
+import signal
 import sys
 import threading
 from collections import Counter, defaultdict
@@ -30,10 +33,12 @@ MISREAD = "/misread"
 
 
 class Beside:
-    """Listens on a free port of this machine until it is stopped; `set_variables` changes a deployed function."""
+    """Listens on a free port of this machine until it is stopped; `set_variables` changes a deployed function, `signal_function`
+    signals its processes."""
 
     def __init__(self) -> None:
         self.set_variables: Callable[[str, dict[str, str]], None] | None = None
+        self.signal_function: Callable[[str, int], int] | None = None
         beside, former, away = self, FormerSystem(), threading.Event()
         requests: defaultdict[str, Counter[str]] = defaultdict(Counter)
         counting = threading.Lock()
@@ -93,6 +98,10 @@ class Beside:
             def do_PUT(self) -> None:
                 body = self._body()
                 match self.path:
+                    case "/control/signal":
+                        wanted = json.loads(body)
+                        count = beside.signal_function(wanted["function"], signal.Signals[wanted["signal"]])
+                        return self._send(200, json.dumps(count))
                     case "/control/away":
                         away.set() if body == "true" else away.clear()
                     case "/control/recorder" | "/control/reactor":

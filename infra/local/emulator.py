@@ -13,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+from deployment import STACK
 from engine import EmulatorFailed, Engine, Place, direct
 from engine_localstack import LocalStack
 from engine_ministack import MiniStack
@@ -150,6 +151,22 @@ class Emulator:
             self._guard.wait()
         shutil.rmtree(self.home / "tmp", ignore_errors=True)
         (self.home / "emulator.json").unlink(missing_ok=True)
+
+    def signal_function(self, function: str, signum: int) -> int:
+        """Sends a signal to the processes that run a function of the stack. Returns how many there were.
+
+        Finds them by the environment that Lambda gives them, and so only where there is a /proc.
+        """
+        count = 0
+        for pid in self._members():
+            try:
+                variables = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
+                if f"AWS_LAMBDA_FUNCTION_NAME={STACK}-{function}".encode() in variables:
+                    os.kill(pid, signum)
+                    count += 1
+            except (FileNotFoundError, ProcessLookupError):
+                pass  # it has just ended
+        return count
 
     def _members(self) -> dict[int, str]:
         """The command lines of the processes in the emulator's group, by process id."""

@@ -117,6 +117,7 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         if enforce_iam:
             make_policies_enforceable(emulator.endpoint, REGION, environment)
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
+        beside.signal_function = emulator.signal_function
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
         code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
         code = code or _report(granted, *wire.seen())

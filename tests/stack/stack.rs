@@ -17,8 +17,8 @@ use serde_json::Value;
 use crate::emulator::{Emulator, Failed};
 
 /// The longest time to wait for a result. A step takes milliseconds, but a redelivery takes the queue's visibility
-/// time-out of 30 seconds, and the sweeper leaves a commit to its doorbell for two minutes.
-const PATIENCE: Duration = Duration::from_mins(4);
+/// time-out of 30 seconds, the sweeper leaves a commit to its doorbell for two minutes, and an unsent e-mail for up to four.
+const PATIENCE: Duration = Duration::from_mins(6);
 
 /// The time between two looks.
 const PERIOD: Duration = Duration::from_millis(25);

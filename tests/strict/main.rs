@@ -4,41 +4,53 @@
 //!     strict-wire http://127.0.0.1:4566
 //!
 //! It listens on a free port of the loopback interface and prints its URL. `GET /_strict` returns the number of
-//! requests taken by each service, the list of those refused, and the permissions that each function used. `PUT
-//! /_strict/roles` with `{"<role>": {"function", "policies": [document]}}` makes it decide on the requests of these
-//! roles as IAM would. The process ends when its standard input closes.
+//! requests taken by each service, the list of those refused, the permissions that functions used, the faults injected so
+//! far, and how many calls are held. The process ends when its standard input closes.
+//!
+//! `PUT /_strict/roles` names the functions' roles, on whose requests it then decides as IAM would:
+//!
+//!     {"<role>": {"function": "leadstream-recorder", "policies": [{"Version": "2012-10-17", "Statement": []}]}}
+//!
+//! `PUT /_strict/faults` replaces the rules for calls of functions and releases those that are held:
+//!
+//!     {"seed": 7, "rules": [{"fate": "lose", "share": 0.01},
+//!                           {"fate": "hold", "operation": "PutItem", "about": "buyer-7", "times": 1}]}
+//!
+//! A call meets the first rule that applies. `lose` drops the answer of a call that took effect, `throttle` answers as a
+//! throttling service, `hold` keeps a call from the service and `hold-answer` its answer from the function.
 #![expect(clippy::print_stdout, reason = "the parent process reads the URL")]
-#![expect(clippy::unwrap_used, reason = "test code: a broken engine ends the connection")]
 
-use std::collections::{BTreeMap, BTreeSet};
+mod faults;
+mod roles;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::process::ExitCode;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde_json::{Value, json};
-use testkit::strict::{Refused, Role, Service, access_key, check, dummy_secret, permit};
+use serde_json::json;
+use testkit::strict::{Refused, Service, check, dummy_secret};
 use testkit::wire::{Reply, Request, forward, receive, send};
 use tokio::io::BufReader;
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::faults::Faults;
+use crate::roles::Roles;
 
 /// The requests seen so far.
 #[derive(Debug, Default)]
 struct Seen {
     taken: BTreeMap<Service, u64>,
     refused: Vec<Refused>,
-    /// Function, action and resource of each permission used.
-    used: BTreeSet<(String, String, String)>,
 }
 
-/// The proxy's state.
+/// What all connections share.
 #[derive(Debug)]
-struct Front {
+struct StrictWire {
     upstream: String,
     seen: Mutex<Seen>,
-    /// The roles by name.
-    roles: RwLock<BTreeMap<String, Arc<Role>>>,
-    /// The names of the roles by access key.
-    signers: RwLock<BTreeMap<String, String>>,
+    faults: Faults,
+    roles: Roles,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -64,108 +76,78 @@ async fn main() -> ExitCode {
 async fn serve(upstream: String) -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("http://{}", listener.local_addr()?);
-    let front =
-        Front { upstream, seen: Mutex::default(), roles: RwLock::default(), signers: RwLock::default() };
-    let front = Arc::new(front);
+    let wire =
+        StrictWire { upstream, seen: Mutex::default(), faults: Faults::default(), roles: Roles::default() };
+    let wire = Arc::new(wire);
     loop {
         let (stream, _) = listener.accept().await?;
-        let front = Arc::clone(&front);
+        let wire = Arc::clone(&wire);
         tokio::spawn(async move {
             // A client may hang up at any point.
-            let _ = front.converse(stream).await;
+            let _ = wire.converse(stream).await;
         });
     }
 }
 
-impl Front {
+impl StrictWire {
     async fn converse(&self, stream: TcpStream) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
         while let Some(message) = receive(&mut stream).await? {
-            let Reply { status, headers, body } = self.answer(message.into()).await;
+            let Some(Reply { status, headers, body }) = self.answer(message.into()).await else {
+                return stream.get_ref().set_zero_linger();
+            };
             send(stream.get_mut(), format!("HTTP/1.1 {status} \r\n"), headers, &body).await?;
         }
         Ok(())
     }
 
-    async fn answer(&self, request: Request) -> Reply {
+    /// The answer to a request; `None` if it is lost.
+    async fn answer(&self, request: Request) -> Option<Reply> {
         match request.path.as_str() {
-            "/_strict" => return report(&self.seen.lock().unwrap()),
-            "/_strict/roles" => return self.take_roles(&request.body),
+            "/_strict" => return Some(self.report()),
+            "/_strict/faults" => return Some(self.faults.replace(&request.json()).await),
+            "/_strict/roles" => return Some(self.roles.replace(&request.json())),
             _ => {}
         }
         match self.judge(&request).await {
-            Ok(()) => forward(&self.upstream, request).await,
+            Ok(Some(service)) => {
+                *self.seen().taken.entry(service).or_default() += 1;
+                let call = forward(&self.upstream, request.clone());
+                self.faults.meet(service, &request, call).await
+            }
+            Ok(None) => Some(forward(&self.upstream, request).await),
             Err(refused) => {
                 let reply = refused.reply();
-                self.seen.lock().unwrap().refused.push(refused);
-                reply
+                self.seen().refused.push(refused);
+                Some(reply)
             }
         }
     }
 
-    async fn judge(&self, request: &Request) -> Result<(), Refused> {
-        let Some(service) = check(request, dummy_secret)? else { return Ok(()) };
-        let role = self.role_of(request).await;
-        let used = role.as_ref().map(|role| permit(service, request, role)).transpose()?;
-        let mut seen = self.seen.lock().unwrap();
-        *seen.taken.entry(service).or_default() += 1;
-        if let Some(role) = role {
-            let function = role.function().to_owned();
-            seen.used.extend(
-                used.into_iter().flatten().map(|need| (function.clone(), need.action, need.resource)),
-            );
+    async fn judge(&self, request: &Request) -> Result<Option<Service>, Refused> {
+        let service = check(request, dummy_secret)?;
+        if let Some(service) = service {
+            self.roles.decide(service, request, &self.upstream).await?;
         }
-        Ok(())
+        Ok(service)
     }
 
-    /// The role that signed a request; `None` if the caller did, or if no roles are known.
-    async fn role_of(&self, request: &Request) -> Option<Arc<Role>> {
-        let key = access_key(request).filter(|key| key.starts_with("ASIA"))?;
-        if self.roles.read().unwrap().is_empty() {
-            return None;
-        }
-        if !self.signers.read().unwrap().contains_key(key) {
-            let question = Request {
-                method: "GET".to_owned(),
-                path: "/_local/signers".to_owned(),
-                headers: vec![("host".to_owned(), "127.0.0.1".to_owned())],
-                body: vec![],
-            };
-            let answer = forward(&self.upstream, question).await;
-            *self.signers.write().unwrap() = serde_json::from_slice(&answer.body).unwrap();
-        }
-        let name = self.signers.read().unwrap()[key].clone();
-        Some(Arc::clone(&self.roles.read().unwrap()[&name]))
-    }
-
-    fn take_roles(&self, body: &[u8]) -> Reply {
-        let given: Value = serde_json::from_slice(body).unwrap_or_default();
-        let roles: Result<BTreeMap<String, Arc<Role>>, String> = given
-            .as_object()
+    fn report(&self) -> Reply {
+        let seen = self.seen();
+        let taken: BTreeMap<&str, u64> = Service::ALL
             .into_iter()
-            .flatten()
-            .map(|(name, role)| {
-                let policies = role["policies"].as_array().map(Vec::as_slice).unwrap_or_default();
-                let function = role["function"].as_str().unwrap_or_default();
-                Role::new(name, function, policies).map(|role| (name.clone(), Arc::new(role)))
-            })
+            .map(|service| (service.signing_name(), seen.taken.get(&service).copied().unwrap_or_default()))
             .collect();
-        match roles {
-            Ok(roles) => {
-                let names: Vec<String> = roles.keys().cloned().collect();
-                *self.roles.write().unwrap() = roles;
-                Reply::json(200, &json!(names))
-            }
-            Err(error) => Reply::json(400, &json!({ "message": error })),
-        }
+        let refused: Vec<String> = seen.refused.iter().map(ToString::to_string).collect();
+        let (injected, held) = self.faults.report();
+        let used = self.roles.used();
+        let report = json!({
+            "taken": taken, "refused": refused, "used": used, "injected": injected, "held": held,
+        });
+        Reply::json(200, &report)
     }
-}
 
-fn report(seen: &Seen) -> Reply {
-    let taken: BTreeMap<&str, u64> = Service::ALL
-        .into_iter()
-        .map(|service| (service.signing_name(), seen.taken.get(&service).copied().unwrap_or_default()))
-        .collect();
-    let refused: Vec<String> = seen.refused.iter().map(ToString::to_string).collect();
-    Reply::json(200, &json!({ "taken": taken, "refused": refused, "used": seen.used }))
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
