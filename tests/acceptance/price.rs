@@ -14,7 +14,8 @@ const LOG_KILOBYTE: f64 = 0.50;
 /// The most that a run of so many messages and buyers costs, in dollars. Every message counts as an event with an e-mail,
 /// and every buyer as watched for ten minutes, four times a second.
 pub(crate) fn most(messages: usize, buyers: usize) -> f64 {
-    let (messages, buyers) = (messages as f64, buyers as f64);
+    let [messages, buyers] =
+        [messages, buyers].map(|number| f64::from(u32::try_from(number).unwrap_or(u32::MAX)));
     let event = 20.0 * WRITE
         + 10.0 * READ
         + 12.0 * QUEUE

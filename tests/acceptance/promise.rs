@@ -81,10 +81,6 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn passed(promise: Promise, what: &str, seen: impl Into<String>) -> Self {
-        Self { promise, what: what.to_owned(), ended: Ended::Passed(seen.into()) }
-    }
-
     pub(crate) fn not_possible(promise: Promise, what: &str, reason: impl Into<String>) -> Self {
         Self { promise, what: what.to_owned(), ended: Ended::NotPossible(reason.into()) }
     }

@@ -101,9 +101,18 @@ impl Run<'_> {
         if cli::history::history(&self.tables, buyer).await?.lines.is_empty() {
             return Ok(());
         }
-        let words = ["leads", "--json", "--streams-table", self.target.id("StreamsTable"), "--leads-table"];
-        let words = words.iter().chain(&[self.target.id("LeadsTable"), "erase", buyer.as_str(), "--yes"]);
-        let words: Vec<OsString> = words.map(OsString::from).collect();
+        let words = [
+            "leads",
+            "--json",
+            "--streams-table",
+            self.target.id("StreamsTable"),
+            "--leads-table",
+            self.target.id("LeadsTable"),
+            "erase",
+            buyer.as_str(),
+            "--yes",
+        ];
+        let words = words.map(OsString::from);
         let mut last = String::new();
         let look = async || {
             let (mut out, mut err) = (Vec::new(), Vec::new());

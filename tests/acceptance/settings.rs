@@ -194,8 +194,8 @@ impl Reader<'_> {
         let path = format!("/2019-09-25/functions/{name}/event-invoke-config");
         let action = "GetFunctionEventInvokeConfig";
         let seen = self.aws.rest(Service::Lambda, action, ("GET", &path), None).await?;
-        let expected = &self.expected(logical)?["MaximumRetryAttempts"];
-        Ok(difference("MaximumRetryAttempts", expected, &seen["MaximumRetryAttempts"]).into_iter().collect())
+        let name = "MaximumRetryAttempts";
+        Ok(difference(name, &self.expected(logical)?[name], &seen[name]).into_iter().collect())
     }
 
     async fn role(&self, logical: &str) -> Differences {

@@ -5,6 +5,7 @@ mod after;
 mod alone;
 mod effects;
 mod events;
+mod faults;
 mod localstack;
 mod operators;
 mod strict;
