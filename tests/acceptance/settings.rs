@@ -272,11 +272,20 @@ impl Reader<'_> {
 
     async fn subscription(&self, logical: &str) -> Differences {
         let expected = self.expected(logical)?;
-        let wanted = [("SubscriptionArn", self.target.id(logical))];
+        let arn = self.target.id(logical);
+        let wanted = [("TopicArn", self.target.id("EmailEvents"))];
+        let listed = self.aws.query(Service::Sns, "ListSubscriptionsByTopic", &wanted).await?;
+        let subscriptions = listed["Subscriptions"].as_array().into_iter().flatten();
+        let Some(seen) = subscriptions.into_iter().find(|one| one["SubscriptionArn"] == arn) else {
+            return Ok(vec!["the topic has no such subscription".to_owned()]);
+        };
+        let wanted = [("SubscriptionArn", arn)];
         let answer = self.aws.query(Service::Sns, "GetSubscriptionAttributes", &wanted).await?;
-        let entries = answer["Attributes"].clone();
-        let seen = entries_of(&entries);
-        Ok(compared(&expected, |property| seen.get(property).cloned().unwrap_or_default()))
+        let attributes = entries_of(&answer["Attributes"]);
+        Ok(compared(&expected, |property| match property {
+            "RawMessageDelivery" => attributes.get(property).cloned().unwrap_or_default(),
+            other => seen[other].clone(),
+        }))
     }
 
     async fn alarm(&self, logical: &str) -> Differences {

@@ -149,7 +149,8 @@ fn each_deliberate_fault_is_named_as_a_broken_promise() {
         let (code, broken, errors) = accept(&["--stack", STACK]);
         assert_eq!(code, Some(1), "{errors}");
         let feed = "The change feed rings for every commit and carries no personal data.";
-        let is_named = |(promise, seen): &(String, String)| promise == feed && seen.contains("NEW_AND_OLD_IMAGES");
+        let is_named =
+            |(promise, seen): &(String, String)| promise == feed && seen.contains("NEW_AND_OLD_IMAGES");
         assert!(broken.iter().any(is_named), "{broken:?}");
     });
 }
