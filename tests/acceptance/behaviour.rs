@@ -209,7 +209,7 @@ async fn play(run: &Run<'_>, scenario: &Scenario, person: &Person) -> Result<Pla
     let expected: Vec<&String> = scenario.emails.iter().collect();
     let look = async || {
         let ledger = cli::history::history(&run.tables, buyer).await?.about.ledger;
-        Ok(expected.iter().all(|key| ledger.get(**key).is_some_and(is_sent)).then_some(()))
+        Ok(expected.iter().all(|key| ledger.get(*key).is_some_and(is_sent)).then_some(()))
     };
     run.until(run.patience(), look).await?;
     let ledger = cli::history::history(&run.tables, buyer).await?.about.ledger;

@@ -425,7 +425,7 @@ fn comparable(value: &Value) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
+mod comparisons {
     use super::*;
 
     #[test]
