@@ -28,16 +28,16 @@ LOCAL := $(BUILT)/local
 LOCAL_FUNCTIONS := $(LOCAL)/lambda
 FUNCTIONS := recorder reactor sweeper receipts
 PEERS := $(BUILT)/peers
-STACK := .venv/bin/python infra/local/stack.py
+LOCAL_STACK := .venv/bin/python infra/local/stack.py
 # What the local AWS needs (docs/localstack.md), and how it is chosen.
 ENGINE := .venv/ready $(if $(filter localstack,$(EMULATOR)),.venv-localstack/ready)
-ON_A_STACK = $(STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
+ON_A_STACK = $(LOCAL_STACK) run --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS) --wire $(LOCAL)/strict-wire
 
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -57,7 +57,8 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) -- sh -ec '\
-		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after; do \
+		$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR); \
+		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
 			cargo nextest run --cargo-profile local --workspace --profile $$part; \
 		done'
 
@@ -140,10 +141,10 @@ check: .tools/deny ## Checks formatting, lints and dependencies
 	cargo deny --log-level error check bans licenses sources
 
 up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
-	$(STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
+	$(LOCAL_STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
 
 down: .venv/ready ## Stops the stack that `up` started
-	$(STACK) down
+	$(LOCAL_STACK) down
 
 # Omits the link-time optimisation of packages, which takes minutes.
 define lay-out-functions
@@ -177,6 +178,11 @@ deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters 
 	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK_NAME) \
 		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(SAM_ARGS)
 
+acceptance: | prerequisites ## Checks that STACK= keeps its promises, with messages for buyers of its own (under a dollar; YES=1)
+	@test -n "$(STACK)" || { echo "Name the stack: make acceptance STACK=leadstream" >&2; exit 1; }
+	cargo build --profile local --package tests --bin acceptance
+	$(LOCAL)/acceptance --stack $(STACK) $(if $(YES),--yes) $(ACCEPTANCE_ARGS)
+
 ##@ Preparation
 
 setup: .venv/ready .tools/nextest .tools/deny ## Installs the tools inside the project
@@ -190,7 +196,7 @@ prerequisites: ## Checks the prerequisites
 	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
-	if [ -e .venv/ready ]; then $(STACK) down; fi
+	if [ -e .venv/ready ]; then $(LOCAL_STACK) down; fi
 	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__
 	cargo clean
 

@@ -61,7 +61,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 19] = [
     ),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("cold-start", &["binaries", "testkit"]),
-    ("tests", &["cli", "domain", "event-store", "leads-store", "platform", "testkit"]),
+    ("tests", &["cli", "contract", "domain", "event-store", "leads-store", "platform", "testkit"]),
     (
         "bench",
         &[

@@ -5,6 +5,7 @@ mod after;
 mod alone;
 mod effects;
 mod events;
+mod faults;
 mod kills;
 mod localstack;
 mod operators;

@@ -51,7 +51,12 @@ pub struct Guest {
 
 /// Guests whose buyer ids begin with this prefix. Their messages are the same in every run.
 pub fn crowd(prefix: &str) -> Result<Vec<Guest>, Failed> {
-    (0..BUYERS).map(|number| Guest::numbered(prefix, number)).collect()
+    crowd_of(|number| Person::called(&format!("{prefix}-{number}")))
+}
+
+/// Guests who are the persons that `person` returns for a number. Their messages differ between runs only in these.
+pub fn crowd_of(person: impl Fn(usize) -> Result<Person, Failed>) -> Result<Vec<Guest>, Failed> {
+    (0..BUYERS).map(|number| Ok(Guest::numbered(person(number)?, number))).collect()
 }
 
 /// A small random generator (xorshift) with a fixed seed, so that the messages are the same on every machine.
@@ -67,8 +72,7 @@ impl Dice {
 }
 
 impl Guest {
-    fn numbered(prefix: &str, number: usize) -> Result<Self, Failed> {
-        let person = Person::called(&format!("{prefix}-{number}"))?;
+    fn numbered(person: Person, number: usize) -> Self {
         let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ (number as u64 + 1));
         let mut events = BTreeMap::new();
         let mut order = Vec::new();
@@ -119,7 +123,7 @@ impl Guest {
             }
         }
         bad.sort();
-        Ok(Self { person, messages, events, repeats, bad })
+        Self { person, messages, events, repeats, bad }
     }
 
     /// Posts all messages, in order.

@@ -1,14 +1,16 @@
-//! Access to a stack deployed on a local AWS, for the deployed tests and the demo.
+//! Access to a deployed stack, for the deployed tests, the demo and the acceptance test.
 #![expect(clippy::missing_errors_doc, reason = "every error ends a test or the demo, and its text says why")]
 
+pub mod aws;
 mod crowd;
 mod emulator;
 mod invariants;
 mod play;
 mod stack;
+mod xml;
 
-pub use crowd::{Guest, Observed, crowd, post_all};
+pub use crowd::{Guest, Observed, crowd, crowd_of, post_all};
 pub use emulator::{Failed, Mail, Queued};
 pub use invariants::Finding;
-pub use play::{Delivery, Outcome, Person, Played, Recorded, Scenario, play, scenarios};
+pub use play::{Delivery, Outcome, Person, Played, Recorded, Scenario, play, recorded, scenarios};
 pub use stack::Stack;

@@ -10,20 +10,26 @@ use crate::{Failed, Mail, Stack};
 /// A buyer of the tests with its contact data. The data are canaries: no log line may contain them.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// The buyer's id, which is also the beginning of the e-mail address.
+    /// The buyer's id.
     pub buyer: BuyerId,
+    email: String,
 }
 
 impl Person {
-    /// The person with this buyer id.
+    /// The person with this buyer id, whose e-mail address begins with the id.
     pub fn called(name: &str) -> Result<Self, Failed> {
-        Ok(Self { buyer: BuyerId::parse(name)? })
+        Self::at(name, format!("{name}.canary@example.com"))
+    }
+
+    /// The person with this buyer id and e-mail address.
+    pub fn at(name: &str, email: String) -> Result<Self, Failed> {
+        Ok(Self { buyer: BuyerId::parse(name)?, email })
     }
 
     /// The e-mail address.
     #[must_use]
     pub fn email(&self) -> String {
-        format!("{}.canary@example.com", self.buyer)
+        self.email.clone()
     }
 
     /// The id and the body of an event as the offer system posts it.
@@ -85,7 +91,8 @@ pub async fn play(stack: &Stack, scenario: &Scenario, person: &Person) -> Result
 }
 
 /// The events in a buyer's history.
-pub(crate) fn recorded(lines: &[Line]) -> Vec<Recorded> {
+#[must_use]
+pub fn recorded(lines: &[Line]) -> Vec<Recorded> {
     let mut held: Vec<(String, u64)> = Vec::new();
     let mut recorded = Vec::new();
     for line in lines {

@@ -39,9 +39,33 @@ impl Service {
 pub(super) fn check(service: Service, request: &Request) -> Result<(), Refusal> {
     let model = service.model();
     let operation = model.operation(request).ok_or(Refusal::Operation)?;
-    let body = serde_json::from_slice(&request.body)
-        .map_err(|error| Refusal::Type(format!("the body is not JSON: {error}")))?;
-    model.check(text(&operation["input"]), &body, "the request")
+    // A request without a body has its parameters in the path.
+    let input = if request.body.is_empty() {
+        labels(text(&operation["http"]["requestUri"]), &request.path).map(Value::Object)
+    } else {
+        Some(
+            serde_json::from_slice(&request.body)
+                .map_err(|error| Refusal::Type(format!("the body is not JSON: {error}")))?,
+        )
+    };
+    model.check(text(&operation["input"]), &input.unwrap_or_default(), "the request")
+}
+
+/// The parameters that a path contains at the places named by a template, as in `/v2/email/configuration-sets/{Name}`;
+/// `None` if it does not match.
+fn labels(template: &str, path: &str) -> Option<Map<String, Value>> {
+    let (names, parts): (Vec<&str>, Vec<&str>) = (template.split('/').collect(), path.split('/').collect());
+    let mut found = Map::new();
+    for (name, part) in names.iter().zip(&parts) {
+        match name.strip_prefix('{').and_then(|name| name.strip_suffix('}')) {
+            Some(label) if !part.is_empty() => {
+                found.insert(label.to_owned(), Value::from(*part));
+            }
+            _ if name == part => {}
+            _ => return None,
+        }
+    }
+    (names.len() == parts.len()).then_some(found)
 }
 
 impl Model {
@@ -63,7 +87,8 @@ impl Model {
             return operations.get(target.split_once('.')?.1);
         }
         operations.values().find(|operation| {
-            operation["http"]["method"] == request.method && operation["http"]["requestUri"] == request.path
+            operation["http"]["method"] == request.method
+                && labels(text(&operation["http"]["requestUri"]), &request.path).is_some()
         })
     }
 

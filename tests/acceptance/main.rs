@@ -1,0 +1,227 @@
+//! Checks that a deployed stack, on AWS or on a local AWS, keeps Leadstream's promises. It compares the stack with the
+//! template, plays the scenarios with buyers of its own, and leaves a report.
+//!
+//! Exit codes: 0 every promise is kept, 1 a promise is broken, 2 nothing was sent or the run failed.
+#![expect(clippy::print_stdout, reason = "the output is the purpose of the program")]
+
+mod behaviour;
+mod price;
+mod promise;
+mod report;
+mod run;
+mod sales;
+mod settings;
+mod target;
+mod template;
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aws_config::BehaviorVersion;
+use behaviour::Plan;
+use clap::Parser;
+use cli::Tables;
+use jiff::{SignedDuration, Timestamp};
+use report::Report;
+use run::Run;
+use serde_json::{Value, json};
+use target::{Target, text};
+use template::Template;
+use tests::Failed;
+use tests::aws::{Aws, CallFailed, Service};
+
+/// Checks that a deployed stack keeps Leadstream's promises, with events of its own buyers.
+#[derive(Debug, Parser)]
+#[command(name = "acceptance")]
+struct Arguments {
+    /// The name of the stack, in the region and account of the environment.
+    #[arg(long)]
+    stack: String,
+    /// Confirms the cost and the messages.
+    #[arg(long)]
+    yes: bool,
+    /// Runs although the stack has other traffic. The sales team's queue is then not read: its consumer receives this
+    /// run's messages too.
+    #[arg(long)]
+    despite_traffic: bool,
+    /// Only compares the stack with the template; sends nothing.
+    #[arg(long)]
+    settings_only: bool,
+    /// Where to write the report, without the ending: PATH.md and PATH.json.
+    #[arg(long, value_name = "PATH", default_value = "acceptance")]
+    report: PathBuf,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    match accept(&Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("acceptance: {}", platform::telemetry::chain(error.as_ref()));
+            ExitCode::from(2)
+        }
+    }
+}
+
+async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
+    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    let aws = Aws::on(&config)?;
+    let template = Template::read()?;
+    let target = Target::find(&aws, &arguments.stack, &template.unconditional()).await?;
+    let started = Timestamp::now();
+    let mut prefix = uuid::Uuid::new_v4().simple().to_string();
+    prefix.truncate(6);
+    let prefix = format!("acceptance-{}-{prefix}", started.strftime("%Y%m%d"));
+    let plan = Plan::of(&prefix)?;
+    let most_dollars = price::most(plan.messages(), plan.people().len());
+    let place =
+        if aws.is_emulated() { "A local AWS".to_owned() } else { format!("AWS account {}", target.account) };
+    println!("{place}, stack {} in {}: comparing it with the template.", target.name, target.region);
+    let checks = settings::checks(&aws, &target, &template).await?;
+    let (target, prefix) = (&target, prefix.as_str());
+    let mut report = Report {
+        target,
+        place,
+        prefix,
+        started,
+        checks,
+        timings: Vec::new(),
+        most_dollars,
+        left: Vec::new(),
+    };
+    if !arguments.settings_only {
+        let run = Run {
+            aws: &aws,
+            target,
+            sqs: aws_sdk_sqs::Client::new(&config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(&config),
+            tables: Tables::on(&config, target.id("StreamsTable"), target.id("LeadsTable")),
+            config: config.clone(),
+            prefix: prefix.to_owned(),
+            started,
+            has_traffic: arguments.despite_traffic,
+        };
+        if let Some(note) = sending(&aws, &run).await? {
+            println!("{note}");
+        }
+        if !arguments.despite_traffic {
+            refuse_traffic(&aws, target, started).await?;
+        }
+        confirm(arguments, &plan, most_dollars)?;
+        let checked = behaviour::checks(&run, &plan).await;
+        println!("Erasing the buyers {prefix}-… and taking their messages.");
+        report.left = behaviour::clean_up(&run, &plan).await;
+        let (mut checks, timings) = checked?;
+        report.checks.append(&mut checks);
+        report.timings = timings;
+    }
+    println!("{}", report.write(&arguments.report)?);
+    Ok(report.passes())
+}
+
+/// Refuses a run whose tables cannot be read or whose e-mails SES would not send. Returns what to know about SES.
+///
+/// The mailbox simulator takes e-mail of accounts in the sandbox too, and it does not count for the daily quota, only
+/// for the rate (Amazon SES Developer Guide, "Testing email sending").
+async fn sending(aws: &Aws, run: &Run<'_>) -> Result<Option<String>, Failed> {
+    let buyer = domain::BuyerId::parse(&run.prefix)?;
+    cli::history::history(&run.tables, &buyer).await?;
+    let account = match aws.rest(Service::Ses, "GetAccount", ("GET", "/v2/email/account"), None).await {
+        Ok(account) => account,
+        Err(error) if aws.is_emulated() && !error.is_denied() => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    if account["SendingEnabled"] == json!(false) {
+        return Err("SES does not send for this account: see the account dashboard in the SES console".into());
+    }
+    Ok((account["ProductionAccessEnabled"] == json!(false)).then(|| {
+        format!(
+            "SES has this account in its sandbox, at {} e-mails a second. This run goes on: all its e-mails go to the \
+             mailbox simulator. Buyers need production access.",
+            account["SendQuota"]["MaxSendRate"]
+        )
+    }))
+}
+
+/// Refuses a stack that has other traffic: messages in a queue, or, where CloudWatch has the metric, events posted or a
+/// consumer of the sales team's queue active in the last 15 minutes.
+async fn refuse_traffic(aws: &Aws, target: &Target, now: Timestamp) -> Result<(), Failed> {
+    let advice = "stop it, choose another stack, or pass --despite-traffic";
+    for logical in ["OfferEvents", "OfferEventsDeadLetters", "SalesTeam", "EmailReceipts"] {
+        let input = json!({ "QueueUrl": target.id(logical), "AttributeNames": ["All"] });
+        let answer = aws.json(Service::Sqs, "AmazonSQS.GetQueueAttributes", &input).await?;
+        let number = |name: &str| text(&answer["Attributes"][name]).parse::<u64>().unwrap_or_default();
+        let messages =
+            number("ApproximateNumberOfMessages") + number("ApproximateNumberOfMessagesNotVisible");
+        if messages > 0 {
+            return Err(format!(
+                "the stack {} has other traffic, {messages} messages in {logical}: {advice}",
+                target.name
+            )
+            .into());
+        }
+    }
+    for (logical, metric, what) in [
+        ("OfferEvents", "NumberOfMessagesSent", "events were posted"),
+        ("SalesTeam", "NumberOfEmptyReceives", "a consumer received"),
+        ("SalesTeam", "NumberOfMessagesReceived", "a consumer received"),
+    ] {
+        if metric_of_last_minutes(aws, target, logical, metric, now).await? > 0.0 {
+            return Err(format!(
+                "the stack {} has other traffic, {what} in the last 15 minutes ({metric} of {logical}; an earlier run of \
+                 this counts too): wait, {advice}",
+                target.name
+            )
+            .into());
+        }
+    }
+    Ok(())
+}
+
+async fn metric_of_last_minutes(
+    aws: &Aws,
+    target: &Target,
+    logical: &str,
+    metric: &str,
+    now: Timestamp,
+) -> Result<f64, CallFailed> {
+    let from = (now - SignedDuration::from_mins(15)).to_string();
+    let to = now.to_string();
+    let parameters = [
+        ("Namespace", "AWS/SQS"),
+        ("MetricName", metric),
+        ("Dimensions.member.1.Name", "QueueName"),
+        ("Dimensions.member.1.Value", target.queue_name(logical)),
+        ("StartTime", from.as_str()),
+        ("EndTime", to.as_str()),
+        ("Period", "900"),
+        ("Statistics.member.1", "Sum"),
+    ];
+    let answer = aws.query(Service::CloudWatch, "GetMetricStatistics", &parameters).await?;
+    let points = answer["Datapoints"].as_array().cloned().unwrap_or_default();
+    let sum = |point: &Value| text(&point["Sum"]).parse::<f64>().unwrap_or_default();
+    Ok(points.iter().map(sum).sum())
+}
+
+/// States what will be sent and what it costs, and asks unless `--yes` was passed.
+fn confirm(arguments: &Arguments, plan: &Plan, most_dollars: f64) -> Result<(), Failed> {
+    println!(
+        "Posting {} messages for {} buyers. E-mails go to SES's mailbox simulator. At most ${most_dollars:.2} by AWS's \
+         list prices of November 2026. On AWS, DeadLettersAlarm rings and notifies its topic.",
+        plan.messages(),
+        plan.people().len()
+    );
+    if arguments.yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err("nothing was sent: pass --yes to confirm".into());
+    }
+    print!("Type yes to confirm: ");
+    std::io::stdout().flush()?;
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    if answer.trim() == "yes" { Ok(()) } else { Err("nothing was sent".into()) }
+}

@@ -1,0 +1,455 @@
+//! Compares what AWS says of each resource with the template. Nothing is sent or changed.
+
+use std::collections::BTreeSet;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value, json};
+use tests::Failed;
+use tests::aws::{Aws, CallFailed, Service};
+
+use crate::promise::{Check, Promise};
+use crate::target::{Target, text};
+use crate::template::Template;
+
+const DEPLOY: &str = "deploy the template again (`make deploy`), and find out who changed it";
+
+/// What a role must not be able to do, by IAM's policy simulator: role, action, and the table it concerns.
+const FORBIDDEN: [(&str, &str, &str); 6] = [
+    ("RecorderRole", "dynamodb:DeleteItem", "StreamsTable"),
+    ("RecorderRole", "dynamodb:GetItem", "LeadsTable"),
+    ("ReactorRole", "dynamodb:PutItem", "StreamsTable"),
+    ("SweeperRole", "dynamodb:PutItem", "StreamsTable"),
+    ("ReceiptsRole", "dynamodb:Query", "StreamsTable"),
+    ("ReceiptsRole", "dynamodb:DeleteItem", "LeadsTable"),
+];
+
+/// Compares every resource. Fails if a call is not allowed, because then nothing can be said.
+pub(crate) async fn checks(aws: &Aws, target: &Target, template: &Template) -> Result<Vec<Check>, Failed> {
+    let reader = Reader { aws, target, template };
+    let mut checks = Vec::new();
+    for (logical, kind) in template.kinds() {
+        if !target.resources.contains_key(&logical) {
+            continue;
+        }
+        let what = format!("{logical} is as in the template");
+        let promise = promise_of(&logical, &kind);
+        let found = match kind.as_str() {
+            "AWS::SQS::Queue" => reader.queue(&logical).await,
+            "AWS::DynamoDB::Table" => reader.table(&logical).await,
+            "AWS::Serverless::Function" => reader.function(&logical).await,
+            "AWS::Lambda::EventSourceMapping" => reader.mapping(&logical).await,
+            "AWS::Lambda::EventInvokeConfig" => reader.calls(&logical).await,
+            "AWS::IAM::Role" => reader.role(&logical).await,
+            "AWS::Events::Rule" => reader.rule(&logical).await,
+            "AWS::SES::ConfigurationSetEventDestination" => reader.destination(&logical).await,
+            "AWS::SNS::Subscription" => reader.subscription(&logical).await,
+            "AWS::CloudWatch::Alarm" => reader.alarm(&logical).await,
+            _ => continue,
+        };
+        match found {
+            Ok(differences) => {
+                // A wrong configuration set is a broken promise about receipts, not about settings.
+                let (sets, others): (Vec<String>, Vec<String>) =
+                    differences.into_iter().partition(|one| one.contains("EMAIL_CONFIGURATION_SET"));
+                if !sets.is_empty() {
+                    let what = format!("{logical} sends with the stack's configuration set");
+                    checks.push(Check::of(Promise::Receipts, &what, "as in the template", &sets, DEPLOY));
+                }
+                checks.push(Check::of(promise, &what, "as in the template", &others, DEPLOY));
+            }
+            Err(error) => checks.push(unanswered(aws, promise, &what, error)?),
+        }
+    }
+    checks.extend(reader.simulated().await?);
+    Ok(checks)
+}
+
+/// On an emulator, a call that it does not have makes the check impossible. Everything else is an error.
+fn unanswered(aws: &Aws, promise: Promise, what: &str, error: Failed) -> Result<Check, Failed> {
+    match error.downcast_ref::<CallFailed>() {
+        Some(failed) if aws.is_emulated() && !failed.is_denied() => {
+            Ok(Check::not_possible(promise, what, format!("the emulator does not answer: {failed}")))
+        }
+        _ => Err(error),
+    }
+}
+
+fn promise_of(logical: &str, kind: &str) -> Promise {
+    match (logical, kind) {
+        ("OfferEventsToRecorder", _) => Promise::Isolated,
+        ("ChangeFeedToReactor" | "StreamsTable", _) => Promise::Feed,
+        ("EmailReceiptsToReceipts" | "EmailEventDestination" | "EmailEventsToQueue", _) => Promise::Receipts,
+        ("SweeperSchedule" | "SweeperCalls", _) => Promise::Sweeper,
+        (_, "AWS::IAM::Role") => Promise::Roles,
+        (_, "AWS::CloudWatch::Alarm") => Promise::Alarms,
+        _ => Promise::Settings,
+    }
+}
+
+struct Reader<'a> {
+    aws: &'a Aws,
+    target: &'a Target,
+    template: &'a Template,
+}
+
+type Differences = Result<Vec<String>, Failed>;
+
+impl Reader<'_> {
+    fn expected(&self, logical: &str) -> Result<Value, Failed> {
+        self.template.properties(self.target, logical)
+    }
+
+    async fn queue(&self, logical: &str) -> Differences {
+        let input = json!({ "QueueUrl": self.target.id(logical), "AttributeNames": ["All"] });
+        let answer = self.aws.json(Service::Sqs, "AmazonSQS.GetQueueAttributes", &input).await?;
+        let seen = &answer["Attributes"];
+        let name = text(&seen["QueueArn"]).rsplit(':').next().unwrap_or_default().to_owned();
+        Ok(compared(&self.expected(logical)?, |property| match property {
+            "QueueName" => json!(name),
+            "RedrivePolicy" | "RedriveAllowPolicy" => {
+                serde_json::from_str(&text(&seen[property])).unwrap_or_default()
+            }
+            other => seen[other].clone(),
+        }))
+    }
+
+    async fn table(&self, logical: &str) -> Differences {
+        let mut expected = self.expected(logical)?;
+        let seen = self.target.describe_table(self.aws, logical).await?;
+        // DescribeTable does not show recovery, and encryption and the billing mode under other names.
+        let properties = expected.as_object_mut().ok_or("a table has no properties")?;
+        for hidden in ["PointInTimeRecoverySpecification", "SSESpecification", "BillingMode"] {
+            properties.remove(hidden);
+        }
+        let indexes = seen["GlobalSecondaryIndexes"].as_array().into_iter().flatten();
+        let indexes: Vec<Value> = indexes
+            .map(|one| {
+                json!({ "IndexName": one["IndexName"], "KeySchema": one["KeySchema"],
+                "Projection": { "ProjectionType": one["Projection"]["ProjectionType"] } })
+            })
+            .collect();
+        let stream = json!({ "StreamViewType": seen["StreamSpecification"]["StreamViewType"] });
+        Ok(compared(&expected, |property| match property {
+            "GlobalSecondaryIndexes" => json!(indexes),
+            "StreamSpecification" => stream.clone(),
+            // An unprotected table has no such field in some answers.
+            "DeletionProtectionEnabled" => json!(seen[property].as_bool().unwrap_or(false)),
+            other => seen[other].clone(),
+        }))
+    }
+
+    async fn function(&self, logical: &str) -> Differences {
+        let expected = self.expected(logical)?;
+        let path = format!("/2015-03-31/functions/{}/configuration", self.target.id(logical));
+        let action = "GetFunctionConfiguration";
+        let seen = self.aws.rest(Service::Lambda, action, ("GET", &path), None).await?;
+        let mut differences = Vec::new();
+        for property in ["FunctionName", "Timeout", "Role"] {
+            differences.extend(difference(property, &expected[property], &seen[property]));
+        }
+        differences.extend(difference(
+            "MemorySize",
+            &json!(self.target.parameter("FunctionMemory")),
+            &seen["MemorySize"],
+        ));
+        let architecture = json!([self.target.parameter("Architecture")]);
+        differences.extend(difference("Architectures", &architecture, &seen["Architectures"]));
+        let variables = |from: &Value| -> Map<String, Value> {
+            let variables = from["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
+            // CloudFormation hides the value of a NoEcho parameter.
+            variables.into_iter().filter(|(name, _)| name != "LEGACY_AUTHORIZATION").collect()
+        };
+        let (expected, seen) = (variables(&expected), variables(&seen));
+        let names: BTreeSet<&String> = expected.keys().chain(seen.keys()).collect();
+        for name in names {
+            let value = |from: &Map<String, Value>| from.get(name).cloned().unwrap_or_default();
+            let (expected, seen) = (value(&expected), value(&seen));
+            // Emulators add the address under which functions reach them.
+            if !(self.aws.is_emulated() && expected.is_null()) {
+                differences.extend(difference(name, &expected, &seen));
+            }
+        }
+        Ok(differences)
+    }
+
+    async fn mapping(&self, logical: &str) -> Differences {
+        let path = format!("/2015-03-31/event-source-mappings/{}", self.target.id(logical));
+        let seen = self.aws.rest(Service::Lambda, "GetEventSourceMapping", ("GET", &path), None).await?;
+        let function = text(&seen["FunctionArn"]).rsplit(':').next().unwrap_or_default().to_owned();
+        let mut differences = compared(&self.expected(logical)?, |property| match property {
+            "FunctionName" => json!(function),
+            other => seen[other].clone(),
+        });
+        differences.extend(difference("State", &json!("Enabled"), &seen["State"]));
+        let filters = seen["FilterCriteria"]["Filters"].as_array().map_or(0, Vec::len);
+        if logical != "ChangeFeedToReactor" && filters > 0 {
+            differences
+                .push("FilterCriteria: expected none, because on a queue they delete messages".to_owned());
+        }
+        Ok(differences)
+    }
+
+    async fn calls(&self, logical: &str) -> Differences {
+        let name = self.target.id("Sweeper");
+        let path = format!("/2019-09-25/functions/{name}/event-invoke-config");
+        let action = "GetFunctionEventInvokeConfig";
+        let seen = self.aws.rest(Service::Lambda, action, ("GET", &path), None).await?;
+        let name = "MaximumRetryAttempts";
+        Ok(difference(name, &self.expected(logical)?[name], &seen[name]).into_iter().collect())
+    }
+
+    async fn role(&self, logical: &str) -> Differences {
+        let expected = self.expected(logical)?;
+        let role = self.target.id(logical);
+        let listed = self.aws.query(Service::Iam, "ListRolePolicies", &[("RoleName", role)]).await?;
+        let attached =
+            self.aws.query(Service::Iam, "ListAttachedRolePolicies", &[("RoleName", role)]).await?;
+        let names: Vec<String> = listed["PolicyNames"].as_array().into_iter().flatten().map(text).collect();
+        let mut differences = Vec::new();
+        let policies = expected["Policies"].as_array().cloned().unwrap_or_default();
+        for policy in &policies {
+            let name = text(&policy["PolicyName"]);
+            if !names.contains(&name) {
+                differences.push(format!("the policy {name} is missing"));
+                continue;
+            }
+            let wanted = [("RoleName", role), ("PolicyName", name.as_str())];
+            let answer = self.aws.query(Service::Iam, "GetRolePolicy", &wanted).await?;
+            // The document is percent-encoded (IAM API Reference, GetRolePolicy).
+            let document = text(&answer["PolicyDocument"]);
+            let document: Value = serde_json::from_str(&percent_decode_str(&document).decode_utf8_lossy())?;
+            differences.extend(statements(&policy["PolicyDocument"], &document));
+        }
+        let known = |name: &&String| policies.iter().any(|policy| policy["PolicyName"] == json!(name));
+        // A local deployment adds this one where an emulator checks another resource than AWS does.
+        let local = |name: &&String| self.aws.is_emulated() && name.starts_with("emulator-");
+        for more in names.iter().filter(|name| !known(name) && !local(name)) {
+            differences.push(format!("the policy {more} is not in the template"));
+        }
+        for more in attached["AttachedPolicies"].as_array().into_iter().flatten() {
+            differences.push(format!("the policy {} is attached", more["PolicyName"]));
+        }
+        Ok(differences)
+    }
+
+    async fn rule(&self, logical: &str) -> Differences {
+        let expected = self.expected(logical)?;
+        let name = self.target.id(logical);
+        let rule = self.aws.json(Service::Events, "AWSEvents.DescribeRule", &json!({ "Name": name })).await?;
+        let targets = json!({ "Rule": name });
+        let targets = self.aws.json(Service::Events, "AWSEvents.ListTargetsByRule", &targets).await?;
+        let mut differences = Vec::new();
+        for property in ["State", "ScheduleExpression"] {
+            differences.extend(difference(property, &expected[property], &rule[property]));
+        }
+        let arn = |from: &Value| from["Targets"][0]["Arn"].clone();
+        differences.extend(difference("Targets", &arn(&expected), &arn(&targets)));
+        Ok(differences)
+    }
+
+    async fn destination(&self, logical: &str) -> Differences {
+        let expected = self.expected(logical)?;
+        let path = format!("/v2/email/configuration-sets/{}/event-destinations", self.target.id("Emails"));
+        let action = "GetConfigurationSetEventDestinations";
+        let answer = self.aws.rest(Service::Ses, action, ("GET", &path), None).await?;
+        let expected = &expected["EventDestination"];
+        let destinations = answer["EventDestinations"].as_array().into_iter().flatten();
+        let Some(seen) = destinations.into_iter().find(|one| one["Name"] == expected["Name"]) else {
+            return Ok(vec![format!("the configuration set has no event destination {}", expected["Name"])]);
+        };
+        let mut differences: Vec<String> =
+            difference("Enabled", &expected["Enabled"], &seen["Enabled"]).into_iter().collect();
+        let topic = |from: &Value, name: &str| from["SnsDestination"][name].clone();
+        differences.extend(difference("topic", &topic(expected, "TopicARN"), &topic(seen, "TopicArn")));
+        // CloudFormation writes renderingFailure, SES's interface RENDERING_FAILURE.
+        let kinds = |from: &Value| -> Value {
+            let kinds = from["MatchingEventTypes"].as_array().into_iter().flatten();
+            kinds.map(|kind| text(kind).replace('_', "").to_lowercase()).collect()
+        };
+        differences.extend(difference("MatchingEventTypes", &kinds(expected), &kinds(seen)));
+        Ok(differences)
+    }
+
+    async fn subscription(&self, logical: &str) -> Differences {
+        let expected = self.expected(logical)?;
+        let arn = self.target.id(logical);
+        let wanted = [("TopicArn", self.target.id("EmailEvents"))];
+        let listed = self.aws.query(Service::Sns, "ListSubscriptionsByTopic", &wanted).await?;
+        let subscriptions = listed["Subscriptions"].as_array().into_iter().flatten();
+        let Some(seen) = subscriptions.into_iter().find(|one| one["SubscriptionArn"] == arn) else {
+            return Ok(vec!["the topic has no such subscription".to_owned()]);
+        };
+        let wanted = [("SubscriptionArn", arn)];
+        let answer = self.aws.query(Service::Sns, "GetSubscriptionAttributes", &wanted).await?;
+        let attributes = entries_of(&answer["Attributes"]);
+        Ok(compared(&expected, |property| match property {
+            "RawMessageDelivery" => attributes.get(property).cloned().unwrap_or_default(),
+            other => seen[other].clone(),
+        }))
+    }
+
+    async fn alarm(&self, logical: &str) -> Differences {
+        let wanted = [("AlarmNames.member.1", self.target.id(logical))];
+        let answer = self.aws.query(Service::CloudWatch, "DescribeAlarms", &wanted).await?;
+        let seen = &answer["MetricAlarms"][0];
+        if seen.is_null() {
+            return Ok(vec!["the alarm is missing".to_owned()]);
+        }
+        let mut differences = compared(&self.expected(logical)?, |property| seen[property].clone());
+        differences.extend(difference("ActionsEnabled", &json!(true), &seen["ActionsEnabled"]));
+        Ok(differences)
+    }
+
+    /// Asks IAM's policy simulator about each permission in the template, and about some that no role may have.
+    async fn simulated(&self) -> Result<Vec<Check>, Failed> {
+        let what = "IAM's policy simulator answers as the template says";
+        let mut differences = Vec::new();
+        let mut asked = 0;
+        for (role, kind) in self.template.kinds() {
+            if kind != "AWS::IAM::Role" {
+                continue;
+            }
+            let arn = format!("arn:aws:iam::{}:role/{}", self.target.account, self.target.id(&role));
+            let policies = self.expected(&role)?["Policies"].as_array().cloned().unwrap_or_default();
+            for statement in policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])) {
+                // The simulator would need the value of each condition key.
+                if !statement["Condition"].is_null() {
+                    continue;
+                }
+                for action in list(&statement["Action"]) {
+                    // A resource pattern is asked about with an example.
+                    let resource = text(&statement["Resource"]).replace('*', "example");
+                    asked += 1;
+                    match self.decision(&arn, &text(&action), &resource).await {
+                        Ok(decision) if decision == "allowed" => {}
+                        Ok(decision) => {
+                            differences.push(format!("{role}: {action} on {resource} is {decision}"))
+                        }
+                        Err(error) => {
+                            return Ok(vec![unanswered(self.aws, Promise::Roles, what, error.into())?]);
+                        }
+                    }
+                }
+            }
+            for (_, action, table) in FORBIDDEN.iter().filter(|(of, ..)| *of == role) {
+                let at = format!("{}:{}", self.target.region, self.target.account);
+                let resource = format!("arn:aws:dynamodb:{at}:table/{}", self.target.id(table));
+                asked += 1;
+                if self.decision(&arn, action, &resource).await? == "allowed" {
+                    differences.push(format!("{role}: {action} on {table} is allowed"));
+                }
+            }
+        }
+        if self.aws.is_emulated() && differences.len() > asked / 2 {
+            let reason = "the emulator's policy simulator denies most of what the policies allow";
+            return Ok(vec![Check::not_possible(Promise::Roles, what, reason)]);
+        }
+        let expected = format!("{asked} answers as in the template");
+        Ok(vec![Check::of(Promise::Roles, what, &expected, &differences, DEPLOY)])
+    }
+
+    async fn decision(&self, role: &str, action: &str, resource: &str) -> Result<String, CallFailed> {
+        let question = [
+            ("PolicySourceArn", role),
+            ("ActionNames.member.1", action),
+            ("ResourceArns.member.1", resource),
+        ];
+        let answer = self.aws.query(Service::Iam, "SimulatePrincipalPolicy", &question).await?;
+        Ok(text(&answer["EvaluationResults"][0]["EvalDecision"]))
+    }
+}
+
+/// The differences between two policy documents, by the ids of their statements.
+fn statements(expected: &Value, seen: &Value) -> Vec<String> {
+    let seen = list(&seen["Statement"]);
+    let expected = list(&expected["Statement"]);
+    let mut differences = Vec::new();
+    for statement in &expected {
+        let id = text(&statement["Sid"]);
+        match seen.iter().find(|one| one["Sid"] == statement["Sid"]) {
+            None => differences.push(format!("the statement {id} is missing")),
+            Some(one) => differences.extend(difference(&id, statement, one)),
+        }
+    }
+    for one in seen.iter().filter(|one| !expected.iter().any(|known| known["Sid"] == one["Sid"])) {
+        differences.push(format!("the statement {} is not in the template", one["Sid"]));
+    }
+    differences
+}
+
+/// The attributes of an SNS answer, which is a list of entries with key and value.
+fn entries_of(attributes: &Value) -> Map<String, Value> {
+    let entries = attributes.as_array().cloned().unwrap_or_default();
+    entries.iter().map(|one| (text(&one["key"]), one["value"].clone())).collect()
+}
+
+fn list(value: &Value) -> Vec<Value> {
+    value.as_array().cloned().unwrap_or_else(|| vec![value.clone()])
+}
+
+/// The difference of each property that the template names.
+fn compared(expected: &Value, seen: impl Fn(&str) -> Value) -> Vec<String> {
+    let properties = expected.as_object().into_iter().flatten();
+    properties.filter_map(|(name, expected)| difference(name, expected, &seen(name))).collect()
+}
+
+fn difference(name: &str, expected: &Value, seen: &Value) -> Option<String> {
+    let (expected, seen) = (comparable(expected), comparable(seen));
+    (expected != seen).then(|| format!("{name}: expected {expected}, seen {seen}"))
+}
+
+/// A value in the form in which equal settings are equal: lists have no order, a list of one is its element, numbers
+/// and truth values are texts, and null members and empty lists are absent.
+fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Null => json!(""),
+        Value::Bool(truth) => json!(truth.to_string()),
+        Value::Number(number) => json!(number.as_f64().unwrap_or_default().to_string()),
+        Value::String(text) => {
+            text.parse::<f64>().map_or_else(|_| json!(text), |number| json!(number.to_string()))
+        }
+        Value::Array(list) => {
+            let mut list: Vec<Value> = list.iter().map(comparable).collect();
+            list.sort_by_key(ToString::to_string);
+            match list.len() {
+                0 => json!(""),
+                1 => list.remove(0),
+                _ => Value::Array(list),
+            }
+        }
+        Value::Object(object) => {
+            let members = object.iter().map(|(name, value)| (name.clone(), comparable(value)));
+            Value::Object(members.filter(|(_, value)| *value != json!("")).collect())
+        }
+    }
+}
+
+#[cfg(test)]
+mod comparisons {
+    use super::*;
+
+    #[test]
+    fn settings_are_compared_by_meaning() {
+        let one = json!({"a": ["y", "x"], "b": 5, "c": "true", "d": ["z"], "e": []});
+        let other = json!({"a": ["x", "y"], "b": "5.0", "c": true, "d": "z", "e": null});
+        assert_eq!(difference("it", &one, &other), None);
+        for different in [json!({"a": ["x"]}), json!({"b": 6}), json!({"c": false})] {
+            let mut changed = other.clone();
+            changed.as_object_mut().unwrap().extend(different.as_object().unwrap().clone());
+            assert!(difference("it", &one, &changed).is_some(), "{changed}");
+        }
+    }
+
+    #[test]
+    fn a_statement_that_is_missing_changed_or_added_is_a_difference() {
+        let document = |ids: &[(&str, &str)]| {
+            let all = ids.iter().map(|(id, action)| json!({"Sid": id, "Action": action}));
+            json!({"Statement": all.collect::<Vec<_>>()})
+        };
+        let expected = document(&[("A", "x"), ("B", "y")]);
+        assert_eq!(statements(&expected, &document(&[("B", "y"), ("A", "x")])), Vec::<String>::new());
+        assert_eq!(statements(&expected, &document(&[("A", "x")])), ["the statement B is missing"]);
+        assert_eq!(statements(&expected, &document(&[("A", "x"), ("B", "z")])).len(), 1);
+        assert_eq!(statements(&expected, &document(&[("A", "x"), ("B", "y"), ("C", "z")])).len(), 1);
+    }
+}

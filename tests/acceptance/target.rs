@@ -1,0 +1,127 @@
+//! The stack under test: what CloudFormation says of it, and why it may be refused.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use tests::Failed;
+use tests::aws::{Aws, CallFailed, Service};
+
+/// A resource as CloudFormation describes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Resource {
+    /// The name or URL that AWS gave it.
+    pub(crate) id: String,
+    status: String,
+}
+
+/// A deployed stack.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) name: String,
+    pub(crate) region: String,
+    pub(crate) account: String,
+    pub(crate) parameters: BTreeMap<String, String>,
+    pub(crate) resources: BTreeMap<String, Resource>,
+    /// The change feed, which no call of CloudFormation names.
+    pub(crate) stream_arn: String,
+}
+
+/// A stack is whole in these states.
+const WHOLE: [&str; 4] =
+    ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"];
+
+impl Target {
+    /// Reads the description of a stack. Refuses one that does not exist, is half deployed or in shadow, or was not
+    /// deployed from the template.
+    pub(crate) async fn find(aws: &Aws, name: &str, expected: &[String]) -> Result<Self, Failed> {
+        let region = aws.region().to_owned();
+        let described = aws.query(Service::CloudFormation, "DescribeStacks", &[("StackName", name)]).await;
+        let described = described.map_err(|error| no_such_stack(error, name, &region))?;
+        let stack = &described["Stacks"][0];
+        let status = text(&stack["StackStatus"]);
+        if !WHOLE.contains(&status.as_str()) {
+            return Err(format!(
+                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STACK_NAME={name}`"
+            )
+            .into());
+        }
+        let parameters = pairs(&stack["Parameters"], "ParameterKey", "ParameterValue");
+        let listed =
+            aws.query(Service::CloudFormation, "DescribeStackResources", &[("StackName", name)]).await?;
+        let resources: BTreeMap<String, Resource> = listed["StackResources"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|one| {
+                let resource =
+                    Resource { id: text(&one["PhysicalResourceId"]), status: text(&one["ResourceStatus"]) };
+                (text(&one["LogicalResourceId"]), resource)
+            })
+            .collect();
+        if let Some(missing) = expected.iter().find(|logical| !resources.contains_key(*logical)) {
+            return Err(format!(
+                "the stack {name} has no resource {missing}: it is not a stack of Leadstream, or of another version; \
+                 check out that version"
+            )
+            .into());
+        }
+        if let Some((half, resource)) = resources.iter().find(|(_, one)| !one.status.ends_with("_COMPLETE")) {
+            return Err(format!(
+                "the stack {name} is half deployed: {half} is {}; finish its deployment first",
+                resource.status
+            )
+            .into());
+        }
+        if parameters.get("Effects").is_none_or(|effects| effects != "live") {
+            return Err(format!(
+                "the stack {name} is in shadow, so nothing it does can be seen outside: choose a stack with Effects=live"
+            )
+            .into());
+        }
+        let account = text(&stack["StackId"]).split(':').nth(4).unwrap_or_default().to_owned();
+        let mut target =
+            Self { name: name.to_owned(), region, account, parameters, resources, stream_arn: String::new() };
+        let table = target.describe_table(aws, "StreamsTable").await?;
+        target.stream_arn = text(&table["LatestStreamArn"]);
+        Ok(target)
+    }
+
+    /// The physical id of a resource.
+    pub(crate) fn id(&self, logical: &str) -> &str {
+        self.resources.get(logical).map_or("", |resource| &resource.id)
+    }
+
+    pub(crate) fn parameter(&self, name: &str) -> &str {
+        self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The name of a queue, which is the end of its URL.
+    pub(crate) fn queue_name(&self, logical: &str) -> &str {
+        self.id(logical).rsplit('/').next().unwrap_or_default()
+    }
+
+    pub(crate) async fn describe_table(&self, aws: &Aws, logical: &str) -> Result<Value, CallFailed> {
+        let input = serde_json::json!({ "TableName": self.id(logical) });
+        let answer = aws.json(Service::DynamoDb, "DynamoDB_20120810.DescribeTable", &input).await?;
+        Ok(answer["Table"].clone())
+    }
+}
+
+fn no_such_stack(error: CallFailed, name: &str, region: &str) -> Failed {
+    if error.code == "ValidationError" && error.message.contains("does not exist") {
+        let list = format!("aws cloudformation describe-stacks --region {region}");
+        return format!(
+            "there is no stack {name} in {region}: see `{list}`, or set AWS_REGION or AWS_PROFILE"
+        )
+        .into();
+    }
+    error.into()
+}
+
+fn pairs(list: &Value, key: &str, value: &str) -> BTreeMap<String, String> {
+    list.as_array().into_iter().flatten().map(|one| (text(&one[key]), text(&one[value]))).collect()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
