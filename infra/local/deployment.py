@@ -147,7 +147,7 @@ def _create_or_update(cloudformation, body: str) -> dict[str, str]:
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
-def make_policies_enforceable(endpoint: str, region: str, environment: dict[str, str]) -> None:
+def make_policies_enforceable(endpoint: str, region: str) -> None:
     """Compensates for two differences between AWS and an emulator that enforces policies."""
 
     def client(service: str):
@@ -157,9 +157,8 @@ def make_policies_enforceable(endpoint: str, region: str, environment: dict[str,
     sqs = client("sqs")
     sqs.meta.events.register("before-sign.sqs.*", lambda request, **_: request.headers.add_header(
         "x-forwarded-proto", "https"))
-    for key, queue_url in environment.items():
-        if key.endswith("_QUEUE_URL"):
-            sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
+    for queue_url in sqs.list_queues()["QueueUrls"]:
+        sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
     # The emulator checks `ses:SendEmail` on "*", AWS on the identity.
     for function in ("reactor", "sweeper"):
         configuration = client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")

@@ -115,7 +115,7 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         granted = roles(emulator.endpoint, REGION)
         wire.decide(granted)
         if enforce_iam:
-            make_policies_enforceable(emulator.endpoint, REGION, environment)
+            make_policies_enforceable(emulator.endpoint, REGION)
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
         beside.signal_function = emulator.signal_function
         # Only the deployment calls the emulator directly; the command goes through the strict wire.

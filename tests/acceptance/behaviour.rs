@@ -255,7 +255,7 @@ async fn observe(run: &Run<'_>, guest: &Guest) -> Result<Observed, Failed> {
         Ok((dead.len() >= guest.bad.len()).then_some(()))
     };
     if !guest.bad.is_empty() {
-        run.until(Duration::from_secs(60), look).await?;
+        run.until(Duration::from_mins(5), look).await?;
     }
     let history = history(&run.tables, buyer).await?;
     let open = history.lines.last().map(|line| line.open_leads.iter().cloned().collect()).unwrap_or_default();
