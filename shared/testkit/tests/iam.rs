@@ -203,7 +203,11 @@ fn a_refusal_names_function_action_and_resource_as_the_service_does() {
     let sent = request(Service::Sqs, "SendMessage", &queue);
     let (status, code, message) = refusal(&nothing, Service::Sqs, &sent).unwrap_or_default();
     assert_eq!((status, code), (403, "AccessDeniedException"));
-    assert!(message.contains(QUEUE), "{message}");
+    let expected = format!(
+        "User: {SIGNER} is not authorized to perform: sqs:sendmessage on resource: {QUEUE} because no identity-based \
+         policy allows the sqs:sendmessage action"
+    );
+    assert_eq!(message, expected);
     let set = "arn:aws:ses:us-east-1:000000000000:configuration-set/leadstream-emails";
     let message = format!("User `{SIGNER}' is not authorized to perform `ses:SendEmail' on resource `{set}'");
     assert_eq!(
