@@ -15,7 +15,6 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tower::BoxError;
 
-use super::iam::Need;
 use super::model;
 use super::request::{Refusal, Service, parameter, scope_of};
 use crate::message::{Reply, Request, header};
@@ -96,7 +95,7 @@ impl Refused {
             }
             // Sources: AntonShuvaev/intellij-dynamodb#29 and pulumi/pulumi-aws#1987 for DynamoDB, symfony/symfony#51461 and
             // usdigitalresponse/usdr-gost#3080 for SES, aws/serverless-application-model#3633 for SQS.
-            Refusal::Denied(signer, Need { action, resource, .. }) => (
+            Refusal::Denied { signer, action, resource } => (
                 if service == Service::DynamoDb { 400 } else { 403 },
                 "AccessDeniedException",
                 if is_rest {

@@ -132,7 +132,10 @@ pub fn access_key(request: &Request) -> Option<&str> {
 pub fn permit(service: Service, request: &Request, role: &Role) -> Result<BTreeSet<Need>, Refused> {
     let needs = needs(service, request);
     match needs.iter().find(|need| !role.allows(need)) {
-        Some(need) => Err(Refused::of(service, request, Refusal::Denied(role.session(), need.clone()))),
+        Some(Need { action, resource, .. }) => {
+            let (action, resource) = (action.clone(), resource.clone());
+            Err(Refused::of(service, request, Refusal::Denied { signer: role.session(), action, resource }))
+        }
         None => Ok(needs),
     }
 }
