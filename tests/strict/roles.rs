@@ -41,14 +41,27 @@ impl Roles {
         }
     }
 
-    /// Decides on a request that a function signed, and notes what it used. Those of others pass.
+    /// Decides on a request that a function signed, and notes what it used. Those of other callers pass, as do all as long
+    /// as no roles are known. A function whose role is not known is refused, because nothing could be decided.
     pub(crate) async fn decide(
         &self,
         service: Service,
         request: &Request,
         upstream: &str,
     ) -> Result<(), Refused> {
-        let Some(role) = self.role_of(request, upstream).await else { return Ok(()) };
+        let Some(key) = access_key(request).filter(|key| key.starts_with("ASIA")) else { return Ok(()) };
+        if self.state().roles.is_empty() {
+            return Ok(());
+        }
+        let Some(role) = self.role_of(key, upstream).await else {
+            return Err(Refused {
+                service,
+                operation: request.operation().to_owned(),
+                status: if service == Service::DynamoDb { 400 } else { 403 },
+                code: "UnrecognizedClientException",
+                message: format!("{upstream}/_local/signers names no role of the stack for the key {key}"),
+            });
+        };
         let needs = permit(service, request, &role)?;
         let used = needs.into_iter().map(|need| (role.function().to_owned(), need.action, need.resource));
         self.state().used.extend(used);
@@ -60,17 +73,9 @@ impl Roles {
         json!(self.state().used)
     }
 
-    /// The role that signed a request; `None` if another caller did, or as long as no roles are known.
-    async fn role_of(&self, request: &Request, upstream: &str) -> Option<Arc<Role>> {
-        let key = access_key(request).filter(|key| key.starts_with("ASIA"))?;
-        let known = {
-            let state = self.state();
-            if state.roles.is_empty() {
-                return None;
-            }
-            state.signers.contains_key(key)
-        };
-        if !known {
+    /// The role that signs with this access key; `None` if it is none of those known.
+    async fn role_of(&self, key: &str, upstream: &str) -> Option<Arc<Role>> {
+        if !self.state().signers.contains_key(key) {
             let question = Request {
                 method: "GET".to_owned(),
                 path: "/_local/signers".to_owned(),

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod functions;
+mod permissions;
 mod storage;
 
 use std::fs;

@@ -15,7 +15,6 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use tower::BoxError;
 
-use super::iam::Need;
 use super::model;
 use super::request::{Refusal, Service, parameter, scope_of};
 use crate::message::{Reply, Request, header};
@@ -95,8 +94,8 @@ impl Refused {
                 (if service == Service::DynamoDb { 400 } else { 403 }, code, message)
             }
             // Sources: AntonShuvaev/intellij-dynamodb#29 and pulumi/pulumi-aws#1987 for DynamoDB, symfony/symfony#51461 and
-            // usdigitalresponse/usdr-gost#3080 for SES.
-            Refusal::Denied(signer, Need { action, resource, .. }) => (
+            // usdigitalresponse/usdr-gost#3080 for SES, aws/serverless-application-model#3633 for SQS.
+            Refusal::Denied { signer, action, resource } => (
                 if service == Service::DynamoDb { 400 } else { 403 },
                 "AccessDeniedException",
                 if is_rest {
@@ -104,6 +103,7 @@ impl Refused {
                         "User `{signer}' is not authorized to perform `{action}' on resource `{resource}'"
                     )
                 } else {
+                    let action = if service == Service::Sqs { action.to_lowercase() } else { action };
                     format!(
                         "User: {signer} is not authorized to perform: {action} on resource: {resource} because no \
                          identity-based policy allows the {action} action"
@@ -138,7 +138,9 @@ impl Refused {
                 let space = if self.code == "ValidationException" { "validate" } else { "service" };
                 let mut headers = vec![header("content-type", "application/x-amz-json-1.0")];
                 if self.service == Service::Sqs {
-                    headers.push(header("x-amzn-query-error", &format!("{};Sender", self.code)));
+                    // SQS also gives the code of its older protocol, which the SDKs report.
+                    let code = if self.code == "AccessDeniedException" { "AccessDenied" } else { self.code };
+                    headers.push(header("x-amzn-query-error", &format!("{code};Sender")));
                 }
                 let kind = format!("com.amazon.coral.{space}#{}", self.code);
                 (headers, json!({ "__type": kind, "message": self.message }))

@@ -1,8 +1,13 @@
 //! The decision of IAM on a request: what it needs, and whether the policies of the role that signed it allow that.
 //!
-//! Policies are evaluated by `scratchstack-aspen`, which shares no code with the SDK or the emulators. Only identity
+//! Statements are evaluated by `scratchstack-aspen`, which shares no code with the SDK or the emulators. Only identity
 //! policies are evaluated; within one account they suffice. Not evaluated: boundaries, policies of organisations and of
 //! resources, such as the queues' demand for TLS.
+//!
+//! On 1,359 generated requests the crate was compared with `@cloud-copilot/iam-simulate` 0.1.173. It agreed on the roles
+//! of the template, also with each action taken out in turn. Elsewhere it was wrong: a policy's first statement that
+//! applies decides, even if a later one denies; and a negated operator holds if one of several values differs. So
+//! statements are combined here, and operators that it does not evaluate as IAM does are rejected ([`OPERATORS`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +21,9 @@ use serde_json::Value;
 use super::Refused;
 use super::request::{Refusal, Service, scope_of};
 use crate::message::Request;
+
+/// The operators of conditions for which the crate decided as `iam-simulate` did.
+const OPERATORS: [&str; 3] = ["StringEquals", "StringLike", "Bool"];
 
 /// The account of every local AWS.
 const ACCOUNT: &str = "000000000000";
@@ -124,7 +132,10 @@ pub fn access_key(request: &Request) -> Option<&str> {
 pub fn permit(service: Service, request: &Request, role: &Role) -> Result<BTreeSet<Need>, Refused> {
     let needs = needs(service, request);
     match needs.iter().find(|need| !role.allows(need)) {
-        Some(need) => Err(Refused::of(service, request, Refusal::Denied(role.session(), need.clone()))),
+        Some(Need { action, resource, .. }) => {
+            let (action, resource) = (action.clone(), resource.clone());
+            Err(Refused::of(service, request, Refusal::Denied { signer: role.session(), action, resource }))
+        }
         None => Ok(needs),
     }
 }
@@ -141,12 +152,17 @@ impl Role {
     /// The role of this function, with these policy documents.
     ///
     /// # Errors
-    /// What is wrong with a document.
+    /// What is wrong with a document, or that a condition has an operator other than [`OPERATORS`].
     pub fn new(name: &str, function: &str, documents: &[Value]) -> Result<Self, String> {
-        let policies = documents.iter().map(|document| {
-            Policy::from_str(&document.to_string()).map_err(|error| format!("a policy of {name}: {error}"))
-        });
-        let policies = policies.collect::<Result<_, _>>()?;
+        let read = |document: &Value| {
+            let policy = Policy::from_str(&document.to_string()).map_err(|error| error.to_string())?;
+            match operators(document).find(|operator| !OPERATORS.contains(&operator.as_str())) {
+                Some(other) => Err(format!("the strict wire cannot judge the condition operator {other}")),
+                None => Ok(policy),
+            }
+        };
+        let policies = documents.iter().map(read).collect::<Result<_, String>>();
+        let policies = policies.map_err(|error| format!("a policy of {name}: {error}"))?;
         Ok(Self { name: name.to_owned(), function: function.to_owned(), policies })
     }
 
@@ -180,8 +196,19 @@ impl Role {
             .session_data(session)
             .build()
             .unwrap();
+        let statements = self
+            .policies
+            .iter()
+            .flat_map(|policy| policy.statement().iter().map(|one| (policy.version(), one)));
         let decisions: Vec<Decision> =
-            self.policies.iter().map(|policy| policy.evaluate(&context).unwrap()).collect();
+            statements.map(|(version, one)| one.evaluate(&context, version).unwrap()).collect();
         decisions.contains(&Decision::Allow) && !decisions.contains(&Decision::Deny)
     }
+}
+
+/// The operators of all conditions of a policy document.
+fn operators(document: &Value) -> impl Iterator<Item = &String> {
+    let statements = &document["Statement"];
+    let statements = statements.as_array().map_or_else(|| std::slice::from_ref(statements), Vec::as_slice);
+    statements.iter().filter_map(|statement| statement["Condition"].as_object()).flat_map(|all| all.keys())
 }

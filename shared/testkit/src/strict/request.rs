@@ -1,4 +1,3 @@
-use super::iam::Need;
 use crate::message::{Request, header};
 
 /// A service whose requests are checked.
@@ -46,8 +45,8 @@ impl Service {
 /// Why a request is refused, independent of the service's error codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// No policy allows this to the signer, who is named by its ARN.
-    Denied(String, Need),
+    /// No policy allows the signer the action on the resource; both are named by their ARN.
+    Denied { signer: String, action: String, resource: String },
     /// The request does not state the length of its body.
     NoLength,
     /// The signature is missing, malformed or wrong, or its key is unknown.
