@@ -19,6 +19,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -120,7 +121,9 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         beside.signal_function = emulator.signal_function
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
         code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
-        code = code or _report(granted, *wire.seen())
+        # Also after a failure, of which a refused request may be the cause.
+        refused = _report(granted, *wire.seen())
+        code = code or refused
         emulator.check_listeners()
         went_wrong = code != 0
         return code
@@ -148,8 +151,8 @@ def _report(granted: dict[str, dict], taken: dict[str, int], refused: list[str],
     print(f"Permissions that the functions used: {len(used)}; granted and not used in this run: {len(unused)}")
     for one in unused:
         print(f"  {one}")
-    for one in refused:
-        _complain(f"AWS would have refused this: {one}")
+    for one, times in Counter(refused).items():
+        _complain(f"AWS would have refused this ({times} times): {one}")
     return 1 if refused else 0
 
 
