@@ -27,16 +27,21 @@ class DeploymentFailed(Exception):
     """The stack could not be deployed; the message has the cause."""
 
 
-def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
-    """Creates or updates the stack. Returns the environment variables for programs that use it."""
+def deploy(
+    endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False, parameters: dict[str, str] | None = None,
+) -> dict[str, str]:
+    """Creates or updates the stack, with `parameters` besides those of the file.
 
-    def client(service: str):
-        return _client(service, endpoint, region)
+    Returns the environment variables for programs that use it.
+    """
 
-    body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body)
+    def at_endpoint(service: str):
+        return client(service, endpoint, region)
+
+    body = packaged(TEMPLATE.read_text(), artifacts, at_endpoint("s3"))
+    outputs = _create_or_update(at_endpoint("cloudformation"), body, parameters or {})
     if enforce_iam:
-        _make_policies_enforceable(client, outputs)
+        _make_policies_enforceable(at_endpoint, outputs)
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -60,14 +65,15 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
 
 def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
     """Changes a function's environment variables, as a deployment with other parameters would."""
-    functions = _client("lambda", endpoint, region)
+    functions = client("lambda", endpoint, region)
     name = f"{STACK}-{function}"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
 
 
-def _client(service: str, endpoint: str, region: str):
+def client(service: str, endpoint: str, region: str):
+    """A client of the local AWS."""
     return boto3.client(
         service, endpoint_url=endpoint, region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -107,15 +113,15 @@ def _zipped(bootstrap: Path) -> bytes:
     return archive.getvalue()
 
 
-def _parameters() -> list[dict[str, str]]:
+def _parameters(changed: dict[str, str]) -> list[dict[str, str]]:
     machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
+    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text()) | changed
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str) -> dict[str, str]:
+def _create_or_update(cloudformation, body: str, parameters: dict[str, str]) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
+        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(parameters),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:

@@ -1,6 +1,11 @@
-"""The inspection interface that every engine offers (see `engine.py`)."""
+"""The inspection interface that every engine offers (see `engine.py`), and for `running.py`
+
+    PUT /_local/front    changes where functions call AWS, to the URL in the body
+"""
 
 from localstack.runtime import hooks
+
+from leadstream.functions import change_front
 
 
 @hooks.on_infra_start()
@@ -9,6 +14,7 @@ def offer_inspection() -> None:
 
     ROUTER.add("/_local/mails", mails)
     ROUTER.add("/_local/messages", messages)
+    ROUTER.add("/_local/front", change_front, methods=["PUT"])
 
 
 def mails(_request) -> list[dict]:
