@@ -66,8 +66,9 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-template: .venv/ready ## Lints the template and tests the contract's example programs
+test-template: .venv/ready ## Lints the template, tests the contract's example programs and how local engines are found
 	.venv/bin/cfn-lint infra/template.yaml
+	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
@@ -138,7 +139,7 @@ check: .tools/deny ## Checks formatting, lints and dependencies
 up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
 	$(STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
 
-down: .venv/ready ## Stops the stack that `up` started
+down: .venv/ready ## Stops the stack that `up` started, or deletes it from LOCALSTACK_ENDPOINT=
 	$(STACK) down
 
 # Omits the link-time optimisation of packages, which takes minutes.

@@ -202,9 +202,9 @@ def run_at(there: Running, artifacts: Path, program: Path, command: list[str], n
         if absent := needs & lacks:
             reasons = "; ".join(need.value for need in Need if need in absent)
             raise EmulatorFailed(f"{command[0]} cannot run on {there}: {reasons}. {HOW}")
-        tests = skipped(lacks)
-        print(f"Running on {there}.")
-        _report_skipped(tests)
+        print("\n  ".join([f"Running on {there}.", *(need.value for need in Need if need in lacks)]), flush=True)
+        # Only a command that needs nothing can skip what needs more.
+        tests = {} if needs else skipped(lacks)
         is_deploying = True
         environment = _deploy_at(there, artifacts) | {"LEGACY_URL": beside.url, "SKIPPED_TESTS": selector(tests)}
         if tests:
@@ -213,7 +213,8 @@ def run_at(there: Running, artifacts: Path, program: Path, command: list[str], n
         beside.set_variables = partial(set_variables, there.endpoint, REGION)
         code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
         code = code or _report_refused(*wire.seen())
-        _report_skipped(tests)
+        if tests:
+            print("\n  ".join([f"\nSkipped tests: {len(tests)}", *(f"{name}: {why}" for name, why in tests.items())]))
     finally:
         _ignore_signals()
         beside.stop()
@@ -256,14 +257,6 @@ def _check_updatable(endpoint: str, removal: str) -> str | None:
 def _write_stack_env(environment: dict[str, str]) -> None:
     LOCAL.mkdir(exist_ok=True)
     STACK_ENV.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
-
-
-def _report_skipped(tests: dict[str, str]) -> None:
-    if tests:
-        print(f"\nSkipped tests: {len(tests)}")
-        for name, reason in tests.items():
-            print(f"  {name}: {reason}")
-        print(flush=True)
 
 
 def _report_refused(taken: dict[str, int], refused: list[str]) -> int:
