@@ -50,9 +50,12 @@ def undeploy(endpoint: str, region: str) -> bool:
     for table in set(tables).intersection(dynamodb.list_tables()["TableNames"]):
         dynamodb.delete_table(TableName=table)
     s3 = client("s3", endpoint, region)
-    for stored in s3.list_objects_v2(Bucket=CODE_BUCKET).get("Contents", []):
-        s3.delete_object(Bucket=CODE_BUCKET, Key=stored["Key"])
-    s3.delete_bucket(Bucket=CODE_BUCKET)
+    try:
+        for stored in s3.list_objects_v2(Bucket=CODE_BUCKET).get("Contents", []):
+            s3.delete_object(Bucket=CODE_BUCKET, Key=stored["Key"])
+        s3.delete_bucket(Bucket=CODE_BUCKET)
+    except s3.exceptions.NoSuchBucket:
+        pass  # deleted before, perhaps by a request that LocalStack answered with 500 and botocore repeated
     return True
 
 

@@ -121,7 +121,7 @@ def up_at(there: Running, artifacts: Path) -> int:
     except BaseException:
         if is_new:
             _ignore_signals()
-            _leave(there)
+            _leave(there, is_deploying=True)
         raise
     _write_stack_env(environment)
     print(
@@ -221,7 +221,7 @@ def run_at(there: Running, artifacts: Path, program: Path, command: list[str], n
         wire.stop()
         if inspection:
             inspection.stop()
-        is_left = _leave(there) if is_deploying else True
+        is_left = _leave(there, is_deploying)
     return code if is_left else code or 1
 
 
@@ -231,11 +231,12 @@ def _deploy_at(there: Running, artifacts: Path) -> dict[str, str]:
     return deploy(there.endpoint, REGION, artifacts, parameters=lacking)
 
 
-def _leave(there: Running) -> bool:
-    """Deletes what a run has made on a LocalStack. Returns whether that is done; otherwise prints why not."""
+def _leave(there: Running, is_deploying: bool) -> bool:
+    """Deletes what this process made on a LocalStack. Returns whether that is done; otherwise prints why not."""
     try:
         there.lead_functions_to("")
-        undeploy(there.endpoint, REGION)
+        if is_deploying:
+            undeploy(there.endpoint, REGION)
         return True
     except (OSError, BotoCoreError, ClientError, DeploymentFailed) as error:
         _complain(f"the stack is not deleted from {there}: {error}")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import removal
 from deployment import DeploymentFailed
 from engine import REGION
-from fake import FakeLocalStack
+from fake import NO_BUCKET, FakeLocalStack
 
 ROOT = Path(__file__).resolve().parents[2]
 RESOURCES = """<DescribeStackResourcesResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/">
@@ -77,6 +77,12 @@ class Commands(unittest.TestCase):
             self.assertIn("it has no `SendEmail` of SES v2", said)
             self.assertNotIn("CreateStack", bare.asked())
 
+    def test_functions_no_longer_call_the_strict_wire_after_a_run_that_failed(self):
+        with FakeLocalStack({"GET /_local/mails": (200, "[]"), "PUT /_local/front": (204, "")}) as there:
+            code, said, ran = self.run_there(there, "--needs", "email")
+            fronts = [body for what, _, body in there.requests if what == "PUT /_local/front"]
+        self.assertEqual((code, ran, fronts), (1, False, [b"http://127.0.0.1:1", b""]), said)
+
     def test_a_half_deployed_stack_is_not_updated(self):
         for status in ("CREATE_FAILED", "CREATE_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_FAILED"):
             with self.subTest(status), FakeLocalStack(statuses=(status,)) as there:
@@ -104,6 +110,11 @@ class Removal(unittest.TestCase):
         self.assertEqual(asked[:4], ["DescribeStacks", "DescribeStacks", "DescribeStackResources", "DeleteStack"])
         self.assertEqual(deleted, ["leadstream-leads"], "retained by the stack, and not the table of others")
         self.assertEqual(asked[-2:], ["DELETE /leadstream-code/recorder/1.zip", "DELETE /leadstream-code"])
+
+    def test_code_that_is_gone_already_is_deleted(self):
+        gone = {"DELETE /leadstream-code": NO_BUCKET}
+        with FakeLocalStack(REMOVABLE | RETAINED | CODE | gone, ("CREATE_COMPLETE", "DELETE_IN_PROGRESS", None)) as there:
+            self.assertTrue(removal.undeploy(there.url, REGION))
 
     def test_a_stack_that_stays_is_one_sentence(self):
         removal.TIMEOUT = 0
