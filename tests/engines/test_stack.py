@@ -76,6 +76,9 @@ class Commands(unittest.TestCase):
             self.assertIn("touch cannot run on LocalStack 4.14.0", said)
             self.assertIn("it has no `SendEmail` of SES v2", said)
             self.assertNotIn("CreateStack", bare.asked())
+        with FakeLocalStack(REMOVABLE | RETAINED | CODE, statuses=(None, "CREATE_COMPLETE", None)) as shared:
+            self.run_there(shared, "--needs", "email")
+            self.assertNotIn("DeleteStack", shared.asked(), "a stack that another process has made meanwhile")
 
     def test_functions_no_longer_call_the_strict_wire_after_a_run_that_failed(self):
         with FakeLocalStack({"GET /_local/mails": (200, "[]"), "PUT /_local/front": (204, "")}) as there:
