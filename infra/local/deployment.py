@@ -27,14 +27,17 @@ class DeploymentFailed(Exception):
     """The stack could not be deployed; the message has the cause."""
 
 
-def deploy(endpoint: str, region: str, artifacts: Path) -> dict[str, str]:
-    """Creates or updates the stack. Returns the environment variables for programs that use it."""
+def deploy(endpoint: str, region: str, artifacts: Path, parameters: dict[str, str] | None = None) -> dict[str, str]:
+    """Creates or updates the stack, with `parameters` besides those of the file.
 
-    def client(service: str):
-        return _client(service, endpoint, region)
+    Returns the environment variables for programs that use it.
+    """
 
-    body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body)
+    def at_endpoint(service: str):
+        return client(service, endpoint, region)
+
+    body = packaged(TEMPLATE.read_text(), artifacts, at_endpoint("s3"))
+    outputs = _create_or_update(at_endpoint("cloudformation"), body, parameters or {})
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -58,7 +61,7 @@ def deploy(endpoint: str, region: str, artifacts: Path) -> dict[str, str]:
 
 def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
     """Changes a function's environment variables, as a deployment with other parameters would."""
-    functions = _client("lambda", endpoint, region)
+    functions = client("lambda", endpoint, region)
     name = f"{STACK}-{function}"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
@@ -67,9 +70,11 @@ def set_variables(endpoint: str, region: str, function: str, changed: dict[str, 
 
 def roles(endpoint: str, region: str) -> dict[str, dict]:
     """The functions' roles by name: `{"function", "policies"}`, the policies as CloudFormation resolved them."""
-    iam = _client("iam", endpoint, region)
+    iam = client("iam", endpoint, region)
     found = {}
-    for function in _client("lambda", endpoint, region).list_functions()["Functions"]:
+    for function in client("lambda", endpoint, region).list_functions()["Functions"]:
+        if not function["FunctionName"].startswith(f"{STACK}-"):
+            continue
         name = function["Role"].rpartition("/")[2]
         policies = iam.list_role_policies(RoleName=name)["PolicyNames"]
         found[name] = {
@@ -79,7 +84,8 @@ def roles(endpoint: str, region: str) -> dict[str, dict]:
     return found
 
 
-def _client(service: str, endpoint: str, region: str):
+def client(service: str, endpoint: str, region: str):
+    """A client of the local AWS."""
     return boto3.client(
         service, endpoint_url=endpoint, region_name=region,
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -119,15 +125,15 @@ def _zipped(bootstrap: Path) -> bytes:
     return archive.getvalue()
 
 
-def _parameters() -> list[dict[str, str]]:
+def _parameters(changed: dict[str, str]) -> list[dict[str, str]]:
     machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
+    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text()) | changed
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str) -> dict[str, str]:
+def _create_or_update(cloudformation, body: str, parameters: dict[str, str]) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
+        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(parameters),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:
@@ -150,19 +156,17 @@ def _create_or_update(cloudformation, body: str) -> dict[str, str]:
 def make_policies_enforceable(endpoint: str, region: str) -> None:
     """Compensates for two differences between AWS and an emulator that enforces policies."""
 
-    def client(service: str):
-        return _client(service, endpoint, region)
-
     # Requests reach the emulator over plain HTTP, which the queues' policies deny. It trusts this header.
-    sqs = client("sqs")
+    sqs = client("sqs", endpoint, region)
     sqs.meta.events.register("before-sign.sqs.*", lambda request, **_: request.headers.add_header(
         "x-forwarded-proto", "https"))
     for queue_url in sqs.list_queues()["QueueUrls"]:
         sqs.set_queue_attributes(QueueUrl=queue_url, Attributes={"Policy": ""})
+    functions, iam = client("lambda", endpoint, region), client("iam", endpoint, region)
     # The emulator checks `ses:SendEmail` on "*", AWS on the identity.
     for function in ("reactor", "sweeper"):
-        configuration = client("lambda").get_function_configuration(FunctionName=f"{STACK}-{function}")
-        client("iam").put_role_policy(
+        configuration = functions.get_function_configuration(FunctionName=f"{STACK}-{function}")
+        iam.put_role_policy(
             RoleName=configuration["Role"].rpartition("/")[2], PolicyName="emulator-names-no-identity",
             PolicyDocument=json.dumps({
                 "Version": "2012-10-17",

@@ -6,7 +6,9 @@
     stack.py run  --artifacts DIR --wire PROGRAM -- COMMAND
                                                run a command on its own stack on a free port, then stop the stack
 
-`--emulator` chooses the engine (docs/localstack.md). DIR contains `<function>/bootstrap` for each function of the
+`--emulator` chooses the engine (docs/localstack.md). With `LOCALSTACK_ENDPOINT` in the environment, the engine
+`localstack` is the one that already runs there: it is neither started nor stopped, `down` deletes the stack from it, and
+`run` exports the tests to skip as `SKIPPED_TESTS`, a filterset of nextest. DIR contains `<function>/bootstrap` for each function of the
 template. PROGRAM is the strict wire, through which the functions and the command call AWS; a request that it refuses
 fails the run. Several `run`s may run at the same time.
 """
@@ -23,15 +25,23 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from beside import Beside
-from deployment import DeploymentFailed, deploy, make_policies_enforceable, roles, set_variables
+from deployment import STACK, DeploymentFailed, deploy, make_policies_enforceable, roles, set_variables
 from emulator import ENGINES, Emulator, is_taken
 from engine import REGION, EmulatorFailed, Engine
+from engine_localstack import LocalStack
+from inspection import Inspection
+from removal import status, undeploy
+from running import HOW, Need, Running, selector, skipped
 from strict import StrictWire, never_used
 
 LOCAL = Path(__file__).resolve().parents[2] / ".local"
 UP_HOME = LOCAL / "up"
 STACK_ENV = LOCAL / "stack.env"
+# A stack with another status can be deleted, but not updated.
+UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE")
 # The time in seconds that a command has to end after a signal.
 COMMAND_GRACE = 15
 
@@ -45,16 +55,30 @@ def main() -> int:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _stop)
     try:
+        there = None
+        if arguments.emulator == LocalStack.name and (url := os.environ.get("LOCALSTACK_ENDPOINT")):
+            there = Running.at(url)
         match arguments.action:
+            case "up" if there:
+                return up_at(there, arguments.artifacts)
             case "up":
                 return up(ENGINES[arguments.emulator], arguments.artifacts, arguments.port)
+            case "down" if there:
+                return down_at(there)
             case "down":
                 return down()
+            case _ if arguments.enforce_iam and not ENGINES[arguments.emulator].can_enforce_iam:
+                name = arguments.emulator
+                return _complain(f"{name} does not enforce policies: leave out --enforce-iam, or use another engine")
+            case _ if there:
+                return run_at(there, arguments.artifacts, arguments.wire, arguments.command, arguments.needs)
             case _:
                 engine = ENGINES[arguments.emulator]
                 return run(engine, arguments.artifacts, arguments.wire, arguments.command, arguments.enforce_iam)
     except (EmulatorFailed, DeploymentFailed) as error:
         return _complain(str(error))
+    except BotoCoreError as error:
+        return _complain(f"the local AWS no longer answers: {error}")
     except Stopped as stopped:
         return 128 + stopped.args[0]
 
@@ -69,6 +93,7 @@ def up(engine: Engine, artifacts: Path, port: int) -> int:
         return _complain(f"port {port} is in use: choose another one with PORT=")
     is_ours_to_end = not emulator
     if emulator:
+        _check_updatable(emulator.endpoint, "make down")
         print(f"A stack is already running on port {port}; deploying to it.")
     else:
         emulator = Emulator.start(engine, UP_HOME, port)
@@ -80,12 +105,38 @@ def up(engine: Engine, artifacts: Path, port: int) -> int:
             emulator.stop()
         print(f"Log of the emulator: {emulator.log}", file=sys.stderr)
         raise
-    lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
-    STACK_ENV.write_text("".join(lines))
+    _write_stack_env(environment)
     print(
         f"The stack is running at {emulator.endpoint}. To use it, run `. {os.path.relpath(STACK_ENV)}`; "
         "to stop it, run `make down`."
     )
+    return 0
+
+
+def up_at(there: Running, artifacts: Path) -> int:
+    """Creates or updates the stack on a LocalStack that is already running."""
+    is_new = _check_updatable(there.endpoint, _removal_from(there)) is None
+    there.lead_functions_to("")
+    try:
+        environment = _deploy_at(there, artifacts)
+    except BaseException:
+        if is_new:
+            _ignore_signals()
+            _leave(there, is_deploying=True)
+        raise
+    _write_stack_env(environment)
+    print(
+        f"The stack is on {there}. To use it, run `. {os.path.relpath(STACK_ENV)}`; "
+        f"to delete it, run `{_removal_from(there)}`."
+    )
+    return 0
+
+
+def down_at(there: Running) -> int:
+    """Deletes the stack from a LocalStack that is already running."""
+    was_there = undeploy(there.endpoint, REGION)
+    STACK_ENV.unlink(missing_ok=True)
+    print(f"The stack is deleted from {there}." if was_there else f"No stack is on {there}.")
     return 0
 
 
@@ -105,8 +156,6 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
 
     The log of the emulator is kept only after a failure.
     """
-    if enforce_iam and not engine.can_enforce_iam:
-        return _complain(f"{engine.name} does not enforce policies: leave out --enforce-iam, or use another engine")
     LOCAL.mkdir(exist_ok=True)
     home = Path(tempfile.mkdtemp(prefix="run-", dir=LOCAL))
     emulator, beside, wire, went_wrong = None, Beside(), StrictWire(program), True
@@ -120,7 +169,9 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         beside.set_variables = partial(set_variables, emulator.endpoint, REGION)
         beside.signal_function = emulator.signal_function
         # Only the deployment calls the emulator directly; the command goes through the strict wire.
-        code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
+        code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url, "SKIPPED_TESTS": selector({})})
+        if code and not emulator.answers():
+            _complain(f"the emulator ended during the run: {emulator.last_words()}")
         # Also after a failure, of which a refused request may be the cause.
         refused = _report(granted, *wire.seen())
         code = code or refused
@@ -141,6 +192,83 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
             print(f"Log of the emulator: {home / 'emulator.log'}", file=sys.stderr)
         else:
             shutil.rmtree(home, ignore_errors=True)
+
+
+def run_at(there: Running, artifacts: Path, program: Path, command: list[str], needs: set[Need]) -> int:
+    """Runs `command` on a new stack on a LocalStack that is already running, and deletes the stack.
+
+    Returns its exit code, or 1 if AWS would have refused a request or the stack cannot be deleted.
+    """
+    if found := status(there.endpoint, REGION):
+        raise DeploymentFailed(
+            f"{there} has a stack `{STACK}` ({found}), but a run needs a new one: `{_removal_from(there)}` deletes it")
+    inspection = None if there.has_plugin else Inspection(there.endpoint)
+    beside, wire, is_deploying = Beside(), StrictWire(program), False
+    try:
+        wire.before(inspection.port if inspection else there.port)
+        lacks = there.lacks(there.lead_functions_to(wire.url))
+        if absent := needs & lacks:
+            reasons = "; ".join(need.value for need in Need if need in absent)
+            raise EmulatorFailed(f"{command[0]} cannot run on {there}: {reasons}. {HOW}")
+        print("\n  ".join([f"Running on {there}.", *(need.value for need in Need if need in lacks)]), flush=True)
+        # Only a command that needs nothing can skip what needs more.
+        tests = {} if needs else skipped(lacks)
+        is_deploying = True
+        environment = _deploy_at(there, artifacts) | {"LEGACY_URL": beside.url, "SKIPPED_TESTS": selector(tests)}
+        granted = {} if Need.MACHINE in lacks else roles(there.endpoint, REGION)
+        wire.decide(granted)
+        if tests:
+            # All tests of a profile may be among them.
+            environment["NEXTEST_NO_TESTS"] = "pass"
+        beside.set_variables = partial(set_variables, there.endpoint, REGION)
+        code = _run_to_the_end(command, environment | {"AWS_ENDPOINT_URL": wire.url})
+        refused = _report(granted, *wire.seen())
+        code = code or refused
+        if tests:
+            print("\n  ".join([f"\nSkipped tests: {len(tests)}", *(f"{name}: {why}" for name, why in tests.items())]))
+    finally:
+        _ignore_signals()
+        beside.stop()
+        wire.stop()
+        if inspection:
+            inspection.stop()
+        is_left = _leave(there, is_deploying)
+    return code if is_left else code or 1
+
+
+def _deploy_at(there: Running, artifacts: Path) -> dict[str, str]:
+    # Without SES v2, LocalStack cannot create the identity either.
+    lacking = {} if there.has_email else {"CreateEmailIdentity": "false"}
+    return deploy(there.endpoint, REGION, artifacts, parameters=lacking)
+
+
+def _leave(there: Running, is_deploying: bool) -> bool:
+    """Deletes what this process made on a LocalStack. Returns whether that is done; otherwise prints why not."""
+    try:
+        there.lead_functions_to("")
+        if is_deploying:
+            undeploy(there.endpoint, REGION)
+        return True
+    except (OSError, BotoCoreError, ClientError, DeploymentFailed) as error:
+        _complain(f"the stack is not deleted from {there}: {error}")
+        return False
+
+
+def _removal_from(there: Running) -> str:
+    return f"make down LOCALSTACK_ENDPOINT={there.endpoint}"
+
+
+def _check_updatable(endpoint: str, removal: str) -> str | None:
+    """Returns the status of the stack if it can be updated, or `None` if there is no stack."""
+    found = status(endpoint, REGION)
+    if found not in (None, *UPDATABLE):
+        raise DeploymentFailed(f"the stack at {endpoint} is half deployed ({found}): run `{removal}`, then try again")
+    return found
+
+
+def _write_stack_env(environment: dict[str, str]) -> None:
+    LOCAL.mkdir(exist_ok=True)
+    STACK_ENV.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
 
 
 def _report(granted: dict[str, dict], taken: dict[str, int], refused: list[str], used: list[list[str]]) -> int:
@@ -204,6 +332,13 @@ def _complain(message: str) -> int:
     return 1
 
 
+def _needs(names: str) -> set[Need]:
+    try:
+        return {Need[name.upper()] for name in names.split(",") if name != "nothing"}
+    except KeyError as error:
+        raise argparse.ArgumentTypeError(f"unknown need {error}") from error
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     actions = parser.add_subparsers(dest="action", required=True, metavar="up|down|run")
@@ -212,10 +347,15 @@ def _arguments() -> argparse.Namespace:
     artifacts.add_argument("--emulator", choices=ENGINES, default="ministack", help="the engine of the local AWS")
     starting = actions.add_parser("up", parents=[artifacts])
     starting.add_argument("--port", type=int, default=4566)
-    actions.add_parser("down")
+    actions.add_parser("down").set_defaults(emulator=LocalStack.name)
     running = actions.add_parser("run", parents=[artifacts])
     running.add_argument("--wire", type=Path, required=True, metavar="PROGRAM")
     running.add_argument("--enforce-iam", action="store_true", help="enforce the policies of the functions' roles")
+    running.add_argument(
+        "--needs", type=_needs, default=set(Need), metavar="NEED,…",
+        help="what the command cannot do without on a LocalStack that is already running "
+        f"({', '.join(need.name.lower() for need in Need)}, or nothing; all of it unless given)",
+    )
     running.add_argument("command", nargs="+", metavar="COMMAND")
     return parser.parse_args()
 

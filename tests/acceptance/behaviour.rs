@@ -132,8 +132,11 @@ pub(crate) async fn checks(run: &Run<'_>, plan: &Plan) -> Result<(Vec<Check>, Ve
         of(Promise::Leads, "sales messages of the scenarios", "all received, in order", advice);
     }
 
+    let alarm = alarm(run).await?;
+    let mut dead = take_dead_letters(run, &plan.guests).await?;
     for (guest, observed) in plan.guests.iter().zip(&mut guests) {
         observed.sales = sales.of(guest.person.buyer.as_str());
+        observed.dead = dead.remove(guest.person.buyer.as_str()).unwrap_or_default();
     }
     let findings: Vec<Vec<Finding>> =
         plan.guests.iter().zip(&guests).map(|(guest, observed)| guest.findings(observed)).collect();
@@ -156,7 +159,7 @@ pub(crate) async fn checks(run: &Run<'_>, plan: &Plan) -> Result<(Vec<Check>, Ve
         checks.push(Check::of(promise, &what, &seen, &finding.differences, LOOK));
     }
     checks.extend(fated.into_iter().flatten());
-    checks.push(alarm(run).await?);
+    checks.push(alarm);
     checks.push(sweeper(run).await?);
     checks.extend(logs(run).await?);
     checks.push(speed(&timings));
@@ -241,33 +244,44 @@ fn is_sent(entry: &LedgerEntry) -> bool {
     entry.status == Status::Sent && entry.message_id.is_some()
 }
 
-/// Posts a guest's messages and waits until each is recorded or a dead letter.
+/// Posts a guest's messages and waits until all its events are settled.
 async fn observe(run: &Run<'_>, guest: &Guest) -> Result<Observed, Failed> {
     let buyer = &guest.person.buyer;
     for (group, deduplication_id, body) in &guest.messages {
         run.post(group, deduplication_id, body).await?;
     }
     run.is_settled(buyer, guest.events.len() as u64).await?;
-    let mut dead = Vec::new();
-    let look = async || {
-        let done = run.dead_letters(vec![buyer.to_string()], Doing::Looking).await?;
-        dead = done.letters.iter().map(|letter| letter.reason.clone()).collect();
-        Ok((dead.len() >= guest.bad.len()).then_some(()))
-    };
-    if !guest.bad.is_empty() {
-        run.until(Duration::from_mins(5), look).await?;
-    }
     let history = history(&run.tables, buyer).await?;
     let open = history.lines.last().map(|line| line.open_leads.iter().cloned().collect()).unwrap_or_default();
     let sent = history.about.ledger.iter().filter(|(_, entry)| is_sent(entry));
     Ok(Observed {
         recorded: recorded(&history.lines),
-        dead,
+        dead: Vec::new(),
         open,
         sales: Vec::new(),
         mails: Vec::new(),
         ledger: sent.map(|(key, _)| key.clone()).collect(),
     })
+}
+
+/// Takes the guests' dead letters out of the queue until all have come. Returns the reasons by buyer.
+///
+/// They are not only looked at: while a letter of a buyer is in flight, SQS may hand out no other one of that buyer.
+async fn take_dead_letters(run: &Run<'_>, guests: &[Guest]) -> Result<BTreeMap<String, Vec<String>>, Failed> {
+    let expected: usize = guests.iter().map(|guest| guest.bad.len()).sum();
+    let buyers: Vec<String> = guests.iter().map(|guest| guest.person.buyer.to_string()).collect();
+    let mut taken = BTreeMap::<String, Vec<String>>::new();
+    let mut count = 0;
+    let look = async || {
+        let done = run.dead_letters(buyers.clone(), Doing::Dropping).await?;
+        count += done.letters.len();
+        for letter in done.letters {
+            taken.entry(letter.buyer).or_default().push(letter.reason);
+        }
+        Ok((count >= expected).then_some(()))
+    };
+    run.until(run.patience(), look).await?;
+    Ok(taken)
 }
 
 /// Sends an e-mail to an address of the mailbox simulator and waits for what SES reports about it.

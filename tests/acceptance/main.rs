@@ -25,7 +25,6 @@ use cli::Tables;
 use jiff::{SignedDuration, Timestamp};
 use report::Report;
 use run::Run;
-use futures::lock::Mutex;
 use serde_json::{Value, json};
 use target::{Target, text};
 use template::Template;
@@ -103,7 +102,6 @@ async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
             prefix: prefix.to_owned(),
             started,
             has_traffic: arguments.despite_traffic,
-            reading_dead_letters: Mutex::default(),
         };
         if let Some(note) = sending(&aws, &run).await? {
             println!("{note}");

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use cli::Tables;
 use cli::dead_letters::{DeadLetterQueue, Doing, Done, Selection, work};
 use domain::{BuyerId, Sequence};
-use futures::lock::Mutex;
 use jiff::Timestamp;
 use leads_store::LeadsStore as _;
 use platform::clock::{Clock as _, SystemClock};
@@ -28,8 +27,6 @@ pub(crate) struct Run<'a> {
     pub(crate) started: Timestamp,
     /// Whether the stack has other traffic, so that the sales team's queue must not be touched.
     pub(crate) has_traffic: bool,
-    /// Held while the dead letters are read, because each of two readers would hide letters from the other.
-    pub(crate) reading_dead_letters: Mutex<()>,
 }
 
 impl Run<'_> {
@@ -78,9 +75,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Looks at or drops the dead letters of these buyers.
+    /// Works through the dead letters of these buyers.
     pub(crate) async fn dead_letters(&self, buyers: Vec<String>, doing: Doing) -> Result<Done, Failed> {
-        let _reading = self.reading_dead_letters.lock().await;
         let queue =
             DeadLetterQueue::new(self.sqs.clone(), self.target.id("OfferEventsDeadLetters").to_owned(), None);
         let selection = Selection { buyers, ..Selection::default() };

@@ -4,14 +4,17 @@ import hashlib
 import json
 import os
 import queue
+import socket
 import subprocess
 import tempfile
 import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 from localstack import config
+from localstack.http import Response
 from localstack.runtime import hooks
 from localstack.services.lambda_.invocation.executor_endpoint import StatusErrorException
 from localstack.services.lambda_.invocation.lambda_models import InvocationResult
@@ -22,6 +25,8 @@ from leadstream.runtime_api import RuntimeApi
 
 # The name of the role that each access key belongs to.
 signers: dict[str, str] = {}
+# Where functions call AWS: the strict wire in front of LocalStack, or if empty, LocalStack itself.
+front = os.environ.get("LEADSTREAM_ENDPOINT", "")
 
 # The time in seconds that Lambda grants a function to start.
 START_TIMEOUT = 10
@@ -147,10 +152,22 @@ class ProcessExecutor(RuntimeExecutor):
 def _as_on_aws(env_vars: dict) -> dict[str, str]:
     """The secret key of a role has 40 characters. The strict wire derives it from the access key in the same way
     (`dummy_secret` in `shared/testkit/src/strict`), and stands where the functions call AWS."""
-    return {
-        "AWS_SECRET_ACCESS_KEY": hashlib.sha256(env_vars["AWS_ACCESS_KEY_ID"].encode()).hexdigest()[:40],
-        "AWS_ENDPOINT_URL": os.environ["LEADSTREAM_ENDPOINT"],
-    }
+    secret = hashlib.sha256(env_vars["AWS_ACCESS_KEY_ID"].encode()).hexdigest()[:40]
+    return {"AWS_SECRET_ACCESS_KEY": secret} | ({"AWS_ENDPOINT_URL": front} if front else {})
+
+
+def change_front(request) -> Response:
+    """Lets processes that start from now on call AWS at the URL in the body. Refuses one that cannot be reached from here."""
+    global front
+    url = request.get_data(as_text=True)
+    if url:
+        parts = urlsplit(url)
+        try:
+            socket.create_connection((parts.hostname, parts.port), timeout=2).close()
+        except OSError as error:
+            return Response(f"{url} cannot be reached from here: {error}", 409)
+    front = url
+    return Response(status=204)
 
 
 def _error(kind: str, message: str) -> bytes:

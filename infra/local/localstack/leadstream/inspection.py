@@ -1,4 +1,7 @@
-"""The inspection interface that every engine offers (see `engine.py`)."""
+"""The inspection interface that every engine offers (see `engine.py`), and for `running.py`
+
+    PUT /_local/front    changes where functions call AWS, to the URL in the body
+"""
 
 from localstack.runtime import hooks
 
@@ -12,6 +15,7 @@ def offer_inspection() -> None:
     ROUTER.add("/_local/mails", mails)
     ROUTER.add("/_local/messages", messages)
     ROUTER.add("/_local/signers", lambda _request: functions.signers)
+    ROUTER.add("/_local/front", functions.change_front, methods=["PUT"])
 
 
 def mails(_request) -> list[dict]:

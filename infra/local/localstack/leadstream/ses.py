@@ -1,6 +1,7 @@
 """What LocalStack lacks of SES, made of what it has: version 1 of the API, which publishes events."""
 
-from localstack.aws.api import RequestContext, handler
+from botocore.exceptions import ClientError
+from localstack.aws.api import CommonServiceException, RequestContext, handler
 from localstack.aws.connect import connect_to
 from localstack.runtime import hooks
 from localstack.services.cloudformation.resource_provider import (
@@ -18,14 +19,18 @@ class SesV2:
     def send_email(self, context: RequestContext, request):
         simple = request["Content"]["Simple"]
         configuration_set = request.get("ConfigurationSetName")
-        sent = connect_to(aws_access_key_id=context.account_id, region_name=context.region).ses.send_email(
-            Source=request["FromEmailAddress"],
-            Destination=request["Destination"],
-            ReplyToAddresses=request.get("ReplyToAddresses") or [],
-            Message={"Subject": simple["Subject"], "Body": simple["Body"]},
-            Tags=request.get("EmailTags") or [],
-            **({"ConfigurationSetName": configuration_set} if configuration_set else {}),
-        )
+        try:
+            sent = connect_to(aws_access_key_id=context.account_id, region_name=context.region).ses.send_email(
+                Source=request["FromEmailAddress"],
+                Destination=request["Destination"],
+                ReplyToAddresses=request.get("ReplyToAddresses") or [],
+                Message={"Subject": simple["Subject"], "Body": simple["Body"]},
+                Tags=request.get("EmailTags") or [],
+                **({"ConfigurationSetName": configuration_set} if configuration_set else {}),
+            )
+        except ClientError as error:
+            # Otherwise LocalStack answers 500, which leaves it open whether SES took the e-mail.
+            raise CommonServiceException(error.response["Error"]["Code"], error.response["Error"]["Message"]) from error
         return {"MessageId": sent["MessageId"]}
 
 
@@ -80,6 +85,9 @@ class EventDestination(ResourceProvider):
         return _done(request.desired_state)
 
     def delete(self, request):
+        configuration_set, _, name = request.desired_state["Id"].partition("|")
+        request.aws_client_factory.ses.delete_configuration_set_event_destination(
+            ConfigurationSetName=configuration_set, EventDestinationName=name)
         return _done({})
 
 
