@@ -133,6 +133,11 @@ async fn sending(aws: &Aws, run: &Run<'_>) -> Result<Option<String>, Failed> {
         Err(error) if aws.is_emulated() && !error.is_denied() => return Ok(None),
         Err(error) => return Err(error.into()),
     };
+    note_of(&account)
+}
+
+/// What to know about SES, from the description of the account.
+fn note_of(account: &Value) -> Result<Option<String>, Failed> {
     if account["SendingEnabled"] == json!(false) {
         return Err("SES does not send for this account: see the account dashboard in the SES console".into());
     }
@@ -224,4 +229,28 @@ fn confirm(arguments: &Arguments, plan: &Plan, most_dollars: f64) -> Result<(), 
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
     if answer.trim() == "yes" { Ok(()) } else { Err("nothing was sent".into()) }
+}
+
+#[cfg(test)]
+mod tests_of_ses {
+    use super::*;
+
+    #[test]
+    fn an_account_in_the_sandbox_is_named_and_the_run_goes_on() {
+        let account = json!({
+            "SendingEnabled": true, "ProductionAccessEnabled": false, "SendQuota": { "MaxSendRate": 1.0 },
+        });
+        let note = note_of(&account).unwrap().unwrap();
+        assert!(note.starts_with("SES has this account in its sandbox, at 1.0 e-mails a second."), "{note}");
+        assert_eq!(
+            note_of(&json!({ "SendingEnabled": true, "ProductionAccessEnabled": true })).unwrap(),
+            None
+        );
+    }
+
+    #[test]
+    fn an_account_that_may_not_send_is_refused() {
+        let refused = note_of(&json!({ "SendingEnabled": false })).unwrap_err();
+        assert!(refused.to_string().starts_with("SES does not send for this account"), "{refused}");
+    }
 }

@@ -321,8 +321,11 @@ impl Reader<'_> {
                     continue;
                 }
                 for action in list(&statement["Action"]) {
-                    // A resource pattern is asked about with an example.
-                    let resource = text(&statement["Resource"]).replace('*', "example");
+                    let pattern = text(&statement["Resource"]);
+                    // LocalStack's simulator compares with the pattern as text
+                    // (`localstack/services/iam/resources/policy_simulator.py`); IAM needs an example of it.
+                    let resource =
+                        if self.aws.is_emulated() { pattern } else { pattern.replace('*', "example") };
                     asked += 1;
                     match self.decision(&arn, &text(&action), &resource).await {
                         Ok(decision) if decision == "allowed" => {}
@@ -343,10 +346,6 @@ impl Reader<'_> {
                     differences.push(format!("{role}: {action} on {table} is allowed"));
                 }
             }
-        }
-        if self.aws.is_emulated() && differences.len() > asked / 2 {
-            let reason = "the emulator's policy simulator denies most of what the policies allow";
-            return Ok(vec![Check::not_possible(Promise::Roles, what, reason)]);
         }
         let expected = format!("{asked} answers as in the template");
         Ok(vec![Check::of(Promise::Roles, what, &expected, &differences, DEPLOY)])
