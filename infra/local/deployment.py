@@ -1,25 +1,22 @@
-"""Deploys `infra/template.yaml` to a local AWS in the same way as to AWS: code through S3, the rest through
-CloudFormation. Only the parameters differ."""
+"""Deploys `infra/template.yaml` to a local AWS with the deployer for AWS (`infra/deploy`). Only the stage differs."""
 
-import hashlib
-import io
 import json
-import platform
-import re
-import zipfile
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError, WaiterError
 
 HERE = Path(__file__).resolve().parent
-TEMPLATE = HERE.parent / "template.yaml"
-PARAMETERS = HERE / "parameters.json"
-STACK = "leadstream"
-CODE_BUCKET = "leadstream-code"
+sys.path.insert(0, str(HERE.parent))
 
-CODE_URI = re.compile(r"^(?P<key> *CodeUri: *)\.\./target/lambda/(?P<function>[a-z-]+)/ *$", re.MULTILINE)
+from deploy import Refused, commands, packages, stage  # noqa: E402
+from deploy.account import Account, identified  # noqa: E402
+from deploy.template import TEMPLATE, Template  # noqa: E402
+
+STAGE = HERE / "stage.toml"
+STACK = "leadstream"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -33,8 +30,7 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
     def client(service: str):
         return _client(service, endpoint, region)
 
-    body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body)
+    outputs = _deploy(account(endpoint, region), artifacts)
     if enforce_iam:
         _make_policies_enforceable(client, outputs)
     return {
@@ -58,6 +54,31 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
     }
 
 
+def account(endpoint: str, region: str) -> Account:
+    """The engine's account, as the deployer sees it."""
+    session = boto3.Session(
+        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+    )
+    return identified(session, region, endpoint, interval=1)
+
+
+def local_stage(template: Template, artifacts: Path) -> stage.Stage:
+    """The local stage, for the architecture of the functions that were built."""
+    stated = stage.load(STAGE, template)
+    return replace(stated, parameters={"Architecture": packages.architecture(artifacts, template)} | stated.parameters)
+
+
+def _deploy(local: Account, artifacts: Path) -> dict[str, str]:
+    """Deploys, silently unless it fails."""
+    template, said = Template(TEMPLATE.read_text(encoding="utf-8")), []
+    try:
+        chosen = local_stage(template, artifacts)
+        return commands.deploy(local, chosen, template, artifacts, said.append, lambda _: True)
+    except Refused as error:
+        raise DeploymentFailed("\n".join([*said, str(error)])) from error
+
+
 def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
     """Changes a function's environment variables, as a deployment with other parameters would."""
     functions = _client("lambda", endpoint, region)
@@ -75,64 +96,6 @@ def _client(service: str, endpoint: str, region: str):
         # Never through a proxy, even if the environment configures one.
         config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
     )
-
-
-def packaged(template: str, artifacts: Path, s3) -> str:
-    """Uploads the functions and returns the template with their S3 locations, as `sam package` does."""
-    s3.create_bucket(Bucket=CODE_BUCKET)
-
-    def uploaded(code: re.Match) -> str:
-        archive = _zipped(artifacts / code["function"] / "bootstrap")
-        # The key contains a digest of the content, so that CloudFormation detects new code.
-        key = f"{code['function']}/{hashlib.sha256(archive).hexdigest()}.zip"
-        s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=archive)
-        return f"{code['key']}s3://{CODE_BUCKET}/{key}"
-
-    body, functions = CODE_URI.subn(uploaded, template)
-    if functions == 0:
-        raise DeploymentFailed(f"{TEMPLATE} has no CodeUri of the form ../target/lambda/<function>/")
-    return body
-
-
-def _zipped(bootstrap: Path) -> bytes:
-    """A deployment package with one executable. The same program always gives the same bytes."""
-    if not bootstrap.is_file():
-        raise DeploymentFailed(f"{bootstrap} is missing: run `make build-local`")
-    entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o100755 << 16
-    # Little compression, because the package never leaves this machine.
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        package.writestr(entry, bootstrap.read_bytes())
-    return archive.getvalue()
-
-
-def _parameters() -> list[dict[str, str]]:
-    machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text())
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-
-
-def _create_or_update(cloudformation, body: str) -> dict[str, str]:
-    stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    }
-    try:
-        try:
-            cloudformation.create_stack(**stack)
-            done = "stack_create_complete"
-        except cloudformation.exceptions.AlreadyExistsException:
-            cloudformation.update_stack(**stack)
-            done = "stack_update_complete"
-        cloudformation.get_waiter(done).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise DeploymentFailed(str(error)) from error
-    except WaiterError as error:
-        raise DeploymentFailed("\n".join([str(error), *_failures(cloudformation)])) from error
-    outputs = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
-    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
 def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
@@ -154,13 +117,3 @@ def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:
                 "Statement": {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
             }),
         )
-
-
-def _failures(cloudformation) -> list[str]:
-    """The stack's events about resources that could not be created, oldest first."""
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-    return [
-        f"  {event['LogicalResourceId']}: {event['ResourceStatus']}: {event.get('ResourceStatusReason', '')}"
-        for event in reversed(events)
-        if event["ResourceStatus"].endswith("FAILED")
-    ]
