@@ -130,15 +130,21 @@ def _parameters(plan: Plan) -> list[dict]:
     """What the stage says; otherwise what the stack has; otherwise the default, which CloudFormation fills in."""
     stated = dict(plan.stage.parameters)
     if "ExistingChangeFeed" in plan.template.parameters:
-        table = plan.value("ExistingStreamsTable")
-        stated["ExistingChangeFeed"] = plan.account.client("dynamodb").describe_table(
-            TableName=table)["Table"]["LatestStreamLabel"] if table else ""
+        stated["ExistingChangeFeed"] = _change_feed(plan.account, plan.value("ExistingStreamsTable"))
     kept = {} if plan.creates else plan.deployed.parameters
     return [
         {"ParameterKey": name, "ParameterValue": stated[name]} if name in stated
         else {"ParameterKey": name, "UsePreviousValue": True}
         for name in plan.template.parameters if name in stated or name in kept
     ]
+
+
+def _change_feed(account: Account, table: str) -> str:
+    """The label of a table's change feed, with which its ARN ends; empty for no table."""
+    if not table:
+        return ""
+    feed = account.client("dynamodb").describe_table(TableName=table)["Table"]["LatestStreamArn"]
+    return feed.rpartition("/")[2]
 
 
 def _record(plan: Plan, body: str) -> None:

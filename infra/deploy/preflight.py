@@ -134,6 +134,10 @@ def _identity(plan: Plan) -> Iterator[Finding]:
         and plan.deployed.parameters.get("EmailIdentity") == name
     if not name:
         return
+    if wanted and "@" in name:
+        yield Finding(STOP, "CreateEmailIdentity = true is for domains: create the address with `aws sesv2 "
+                            f"create-email-identity --email-identity {name}`, follow the link that SES sends, set it to false")
+        return
     ses = plan.account.client("sesv2")
     try:
         identity = ses.get_email_identity(EmailIdentity=name)

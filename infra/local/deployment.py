@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import boto3
-from botocore.config import Config
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -26,13 +25,10 @@ class DeploymentFailed(Exception):
 
 def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = False) -> dict[str, str]:
     """Creates or updates the stack. Returns the environment variables for programs that use it."""
-
-    def client(service: str):
-        return _client(service, endpoint, region)
-
-    outputs = _deploy(account(endpoint, region), artifacts)
+    local = account(endpoint, region)
+    outputs = _deploy(local, artifacts)
     if enforce_iam:
-        _make_policies_enforceable(client, outputs)
+        _make_policies_enforceable(local.client, outputs)
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -81,21 +77,11 @@ def _deploy(local: Account, artifacts: Path) -> dict[str, str]:
 
 def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
     """Changes a function's environment variables, as a deployment with other parameters would."""
-    functions = _client("lambda", endpoint, region)
+    functions = account(endpoint, region).client("lambda")
     name = f"{STACK}-{function}"
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
-
-
-def _client(service: str, endpoint: str, region: str):
-    return boto3.client(
-        service, endpoint_url=endpoint, region_name=region,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        # Never through a proxy, even if the environment configures one.
-        config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
-    )
 
 
 def _make_policies_enforceable(client, outputs: dict[str, str]) -> None:

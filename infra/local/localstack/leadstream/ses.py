@@ -80,6 +80,9 @@ class EventDestination(ResourceProvider):
         return _done(request.desired_state)
 
     def delete(self, request):
+        configuration_set, _, name = request.desired_state["Id"].partition("|")
+        request.aws_client_factory.ses.delete_configuration_set_event_destination(
+            ConfigurationSetName=configuration_set, EventDestinationName=name)
         return _done({})
 
 
@@ -109,6 +112,9 @@ def create_identities() -> None:
             ses.verify_email_identity(EmailAddress=identity)
         else:
             ses.verify_domain_identity(Domain=identity)
+        for number in "123":
+            request.desired_state[f"DkimDNSTokenName{number}"] = f"token{number}._domainkey.{identity}"
+            request.desired_state[f"DkimDNSTokenValue{number}"] = f"token{number}.dkim.amazonses.com"
         return _done(request.desired_state)
 
     def delete(self, request):
