@@ -1,5 +1,6 @@
 """An AWS account in one region, or a local engine that stands for it."""
 
+import os
 from dataclasses import dataclass, field
 
 import boto3
@@ -39,7 +40,8 @@ def sign_in(region: str | None, expected: str | None = None) -> Account:
         session = boto3.Session()
     except ProfileNotFound as error:
         raise Refused(f"{error}: `aws configure list-profiles` lists those that exist.") from error
-    region = region or session.region_name
+    # boto3 itself reads only AWS_DEFAULT_REGION and the profile.
+    region = region or os.environ.get("AWS_REGION") or session.region_name
     if not region:
         raise Refused("No region: set `region` in the stage file, or AWS_REGION.")
     known = [one for partition in session.get_available_partitions()

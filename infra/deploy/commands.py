@@ -74,7 +74,8 @@ def roll_back(account: Account, stage: Stage, say: Say, confirm: Confirm) -> Non
 
 def destroy(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
     """Deletes the stage's stack. Refuses while its queues hold messages. Tables and the SES identity stay."""
-    if stack.deployed(account, stage.stack) is None:
+    deployed = stack.deployed(account, stage.stack)
+    if deployed is None:
         say(f"The stack {stage.stack} does not exist.")
         return
     found = stack.resources(account, stage.stack)
@@ -82,7 +83,7 @@ def destroy(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
     if not confirm(f"Delete {stage.stack} in account {account.id}, {account.region}?"):
         raise Refused("Not done.")
     stack.delete(account, stage.stack)
-    say("\n".join([f"{stage.stack} is deleted.", *_what_stays(account, found)]))
+    say("\n".join([f"{stage.stack} is deleted.", *_what_stays(account, deployed.outputs, found)]))
 
 
 def _check(plan: Plan, artifacts: Path, say: Say) -> None:
@@ -186,9 +187,9 @@ def _refuse_messages(account: Account, queues: list[str]) -> None:
         ]))
 
 
-def _what_stays(account: Account, found: list[dict]) -> list[str]:
-    tables = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found
-              if one["ResourceType"] == "AWS::DynamoDB::Table"}
+def _what_stays(account: Account, outputs: dict[str, str], found: list[dict]) -> list[str]:
+    # From the outputs, because tables that were taken up are not among the resources.
+    tables = {name: outputs[f"{name}Name"] for name in ("StreamsTable", "LeadsTable") if f"{name}Name" in outputs}
     identities = [one["PhysicalResourceId"] for one in found if one["ResourceType"] == "AWS::SES::EmailIdentity"]
     lines = ["What stays, and how to remove it:"]
     for table in tables.values():
@@ -198,7 +199,7 @@ def _what_stays(account: Account, found: list[dict]) -> list[str]:
         lines.append(f"  SES identity {identity}, which other stacks may use: aws sesv2 delete-email-identity "
                      f"--email-identity {identity}")
     lines.append(f"  bucket {account.bucket} with packages and templates of all stages")
-    if len(tables) == 2:
+    if tables:
         lines.append("To take the tables up again, put this into the stage file:")
         lines += [f'  Existing{logical} = "{table}"' for logical, table in tables.items()]
     return lines

@@ -187,6 +187,7 @@ class SigningIn(unittest.TestCase):
     def test_what_is_missing_or_wrong(self):
         self.refused("No region: set `region`", None)
         self.refused("'eu-centrl-1' is not a region", "eu-centrl-1")
+        self.refused("'moon' is not a region", None, AWS_REGION="moon")
         self.refused("No AWS credentials: set AWS_PROFILE", "eu-central-1")
         self.refused("profile .*nobody.* `aws configure list-profiles`", "eu-central-1", AWS_PROFILE="nobody")
 
