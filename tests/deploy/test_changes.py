@@ -51,6 +51,7 @@ class Changes(unittest.TestCase):
         self.answers("delete_stack", {})  # that CloudFormation made for the change set
         with self.assertRaisesRegex(Refused, "could not work out the changes: Transform failed"):
             self.propose(creates=True)
+        self.account.assert_all_asked()
 
     def test_a_refused_template_is_one_sentence(self):
         self.account.fails("cloudformation", "create_change_set", "ValidationError", "Template format error")
