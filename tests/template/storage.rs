@@ -64,7 +64,8 @@ fn every_reference_to_a_table_gives_way_to_the_existing_one() {
             }
             references += 1;
             let condition = format!("- Owns{table}");
-            let gives_way = index > 0 && lines[index - 1] == condition && lines[index + 1].contains("Existing");
+            let gives_way =
+                index > 0 && lines[index - 1] == condition && lines[index + 1].contains("Existing");
             assert!(line.contains(&in_one_line) || gives_way, "{line}");
         }
         let own = template().at("Resources").at(table);
