@@ -10,7 +10,6 @@ import runpy
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import sts
-from ministack.services.cloudformation import provisioners
 
 _given = lambda_runtime.execution_credentials
 _handle = app._handle_pre_body_request
@@ -69,9 +68,12 @@ def with_dkim_tokens(change):
     return changed
 
 
+lambda_runtime.execution_credentials = execution_credentials
+# Imported only now, because its imports take the function above by name.
+from ministack.services.cloudformation import provisioners  # noqa: E402
+
 _identities = provisioners._RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
 _identities |= {change: with_dkim_tokens(_identities[change]) for change in ("create", "update")}
-lambda_runtime.execution_credentials = execution_credentials
 app._handle_pre_body_request = handle
 
 if __name__ == "__main__":
