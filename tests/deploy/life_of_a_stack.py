@@ -12,6 +12,7 @@ import tempfile
 import unittest
 from dataclasses import replace
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "infra" / "local"))
@@ -73,9 +74,13 @@ class LifeOfAStack(unittest.TestCase):
 
     def test_deployed_changed_unchanged_rolled_back(self):
         sender = "Cars \"n\" more, $HOME & `co` <offers@example.com>"
-        outputs = self.deploy(self.stating(DeletionProtection="true", EmailSender=sender))
+        with mock.patch.object(stack, "propose", wraps=stack.propose) as proposed:
+            outputs = self.deploy(self.stating(DeletionProtection="true", EmailSender=sender))
+        protection = [parameter["ParameterValue"] for call in proposed.call_args_list for parameter in call.args[4]
+                      if parameter["ParameterKey"] == "DeletionProtection"]
+        self.assertEqual(["false", "true"], protection, "a failed creation can delete its tables")
         self.assertEqual(self.function("reactor")["Environment"]["Variables"]["EMAIL_SENDER"], sender)
-        self.assertEqual("true", self.parameters()["DeletionProtection"], "set by the second change set")
+        self.assertEqual("true", self.parameters()["DeletionProtection"])
         if self.can("change the protection of a table"):
             self.assertTrue(self.is_protected(outputs["StreamsTableName"]))
             self.assertTrue(self.is_protected(outputs["LeadsTableName"]))
