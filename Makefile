@@ -2,8 +2,6 @@
 
 PORT ?= 4566
 ARCH ?= arm64
-SAM_ARGS ?= --guided
-STACK_NAME ?= leadstream
 PYTHON ?= python3
 EMULATOR ?= ministack
 FROM ?= 0
@@ -41,7 +39,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -60,6 +58,7 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
+	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
@@ -69,8 +68,9 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-template: .venv/ready ## Lints the template, tests example programs, the soak's judge and how engines are found
+test-template: .venv/ready ## Lints the template, tests example programs, the deployer, the soak's judge and how engines are found
 	.venv/bin/cfn-lint infra/template.yaml
+	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
@@ -178,10 +178,26 @@ package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or 
 	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
 		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
-# Parameters that are not given keep the value that the stack has.
-deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters or, with SAM_ARGS=, changes only PARAMETERS=
-	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK_NAME) \
-		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(SAM_ARGS)
+# What the deployer does is described in infra/deploy/__main__.py.
+DEPLOYER = PYTHONPATH=infra .tools/deploy/bin/python -B -m deploy
+STAGE_FILE = $(if $(STAGE),infra/stages/$(STAGE).toml,$(error Name a stage, for example STAGE=dev for infra/stages/dev.toml))
+
+preflight: package-for-stage ## Reports what stands against a deployment, and changes nothing (STAGE=dev)
+	@$(DEPLOYER) check $(STAGE_FILE)
+
+deploy: package-for-stage ## Deploys infra/stages/STAGE.toml (STAGE=dev YES=1 ALLOW=ids NEW_TABLES=1)
+	@$(DEPLOYER) deploy $(STAGE_FILE) $(if $(YES),--yes) $(if $(ALLOW),--allow $(ALLOW)) $(if $(NEW_TABLES),--new-tables)
+
+rollback: .tools/deploy/ready ## Deploys what a stage had before, without building it (STAGE=dev YES=1)
+	@$(DEPLOYER) rollback $(STAGE_FILE) $(if $(YES),--yes)
+
+destroy: .tools/deploy/ready ## Deletes a stage's stack; tables and the SES identity stay (STAGE=dev YES=1)
+	@$(DEPLOYER) destroy $(STAGE_FILE) $(if $(YES),--yes)
+
+# For the architecture that the stage's file names, else the deployed one, else the template's default.
+.PHONY: package-for-stage
+package-for-stage: .tools/deploy/ready
+	@architecture=$$($(DEPLOYER) architecture $(STAGE_FILE)) && $(MAKE) --no-print-directory package ARCH=$$architecture
 
 acceptance: | prerequisites ## Checks that STACK= keeps its promises, with messages for buyers of its own (under a dollar; YES=1)
 	@test -n "$(STACK)" || { echo "Name the stack: make acceptance STACK=leadstream" >&2; exit 1; }

@@ -41,7 +41,7 @@ impl Target {
         let status = text(&stack["StackStatus"]);
         if !WHOLE.contains(&status.as_str()) {
             return Err(format!(
-                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STACK_NAME={name}`"
+                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STAGE=`"
             )
             .into());
         }

@@ -40,7 +40,7 @@ fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
     for policy in properties(role).at("Policies").list() {
         for statement in policy.at("PolicyDocument").at("Statement").list() {
             assert_eq!(statement.at("Effect").text(), "Allow");
-            if statement.at("Resource").texts().iter().any(|named| named == &format!("{resource}.Arn")) {
+            if resources(&statement).contains(&format!("{resource}.Arn")) {
                 actions.extend(statement.at("Action").texts());
             }
         }
@@ -48,11 +48,28 @@ fn allowed(role: &str, resource: &str) -> BTreeSet<String> {
     actions
 }
 
+/// The resources that a statement names. A table stands for the existing one too, which [`crate::storage`] checks.
+fn resources(statement: &Place) -> Vec<String> {
+    let named = statement.at("Resource").list();
+    match named.as_slice() {
+        // `!Sub [arn, { Table: !If [OwnsTable, own, existing] }]`
+        [arn, variables] if variables.find("Table").is_some() => {
+            let table = variables.at("Table").list()[1].text();
+            let arn = arn.text();
+            let (_, part) = arn.split_once(":table/${Table}").unwrap();
+            vec![if part.is_empty() { format!("{table}.Arn") } else { format!("${{{table}.Arn}}{part}") }]
+        }
+        // `!If [OwnsTable, own, existing]`
+        [condition, own, _] if condition.text().starts_with("Owns") => vec![own.text()],
+        _ => named.iter().map(Place::text).collect(),
+    }
+}
+
 /// Every resource that any of a role's statements names.
 fn all_resources(role: &str) -> Vec<String> {
     let policies = properties(role).at("Policies").list();
     let statements = policies.iter().flat_map(|policy| policy.at("PolicyDocument").at("Statement").list());
-    statements.flat_map(|statement| statement.at("Resource").texts()).collect()
+    statements.flat_map(|statement| resources(&statement)).collect()
 }
 
 fn set(actions: &[&str]) -> BTreeSet<String> {
@@ -113,7 +130,7 @@ fn the_reactor_cannot_write_streams_and_only_reads_and_updates_leads() {
     );
     assert_eq!(allowed("ReactorRole", "SalesTeam"), set(&["sqs:SendMessage"]));
     let feed = statement("ReactorRole", "HearTheDoorbell");
-    assert_eq!(feed.at("Resource").text(), "StreamsTable.StreamArn");
+    assert_eq!(resources(&feed), ["StreamsTable.StreamArn"]);
     let actions = set(&["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"]);
     assert_eq!(feed.at("Action").texts().into_iter().collect::<BTreeSet<_>>(), actions);
 }
@@ -130,7 +147,7 @@ fn the_sweeper_has_the_reactor_s_rights_two_indexes_and_bulk_reads() {
         ("FindOpenWork", "${LeadsTable.Arn}/index/open-work"),
     ] {
         let statement = statement("SweeperRole", sid);
-        assert_eq!(statement.at("Resource").text(), index);
+        assert_eq!(resources(&statement), [index]);
         assert_eq!(statement.at("Action").text(), "dynamodb:Query");
     }
 }

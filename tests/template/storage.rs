@@ -42,9 +42,46 @@ fn the_template_has_exactly_the_outputs_that_tools_read() {
             "EmailReceiptsQueueUrl",
             "StreamsTableName",
             "LeadsTableName",
-            "Effects"
+            "Effects",
+            "DkimRecords",
+            "MailFromRecords",
+            "DmarcRecord"
         ]
     );
+}
+
+#[test]
+fn every_reference_to_a_table_gives_way_to_the_existing_one() {
+    let text = file("infra/template.yaml");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut references = 0;
+    for table in ["StreamsTable", "LeadsTable"] {
+        let in_one_line = format!("!If [Owns{table}, !Ref {table}, !Ref Existing{table}]");
+        for (index, line) in lines.iter().enumerate() {
+            let names_it = line.contains(&format!("!Ref {table}")) || line.contains(&format!("{table}."));
+            if line.starts_with('#') || !names_it {
+                continue;
+            }
+            references += 1;
+            let condition = format!("- Owns{table}");
+            let gives_way =
+                index > 0 && lines[index - 1] == condition && lines[index + 1].contains("Existing");
+            assert!(line.contains(&in_one_line) || gives_way, "{line}");
+        }
+        let own = template().at("Resources").at(table);
+        assert_eq!(own.at("Condition").text(), format!("Owns{table}"));
+        assert!(!text.contains(&format!("DependsOn: {table}")));
+    }
+    assert!(references > 15, "only {references} references were recognised");
+}
+
+#[test]
+fn the_sender_s_identity_survives_its_stack_and_is_created_only_if_asked_for() {
+    let identity = template().at("Resources").at("SenderIdentity");
+    assert_eq!(identity.at("DeletionPolicy").text(), "RetainExceptOnCreate");
+    assert_eq!(identity.at("UpdateReplacePolicy").text(), "Retain");
+    assert_eq!(identity.at("Condition").text(), "OwnsEmailIdentity");
+    assert_eq!(template().at("Parameters").at("CreateEmailIdentity").at("Default").text(), "false");
 }
 
 type Key = Vec<(String, String)>;
@@ -107,6 +144,7 @@ fn tables_are_on_demand_recoverable_encrypted_and_retained() {
     for table in ["StreamsTable", "LeadsTable"] {
         let resource = crate::template().at("Resources").at(table);
         assert_eq!(resource.at("DeletionPolicy").text(), "RetainExceptOnCreate");
+        assert_eq!(resource.at("UpdateReplacePolicy").text(), "Retain");
         let table = resource.at("Properties");
         assert_eq!(table.at("BillingMode").text(), "PAY_PER_REQUEST");
         assert!(table.at("PointInTimeRecoverySpecification").at("PointInTimeRecoveryEnabled").is_true());
