@@ -35,7 +35,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-examples migration check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -46,7 +46,7 @@ help: ## Lists the targets
 demo: $(ENGINE) build-demo ## Runs a demonstration of the whole system on its own local AWS (VERBOSE=1 EMULATOR=ministack)
 	@$(ON_A_STACK) -- $(LOCAL)/demo $(if $(VERBOSE),--verbose)
 
-test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
+test: test-examples test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
 
 test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
@@ -62,8 +62,7 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-template: .venv/ready ## Lints the template and tests the contract's example programs
-	.venv/bin/cfn-lint infra/template.yaml
+test-examples: | prerequisites ## Tests the contract's example programs
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 
@@ -126,10 +125,14 @@ baseline: build-local ## Rewrites bench/baseline.json, with which `make test` co
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
 	mv $(BUILT)/baseline.json bench/baseline.json
 
-check: .tools/deny ## Checks formatting, lints and dependencies
+check: .tools/deny lint-infra ## Checks formatting, lints, dependencies and the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+
+lint-infra: .tools/lint/ready ## Checks the template with public rules and our own, with and without its optional protections
+	.tools/lint/bin/python -B infra/lint/test_rules.py --quiet
+	.tools/lint/bin/python -B infra/lint/lint.py
 
 up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
 	$(STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
@@ -191,12 +194,21 @@ clean: ## Removes builds, installed tools and files of runs; stops a running sta
 	mkdir -p .tools && touch $@
 
 # An environment is recreated whenever its list changes, so that it contains nothing of an older one.
-.venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites
+.venv/ready: infra/local/requirements.txt | prerequisites
 .tools/package/ready: infra/requirements-package.txt | prerequisites
 .tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
 .venv/ready .tools/package/ready .tools/deploy/ready:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
+	touch $@
+
+# The wheel of cfn-guard is made for the CDK: program and rules are in an archive inside it.
+.tools/lint/ready: infra/lint/requirements.txt | prerequisites
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --no-deps --requirement $<
+	mkdir -p $(@D)/cfn-guard
+	tar -xzf $(@D)/lib/python3*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz -C $(@D)/cfn-guard --strip-components 1 \
+		package/bin package/rules
 	touch $@
 
 # The interpreter that LocalStack needs. The shims of pyenv do not run unless the version is selected.

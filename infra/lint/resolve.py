@@ -33,6 +33,10 @@ HARDENED = {
     "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
     "RecorderReservedConcurrency": 50, "ReactorReservedConcurrency": 20, "SweeperReservedConcurrency": 1,
     "ReceiptsReservedConcurrency": 5,
+    "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
+    "LogRetention": 365,
+    # Of key.yaml.
+    "OtherAccounts": ["444455556666"],
 }
 NOTHING = object()
 
@@ -145,7 +149,7 @@ def concrete(template: dict, node):
         if not attribute and kind != "AWS::SNS::Topic":
             return name
         arn = ARNS[kind].format(region=REGION, account=ACCOUNT, name=name)
-        return f"{arn}/stream/2026-01-01T00:00:00.000" if attribute == "StreamArn" else arn
+        return f"{arn}/stream/label" if attribute == "StreamArn" else arn
 
     if isinstance(node, list):
         return [concrete(template, one) for one in node]
