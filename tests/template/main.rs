@@ -3,6 +3,7 @@
 
 mod alarms;
 mod functions;
+mod operators;
 mod storage;
 
 use std::fs;
