@@ -27,16 +27,16 @@ REQUIRED = {
 # Every optional protection at once.
 HARDENED = {
     "KmsKeyArn": f"arn:aws:kms:{REGION}:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-    "OfferSystemPrincipals": ["444455556666"],
-    "SalesTeamPrincipals": ["arn:aws:iam::777788889999:role/sales"],
-    "OperatorPrincipals": [f"arn:aws:iam::{ACCOUNT}:role/operators"],
+    "OfferSystemPrincipals": "444455556666",
+    "SalesTeamPrincipals": "arn:aws:iam::777788889999:role/sales",
+    "OperatorPrincipals": f"arn:aws:iam::{ACCOUNT}:role/operators,{ACCOUNT}",
     "PermissionsBoundaryArn": f"arn:aws:iam::{ACCOUNT}:policy/boundary",
     "RecorderReservedConcurrency": 50, "ReactorReservedConcurrency": 20, "SweeperReservedConcurrency": 1,
     "ReceiptsReservedConcurrency": 5,
     "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
     "LogRetention": 365,
     # Of key.yaml.
-    "OtherAccounts": ["444455556666"],
+    "OtherAccounts": "444455556666",
 }
 NOTHING = object()
 
@@ -65,8 +65,6 @@ class _NoManagedPolicies:
 def resolved(template: dict, given: dict | None = None) -> dict:
     """The template with these values of parameters: conditions decided, absent resources and properties removed."""
     values = {name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter}
-    lists = [name for name, parameter in template["Parameters"].items() if parameter["Type"] == "CommaDelimitedList"]
-    values |= {name: values[name].split(",") for name in lists if isinstance(values.get(name), str)}
     values |= {name: value for name, value in REQUIRED.items() if name in template["Parameters"]}
     values |= {name: value for name, value in (given or {}).items() if name in template["Parameters"]}
     conditions = template.get("Conditions", {})

@@ -42,8 +42,8 @@ fn given_to(resource: &str) -> BTreeSet<String> {
 /// All statements of a role's policies, except those that exist only with a customer-managed key.
 pub(crate) fn statements(role: &str) -> Vec<Place> {
     let inline = properties(role).find("Policies").map(|policies| policies.list()).unwrap_or_default();
-    let shared =
-        template().at("Resources").names().into_iter().map(|name| template().at("Resources").at(&name));
+    let resources = template().at("Resources");
+    let shared = resources.names().into_iter().map(|name| resources.at(&name));
     let shared = shared.filter(|resource| {
         resource.at("Type").text() == "AWS::IAM::Policy"
             && resource.find("Condition").is_none()
