@@ -25,16 +25,16 @@ warnings.filterwarnings("ignore", module="parliament")
 
 from cloudsplaining.scan.policy_document import PolicyDocument
 from parliament import analyze_policy_string
+from samtranslator.model.exceptions import InvalidDocumentException
 
-from resolve import HARDENED, KEY_TEMPLATE, TEMPLATE, concrete, load, resolved, transformed
-from rules import findings, granted, properties
+from resolve import HARDENED, KEY_TEMPLATE, REGION, TEMPLATE, concrete, load, resolved, transformed
+from rules import findings, granted, listed, properties
 
 TOOLS = Path(sys.executable).parent
 SYSTEM = {"Darwin": "macos"}.get(platform.system(), "ubuntu")
 MACHINE = {"arm64": "aarch64", "AMD64": "x86_64"}.get(platform.machine(), platform.machine())
 GUARD = TOOLS.parent / "cfn-guard"
-# Offline, and without the tools' own reports of new versions.
-ENVIRONMENT = os.environ | {"AWS_DEFAULT_REGION": "eu-west-1", "CHECKOV_RUN_SECRETS_SCAN": "false", "LOG_LEVEL": "ERROR"}
+ENVIRONMENT = os.environ | {"AWS_DEFAULT_REGION": REGION, "LOG_LEVEL": "ERROR"}
 
 # Kinds of findings that never count, with the reason.
 SUPPRESSED = {
@@ -51,7 +51,8 @@ SUPPRESSED = {
 # Kinds of findings that a parameter answers: they may occur with the defaults, but not with all protections.
 OPTIONAL = {
     "KmsKeyArn": [
-        "CKV_AWS_26", "CKV_AWS_27", "CKV_AWS_119", "CKV_AWS_158", "CKV_AWS_173", "cloudwatch_log_group_encrypted_check"],
+        "CKV_AWS_26", "CKV_AWS_27", "CKV_AWS_119", "CKV_AWS_158", "CKV_AWS_173", "cloudwatch_log_group_encrypted_check",
+    ],
     "…ReservedConcurrency": ["CKV_AWS_115"],
     "AlarmTopicArn": ["cloudwatch_alarm_action_check"],
     "LogRetention": ["cloudwatch_log_group_retention_period_check"],
@@ -80,14 +81,17 @@ def run(*command: str | Path, codes: tuple[int, ...]) -> str:
 
 def cfn_lint(files: list[Path], *options: str) -> Iterator[Finding]:
     """cfn-lint; its code is a bit for each level of its findings."""
-    for one in json.loads(run(TOOLS / "cfn-lint", *options, "--format", "json", "-t", *files, codes=(0, 2, 4, 6, 8, 10, 12, 14))):
-        yield Finding(one["Rule"]["Id"], f"{Path(one['Filename']).name}:{one['Location']['Start']['LineNumber']}", one["Message"])
+    codes = (0, 2, 4, 6, 8, 10, 12, 14)
+    for one in json.loads(run(TOOLS / "cfn-lint", *options, "--format", "json", "-t", *files, codes=codes)):
+        line = one["Location"]["Start"]["LineNumber"]
+        yield Finding(one["Rule"]["Id"], f"{Path(one['Filename']).name}:{line}", one["Message"])
 
 
 def checkov(files: list[Path]) -> Iterator[Finding]:
     """checkov, which must have read every file."""
     options = ["--framework", "cloudformation", "--skip-download", "--compact", "--output", "json"]
-    answer = json.loads(run(TOOLS / "checkov", *(part for file in files for part in ("--file", file)), *options, codes=(0, 1)))
+    data = (part for file in files for part in ("--file", file))
+    answer = json.loads(run(TOOLS / "checkov", *data, *options, codes=(0, 1)))
     if answer["summary"]["parsing_errors"] or answer["summary"]["passed"] == 0:
         raise ToolFailed(f"checkov did not understand a template: {answer['results']['parsing_errors']}")
     for one in answer["results"]["failed_checks"]:
@@ -124,7 +128,7 @@ def _places(node) -> Iterator[str]:
 
 
 def policies(name: str, template: dict) -> Iterator[Finding]:
-    """parliament and cloudsplaining on each statement that a role gets, parliament also on the policies of resources."""
+    """parliament and cloudsplaining on each statement that a role gets, parliament also on resources' policies."""
     for role, statement in granted(template):
         where = f"{name} {role} {statement.get('Sid')}"
         document = {"Version": "2012-10-17", "Statement": [concrete(template, statement)]}
@@ -142,8 +146,7 @@ def policies(name: str, template: dict) -> Iterator[Finding]:
 
 
 def _parliament(where: str, document: dict) -> Iterator[Finding]:
-    actions = sorted({
-        action for one in document["Statement"] for action in ([one["Action"]] if isinstance(one["Action"], str) else one["Action"])})
+    actions = sorted({action for one in document["Statement"] for action in listed(one["Action"])})
     for one in analyze_policy_string(json.dumps(document)).findings:
         kind = f"{one.issue} {actions[0]}" if len(actions) == 1 else one.issue
         yield Finding(kind, where, f"parliament: {one.detail}")
@@ -157,7 +160,12 @@ def own_rules(name: str, template: dict, hardened: bool) -> Iterator[Finding]:
 
 def main() -> int:
     logging.disable(logging.WARNING)
-    source = transformed(load(TEMPLATE))
+    try:
+        source = transformed(load(TEMPLATE))
+    except InvalidDocumentException as error:
+        causes = "; ".join(cause.message for cause in error.causes)
+        print(f"SAM cannot transform infra/template.yaml: {causes}", file=sys.stderr)
+        return 1
     key = load(KEY_TEMPLATE)
     templates = {
         "template-default.json": resolved(source), "template-hardened.json": resolved(source, HARDENED),

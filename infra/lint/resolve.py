@@ -64,7 +64,7 @@ class _NoManagedPolicies:
 
 def resolved(template: dict, given: dict | None = None) -> dict:
     """The template with these values of parameters: conditions decided, absent resources and properties removed."""
-    values = {name: parameter["Default"] for name, parameter in template["Parameters"].items() if "Default" in parameter}
+    values = {name: one["Default"] for name, one in template["Parameters"].items() if "Default" in one}
     values |= {name: value for name, value in REQUIRED.items() if name in template["Parameters"]}
     values |= {name: value for name, value in (given or {}).items() if name in template["Parameters"]}
     conditions = template.get("Conditions", {})

@@ -190,7 +190,8 @@ def queues_refuse_plain_http(template):
                 "Condition"
             ) == {"Bool": {"aws:SecureTransport": "false"}}:
                 covered |= {named(queue) for queue in policy.get("Queues", []) if _covers(template, one, named(queue))}
-    yield from (f"{name} accepts requests without TLS" for name in of_type(template, "SQS::Queue") if name not in covered)
+    queues = of_type(template, "SQS::Queue")
+    yield from (f"{name} accepts requests without TLS" for name in queues if name not in covered)
 
 
 def _covers(template: Template, statement: dict, queue: str) -> bool:
@@ -231,8 +232,11 @@ def ses_events_arrive(template):
         for topic in policy["Topics"] for one in statements(policy["PolicyDocument"])
     ]
     for name in topics:
-        if not [one for topic, one in policies if topic == name and one.get("Principal") == {
-            "Service": "ses.amazonaws.com"} and "AWS:SourceAccount" in one.get("Condition", {}).get("StringEquals", {})]:
+        if not [
+            one for topic, one in policies
+            if topic == name and one.get("Principal") == {"Service": "ses.amazonaws.com"}
+            and "AWS:SourceAccount" in one.get("Condition", {}).get("StringEquals", {})
+        ]:
             yield f"{name}: SES of this account only must be able to publish"
         subscriptions = [
             one for _, one in properties(template, "SNS::Subscription") if named(one.get("TopicArn")) == name]
@@ -242,7 +246,7 @@ def ses_events_arrive(template):
             dead = named(one.get("RedrivePolicy", {}).get("deadLetterTargetArn"))
             for queue in (named(one.get("Endpoint")), dead):
                 if queue not in of_type(template, "SQS::Queue") or queue not in _open_to_sns(template, name):
-                    yield f"{name}: an event cannot be delivered, or is lost then, because SNS may not send to the queue"
+                    yield f"{name}: SNS may not send to the queue or to its dead-letter queue"
             if one.get("RawMessageDelivery") is not True:
                 yield f"{name}: the body must be the SES event itself"
     for name, one in properties(template, "SES::ConfigurationSetEventDestination"):
@@ -313,7 +317,7 @@ def roles_are_assumed_by_lambda_or_operators(template):
     for name, role in properties(template, "IAM::Role"):
         trusted = [one.get("Principal") for one in statements(role["AssumeRolePolicyDocument"])]
         is_lambda = trusted == [{"Service": "lambda.amazonaws.com"}]
-        names = [str(who) for principal in trusted for who in listed(principal.get("AWS", "*"))] if not is_lambda else []
+        names = [str(who) for one in trusted if not is_lambda for who in listed(one.get("AWS", "*"))]
         if is_lambda != (name in functions) or not trusted or "*" in names:
             yield f"{name} can be assumed by others than it is for"
 
@@ -329,7 +333,8 @@ def keys_rotate_and_survive(template):
             yield f"{name}: its deletion can be undone for less than 30 days"
         names = {}
         for one in statements(own["KeyPolicy"]):
-            (kind, who), = one["Principal"].items() if isinstance(one["Principal"], dict) else [("AWS", one["Principal"])]
+            principal = one["Principal"]
+            (kind, who), = principal.items() if isinstance(principal, dict) else [("AWS", principal)]
             is_account = who == "arn:aws:iam::111122223333:root"
             condition = {key: value for test in one.get("Condition", {}).values() for key, value in test.items()}
             names[who.split(".")[0] if kind == "Service" else "account" if is_account else "others"] = [*condition]
@@ -437,7 +442,6 @@ KEY_RULES, HARDENED_KEY_RULES = [keys_rotate_and_survive], [other_accounts_can_u
 def findings(template: Template, hardened: bool = False) -> list[str]:
     """Every sentence of every rule for a template, which is that of a stack or that of its key."""
     is_key = not of_type(template, "Lambda::Function")
-    rules = (KEY_RULES, HARDENED_KEY_RULES) if is_key else (RULES, HARDENED_RULES)
-    return [
-        f"{rule.__name__}: {sentence}" for rule in rules[0] + (rules[1] if hardened else []) for sentence in rule(template)
-    ]
+    always, with_protections = (KEY_RULES, HARDENED_KEY_RULES) if is_key else (RULES, HARDENED_RULES)
+    rules = always + (with_protections if hardened else [])
+    return [f"{rule.__name__}: {sentence}" for rule in rules for sentence in rule(template)]

@@ -5,6 +5,7 @@ otherwise. So a new setting must either be guarded by a rule or be named here.
 """
 
 import copy
+import logging
 import unittest
 from collections.abc import Iterator
 
@@ -107,6 +108,7 @@ def mutants(template: dict) -> Iterator[tuple[str, dict]]:
 class EverySafetySetting(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
+        logging.disable(logging.WARNING)
         source = transformed(load(TEMPLATE))
         cls.default, cls.hardened = resolved(source), resolved(source, HARDENED)
         cls.key = resolved(load(KEY_TEMPLATE), HARDENED)
