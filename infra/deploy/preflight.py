@@ -18,7 +18,9 @@ UPDATABLE = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "
 NEVER_CREATED = "ROLLBACK_COMPLETE"
 # Concurrent invocations beside the recorder's: the reactor runs up to 10 for each shard of the change feed, receipts 5
 # (both by their mappings), the sweeper 1.
-BESIDE_THE_RECORDER = 10 + 5 + 1
+BESIDE_THE_RECORDER = {"Reactor": 10, "Receipts": 5, "Sweeper": 1}
+# Concurrent invocations that Lambda keeps unreserved (AWS Lambda Developer Guide, "Configuring reserved concurrency").
+UNRESERVED = 100
 KEYS = {
     "ExistingStreamsTable": (("buyer", "sequence"), {"feed"}),
     "ExistingLeadsTable": (("buyer", "kind"), {"open-leads", "open-work"}),
@@ -179,8 +181,19 @@ def _sending(plan: Plan) -> Iterator[Finding]:
 
 
 def _concurrency(plan: Plan) -> Iterator[Finding]:
-    available = plan.account.client("lambda").get_account_settings()["AccountLimit"]["UnreservedConcurrentExecutions"]
-    wanted = int(plan.value("RecorderMaximumConcurrency")) + BESIDE_THE_RECORDER
+    used = {"Recorder": int(plan.value("RecorderMaximumConcurrency")), **BESIDE_THE_RECORDER}
+    reserved = {name: int(plan.value(f"{name}ReservedConcurrency")) for name in used}
+    had = 0 if plan.creates else sum(int(plan.deployed.parameters.get(f"{name}ReservedConcurrency", 0)) for name in used)
+    limit = plan.account.client("lambda").get_account_settings()["AccountLimit"]
+    # What the stack has reserved is not among the unreserved.
+    available = limit["UnreservedConcurrentExecutions"] + had - sum(reserved.values())
+    wanted = sum(most for name, most in used.items() if not reserved[name])
+    if sum(reserved.values()) > had and available < UNRESERVED:
+        yield Finding(NOTE, f"{available} of Lambda's concurrent invocations would remain unreserved, but it keeps {UNRESERVED}: "
+                            "reserve fewer, or raise the quota `Concurrent executions` (L-B99A9384)")
+    for name, most in used.items():
+        if 0 < reserved[name] < most:
+            yield Finding(NOTE, f"{name}ReservedConcurrency is {reserved[name]}, but the function may use {most}: raise it")
     if wanted > available:
         yield Finding(NOTE, f"Lambda allows {available} concurrent invocations, the functions may use {wanted}: lower "
                             "RecorderMaximumConcurrency, or raise the quota `Concurrent executions` (L-B99A9384)")

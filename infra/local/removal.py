@@ -51,8 +51,11 @@ def undeploy(endpoint: str, region: str) -> bool:
     for table in names_of("AWS::DynamoDB::Table").intersection(dynamodb.list_tables()["TableNames"]):
         dynamodb.delete_table(TableName=table)
     for identity in names_of("AWS::SES::EmailIdentity"):
-        # Version 1 of the API, because version 2 may be missing. An identity that does not exist is no error there.
-        client("ses", endpoint, region).delete_identity(Identity=identity)
+        try:
+            client("sesv2", endpoint, region).delete_email_identity(EmailIdentity=identity)
+        except ClientError:
+            # Version 2 of the API is missing, or the identity is gone, which is no error in version 1.
+            client("ses", endpoint, region).delete_identity(Identity=identity)
     s3 = client("s3", endpoint, region)
     try:
         for stored in s3.list_objects_v2(Bucket=CODE_BUCKET).get("Contents", []):

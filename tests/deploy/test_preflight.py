@@ -114,6 +114,23 @@ class Checks(unittest.TestCase):
         self.account.answers("lambda", "get_account_settings", {"AccountLimit": {"UnreservedConcurrentExecutions": 66}})
         self.one(OK, "allows 66", preflight._concurrency)
 
+    def test_reserved_concurrency_leaves_the_rest_to_the_account(self):
+        reserving = {"RecorderReservedConcurrency": "50", "ReactorReservedConcurrency": "20"}
+
+        def found(unreserved: int, stack=None, **parameters: str) -> list[tuple[str, str]]:
+            self.account.answers(
+                "lambda", "get_account_settings", {"AccountLimit": {"UnreservedConcurrentExecutions": unreserved}})
+            return self.found(preflight._concurrency, stack, **parameters)
+
+        fits = (OK, "Lambda allows 100 concurrent invocations, the functions may use 6")
+        self.assertEqual([fits], found(170, **reserving))
+        self.assertEqual([fits], found(100, deployed(**reserving), **reserving), "is reserved already")
+        ((level, text), _) = found(169, **reserving)
+        self.assertEqual(NOTE, level)
+        self.assertIn("99 of Lambda's concurrent invocations would remain unreserved", text)
+        ((level, text), _) = found(900, ReceiptsReservedConcurrency="4")
+        self.assertEqual((NOTE, "ReceiptsReservedConcurrency is 4, but the function may use 5: raise it"), (level, text))
+
     def tables(self, *names: str) -> None:
         self.account.answers("dynamodb", "list_tables", {"TableNames": list(names)})
 
