@@ -2,8 +2,6 @@
 
 PORT ?= 4566
 ARCH ?= arm64
-SAM_ARGS ?= --guided
-STACK_NAME ?= leadstream
 PYTHON ?= python3
 EMULATOR ?= ministack
 FROM ?= 0
@@ -41,7 +39,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration soak check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -52,7 +50,7 @@ help: ## Lists the targets
 demo: $(ENGINE) build-demo ## Runs a demonstration of the whole system on its own local AWS (VERBOSE=1 EMULATOR=ministack)
 	@$(ON_A_STACK) --needs email,bodies -- $(LOCAL)/demo $(if $(VERBOSE),--verbose)
 
-test: test-template test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
+test: test-python test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
 
 test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
@@ -60,6 +58,7 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
+	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
@@ -69,8 +68,8 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-template: .venv/ready ## Lints the template, tests example programs, the soak's judge and how engines are found
-	.venv/bin/cfn-lint infra/template.yaml
+test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
+	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
 	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
@@ -140,10 +139,14 @@ baseline: build-local ## Rewrites bench/baseline.json, with which `make test` co
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
 	mv $(BUILT)/baseline.json bench/baseline.json
 
-check: .tools/deny ## Checks formatting, lints and dependencies
+check: .tools/deny lint-infra ## Checks formatting, lints, dependencies and the template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+
+lint-infra: .tools/lint/ready ## Checks the template with public rules and our own, with and without its optional protections
+	.tools/lint/bin/python -B infra/lint/test_rules.py --quiet
+	.tools/lint/bin/python -B infra/lint/lint.py
 
 up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
 	$(LOCAL_STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
@@ -178,10 +181,26 @@ package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or 
 	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
 		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 
-# Parameters that are not given keep the value that the stack has.
-deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters or, with SAM_ARGS=, changes only PARAMETERS=
-	.tools/deploy/bin/sam deploy --template-file infra/template.yaml --stack-name $(STACK_NAME) \
-		--capabilities CAPABILITY_IAM --resolve-s3 --parameter-overrides Architecture=$(ARCH) $(PARAMETERS) $(SAM_ARGS)
+# What the deployer does is described in infra/deploy/__main__.py.
+DEPLOYER = PYTHONPATH=infra .tools/deploy/bin/python -B -m deploy
+STAGE_FILE = $(if $(STAGE),infra/stages/$(STAGE).toml,$(error Name a stage, for example STAGE=dev for infra/stages/dev.toml))
+
+preflight: package-for-stage ## Reports what stands against a deployment, and changes nothing (STAGE=dev)
+	@$(DEPLOYER) check $(STAGE_FILE)
+
+deploy: package-for-stage ## Deploys infra/stages/STAGE.toml (STAGE=dev YES=1 ALLOW=ids NEW_TABLES=1)
+	@$(DEPLOYER) deploy $(STAGE_FILE) $(if $(YES),--yes) $(if $(ALLOW),--allow $(ALLOW)) $(if $(NEW_TABLES),--new-tables)
+
+rollback: .tools/deploy/ready ## Deploys what a stage had before, without building it (STAGE=dev YES=1)
+	@$(DEPLOYER) rollback $(STAGE_FILE) $(if $(YES),--yes)
+
+destroy: .tools/deploy/ready ## Deletes a stage's stack; tables and the SES identity stay (STAGE=dev YES=1)
+	@$(DEPLOYER) destroy $(STAGE_FILE) $(if $(YES),--yes)
+
+# For the architecture that the stage's file names, else the deployed one, else the template's default.
+.PHONY: package-for-stage
+package-for-stage: .tools/deploy/ready
+	@architecture=$$($(DEPLOYER) architecture $(STAGE_FILE)) && $(MAKE) --no-print-directory package ARCH=$$architecture
 
 acceptance: | prerequisites ## Checks that STACK= keeps its promises, with messages for buyers of its own (under a dollar; YES=1)
 	@test -n "$(STACK)" || { echo "Name the stack: make acceptance STACK=leadstream" >&2; exit 1; }
@@ -202,7 +221,7 @@ prerequisites: ## Checks the prerequisites
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then $(LOCAL_STACK) down; fi
-	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__
+	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__ infra/deploy/__pycache__
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites
@@ -210,12 +229,21 @@ clean: ## Removes builds, installed tools and files of runs; stops a running sta
 	mkdir -p .tools && touch $@
 
 # An environment is recreated whenever its list changes, so that it contains nothing of an older one.
-.venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites
+.venv/ready: infra/local/requirements.txt | prerequisites
 .tools/package/ready: infra/requirements-package.txt | prerequisites
 .tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
 .venv/ready .tools/package/ready .tools/deploy/ready:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
+	touch $@
+
+# The wheel of cfn-guard is made for the CDK: program and rules are in an archive inside it.
+.tools/lint/ready: infra/lint/requirements.txt | prerequisites
+	$(PYTHON) -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet --no-deps --requirement $<
+	mkdir -p $(@D)/cfn-guard
+	tar -xzf $(@D)/lib/python3*/site-packages/cdklabs/cdk_validator_cfnguard/_jsii/*.tgz -C $(@D)/cfn-guard --strip-components 1 \
+		package/bin package/rules
 	touch $@
 
 # The interpreter that LocalStack needs. The shims of pyenv do not run unless the version is selected.

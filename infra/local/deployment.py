@@ -1,25 +1,25 @@
-"""Deploys `infra/template.yaml` to a local AWS in the same way as to AWS: code through S3, the rest through
-CloudFormation. Only the parameters differ."""
+"""Deploys `infra/template.yaml` to a local AWS with the deployer for AWS (`infra/deploy`). Only the stage differs."""
 
-import hashlib
-import io
 import json
-import platform
-import re
-import zipfile
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import boto3
-from botocore.config import Config
-from botocore.exceptions import ClientError, WaiterError
+from botocore.exceptions import ClientError
 
 HERE = Path(__file__).resolve().parent
-TEMPLATE = HERE.parent / "template.yaml"
-PARAMETERS = HERE / "parameters.json"
-STACK = "leadstream"
-CODE_BUCKET = "leadstream-code"
+sys.path.insert(0, str(HERE.parent))
 
-CODE_URI = re.compile(r"^(?P<key> *CodeUri: *)\.\./target/lambda/(?P<function>[a-z-]+)/ *$", re.MULTILINE)
+from deploy import Refused, commands, packages, stage  # noqa: E402
+from deploy.account import Account, identified  # noqa: E402
+from deploy.account import client as client_of  # noqa: E402
+from deploy.template import TEMPLATE, Template  # noqa: E402
+
+STAGE = HERE / "stage.toml"
+STACK = "leadstream"
+# Not the bucket of all stages, because it is deleted with the stack.
+CODE_BUCKET = "leadstream-code"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 
@@ -28,16 +28,17 @@ class DeploymentFailed(Exception):
 
 
 def deploy(endpoint: str, region: str, artifacts: Path, parameters: dict[str, str] | None = None) -> dict[str, str]:
-    """Creates or updates the stack, with `parameters` besides those of the file.
+    """Creates or updates the stack, silently unless that fails. `parameters` override those of the stage file.
 
     Returns the environment variables for programs that use it.
     """
-
-    def at_endpoint(service: str):
-        return client(service, endpoint, region)
-
-    body = packaged(TEMPLATE.read_text(), artifacts, at_endpoint("s3"))
-    outputs = _create_or_update(at_endpoint("cloudformation"), body, parameters or {})
+    template, said = Template(TEMPLATE.read_text(encoding="utf-8")), []
+    try:
+        outputs = commands.deploy(
+            account(endpoint, region), local_stage(template, artifacts, parameters), template, artifacts, said.append,
+            lambda _: True, accepts_new_tables=True)
+    except (Refused, ClientError) as error:
+        raise DeploymentFailed("\n".join([*said, str(error)])) from error
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -57,6 +58,20 @@ def deploy(endpoint: str, region: str, artifacts: Path, parameters: dict[str, st
         "SWEEPER_LOG_GROUP": f"/aws/lambda/{STACK}-sweeper",
         "RECEIPTS_LOG_GROUP": f"/aws/lambda/{STACK}-receipts",
     }
+
+
+def account(endpoint: str, region: str) -> Account:
+    """The engine's account, as the deployer sees it."""
+    local = identified(_session(), region, endpoint, interval=1)
+    local.bucket = CODE_BUCKET
+    return local
+
+
+def local_stage(template: Template, artifacts: Path, parameters: dict[str, str] | None = None) -> stage.Stage:
+    """The local stage, for the architecture of the functions that were built. `parameters` override its own."""
+    stated = stage.load(STAGE, template)
+    built = {"Architecture": packages.architecture(artifacts, template)}
+    return replace(stated, parameters=built | stated.parameters | (parameters or {}))
 
 
 def set_variables(endpoint: str, region: str, function: str, changed: dict[str, str]) -> None:
@@ -86,71 +101,14 @@ def roles(endpoint: str, region: str) -> dict[str, dict]:
 
 def client(service: str, endpoint: str, region: str):
     """A client of the local AWS."""
-    return boto3.client(
-        service, endpoint_url=endpoint, region_name=region,
+    return client_of(_session(), service, region, endpoint)
+
+
+def _session() -> boto3.Session:
+    return boto3.Session(
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-        # Never through a proxy, even if the environment configures one.
-        config=Config(proxies={}, retries={"mode": "standard", "max_attempts": 3}),
     )
-
-
-def packaged(template: str, artifacts: Path, s3) -> str:
-    """Uploads the functions and returns the template with their S3 locations, as `sam package` does."""
-    s3.create_bucket(Bucket=CODE_BUCKET)
-
-    def uploaded(code: re.Match) -> str:
-        archive = _zipped(artifacts / code["function"] / "bootstrap")
-        # The key contains a digest of the content, so that CloudFormation detects new code.
-        key = f"{code['function']}/{hashlib.sha256(archive).hexdigest()}.zip"
-        s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=archive)
-        return f"{code['key']}s3://{CODE_BUCKET}/{key}"
-
-    body, functions = CODE_URI.subn(uploaded, template)
-    if functions == 0:
-        raise DeploymentFailed(f"{TEMPLATE} has no CodeUri of the form ../target/lambda/<function>/")
-    return body
-
-
-def _zipped(bootstrap: Path) -> bytes:
-    """A deployment package with one executable. The same program always gives the same bytes."""
-    if not bootstrap.is_file():
-        raise DeploymentFailed(f"{bootstrap} is missing: run `make build-local`")
-    entry = zipfile.ZipInfo("bootstrap", date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o100755 << 16
-    # Little compression, because the package never leaves this machine.
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as package:
-        package.writestr(entry, bootstrap.read_bytes())
-    return archive.getvalue()
-
-
-def _parameters(changed: dict[str, str]) -> list[dict[str, str]]:
-    machine = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
-    values = {"Architecture": machine[platform.machine().lower()]} | json.loads(PARAMETERS.read_text()) | changed
-    return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
-
-
-def _create_or_update(cloudformation, body: str, parameters: dict[str, str]) -> dict[str, str]:
-    stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(parameters),
-        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-    }
-    try:
-        try:
-            cloudformation.create_stack(**stack)
-            done = "stack_create_complete"
-        except cloudformation.exceptions.AlreadyExistsException:
-            cloudformation.update_stack(**stack)
-            done = "stack_update_complete"
-        cloudformation.get_waiter(done).wait(StackName=STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    except ClientError as error:
-        if "No updates are to be performed" not in str(error):
-            raise DeploymentFailed(str(error)) from error
-    except WaiterError as error:
-        raise DeploymentFailed("\n".join([str(error), *_failures(cloudformation)])) from error
-    outputs = cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]["Outputs"]
-    return {output["OutputKey"]: output["OutputValue"] for output in outputs}
 
 
 def make_policies_enforceable(endpoint: str, region: str) -> None:
@@ -173,13 +131,3 @@ def make_policies_enforceable(endpoint: str, region: str) -> None:
                 "Statement": {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"},
             }),
         )
-
-
-def _failures(cloudformation) -> list[str]:
-    """The stack's events about resources that could not be created, oldest first."""
-    events = cloudformation.describe_stack_events(StackName=STACK)["StackEvents"]
-    return [
-        f"  {event['LogicalResourceId']}: {event['ResourceStatus']}: {event.get('ResourceStatusReason', '')}"
-        for event in reversed(events)
-        if event["ResourceStatus"].endswith("FAILED")
-    ]

@@ -1,6 +1,7 @@
-"""MiniStack with two changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
-so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). And it offers the inspection
-interface that every engine offers (see `engine.py`)."""
+"""MiniStack with three changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
+so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). SES identities have the attributes
+of which the template makes DNS records. And it offers the inspection interface that every engine offers (see
+`engine.py`)."""
 
 import hashlib
 import json
@@ -57,7 +58,26 @@ def _all_in(found) -> list[dict]:
     return found if isinstance(found, list) else [one for inner in found.values() for one in _all_in(inner)]
 
 
+def with_dkim_tokens(change):
+    """`change` of an SES identity, with the attributes that CloudFormation adds to a domain's (AWS::SES::EmailIdentity)."""
+
+    def changed(*arguments, **named):
+        identity, attributes = change(*arguments, **named)
+        tokens = {}
+        for number in "123":
+            tokens[f"DkimDNSTokenName{number}"] = f"token{number}._domainkey.{identity}"
+            tokens[f"DkimDNSTokenValue{number}"] = f"token{number}.dkim.amazonses.com"
+        return identity, attributes | tokens
+
+    return changed
+
+
 lambda_runtime.execution_credentials = execution_credentials
+# Imported only now, because its imports take the function above by name.
+from ministack.services.cloudformation import provisioners  # noqa: E402
+
+_identities = provisioners._RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
+_identities |= {change: with_dkim_tokens(_identities[change]) for change in ("create", "update")}
 app._handle_pre_body_request = handle
 
 if __name__ == "__main__":

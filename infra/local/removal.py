@@ -23,7 +23,7 @@ def status(endpoint: str, region: str) -> str | None:
 
 
 def undeploy(endpoint: str, region: str) -> bool:
-    """Deletes the stack with its tables and code, even if it is half deployed. Returns whether there was one."""
+    """Deletes the stack with its tables, identity and code, even if it is half deployed. Returns whether there was one."""
     cloudformation = client("cloudformation", endpoint, region)
 
     def wait_until(is_reached) -> str | None:
@@ -37,18 +37,25 @@ def undeploy(endpoint: str, region: str) -> bool:
     # A local AWS goes on deploying what a killed process began.
     if not wait_until(lambda found: not is_changing(found)):
         return False
-    tables = [
-        resource["PhysicalResourceId"]
-        for resource in cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
-        if resource["ResourceType"] == "AWS::DynamoDB::Table" and resource.get("PhysicalResourceId")
-    ]
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+
+    def names_of(kind: str) -> set[str]:
+        return {one["PhysicalResourceId"] for one in resources
+                if one["ResourceType"] == kind and one.get("PhysicalResourceId")}
+
     cloudformation.delete_stack(StackName=STACK)
     # LocalStack reports DELETE_FAILED while it still deletes other resources, and in the end deletes the stack.
     wait_until(lambda found: found is None)
-    # The template retains tables.
+    # The template retains tables and the identity.
     dynamodb = client("dynamodb", endpoint, region)
-    for table in set(tables).intersection(dynamodb.list_tables()["TableNames"]):
+    for table in names_of("AWS::DynamoDB::Table").intersection(dynamodb.list_tables()["TableNames"]):
         dynamodb.delete_table(TableName=table)
+    for identity in names_of("AWS::SES::EmailIdentity"):
+        try:
+            client("sesv2", endpoint, region).delete_email_identity(EmailIdentity=identity)
+        except ClientError:
+            # Version 2 of the API is missing, or the identity is gone, which is no error in version 1.
+            client("ses", endpoint, region).delete_identity(Identity=identity)
     s3 = client("s3", endpoint, region)
     try:
         for stored in s3.list_objects_v2(Bucket=CODE_BUCKET).get("Contents", []):

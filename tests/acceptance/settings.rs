@@ -154,11 +154,10 @@ impl Reader<'_> {
         ));
         let architecture = json!([self.target.parameter("Architecture")]);
         differences.extend(difference("Architectures", &architecture, &seen["Architectures"]));
-        let variables = |from: &Value| -> Map<String, Value> {
-            let variables = from["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
-            // CloudFormation hides the value of a NoEcho parameter.
-            variables.into_iter().filter(|(name, _)| name != "LEGACY_AUTHORIZATION").collect()
-        };
+        let key = json!(self.target.parameter("KmsKeyArn"));
+        differences.extend(difference("KMSKeyArn", &key, &seen["KMSKeyArn"]));
+        let variables =
+            |from: &Value| from["Environment"]["Variables"].as_object().cloned().unwrap_or_default();
         let (expected, seen) = (variables(&expected), variables(&seen));
         let names: BTreeSet<&String> = expected.keys().chain(seen.keys()).collect();
         for name in names {
@@ -199,14 +198,13 @@ impl Reader<'_> {
     }
 
     async fn role(&self, logical: &str) -> Differences {
-        let expected = self.expected(logical)?;
+        let policies = self.template.policies(self.target, logical)?;
         let role = self.target.id(logical);
         let listed = self.aws.query(Service::Iam, "ListRolePolicies", &[("RoleName", role)]).await?;
         let attached =
             self.aws.query(Service::Iam, "ListAttachedRolePolicies", &[("RoleName", role)]).await?;
         let names: Vec<String> = listed["PolicyNames"].as_array().into_iter().flatten().map(text).collect();
         let mut differences = Vec::new();
-        let policies = expected["Policies"].as_array().cloned().unwrap_or_default();
         for policy in &policies {
             let name = text(&policy["PolicyName"]);
             if !names.contains(&name) {
@@ -284,6 +282,10 @@ impl Reader<'_> {
         let attributes = entries_of(&answer["Attributes"]);
         Ok(compared(&expected, |property| match property {
             "RawMessageDelivery" => attributes.get(property).cloned().unwrap_or_default(),
+            "RedrivePolicy" => attributes
+                .get(property)
+                .and_then(|policy| serde_json::from_str(&text(policy)).ok())
+                .unwrap_or_default(),
             other => seen[other].clone(),
         }))
     }
@@ -313,8 +315,8 @@ impl Reader<'_> {
             if kind != "AWS::IAM::Role" {
                 continue;
             }
-            let arn = format!("arn:aws:iam::{}:role/{}", self.target.account, self.target.id(&role));
-            let policies = self.expected(&role)?["Policies"].as_array().cloned().unwrap_or_default();
+            let arn = self.target.role_arn(&role);
+            let policies = self.template.policies(self.target, &role)?;
             for statement in policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])) {
                 // The simulator would need the value of each condition key.
                 if !statement["Condition"].is_null() {

@@ -41,7 +41,7 @@ impl Target {
         let status = text(&stack["StackStatus"]);
         if !WHOLE.contains(&status.as_str()) {
             return Err(format!(
-                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STACK_NAME={name}`"
+                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STAGE=`"
             )
             .into());
         }
@@ -86,13 +86,22 @@ impl Target {
         Ok(target)
     }
 
-    /// The physical id of a resource.
+    /// The physical id of a resource, or the name of the table that the stack uses instead of one of its own.
     pub(crate) fn id(&self, logical: &str) -> &str {
-        self.resources.get(logical).map_or("", |resource| &resource.id)
+        match self.resources.get(logical) {
+            Some(resource) => &resource.id,
+            None => self.parameter(&format!("Existing{logical}")),
+        }
     }
 
     pub(crate) fn parameter(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
+    }
+
+    /// The ARN of a role, which contains its path.
+    pub(crate) fn role_arn(&self, logical: &str) -> String {
+        let path = Some(self.parameter("RolePath")).filter(|path| !path.is_empty()).unwrap_or("/");
+        format!("arn:aws:iam::{}:role{path}{}", self.account, self.id(logical))
     }
 
     /// The name of a queue, which is the end of its URL.

@@ -52,6 +52,22 @@ impl Template {
         let properties = found.ok_or_else(|| format!("the template has no properties of {logical}"))?;
         Ok(resolver.value(properties)?.unwrap_or_default())
     }
+
+    /// A role's policies in the stack, each with `PolicyName` and `PolicyDocument`: those of its own, and those that it
+    /// shares with other roles or has only under a condition.
+    pub(crate) fn policies(&self, target: &Target, role: &str) -> Result<Vec<Value>, Failed> {
+        let mut policies = self.properties(target, role)?["Policies"].as_array().cloned().unwrap_or_default();
+        let name = json!(target.id(role));
+        for (logical, kind) in self.kinds() {
+            if kind == "AWS::IAM::Policy" && target.resources.contains_key(&logical) {
+                let policy = self.properties(target, &logical)?;
+                if policy["Roles"].as_array().is_some_and(|roles| roles.contains(&name)) {
+                    policies.push(policy);
+                }
+            }
+        }
+        Ok(policies)
+    }
 }
 
 struct Resolver<'a> {
@@ -99,10 +115,8 @@ impl Resolver<'_> {
                 Ok(Some(json!(self.substituted(text.as_str().unwrap_or_default(), &own)?)))
             }
             ("If", [condition, then, otherwise]) => {
-                let condition = condition.as_str().unwrap_or_default();
-                let found = self.conditions.and_then(|all| all.as_mapping_get(condition));
-                let found = found.ok_or_else(|| format!("the template has no condition {condition}"))?;
-                self.value(if self.holds(found)? { then } else { otherwise })
+                let holds = self.named_condition(condition.as_str().unwrap_or_default())?;
+                self.value(if holds { then } else { otherwise })
             }
             ("Select", [index, list]) => {
                 let index = usize::try_from(index.as_integer().unwrap_or_default())?;
@@ -118,12 +132,19 @@ impl Resolver<'_> {
         }
     }
 
+    fn named_condition(&self, name: &str) -> Result<bool, Failed> {
+        let found = self.conditions.and_then(|all| all.as_mapping_get(name));
+        self.holds(found.ok_or_else(|| format!("the template has no condition {name}"))?)
+    }
+
     fn holds(&self, condition: &Yaml<'static>) -> Result<bool, Failed> {
         let Yaml::Tagged(tag, argument) = condition else {
             return Err("a condition is not a function".into());
         };
         match (tag.suffix.as_str(), argument.as_sequence().map(Vec::as_slice)) {
+            ("Condition", None) => self.named_condition(argument.as_str().unwrap_or_default()),
             ("Not", Some([inner])) => Ok(!self.holds(inner)?),
+            ("And", Some([one, other])) => Ok(self.holds(one)? && self.holds(other)?),
             ("Equals", Some([one, other])) => Ok(self.text(one)? == self.text(other)?),
             _ => Err(format!("a condition uses !{}, which this program does not know", tag.suffix).into()),
         }
@@ -162,6 +183,7 @@ impl Resolver<'_> {
             "AWS::Region" => Some(region),
             "AWS::AccountId" => Some(account),
             "AWS::Partition" => return Ok("aws".to_owned()),
+            "AWS::URLSuffix" => return Ok("amazonaws.com".to_owned()),
             _ => parameters.get(name).or_else(|| resources.get(name).map(|one| &one.id)),
         };
         found.cloned().ok_or_else(|| format!("the stack has no {name}").into())
@@ -181,7 +203,7 @@ impl Resolver<'_> {
                 format!("arn:aws:sqs:{at}:{}", self.target.queue_name(logical))
             }
             "Arn" if logical.ends_with("Table") => format!("arn:aws:dynamodb:{at}:table/{id}"),
-            "Arn" if logical.ends_with("Role") => format!("arn:aws:iam::{account}:role/{id}"),
+            "Arn" if logical.ends_with("Role") => self.target.role_arn(logical),
             "Arn" if logical.ends_with("Schedule") => format!("arn:aws:events:{at}:rule/{id}"),
             "Arn" => format!("arn:aws:lambda:{at}:function:{id}"),
             other => return Err(format!("{logical}.{other} is not known to this program").into()),

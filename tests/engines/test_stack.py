@@ -20,6 +20,8 @@ RESOURCES = """<DescribeStackResourcesResponse xmlns="http://cloudformation.amaz
 <ResourceType>AWS::DynamoDB::Table</ResourceType></member>
 <member><LogicalResourceId>LeadsTable</LogicalResourceId><PhysicalResourceId>leadstream-leads</PhysicalResourceId>
 <ResourceType>AWS::DynamoDB::Table</ResourceType></member>
+<member><LogicalResourceId>SenderIdentity</LogicalResourceId><PhysicalResourceId>example.com</PhysicalResourceId>
+<ResourceType>AWS::SES::EmailIdentity</ResourceType></member>
 </StackResources></DescribeStackResourcesResult>
 </DescribeStackResourcesResponse>"""
 DONE = '<DeleteStackResponse xmlns="http://cloudformation.amazonaws.com/doc/2010-05-15/"></DeleteStackResponse>'
@@ -31,6 +33,7 @@ CODE = {
 }
 RETAINED = {
     "ListTables": (200, '{"TableNames": ["another", "leadstream-leads"]}'), "DeleteTable": (200, "{}"),
+    "DeleteIdentity": (200, '<DeleteIdentityResponse><DeleteIdentityResult/></DeleteIdentityResponse>'),
 }
 REMOVABLE = {"DescribeStackResources": (200, RESOURCES), "DeleteStack": (200, DONE)}
 
@@ -75,7 +78,7 @@ class Commands(unittest.TestCase):
             self.assertEqual((code, ran, said.count("\n")), (1, False, 1), said)
             self.assertIn("touch cannot run on LocalStack 4.14.0", said)
             self.assertIn("it has no `SendEmail` of SES v2", said)
-            self.assertNotIn("CreateStack", bare.asked())
+            self.assertNotIn("CreateChangeSet", bare.asked())
         with FakeLocalStack(REMOVABLE | RETAINED | CODE, statuses=(None, "CREATE_COMPLETE", None)) as shared:
             self.run_there(shared, "--needs", "email")
             self.assertNotIn("DeleteStack", shared.asked(), "a stack that another process has made meanwhile")
@@ -110,8 +113,10 @@ class Removal(unittest.TestCase):
             self.assertTrue(removal.undeploy(there.url, REGION))
             asked = there.asked()
             deleted = [json.loads(body)["TableName"] for what, _, body in there.requests if what == "DeleteTable"]
+            identities = [body for what, _, body in there.requests if what == "DeleteIdentity"]
         self.assertEqual(asked[:4], ["DescribeStacks", "DescribeStacks", "DescribeStackResources", "DeleteStack"])
         self.assertEqual(deleted, ["leadstream-leads"], "retained by the stack, and not the table of others")
+        self.assertEqual([b"Identity=example.com" in body for body in identities], [True])
         self.assertEqual(asked[-2:], ["DELETE /leadstream-code/recorder/1.zip", "DELETE /leadstream-code"])
 
     def test_code_that_is_gone_already_is_deleted(self):

@@ -3,6 +3,7 @@
 
 mod alarms;
 mod functions;
+mod operators;
 mod permissions;
 mod storage;
 

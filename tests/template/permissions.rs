@@ -5,23 +5,24 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use testkit::strict::{Need, Role};
 
-use crate::properties;
+use crate::functions::{self, resources};
 
 /// The sender's address.
 const SENDER: &str = "offers@example.com";
 
 /// The policy of a role: its statements, with names instead of what CloudFormation inserts.
 fn statements(role: &str) -> Vec<Value> {
-    let policies = properties(role).at("Policies").list();
-    let statements = policies.iter().flat_map(|policy| policy.at("PolicyDocument").at("Statement").list());
-    statements
+    functions::statements(role)
+        .iter()
         .map(|statement| {
             let actions = statement.at("Action").texts();
             let service = actions[0].split(':').next().unwrap();
+            let named = resources(statement);
+            assert_eq!(named.len(), 1, "{role} names {named:?} in one statement");
             let mut resolved = json!({
                 "Effect": statement.at("Effect").text(),
                 "Action": actions,
-                "Resource": arn(service, &statement.at("Resource").text()),
+                "Resource": arn(service, &named[0]),
             });
             if let Some(condition) = statement.find("Condition") {
                 assert_eq!(condition.at("StringLike").names(), ["ses:FromAddress"]);

@@ -12,7 +12,6 @@ fn event_queues_are_high_throughput_fifo_and_retain_for_two_weeks() {
         assert_eq!(queue.at("FifoThroughputLimit").text(), "perMessageGroupId");
         assert!(!queue.at("ContentBasedDeduplication").is_true(), "senders set the deduplication id");
         assert_eq!(queue.at("MessageRetentionPeriod").number(), 14 * 24 * 60 * 60);
-        assert!(queue.at("SqsManagedSseEnabled").is_true());
     }
 }
 
@@ -42,9 +41,48 @@ fn the_template_has_exactly_the_outputs_that_tools_read() {
             "EmailReceiptsQueueUrl",
             "StreamsTableName",
             "LeadsTableName",
-            "Effects"
+            "OperatorRoleArn",
+            "ReadOnlyRoleArn",
+            "Effects",
+            "DkimRecords",
+            "MailFromRecords",
+            "DmarcRecord"
         ]
     );
+}
+
+#[test]
+fn every_reference_to_a_table_gives_way_to_the_existing_one() {
+    let text = file("infra/template.yaml");
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let mut references = 0;
+    for table in ["StreamsTable", "LeadsTable"] {
+        let in_one_line = format!("!If [Owns{table}, !Ref {table}, !Ref Existing{table}]");
+        for (index, line) in lines.iter().enumerate() {
+            let names_it = line.contains(&format!("!Ref {table}")) || line.contains(&format!("{table}."));
+            if line.starts_with('#') || !names_it {
+                continue;
+            }
+            references += 1;
+            let condition = format!("- Owns{table}");
+            let gives_way =
+                index > 0 && lines[index - 1] == condition && lines[index + 1].contains("Existing");
+            assert!(line.contains(&in_one_line) || gives_way, "{line}");
+        }
+        let own = template().at("Resources").at(table);
+        assert_eq!(own.at("Condition").text(), format!("Owns{table}"));
+        assert!(!text.contains(&format!("DependsOn: {table}")));
+    }
+    assert!(references > 15, "only {references} references were recognised");
+}
+
+#[test]
+fn the_sender_s_identity_survives_its_stack_and_is_created_only_if_asked_for() {
+    let identity = template().at("Resources").at("SenderIdentity");
+    assert_eq!(identity.at("DeletionPolicy").text(), "RetainExceptOnCreate");
+    assert_eq!(identity.at("UpdateReplacePolicy").text(), "Retain");
+    assert_eq!(identity.at("Condition").text(), "OwnsEmailIdentity");
+    assert_eq!(template().at("Parameters").at("CreateEmailIdentity").at("Default").text(), "false");
 }
 
 type Key = Vec<(String, String)>;
@@ -103,28 +141,8 @@ fn the_leads_table_has_the_keys_that_the_code_writes() {
 }
 
 #[test]
-fn tables_are_on_demand_recoverable_encrypted_and_retained() {
-    for table in ["StreamsTable", "LeadsTable"] {
-        let resource = crate::template().at("Resources").at(table);
-        assert_eq!(resource.at("DeletionPolicy").text(), "RetainExceptOnCreate");
-        let table = resource.at("Properties");
-        assert_eq!(table.at("BillingMode").text(), "PAY_PER_REQUEST");
-        assert!(table.at("PointInTimeRecoverySpecification").at("PointInTimeRecoveryEnabled").is_true());
-        assert!(table.at("SSESpecification").at("SSEEnabled").is_true());
-        assert_eq!(table.at("DeletionProtectionEnabled").condition_of_if(), "ProtectsTables");
-    }
-}
-
-#[test]
 fn the_change_feed_contains_keys_only_and_the_leads_table_has_none() {
     let stream = properties("StreamsTable").at("StreamSpecification");
     assert_eq!(stream.at("StreamViewType").text(), "KEYS_ONLY");
     assert!(properties("LeadsTable").find("StreamSpecification").is_none());
-}
-
-impl Place {
-    /// The name of the condition of an `!If`.
-    fn condition_of_if(&self) -> String {
-        self.list().first().map(Self::text).unwrap_or_default()
-    }
 }

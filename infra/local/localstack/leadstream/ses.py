@@ -117,6 +117,9 @@ def create_identities() -> None:
             ses.verify_email_identity(EmailAddress=identity)
         else:
             ses.verify_domain_identity(Domain=identity)
+        for number in "123":
+            request.desired_state[f"DkimDNSTokenName{number}"] = f"token{number}._domainkey.{identity}"
+            request.desired_state[f"DkimDNSTokenValue{number}"] = f"token{number}.dkim.amazonses.com"
         return _done(request.desired_state)
 
     def delete(self, request):
