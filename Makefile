@@ -35,7 +35,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package deploy clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-template migration check build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible deploy clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -157,12 +157,26 @@ build-demo: | prerequisites
 
 ##@ On AWS
 
-package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or x86_64)
-	@rust_target=$(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu; \
-	ls "$$(rustc --print sysroot)/lib/rustlib/$$rust_target" >/dev/null 2>&1 || \
-		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $$rust_target" >&2; exit 1; }
-	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
-		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+# Paths of this machine are replaced in the programs, so that two clones give the same bytes.
+REMAPPED := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=.
+RUST_TARGET = $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
+
+package: .tools/package/ready ## Builds and zips the functions for Lambda, with bills of materials (ARCH=arm64 or x86_64)
+	@ls "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" >/dev/null 2>&1 || \
+		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	PATH="$(CURDIR)/.tools/package/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" cargo lambda build --locked --release \
+		--$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+	$(PYTHON) -B infra/package.py --target $(RUST_TARGET) --folder target/lambda $(FUNCTIONS)
+
+# The clones have paths of different lengths. `--old-file` keeps them from installing the tools again.
+reproducible: .tools/package/ready ## Packages two clones of HEAD and compares every byte (ARCH=arm64 or x86_64)
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && mkdir "$$home/elsewhere" && \
+	for clone in one elsewhere/another; do \
+		git clone --quiet . "$$home/$$clone" && ln -s "$(abspath .tools)" "$$home/$$clone/.tools" && \
+		env -u CARGO_TARGET_DIR $(MAKE) --no-print-directory -C "$$home/$$clone" --old-file .tools/package/ready package || exit 1; \
+	done && \
+	diff "$$home/one/target/lambda/SHA256SUMS" "$$home/elsewhere/another/target/lambda/SHA256SUMS" && \
+	echo "Both clones give the same bytes." || { echo "The two clones differ." >&2; exit 1; }
 
 # Parameters that are not given keep the value that the stack has.
 deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters or, with SAM_ARGS=, changes only PARAMETERS=
