@@ -57,7 +57,8 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) -- sh -ec '\
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after; do \
 			cargo nextest run --cargo-profile local --workspace --profile $$part; \
-		done'
+		done; \
+		.venv/bin/python -B tests/senders.py --built $(LOCAL)'
 
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
@@ -126,10 +127,12 @@ baseline: build-local ## Rewrites bench/baseline.json, with which `make test` co
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
 	mv $(BUILT)/baseline.json bench/baseline.json
 
-check: .tools/deny ## Checks formatting, lints and dependencies
+check: .tools/deny .tools/workflows/ready ## Checks formatting, lints, dependencies and the workflows
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+	$(PYTHON) -B tests/dependencies.py
+	.tools/workflows/bin/zizmor --offline --quiet --no-progress .github
 
 up: $(ENGINE) build-local ## Starts a local AWS with the stack and keeps it running (PORT=4566 EMULATOR=ministack)
 	$(STACK) up --emulator $(EMULATOR) --port $(PORT) --artifacts $(LOCAL_FUNCTIONS)
@@ -158,25 +161,24 @@ build-demo: | prerequisites
 ##@ On AWS
 
 # Paths of this machine are replaced in the programs, so that two clones give the same bytes.
-REMAPPED := --remap-path-prefix=$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo --remap-path-prefix=$(CURDIR)=.
+REMAPPED = CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s\037--remap-path-prefix=%s' \
+	'$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo' '$(CURDIR)=.')"
 RUST_TARGET = $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
 
 package: .tools/package/ready ## Builds and zips the functions for Lambda, with bills of materials (ARCH=arm64 or x86_64)
 	@ls "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" >/dev/null 2>&1 || \
 		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $(RUST_TARGET)" >&2; exit 1; }
-	PATH="$(CURDIR)/.tools/package/bin:$$PATH" RUSTFLAGS="$(REMAPPED)" cargo lambda build --locked --release \
+	PATH="$(CURDIR)/.tools/package/bin:$$PATH" $(REMAPPED) cargo lambda build --locked --release \
 		--$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 	$(PYTHON) -B infra/package.py --target $(RUST_TARGET) --folder target/lambda $(FUNCTIONS)
 
-# The clones have paths of different lengths. `--old-file` keeps them from installing the tools again.
-reproducible: .tools/package/ready ## Packages two clones of HEAD and compares every byte (ARCH=arm64 or x86_64)
-	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && mkdir "$$home/elsewhere" && \
-	for clone in one elsewhere/another; do \
-		git clone --quiet . "$$home/$$clone" && ln -s "$(abspath .tools)" "$$home/$$clone/.tools" && \
-		env -u CARGO_TARGET_DIR $(MAKE) --no-print-directory -C "$$home/$$clone" --old-file .tools/package/ready package || exit 1; \
-	done && \
-	diff "$$home/one/target/lambda/SHA256SUMS" "$$home/elsewhere/another/target/lambda/SHA256SUMS" && \
-	echo "Both clones give the same bytes." || { echo "The two clones differ." >&2; exit 1; }
+# `--old-file` keeps the clone from installing the tools again.
+reproducible: package ## Packages a second clone at another path and compares every byte (ARCH=arm64 or x86_64)
+	@git diff --quiet HEAD || { echo "Commit your changes first: the second clone would not contain them." >&2; exit 1; }
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && clone="$$home/a path of another length/clone" && \
+	git clone --quiet . "$$clone" && ln -s "$(abspath .tools)" "$$clone/.tools" && \
+	env -u CARGO_TARGET_DIR $(MAKE) --no-print-directory -C "$$clone" --old-file .tools/package/ready package >/dev/null && \
+	diff target/lambda/SHA256SUMS "$$clone/target/lambda/SHA256SUMS" && echo "Both clones give the same bytes."
 
 # Parameters that are not given keep the value that the stack has.
 deploy: package .tools/deploy/ready ## Deploys the package; asks for parameters or, with SAM_ARGS=, changes only PARAMETERS=
@@ -208,7 +210,8 @@ clean: ## Removes builds, installed tools and files of runs; stops a running sta
 .venv/ready: infra/local/requirements.txt infra/local/requirements-lint.txt | prerequisites
 .tools/package/ready: infra/requirements-package.txt | prerequisites
 .tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
-.venv/ready .tools/package/ready .tools/deploy/ready:
+.tools/workflows/ready: infra/requirements-workflows.txt | prerequisites
+.venv/ready .tools/package/ready .tools/deploy/ready .tools/workflows/ready:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
 	touch $@

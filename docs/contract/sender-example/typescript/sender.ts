@@ -60,7 +60,8 @@ async function main(): Promise<number> {
   const queueUrl = process.env.OFFER_EVENTS_QUEUE_URL;
   if (!queueUrl) throw new Error("OFFER_EVENTS_QUEUE_URL is not set");
   // The SDK repeats requests that failed as a whole; failures inside a batch are ours to repeat.
-  const sqs = new SQSClient({});
+  // A configured endpoint, for example of a VPC, takes precedence over the host in the queue's URL.
+  const sqs = new SQSClient({ useQueueUrlAsEndpoint: false });
   const lines = readFileSync(0, "utf8").split("\n").filter((line) => line.trim());
   let outbox: OfferEvent[] = lines.map((line) => JSON.parse(line));
   let refused = new Map<string, string>();
