@@ -33,8 +33,8 @@ def deploy(endpoint: str, region: str, artifacts: Path, enforce_iam: bool = Fals
     def client(service: str):
         return _client(service, endpoint, region)
 
-    body = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
-    outputs = _create_or_update(client("cloudformation"), body)
+    url = packaged(TEMPLATE.read_text(), artifacts, client("s3"))
+    outputs = _create_or_update(client("cloudformation"), url)
     if enforce_iam:
         _make_policies_enforceable(client, outputs)
     return {
@@ -78,7 +78,7 @@ def _client(service: str, endpoint: str, region: str):
 
 
 def packaged(template: str, artifacts: Path, s3) -> str:
-    """Uploads the functions and returns the template with their S3 locations, as `sam package` does."""
+    """Uploads the functions and the template that names their S3 locations, as `sam deploy` does. Returns its URL."""
     s3.create_bucket(Bucket=CODE_BUCKET)
 
     def uploaded(code: re.Match) -> str:
@@ -91,7 +91,10 @@ def packaged(template: str, artifacts: Path, s3) -> str:
     body, functions = CODE_URI.subn(uploaded, template)
     if functions == 0:
         raise DeploymentFailed(f"{TEMPLATE} has no CodeUri of the form ../target/lambda/<function>/")
-    return body
+    # A template that is sent along may have only 51,200 bytes (CloudFormation User Guide, "Quotas").
+    key = f"{hashlib.sha256(body.encode()).hexdigest()}.template"
+    s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=body.encode())
+    return f"{s3.meta.endpoint_url}/{CODE_BUCKET}/{key}"
 
 
 def _zipped(bootstrap: Path) -> bytes:
@@ -113,9 +116,9 @@ def _parameters() -> list[dict[str, str]]:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str) -> dict[str, str]:
+def _create_or_update(cloudformation, template_url: str) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(),
+        "StackName": STACK, "TemplateURL": template_url, "Parameters": _parameters(),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:

@@ -1,6 +1,7 @@
-"""MiniStack with two changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
-so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). And it offers the inspection
-interface that every engine offers (see `engine.py`)."""
+"""MiniStack with three changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
+so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). It offers the inspection
+interface that every engine offers (see `engine.py`). And it deploys the saved queries of Logs Insights, which MiniStack
+cannot run, as LocalStack does: as nothing."""
 
 import hashlib
 import json
@@ -9,6 +10,7 @@ import runpy
 from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import sts
+from ministack.services.cloudformation import provisioners
 
 _given = lambda_runtime.execution_credentials
 _handle = app._handle_pre_body_request
@@ -53,6 +55,11 @@ def _all_in(found) -> list[dict]:
     return found if isinstance(found, list) else [one for inner in found.values() for one in _all_in(inner)]
 
 
+provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
+    "create": lambda logical_id, properties, stack: (logical_id, {}),
+    "update": lambda physical_id, old, new, stack: (physical_id, {}),
+    "delete": lambda physical_id, properties: None,
+}
 lambda_runtime.execution_credentials = execution_credentials
 app._handle_pre_body_request = handle
 

@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod alarms;
+mod dashboard;
 mod functions;
+mod queries;
 mod storage;
 
 use std::fs;
