@@ -1,7 +1,7 @@
 use domain::BuyerId;
 use legacy::HttpLegacy;
 use platform::telemetry::LevelFilter;
-use platform::{Access, BadSetting, Settings};
+use platform::{Access, BadSetting, Settings, Traces};
 
 /// The recorder's settings, read from environment variables.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub legacy: Option<HttpLegacy>,
     /// The buyers that go live, by `EFFECTS` and `LIVE_PERCENT`.
     pub live: LiveShare,
+    /// Where spans are exported to, `TRACES_URL`.
+    pub traces: Traces,
     /// The log level.
     pub log_level: LevelFilter,
 }
@@ -37,6 +39,7 @@ impl Config {
             dead_letters_url: settings.fifo_queue("OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL")?,
             legacy: HttpLegacy::from_settings(&settings, access.https())?,
             live: live_share(&settings)?,
+            traces: Traces::from_settings(&settings, access.https())?,
             log_level: settings.log_level()?,
             access,
         })

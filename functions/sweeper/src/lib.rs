@@ -10,6 +10,7 @@ use effects::outside::Outside;
 use effects::{Advance, CannotMark, Failed, MailPace, Swept, sweep};
 use event_store::{Commits, Feed};
 use leads_store::{LeadsStore, Status, WorkPlace};
+use platform::Traces;
 use platform::clock::{Clock, Deadline, Sleep};
 use platform::telemetry::{Metrics, chain};
 
@@ -24,6 +25,7 @@ pub struct Sweeper<S, L, O, W> {
     clock: W,
     letterhead: Letterhead,
     pace: MailPace,
+    traces: Traces,
 }
 
 impl<S, L, O, W> Sweeper<S, L, O, W>
@@ -35,15 +37,14 @@ where
 {
     /// A sweeper. It keeps nothing from one run to the next; the place it has walked to is in the leads table.
     #[must_use]
-    pub const fn new(
-        streams: S,
-        leads: L,
-        outside: O,
-        clock: W,
-        letterhead: Letterhead,
-        pace: MailPace,
-    ) -> Self {
-        Self { streams, leads, outside, clock, letterhead, pace }
+    pub fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead, pace: MailPace) -> Self {
+        Self { streams, leads, outside, clock, letterhead, pace, traces: Traces::default() }
+    }
+
+    /// The same sweeper with its spans exported there.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Runs one sweep, until all due work is done or the time is up.
@@ -64,16 +65,18 @@ where
             tracing::error!(buyer = %error.buyer, error = chain(error), "cannot mark the buyer behind");
         }
         // Report even on failure, because an abandoned e-mail is reported only once.
-        self.report(&swept);
+        let metrics = self.report(&swept);
+        self.traces.export(&metrics, deadline, &self.clock).await;
         ended
     }
 
     /// Logs and counts what a sweep did.
-    fn report(&self, swept: &Swept) {
+    fn report(&self, swept: &Swept) -> Metrics {
         let mut metrics = Metrics::default();
         let now = self.clock.now();
         if swept.is_under_way {
-            return tracing::info!("another sweep is under way");
+            tracing::info!("another sweep is under way");
+            return metrics;
         }
         for (buyer, advanced) in &swept.advanced {
             advanced.report(buyer, now, &mut metrics);
@@ -108,5 +111,6 @@ where
         metrics.count(metric::SWEEPS_UNFINISHED, vec![], u64::from(!swept.left.is_empty()));
         tracing::info!(buyers = swept.advanced.len(), emails = swept.emails.len(), "swept");
         metrics.write(now.as_millisecond());
+        metrics
     }
 }

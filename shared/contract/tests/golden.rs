@@ -86,6 +86,7 @@ fn golden(text: &str) -> StoredCommit {
         recorded_at: text("recordedAt").unwrap(),
         feed: text("feed"),
         shadow: json["shadow"] == true,
+        traces: text("traces"),
         emptied_by: json["emptiedBy"].as_u64(),
     }
 }
