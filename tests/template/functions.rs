@@ -22,6 +22,7 @@ fn read_by(function: &str) -> BTreeSet<String> {
     for (call, variables) in [
         ("settings.log_level()", "\"LOG_LEVEL\""),
         ("HttpLegacy::from_settings(", "\"LEGACY_URL\" \"LEGACY_AUTHORIZATION\""),
+        ("Traces::from_settings(", "\"TRACES_URL\""),
     ] {
         code = code.replace(call, variables);
     }
