@@ -36,8 +36,8 @@ def deploy(endpoint: str, region: str, artifacts: Path, parameters: dict[str, st
     def at_endpoint(service: str):
         return client(service, endpoint, region)
 
-    body = packaged(TEMPLATE.read_text(), artifacts, at_endpoint("s3"))
-    outputs = _create_or_update(at_endpoint("cloudformation"), body, parameters or {})
+    url = packaged(TEMPLATE.read_text(), artifacts, at_endpoint("s3"))
+    outputs = _create_or_update(at_endpoint("cloudformation"), url, parameters or {})
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_REGION": region,
@@ -96,7 +96,7 @@ def client(service: str, endpoint: str, region: str):
 
 
 def packaged(template: str, artifacts: Path, s3) -> str:
-    """Uploads the functions and returns the template with their S3 locations, as `sam package` does."""
+    """Uploads the functions and the template that names their S3 locations, as `sam deploy` does. Returns its URL."""
     s3.create_bucket(Bucket=CODE_BUCKET)
 
     def uploaded(code: re.Match) -> str:
@@ -109,7 +109,10 @@ def packaged(template: str, artifacts: Path, s3) -> str:
     body, functions = CODE_URI.subn(uploaded, template)
     if functions == 0:
         raise DeploymentFailed(f"{TEMPLATE} has no CodeUri of the form ../target/lambda/<function>/")
-    return body
+    # A template that is sent along may have only 51,200 bytes (CloudFormation User Guide, "Quotas").
+    key = f"{hashlib.sha256(body.encode()).hexdigest()}.template"
+    s3.put_object(Bucket=CODE_BUCKET, Key=key, Body=body.encode())
+    return f"{s3.meta.endpoint_url}/{CODE_BUCKET}/{key}"
 
 
 def _zipped(bootstrap: Path) -> bytes:
@@ -131,9 +134,9 @@ def _parameters(changed: dict[str, str]) -> list[dict[str, str]]:
     return [{"ParameterKey": key, "ParameterValue": value} for key, value in values.items()]
 
 
-def _create_or_update(cloudformation, body: str, parameters: dict[str, str]) -> dict[str, str]:
+def _create_or_update(cloudformation, template_url: str, parameters: dict[str, str]) -> dict[str, str]:
     stack = {
-        "StackName": STACK, "TemplateBody": body, "Parameters": _parameters(parameters),
+        "StackName": STACK, "TemplateURL": template_url, "Parameters": _parameters(parameters),
         "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
     }
     try:

@@ -1,6 +1,7 @@
-"""MiniStack with two changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
-so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). And it offers the inspection
-interface that every engine offers (see `engine.py`)."""
+"""MiniStack with three changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
+so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). It offers the inspection
+interface that every engine offers (see `engine.py`). And it deploys the saved queries of Logs Insights, which MiniStack
+cannot run, as LocalStack does: as nothing."""
 
 import hashlib
 import json
@@ -8,7 +9,8 @@ import runpy
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import sts
+from ministack.services import lambda_svc, sts
+from ministack.services.cloudformation import provisioners
 
 _given = lambda_runtime.execution_credentials
 _handle = app._handle_pre_body_request
@@ -57,7 +59,13 @@ def _all_in(found) -> list[dict]:
     return found if isinstance(found, list) else [one for inner in found.values() for one in _all_in(inner)]
 
 
-lambda_runtime.execution_credentials = execution_credentials
+provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
+    "create": lambda logical_id, properties, stack: (logical_id, {}),
+    "update": lambda physical_id, old, new, stack: (physical_id, {}),
+    "delete": lambda physical_id, properties: None,
+}
+# `lambda_svc`, which `provisioners` imports, has its own name for the function by now.
+lambda_runtime.execution_credentials = lambda_svc.execution_credentials = execution_credentials
 app._handle_pre_body_request = handle
 
 if __name__ == "__main__":

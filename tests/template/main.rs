@@ -2,8 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod alarms;
+mod dashboard;
 mod functions;
 mod permissions;
+mod queries;
 mod storage;
 
 use std::fs;
