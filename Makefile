@@ -39,11 +39,11 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-senders migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
-	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##@ / { print substr($$0, 5) ":" } /^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##@ On this machine
 
@@ -61,12 +61,16 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
+		.venv/bin/python -B tests/senders.py --built $(LOCAL) python rust; \
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
 			cargo nextest run --cargo-profile local --workspace --profile $$part -E "all() - ($$SKIPPED_TESTS)"; \
 		done'
 
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
+
+test-senders: $(ENGINE) build-local ## Runs the example senders, also the one in TypeScript; needs npm (EMULATOR=ministack)
+	$(ON_A_STACK) --needs nothing -- .venv/bin/python -B tests/senders.py --built $(LOCAL)
 
 test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
@@ -139,10 +143,12 @@ baseline: build-local ## Rewrites bench/baseline.json, with which `make test` co
 	$(LOCAL)/bench baseline --work $(LOCAL)/work > $(BUILT)/baseline.json
 	mv $(BUILT)/baseline.json bench/baseline.json
 
-check: .tools/deny lint-infra ## Checks formatting, lints, dependencies and the template
+check: .tools/deny .tools/workflows/ready lint-infra ## Checks formatting, lints, dependencies, the template and the workflows
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo deny --log-level error check bans licenses sources
+	$(PYTHON) -B tests/dependencies.py
+	.tools/workflows/bin/zizmor --offline --quiet --no-progress .github
 
 lint-infra: .tools/lint/ready ## Checks the template with public rules and our own, with and without its optional protections
 	.tools/lint/bin/python -B infra/lint/test_rules.py --quiet
@@ -162,24 +168,37 @@ define lay-out-functions
 done
 endef
 
-build-local: | prerequisites
+build-local: | prerequisites ## Builds everything for this machine, and the functions for the local AWS
 	cargo build --profile local --workspace --all-targets
 	$(lay-out-functions)
 
 # Only what the demo runs. Naming one small test makes cargo choose the features of dependencies that `build-local`
 # chooses, so that `make test` builds nothing of this again.
-build-demo: | prerequisites
+build-demo: | prerequisites ## Builds only what the demo needs
 	cargo build --profile local --workspace $(FUNCTIONS:%=--bin %) --bin leads --bin demo --bin strict-wire --test names
 	$(lay-out-functions)
 
 ##@ On AWS
 
-package: .tools/package/ready ## Builds the functions for Lambda (ARCH=arm64 or x86_64)
-	@rust_target=$(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu; \
-	ls "$$(rustc --print sysroot)/lib/rustlib/$$rust_target" >/dev/null 2>&1 || \
-		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $$rust_target" >&2; exit 1; }
-	PATH="$(CURDIR)/.tools/package/bin:$$PATH" cargo lambda build --release --$(subst _,-,$(ARCH)) \
-		--lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+# Paths of this machine are replaced in the programs, so that two clones give the same bytes.
+REMAPPED = CARGO_ENCODED_RUSTFLAGS="$$(printf -- '--remap-path-prefix=%s\037--remap-path-prefix=%s' \
+	'$(or $(CARGO_HOME),$(HOME)/.cargo)=cargo' '$(CURDIR)=.')"
+RUST_TARGET = $(if $(filter x86_64,$(ARCH)),x86_64,aarch64)-unknown-linux-gnu
+
+package: .tools/package/ready ## Builds and zips the functions for Lambda, with bills of materials (ARCH=arm64 or x86_64)
+	@ls "$$(rustc --print sysroot)/lib/rustlib/$(RUST_TARGET)" >/dev/null 2>&1 || \
+		{ echo "Rust cannot build for $(ARCH) yet; run: rustup target add $(RUST_TARGET)" >&2; exit 1; }
+	PATH="$(CURDIR)/.tools/package/bin:$$PATH" $(REMAPPED) cargo lambda build --locked --release \
+		--$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
+	$(PYTHON) -B infra/package.py --target $(RUST_TARGET) --folder target/lambda $(FUNCTIONS)
+
+# `--old-file` keeps the clone from installing the tools again.
+reproducible: package ## Packages a second clone at another path and compares every byte (ARCH=arm64 or x86_64)
+	@git diff --quiet HEAD || { echo "Commit your changes first: the second clone would not contain them." >&2; exit 1; }
+	@home=$$(mktemp -d) && trap 'rm -rf "$$home"' EXIT && clone="$$home/a path of another length/clone" && \
+	git clone --quiet . "$$clone" && ln -s "$(abspath .tools)" "$$clone/.tools" && \
+	env -u CARGO_TARGET_DIR $(MAKE) --no-print-directory -C "$$clone" --old-file .tools/package/ready package >/dev/null && \
+	diff target/lambda/SHA256SUMS "$$clone/target/lambda/SHA256SUMS" && echo "Both clones give the same bytes."
 
 # What the deployer does is described in infra/deploy/__main__.py.
 DEPLOYER = PYTHONPATH=infra .tools/deploy/bin/python -B -m deploy
@@ -232,7 +251,8 @@ clean: ## Removes builds, installed tools and files of runs; stops a running sta
 .venv/ready: infra/local/requirements.txt | prerequisites
 .tools/package/ready: infra/requirements-package.txt | prerequisites
 .tools/deploy/ready: infra/requirements-deploy.txt | prerequisites
-.venv/ready .tools/package/ready .tools/deploy/ready:
+.tools/workflows/ready: infra/requirements-workflows.txt | prerequisites
+.venv/ready .tools/package/ready .tools/deploy/ready .tools/workflows/ready:
 	$(PYTHON) -m venv --clear $(@D)
 	$(@D)/bin/pip install --quiet $(addprefix --requirement ,$^)
 	touch $@

@@ -44,7 +44,7 @@ SUPPRESSED = {
     "No VPC: the functions call only AWS's public endpoints and the former system, over TLS.": [
         "CKV_AWS_117", "lambda_inside_vpc_check"],
     "The rule expects a log group of the function's default name; ours are named by LoggingConfig.": ["WS1004"],
-    "Tracing costs money, and no page of the runbook needs it.": ["WS1000"],
+    "X-Ray costs money; the functions' spans go to the collector at `TracesUrl` instead.": ["WS1000"],
     "Parliament's model of SES v2 lacks configuration sets (Service Authorization Reference, Amazon SES v2).": [
         "RESOURCE_MISMATCH ses:SendEmail"],
 }

@@ -1,7 +1,7 @@
-"""MiniStack with three changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
+"""MiniStack with four changes. The secret key of a role has 40 characters, as on AWS; it is derived from the access key,
 so that the strict wire can derive it too (`dummy_secret` in `shared/testkit/src/strict`). SES identities have the attributes
-of which the template makes DNS records. And it offers the inspection interface that every engine offers (see
-`engine.py`)."""
+of which the template makes DNS records. It offers the inspection interface that every engine offers (see `engine.py`). And
+it deploys the saved queries of Logs Insights, which MiniStack cannot run, as LocalStack does: as nothing."""
 
 import hashlib
 import json
@@ -9,7 +9,8 @@ import runpy
 
 from ministack import app
 from ministack.core import lambda_runtime
-from ministack.services import sts
+from ministack.services import lambda_svc, sts
+from ministack.services.cloudformation import provisioners
 
 _given = lambda_runtime.execution_credentials
 _handle = app._handle_pre_body_request
@@ -72,12 +73,15 @@ def with_dkim_tokens(change):
     return changed
 
 
-lambda_runtime.execution_credentials = execution_credentials
-# Imported only now, because its imports take the function above by name.
-from ministack.services.cloudformation import provisioners  # noqa: E402
-
 _identities = provisioners._RESOURCE_HANDLERS["AWS::SES::EmailIdentity"]
 _identities |= {change: with_dkim_tokens(_identities[change]) for change in ("create", "update")}
+provisioners._RESOURCE_HANDLERS["AWS::Logs::QueryDefinition"] = {
+    "create": lambda logical_id, properties, stack: (logical_id, {}),
+    "update": lambda physical_id, old, new, stack: (physical_id, {}),
+    "delete": lambda physical_id, properties: None,
+}
+# `lambda_svc`, which `provisioners` imports, has its own name for the function by now.
+lambda_runtime.execution_credentials = lambda_svc.execution_credentials = execution_credentials
 app._handle_pre_body_request = handle
 
 if __name__ == "__main__":

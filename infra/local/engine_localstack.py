@@ -39,6 +39,8 @@ class LocalStack(Engine):
             "DISABLE_EVENTS": "1",
             "SKIP_SSL_CERT_DOWNLOAD": "1",
             "DNS_ADDRESS": "0",
+            # Without the dashboard and the saved queries, whose types it does not know.
+            "CFN_IGNORE_UNSUPPORTED_RESOURCE_TYPES": "1",
             # The plugin's parts.
             "GATEWAY_SERVER": "loopback",
             "LAMBDA_RUNTIME_EXECUTOR": "process",

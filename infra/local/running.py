@@ -41,6 +41,7 @@ NEEDS = {
     "after::the_strict_wire_refused_no_request_of_the_run": {EMAIL, MACHINE},
     "alone::a_shadow_buyer_goes_live_by_name_without_an_event": {EMAIL, MACHINE},
     "alone::a_shadow_buyer_is_migrated_compared_reset_and_handed_over": {EMAIL, MACHINE},
+    "alone::one_trace_leads_from_the_sender_to_the_e_mail": {EMAIL, MACHINE},
     "alone::while_the_former_system_is_down_its_buyers_wait_and_live_ones_go_on": {MACHINE},
     "effects::a_mail_that_ses_rejects_later_counts_in_the_metric_of_the_stack": {EMAIL},
     "effects::after_a_permanent_bounce_no_more_mail_goes_to_that_address": {EMAIL},

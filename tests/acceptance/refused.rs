@@ -102,8 +102,7 @@ fn a_stack_whose_first_deployment_failed() {
     assert_refused(
         stack("ROLLBACK_COMPLETE", "live"),
         None,
-        "the stack leadstream is ROLLBACK_COMPLETE, not whole: finish its deployment with `make deploy \
-         STACK_NAME=leadstream`",
+        "the stack leadstream is ROLLBACK_COMPLETE, not whole: finish its deployment with `make deploy STAGE=`",
     );
 }
 

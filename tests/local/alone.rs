@@ -1,8 +1,9 @@
 //! Tests that change the deployed recorder and therefore run alone (profile `local-aws-alone`): operation beside the
 //! former system, played by the example in the contract. It announces leads, answers look-ups, and hands its buyers
-//! over. Each test leaves the recorder as it was deployed: live, and without a former system.
+//! over. Each test leaves the functions as they were deployed: live, without a former system and without a collector.
 
 use serde_json::{Value, json};
+use testkit::wire::{Answer, Reply, Wire, in_turn};
 use tests::Person;
 
 use crate::{control, leads, on_the_stack, post, sales_keys, types};
@@ -146,5 +147,108 @@ fn a_shadow_buyer_goes_live_by_name_without_an_event() {
         former_receives(&person, "offer.made.v1", "car-1", 1).await;
         assert_eq!(announced(&person).await, [""; 0], "its 404 is binding");
         deploy("live", false).await;
+    });
+}
+
+/// A span as the collector got it, with the function that sent it.
+#[derive(Debug)]
+struct Spanned {
+    function: String,
+    name: String,
+    trace: String,
+    id: String,
+    parent: String,
+    began: u64,
+    ended: u64,
+}
+
+/// The spans that a collector got, in order.
+fn spans(collector: &Wire) -> Vec<Spanned> {
+    let mut found = Vec::new();
+    for exchange in collector.exchanges() {
+        let body: Value = serde_json::from_slice(&exchange.request.body).unwrap();
+        let resource = &body["resourceSpans"][0];
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let number = |value: &Value| value.as_str().unwrap().parse().unwrap();
+        for span in resource["scopeSpans"][0]["spans"].as_array().unwrap() {
+            found.push(Spanned {
+                function: text(&resource["resource"]["attributes"][0]["value"]["stringValue"]),
+                name: text(&span["name"]),
+                trace: text(&span["traceId"]),
+                id: text(&span["spanId"]),
+                parent: text(&span["parentSpanId"]),
+                began: number(&span["startTimeUnixNano"]),
+                ended: number(&span["endTimeUnixNano"]),
+            });
+        }
+    }
+    found
+}
+
+#[test]
+fn one_trace_leads_from_the_sender_to_the_e_mail() {
+    on_the_stack(async |stack| {
+        let collector = Wire::start(in_turn([Answer::Reply(Reply::json(200, &json!({})))])).await;
+        let export_to = async |url: &str| {
+            for function in ["recorder", "reactor"] {
+                control(reqwest::Method::PUT, function, json!({ "TRACES_URL": url }).to_string()).await;
+            }
+        };
+        export_to(&format!("{}/v1/traces", collector.url())).await;
+        let (person, quiet) = (Person::called("traced").unwrap(), Person::called("untraced").unwrap());
+        let (trace, sender) = ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7");
+        // The first connection reads all certificates of the machine. Meanwhile the collector, which shares this thread,
+        // could not answer, and a function waits only a second for it.
+        stack.head(&person.buyer).await.unwrap();
+        let traced = |flags: &str| format!("00-{trace}-{sender}-{flags}");
+        for (person, traceparent) in [(&person, traced("01")), (&quiet, traced("00"))] {
+            let (id, body) = person.event("offer.made.v1", "car-1", 1);
+            let mut event: Value = serde_json::from_str(&body).unwrap();
+            event["traceparent"] = json!(traceparent);
+            stack.post(person.buyer.as_str(), &id, &event.to_string()).await.unwrap();
+        }
+        stack.wait_settled(&person.buyer, 1).await.unwrap();
+        stack.wait_settled(&quiet.buyer, 1).await.unwrap();
+        // The reactor moves the cursor before it exports.
+        let found = stack
+            .until("four spans", async || Ok(Some(spans(&collector)).filter(|spans| spans.len() >= 4)))
+            .await
+            .unwrap();
+        let of_trace = format!("\"traceId\":\"{trace}\"");
+        let logged = |lines: &[String], message: &str| {
+            let line = format!("\"message\":\"{message}\"");
+            lines.iter().filter(|text| text.contains(&line) && text.contains(&of_trace)).count()
+        };
+        // A function's lines arrive when its invocation has ended. A change of its variables would end it earlier.
+        stack
+            .until("the log lines of two events and six effects", async || {
+                let lines = stack.log_lines().await?;
+                Ok(((logged(&lines, "recorded"), logged(&lines, "effect")) == (2, 6)).then_some(()))
+            })
+            .await
+            .unwrap();
+        export_to("").await;
+
+        let named =
+            |name: &str| found.iter().find(|span| span.name == name).unwrap_or_else(|| panic!("{found:?}"));
+        assert_eq!(found.len(), 4, "none for a sender that records no spans: {found:?}");
+        assert!(found.iter().all(|span| span.trace == trace && span.began <= span.ended), "{found:?}");
+        let record = named("record");
+        assert_eq!((record.function.as_str(), record.parent.as_str()), ("leadstream-recorder", sender));
+        for effect in ["quote-request", "lead-opened", "quote-invitation"] {
+            let effect = named(effect);
+            assert_eq!((effect.function.as_str(), &effect.parent), ("leadstream-reactor", &record.id));
+        }
+        assert_eq!(stack.emails_to(&person.email()).await.unwrap().len(), 1, "the quote invitation");
+
+        // The sales team's system continues the same trace, whether or not spans are recorded.
+        for (person, flags) in [(&person, "01"), (&quiet, "00")] {
+            for message in stack.sales_bodies(&person.buyer).await.unwrap() {
+                let traceparent = message["traceparent"].as_str().unwrap();
+                assert!(traceparent.starts_with(&format!("00-{trace}-")) && traceparent.ends_with(flags));
+            }
+        }
+        let opened = &stack.sales_bodies(&person.buyer).await.unwrap()[1]["traceparent"];
+        assert_eq!(opened, &json!(format!("00-{trace}-{}-01", named("lead-opened").id)));
     });
 }

@@ -19,7 +19,11 @@ fn read_by(function: &str) -> BTreeSet<String> {
     let (_, files) = SETTINGS.iter().find(|(name, _)| *name == function).unwrap();
     let shipped = |name: &&str| file(name).split("#[cfg(test)]").next().unwrap().to_owned();
     let mut code: String = files.iter().map(shipped).collect();
-    code = code.replace("settings.log_level()", "\"LOG_LEVEL\"");
+    for (call, variables) in
+        [("settings.log_level()", "\"LOG_LEVEL\""), ("Traces::from_settings(", "\"TRACES_URL\"")]
+    {
+        code = code.replace(call, variables);
+    }
     code.split('"')
         .skip(1)
         .step_by(2)

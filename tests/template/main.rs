@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "test code")]
 
 mod alarms;
+mod dashboard;
 mod functions;
 mod operators;
 mod permissions;
+mod queries;
 mod storage;
 
 use std::fs;

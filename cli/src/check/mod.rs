@@ -243,7 +243,7 @@ struct Seen {
 impl Across {
     /// Adds an event and returns its conflicts with earlier lines.
     fn add(&mut self, line: u64, incoming: &IncomingEvent) -> Vec<Remark> {
-        let IncomingEvent { buyer, event, dropped: _ } = incoming;
+        let IncomingEvent { buyer, event, .. } = incoming;
         let content = fingerprint(&[&format!("{:?}", event.change.digest())]);
         let offer = fingerprint(&[buyer.as_str(), event.offer.as_str()]);
         let version = event.version.get();

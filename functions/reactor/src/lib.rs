@@ -12,6 +12,7 @@ use effects::{Advance, CannotMark};
 use event_store::Commits;
 use futures::{StreamExt as _, stream};
 use leads_store::LeadsStore;
+use platform::Traces;
 use platform::clock::{Clock, Deadline};
 use platform::telemetry::{Metrics, chain};
 use serde_dynamo::AttributeValue;
@@ -31,6 +32,7 @@ pub struct Reactor<S, L, O, W> {
     outside: O,
     clock: W,
     letterhead: Letterhead,
+    traces: Traces,
     cursors: Mutex<BTreeMap<BuyerId, Sequence>>,
 }
 
@@ -43,8 +45,15 @@ where
 {
     /// A reactor without remembered cursors.
     #[must_use]
-    pub const fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead) -> Self {
-        Self { streams, leads, outside, clock, letterhead, cursors: Mutex::new(BTreeMap::new()) }
+    pub fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead) -> Self {
+        let (traces, cursors) = (Traces::default(), Mutex::default());
+        Self { streams, leads, outside, clock, letterhead, traces, cursors }
+    }
+
+    /// The same reactor with its spans exported there.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Opens a connection to DynamoDB during the start, when Lambda provides a full processor. The first TLS handshake
@@ -69,8 +78,9 @@ where
             .collect::<Vec<_>>();
         let results: Vec<Result<(), CannotMark>> =
             stream::iter(advancing).buffer_unordered(AT_ONCE).collect().await;
-        let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         metrics.write(self.clock.now().as_millisecond());
+        self.traces.export(&metrics, deadline, &self.clock).await;
         results.into_iter().collect()
     }
 

@@ -22,9 +22,9 @@ async fn run() -> Result<(), Error> {
         config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
         function,
     );
-    let Config { streams, leads, outside, letterhead, .. } = config?;
+    let Config { streams, leads, outside, letterhead, traces, .. } = config?;
 
-    let reactor = &Reactor::new(streams, leads, outside, SystemClock, letterhead);
+    let reactor = &Reactor::new(streams, leads, outside, SystemClock, letterhead).tracing(traces);
     reactor.warm_up().await;
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Event>| {

@@ -3,6 +3,7 @@
 //! message that is not in the batch.
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use contract::trace::TraceParent;
 use domain::EventId;
 use serde_json::Value;
 
@@ -17,6 +18,8 @@ pub struct Message {
     pub deduplication_id: Option<String>,
     /// When it was sent, in milliseconds since 1970.
     pub sent_at: Option<String>,
+    /// The sender's place in a trace, if AWS passed one on.
+    pub trace: Option<TraceParent>,
     /// The number of times it was received, including this one.
     pub receives: u32,
 }
@@ -102,6 +105,8 @@ impl Message {
             body: record.body.unwrap_or_default(),
             deduplication_id: record.attributes.remove("MessageDeduplicationId"),
             sent_at: record.attributes.remove("SentTimestamp"),
+            // SQS sets it from a sender that X-Ray traces (X-Ray Developer Guide, "Amazon SQS and AWS X-Ray").
+            trace: record.attributes.get("AWSTraceHeader").and_then(|header| TraceParent::from_aws(header)),
             receives: record
                 .attributes
                 .get("ApproximateReceiveCount")
@@ -121,6 +126,7 @@ mod tests {
             body: body.to_owned(),
             deduplication_id: None,
             sent_at: None,
+            trace: None,
             receives: 1,
         };
         message.event_id()

@@ -2,7 +2,7 @@ use domain::BuyerId;
 use legacy::HttpLegacy;
 use platform::clock::SystemClock;
 use platform::telemetry::LevelFilter;
-use platform::{Access, BadSetting, Settings};
+use platform::{Access, BadSetting, Settings, Traces};
 
 use crate::secret::Secret;
 
@@ -21,6 +21,8 @@ pub struct Config {
     pub secret: Secret<SystemClock>,
     /// The buyers that go live, by `EFFECTS` and `LIVE_PERCENT`.
     pub live: LiveShare,
+    /// Where spans are exported to, `TRACES_URL`.
+    pub traces: Traces,
     /// The log level.
     pub log_level: LevelFilter,
 }
@@ -49,6 +51,7 @@ impl Config {
             },
             secret,
             live: live_share(&settings)?,
+            traces: Traces::from_settings(&settings, access.https())?,
             log_level: settings.log_level()?,
             access,
         })

@@ -20,6 +20,16 @@ pub(crate) enum Decision {
     Dead(Cause),
 }
 
+impl Decision {
+    /// The sequence at which the event is recorded, if it is.
+    pub(crate) const fn sequence(&self) -> Option<Sequence> {
+        match self {
+            Self::Recorded(sequence) | Self::Held(sequence) => Some(*sequence),
+            Self::Duplicate | Self::Dead(_) => None,
+        }
+    }
+}
+
 /// The decisions on a buyer's events, in order, and the commit to append.
 #[derive(Debug)]
 pub(crate) struct Decided {

@@ -4,13 +4,15 @@ use std::sync::{Mutex, PoisonError};
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use contract::incoming::{self, IncomingEvent};
 use contract::metric;
-use domain::{BuyerId, Event, Known, Sequence};
+use contract::trace::TraceParent;
+use domain::{BuyerId, Known, Sequence};
 use event_store::{Appended, EventStore, Head, StoreError, WithinDeadline, load};
 use futures::FutureExt as _;
 use futures::future::join_all;
 use legacy::{Legacy, LegacyUnavailable, NoLegacy};
+use platform::Traces;
 use platform::clock::{CALL_TIME, Clock, Deadline, OutOfTime};
-use platform::telemetry::{Metrics, chain};
+use platform::telemetry::{Metrics, Span, SpanKind, chain};
 
 use crate::batch::{FifoBatch, Group, Message, NotFromAFifoQueue};
 use crate::config::LiveShare;
@@ -30,6 +32,7 @@ pub struct Recorder<S, D, W, L = NoLegacy> {
     clock: W,
     legacy: Option<L>,
     live: LiveShare,
+    traces: Traces,
     heads: Heads,
     panics: Panics,
 }
@@ -62,8 +65,8 @@ impl<S, D, W> Recorder<S, D, W> {
     #[must_use]
     pub fn new(streams: S, dead_letters: D, clock: W) -> Self {
         let live = LiveShare::EVERYBODY;
-        let (heads, panics) = (Heads::default(), Panics::default());
-        Self { streams, dead_letters, clock, legacy: None, live, heads, panics }
+        let (traces, heads, panics) = (Traces::default(), Heads::default(), Panics::default());
+        Self { streams, dead_letters, clock, legacy: None, live, traces, heads, panics }
     }
 }
 
@@ -71,14 +74,20 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     /// The same recorder beside this former system, if there is one.
     #[must_use]
     pub fn beside<F: Legacy>(self, legacy: Option<F>) -> Recorder<S, D, W, F> {
-        let Self { streams, dead_letters, clock, live, heads, panics, .. } = self;
-        Recorder { streams, dead_letters, clock, legacy, live, heads, panics }
+        let Self { streams, dead_letters, clock, live, traces, heads, panics, .. } = self;
+        Recorder { streams, dead_letters, clock, legacy, live, traces, heads, panics }
     }
 
     /// The same recorder with this share of buyers going live.
     #[must_use]
     pub fn live(self, live: LiveShare) -> Self {
         Self { live, ..self }
+    }
+
+    /// The same recorder with its spans exported there.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Opens a connection to DynamoDB during the start, when Lambda provides a full processor. The first TLS handshake
@@ -103,10 +112,10 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     ) -> Result<SqsBatchResponse, NotFromAFifoQueue> {
         let batch = FifoBatch::of(event)
             .inspect_err(|error| tracing::error!(error = chain(error), "the whole batch is returned"))?;
-        let metrics = &Mutex::new(Metrics::default());
+        let metrics = Mutex::new(Metrics::default());
         // Buyers are independent of each other; the work on one buyer is sequential.
         let settled =
-            join_all(batch.groups().iter().map(|group| self.settle(group, deadline, metrics))).await;
+            join_all(batch.groups().iter().map(|group| self.settle(group, deadline, &metrics))).await;
         for (group, settled) in batch.groups().iter().zip(&settled) {
             for message in group.messages.iter().skip(*settled) {
                 metrics.lock().unwrap_or_else(PoisonError::into_inner).count(
@@ -118,8 +127,9 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
                 tracing::warn!(messageId = message.id, eventId = event_id, receives, "returned");
             }
         }
-        let metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        let metrics = metrics.into_inner().unwrap_or_else(PoisonError::into_inner);
         metrics.write(self.clock.now().as_millisecond());
+        self.traces.export(&metrics, deadline, &self.clock).await;
         Ok(batch.answer(&settled))
     }
 
@@ -166,7 +176,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             report_return(message, &error);
             return 0;
         }
-        report(message, None, &Decision::Dead(cause), metrics);
+        report(message, None, &Decision::Dead(cause), &self.clock, metrics);
         1
     }
 
@@ -180,9 +190,9 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     ) -> usize {
         let read: Vec<Result<IncomingEvent, Cause>> =
             messages.iter().map(|message| read(group, message)).collect();
-        let events: Vec<&Event> = read.iter().flatten().map(|incoming| &incoming.event).collect();
+        let events: Vec<&IncomingEvent> = read.iter().flatten().collect();
         let is_again = messages.iter().any(|message| message.receives > 1);
-        let decided = match read.iter().flatten().next() {
+        let decided = match events.first() {
             Some(first) => match self.append(&first.buyer, &events, is_again, deadline).await {
                 Ok(decisions) => decisions,
                 Err(error) => {
@@ -207,7 +217,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
                 report_return(message, &error);
                 return index;
             }
-            report(message, read.as_ref().ok(), &decision, metrics);
+            report(message, read.as_ref().ok(), &decision, &self.clock, metrics);
         }
         messages.len()
     }
@@ -217,7 +227,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
     async fn append(
         &self,
         buyer: &BuyerId,
-        events: &[&Event],
+        events: &[&IncomingEvent],
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Vec<Decision>, GiveBack> {
@@ -236,7 +246,7 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
         &self,
         known: Option<Head>,
         buyer: &BuyerId,
-        events: &[&Event],
+        events: &[&IncomingEvent],
         is_again: bool,
         deadline: Deadline,
     ) -> Result<Attempt, GiveBack> {
@@ -246,11 +256,16 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
             None => (load(streams, buyer).await.map_err(GiveBack::Store)?, true),
         };
         let standing = self.standing(buyer, &head, is_again, deadline).await?;
-        let decided = decide(head.clone(), &standing, events.iter().copied());
+        let decided = decide(head.clone(), &standing, events.iter().map(|incoming| &incoming.event));
         if decided.has_dead() && !is_read {
             return Ok(Attempt::Again(None));
         }
-        let Decided { decisions, appending } = decided;
+        let Decided { decisions, mut appending } = decided;
+        for (incoming, decision) in events.iter().zip(&decisions) {
+            if let (Some(trace), Some(sequence)) = (incoming.trace, decision.sequence()) {
+                appending.trace(sequence, trace);
+            }
+        }
         let Some((commit, after)) = appending.commit(buyer, self.clock.now()) else {
             self.heads.remember(buyer, head);
             return Ok(Attempt::Settled(decisions));
@@ -321,7 +336,8 @@ impl<S: EventStore, D: DeadLetters, W: Clock, L: Legacy> Recorder<S, D, W, L> {
 }
 
 fn read(group: &Group, message: &Message) -> Result<IncomingEvent, Cause> {
-    let incoming = incoming::decode(&message.body).map_err(Cause::Refused)?;
+    let mut incoming = incoming::decode(&message.body).map_err(Cause::Refused)?;
+    incoming.trace = incoming.trace.or(message.trace);
     if incoming.buyer.as_str() == group.id { Ok(incoming) } else { Err(Cause::WrongGroup) }
 }
 
@@ -338,7 +354,13 @@ fn report_return(message: &Message, error: &GiveBack) {
 
 /// Logs and counts the decision on a message. If the message is not a valid event, only the event id in it is logged,
 /// so that the sender can search for it.
-fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, metrics: &Mutex<Metrics>) {
+fn report(
+    message: &Message,
+    read: Option<&IncomingEvent>,
+    decision: &Decision,
+    clock: &impl Clock,
+    metrics: &Mutex<Metrics>,
+) {
     let mut metrics = metrics.lock().unwrap_or_else(PoisonError::into_inner);
     let refused = if read.is_none() { message.event_id() } else { None };
     let event_id = read.map(|incoming| incoming.event.id.as_str()).or(refused.as_deref());
@@ -346,12 +368,17 @@ fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, 
     let buyer = read.map(|incoming| tracing::field::display(&incoming.buyer));
     let offer = read.map(|incoming| tracing::field::display(&incoming.event.offer));
     let version = read.map(|incoming| incoming.event.version.get());
+    let trace = read.and_then(|incoming| incoming.trace).map(|trace| trace.trace_id());
+    if let (Some(incoming), Some(sequence)) = (read, decision.sequence()) {
+        metrics.spans(span(message, incoming, sequence, clock));
+    }
     if let (Some(incoming), Decision::Recorded(_) | Decision::Held(_)) = (read, decision) {
         for field in &incoming.dropped {
             metrics.count(metric::FIELDS_DROPPED, vec![("field", (*field).to_owned())], 1);
             tracing::warn!(
                 messageId = id,
                 eventId = event_id,
+                traceId = trace,
                 buyer,
                 offer,
                 version,
@@ -365,22 +392,79 @@ fn report(message: &Message, read: Option<&IncomingEvent>, decision: &Decision, 
         Decision::Recorded(sequence) => {
             count(metric::EVENTS_RECORDED);
             let sequence = sequence.get();
-            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "recorded");
+            tracing::info!(
+                messageId = id,
+                eventId = event_id,
+                traceId = trace,
+                buyer,
+                offer,
+                version,
+                sequence,
+                "recorded"
+            );
         }
         Decision::Held(sequence) => {
             count(metric::EVENTS_RECORDED);
             count(metric::EVENTS_HELD);
             let sequence = sequence.get();
-            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, sequence, "held");
+            tracing::info!(
+                messageId = id,
+                eventId = event_id,
+                traceId = trace,
+                buyer,
+                offer,
+                version,
+                sequence,
+                "held"
+            );
         }
         Decision::Duplicate => {
             count(metric::DUPLICATES);
-            tracing::info!(messageId = id, eventId = event_id, buyer, offer, version, "duplicate");
+            tracing::info!(
+                messageId = id,
+                eventId = event_id,
+                traceId = trace,
+                buyer,
+                offer,
+                version,
+                "duplicate"
+            );
         }
         Decision::Dead(cause) => {
             let reason = cause.reason().name();
             metrics.count(metric::DEAD_LETTERED, vec![("reason", reason.to_owned())], 1);
-            tracing::warn!(messageId = id, eventId = event_id, buyer, offer, version, reason, "dead letter");
+            tracing::warn!(
+                messageId = id,
+                eventId = event_id,
+                traceId = trace,
+                buyer,
+                offer,
+                version,
+                reason,
+                "dead letter"
+            );
         }
     }
+}
+
+/// The span of a recorded event, from its sending to now; `None` if its sender records no spans.
+fn span(message: &Message, incoming: &IncomingEvent, sequence: Sequence, clock: &impl Clock) -> Option<Span> {
+    let trace = incoming.trace.filter(TraceParent::is_sampled)?;
+    let ended = clock.now().as_millisecond();
+    Some(Span {
+        name: "record",
+        kind: SpanKind::Consumer,
+        trace: trace.trace_id(),
+        id: trace.recorded(&incoming.buyer, sequence).span_id(),
+        parent: trace.span_id(),
+        began: message.sent_at.as_deref().and_then(|sent| sent.parse().ok()).unwrap_or(ended),
+        ended,
+        attributes: vec![
+            ("eventId", incoming.event.id.to_string()),
+            ("buyer", incoming.buyer.to_string()),
+            ("offer", incoming.event.offer.to_string()),
+            ("version", incoming.event.version.to_string()),
+            ("sequence", sequence.to_string()),
+        ],
+    })
 }

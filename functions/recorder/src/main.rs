@@ -29,7 +29,10 @@ async fn run() -> Result<(), Error> {
     let streams = DynamoStreams::new(access.dynamodb(), config.streams_table);
     let sqs = move || aws_sdk_sqs::Client::new(access.config());
     let dead_letters = SqsDeadLetters::new(sqs, config.dead_letters_url);
-    let recorder = &Recorder::new(streams, dead_letters, SystemClock).beside(config.legacy).live(config.live);
+    let recorder = &Recorder::new(streams, dead_letters, SystemClock)
+        .beside(config.legacy)
+        .live(config.live)
+        .tracing(config.traces);
     tokio::join!(recorder.warm_up(), config.secret.warm_up());
 
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

@@ -112,7 +112,7 @@ mod tests {
 
     fn message(id: &str, receives: u32) -> Message {
         let id = id.to_owned();
-        Message { id, body: String::new(), deduplication_id: None, sent_at: None, receives }
+        Message { id, body: String::new(), deduplication_id: None, sent_at: None, trace: None, receives }
     }
 
     /// A head with this many offers and held events.

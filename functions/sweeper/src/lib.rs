@@ -10,6 +10,7 @@ use effects::outside::Outside;
 use effects::{Advance, CannotMark, Failed, MailPace, Swept, sweep};
 use event_store::{Commits, Feed};
 use leads_store::{LeadsStore, Status, WorkPlace};
+use platform::Traces;
 use platform::clock::{Clock, Deadline, Sleep};
 use platform::telemetry::{Metrics, chain};
 
@@ -24,6 +25,7 @@ pub struct Sweeper<S, L, O, W> {
     clock: W,
     letterhead: Letterhead,
     pace: MailPace,
+    traces: Traces,
 }
 
 impl<S, L, O, W> Sweeper<S, L, O, W>
@@ -35,15 +37,14 @@ where
 {
     /// A sweeper. It keeps nothing from one run to the next; the place it has walked to is in the leads table.
     #[must_use]
-    pub const fn new(
-        streams: S,
-        leads: L,
-        outside: O,
-        clock: W,
-        letterhead: Letterhead,
-        pace: MailPace,
-    ) -> Self {
-        Self { streams, leads, outside, clock, letterhead, pace }
+    pub fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead, pace: MailPace) -> Self {
+        Self { streams, leads, outside, clock, letterhead, pace, traces: Traces::default() }
+    }
+
+    /// The same sweeper with its spans exported there.
+    #[must_use]
+    pub fn tracing(self, traces: Traces) -> Self {
+        Self { traces, ..self }
     }
 
     /// Runs one sweep, until all due work is done or the time is up.
@@ -64,7 +65,9 @@ where
             tracing::error!(buyer = %error.buyer, error = chain(error), "cannot mark the buyer behind");
         }
         // Report even on failure, because an abandoned e-mail is reported only once.
-        report(&swept, &self.clock).write(self.clock.now().as_millisecond());
+        let metrics = report(&swept, &self.clock);
+        metrics.write(self.clock.now().as_millisecond());
+        self.traces.export(&metrics, deadline, &self.clock).await;
         ended
     }
 }

@@ -22,9 +22,9 @@ async fn run() -> Result<(), Error> {
         config.as_ref().map_or(LevelFilter::INFO, |config| config.log_level),
         function,
     );
-    let (Config { streams, leads, outside, letterhead, .. }, pace) = (config?, pace_from_env()?);
+    let (Config { streams, leads, outside, letterhead, traces, .. }, pace) = (config?, pace_from_env()?);
 
-    let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, pace);
+    let sweeper = &Sweeper::new(streams, leads, outside, SystemClock, letterhead, pace).tracing(traces);
 
     // The content of the schedule's event does not matter.
     lambda_runtime::run(service_fn(async |event: LambdaEvent<Value>| {

@@ -13,6 +13,7 @@ pub mod metric;
 pub mod outgoing;
 pub mod receipt;
 pub mod stored;
+pub mod trace;
 
 #[expect(
     clippy::expect_used,

@@ -4,6 +4,8 @@ use domain::{BuyerId, CarId, Contact, Effect, EffectKind, LeadId, Offer, OfferId
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::trace::TraceParent;
+
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
@@ -13,6 +15,8 @@ struct CloudEvent<'a> {
     subject: String,
     time: String,
     datacontenttype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
     data: Data<'a>,
 }
 
@@ -65,11 +69,17 @@ impl<'a> From<&'a Contact> for ContactData<'a> {
 
 /// The JSON message that announces an effect to the sales team.
 ///
-/// `head` is the buyer's current state, which contains the contact. `time` is when the commit was recorded, so that a
-/// repeated message is identical to the byte. Returns `None` for e-mails, for offers without a contact, and for
+/// `head` is the buyer's current state, which contains the contact. `time` is when the commit was recorded, and `trace`
+/// the effect's own place in a trace, so that a repeated message is identical to the byte. Returns `None` for e-mails, for offers without a contact, and for
 /// requests to quote for an unknown car.
 #[must_use]
-pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Timestamp) -> Option<String> {
+pub fn sales_message(
+    buyer: &BuyerId,
+    effect: &Effect,
+    head: &State,
+    time: Timestamp,
+    trace: Option<TraceParent>,
+) -> Option<String> {
     let sequence = effect.sequence.get();
     let buyer_id = buyer.as_str();
     let (kind, subject, data) = match &effect.kind {
@@ -118,6 +128,7 @@ pub fn sales_message(buyer: &BuyerId, effect: &Effect, head: &State, time: Times
         subject,
         time: time.to_string(),
         datacontenttype: "application/json",
+        traceparent: trace.map(|trace| trace.to_string()),
         data,
     })))
 }

@@ -327,7 +327,7 @@ impl Judges {
 
     #[track_caller]
     fn assert_as_written(&self, incoming: &IncomingEvent, seen: &Value) {
-        let IncomingEvent { buyer, event, dropped } = incoming;
+        let IncomingEvent { buyer, event, trace, dropped } = incoming;
         assert_eq!(buyer.as_str(), seen["data"]["buyerId"]);
         assert_eq!(Some(f64::from(event.version.get())), seen["data"]["offerVersion"].as_f64());
         if let domain::OfferChange::Made { contact: Some(contact), .. } = &event.change {
@@ -336,6 +336,11 @@ impl Judges {
         let has_moment = self.moment.is_valid(&seen["time"]);
         assert_eq!(event.time.as_deref(), seen["time"].as_str().filter(|_| has_moment), "{seen}");
         assert_eq!(dropped.contains(&"time"), !seen["time"].is_null() && !has_moment, "{seen}");
+        assert_eq!(
+            dropped.contains(&"traceparent"),
+            !seen["traceparent"].is_null() && trace.is_none(),
+            "{seen}"
+        );
         let has_subject = seen["subject"].as_str().is_some_and(|text| text.chars().count() <= 1024);
         assert_eq!(dropped.contains(&"subject"), !seen["subject"].is_null() && !has_subject, "{seen}");
     }

@@ -2,7 +2,10 @@
 //! Create the file for a new format with the code that first writes that format.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+use std::collections::BTreeMap;
+
 use contract::stored::{self, Emptied, StoredCommit, Undecodable};
+use contract::trace::TraceParent;
 use domain::{Effect, Event, Fact, FormerLeadId, Known, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -86,6 +89,7 @@ fn golden(text: &str) -> StoredCommit {
         recorded_at: text("recordedAt").unwrap(),
         feed: text("feed"),
         shadow: json["shadow"] == true,
+        traces: text("traces"),
         emptied_by: json["emptiedBy"].as_u64(),
     }
 }
@@ -306,4 +310,27 @@ fn the_largest_batch_takes_less_than_a_quarter_of_an_item() {
     };
     let largest = bytes(largest).max(bytes(talkative));
     assert!(largest < 400_000 / 4, "{largest}");
+}
+
+#[test]
+fn traces_of_a_commit_are_read_as_they_were_written_and_unreadable_ones_are_left_out() {
+    let good = golden(COMMIT_V1);
+    assert_eq!(stored::decode(&good).unwrap().traces, BTreeMap::new());
+    let trace = |last: &str| {
+        TraceParent::parse(&format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{last}-01")).unwrap()
+    };
+    let traces = BTreeMap::from([(Sequence::new(1), trace("7")), (Sequence::new(12), trace("8"))]);
+    let written = stored::encode_traces(&traces).unwrap();
+    assert_eq!(
+        written,
+        "1 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\n\
+         12 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b8-01"
+    );
+    let with = |traces: &str| StoredCommit { traces: Some(traces.to_owned()), ..good.clone() };
+    assert_eq!(stored::decode(&with(&written)).unwrap().traces, traces);
+    assert_eq!(with(&written).bytes(), good.bytes() + "traces".len() + written.len());
+    assert_eq!(with(&written).without_personal_data().unwrap().traces, Some(written.clone()));
+    let damaged = format!("{written}\nx\n3 00-4b-00-01\n");
+    assert_eq!(stored::decode(&with(&damaged)).unwrap().traces, traces);
+    assert_eq!(stored::encode_traces(&BTreeMap::new()), None);
 }

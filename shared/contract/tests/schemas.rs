@@ -223,7 +223,7 @@ fn an_unknown_car_is_left_out_of_leads_and_never_quoted() {
 }
 
 fn message(effect: &Effect, head: &State) -> Option<Value> {
-    let text = sales_message(&buyer("buyer-7"), effect, head, Timestamp::UNIX_EPOCH)?;
+    let text = sales_message(&buyer("buyer-7"), effect, head, Timestamp::UNIX_EPOCH, None)?;
     Some(serde_json::from_str(&text).unwrap())
 }
 
@@ -233,7 +233,7 @@ fn sales_messages_contain_only_characters_that_sqs_accepts() {
     person.name = "A\u{fffe}d\u{ffff}a\u{0}".to_owned();
     let mut state = State::default();
     let effects = append(&mut state, testkit::made_by("car-1", person.clone()));
-    let text = sales_message(&buyer("b"), &effects[0], &state, Timestamp::UNIX_EPOCH).unwrap();
+    let text = sales_message(&buyer("b"), &effects[0], &state, Timestamp::UNIX_EPOCH, None).unwrap();
     let is_accepted = |character: char| matches!(character, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
     assert!(text.chars().all(is_accepted), "{text:?}");
     let message: Value = serde_json::from_str(&text).unwrap();

@@ -3,12 +3,13 @@
 use contract::metric;
 use contract::outgoing::sales_message;
 use contract::stored::Commit;
+use contract::trace::TraceParent;
 use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::{Commits, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{Behind, Closing, LeadChange, LeadsStore, LeadsUnavailable, Opening, Outcome, Progress};
 use platform::clock::{CALL_TIME, Clock, Deadline};
-use platform::telemetry::Metrics;
+use platform::telemetry::{Metrics, Span, SpanKind};
 
 use crate::deliver::{How, deliver};
 use crate::held::held_at_head;
@@ -56,6 +57,8 @@ pub struct Performed {
     pub effect: Effect,
     /// The sender's id of the event that called for the effect; `None` if another fact called for it.
     pub event_id: Option<String>,
+    /// Where that event was recorded in a trace; `None` if its sender gave no trace.
+    pub trace: Option<TraceParent>,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether this look settled it. Otherwise another worker, a receipt or an earlier look has settled and counted it.
@@ -82,7 +85,9 @@ impl Advanced {
             }
             let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
             let event_id = performed.event_id.as_deref();
-            tracing::info!(%buyer, effect, sequence, eventId = event_id, outcome, "effect");
+            let trace = performed.trace.map(|trace| trace.trace_id());
+            tracing::info!(%buyer, effect, sequence, eventId = event_id, traceId = trace, outcome, "effect");
+            metrics.spans(performed.span(buyer, now));
         }
         let through = self.through.get();
         match &self.behind {
@@ -92,6 +97,29 @@ impl Advanced {
                 tracing::warn!(%buyer, through, reason, "behind");
             }
         }
+    }
+}
+
+impl Performed {
+    /// The span of the effect, from its commit to now; `None` if the sender of its event records no spans.
+    fn span(&self, buyer: &BuyerId, now: Timestamp) -> Option<Span> {
+        let recorded = self.trace.filter(TraceParent::is_sampled)?;
+        let kind = &self.effect.kind;
+        Some(Span {
+            name: kind.name(),
+            kind: if kind.is_email() { SpanKind::Client } else { SpanKind::Producer },
+            trace: recorded.trace_id(),
+            id: recorded.effect(buyer, &self.effect).span_id(),
+            parent: recorded.span_id(),
+            began: self.recorded_at.as_millisecond(),
+            ended: now.as_millisecond(),
+            attributes: vec![
+                ("buyer", buyer.to_string()),
+                ("sequence", self.effect.sequence.to_string()),
+                ("effect", self.effect.key()),
+                ("outcome", self.outcome.name().to_owned()),
+            ],
+        })
     }
 }
 
@@ -258,6 +286,7 @@ where
             performed.push(Performed {
                 effect: effect.clone(),
                 event_id: event_id(effect, commit),
+                trace: trace(effect, commit),
                 outcome,
                 is_ours,
                 recorded_at: commit.recorded_at,
@@ -284,7 +313,9 @@ where
             return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
         look.deadline.leaves(CALL_TIME, self.clock)?;
-        let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at) else {
+        let trace = trace(effect, commit).map(|trace| trace.effect(look.buyer, effect));
+        let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at, trace)
+        else {
             return Ok((Outcome::Superseded, true));
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
@@ -298,6 +329,11 @@ fn event_id(effect: &Effect, commit: &Commit) -> Option<String> {
     let place = effect.sequence.get().checked_sub(commit.first.get())?;
     let fact = commit.facts.get(usize::try_from(place).ok()?)?;
     fact.event().map(|event| event.id.to_string())
+}
+
+/// Where the event that called for an effect was recorded in a trace.
+fn trace(effect: &Effect, commit: &Commit) -> Option<TraceParent> {
+    commit.traces.get(&effect.sequence).map(|sender| sender.recorded(&commit.buyer, effect.sequence))
 }
 
 /// The change of the leads table after a sales message was sent.

@@ -2,7 +2,7 @@
 
 use event_store::DynamoStreams;
 use platform::telemetry::LevelFilter;
-use platform::{Access, BadSetting, Settings};
+use platform::{Access, BadSetting, Settings, Traces};
 
 use crate::mail::{Letterhead, sender_header};
 use crate::outside::AwsOutside;
@@ -19,6 +19,8 @@ pub struct Config {
     pub outside: AwsOutside,
     /// The letterhead made from `SITE_URL`.
     pub letterhead: Letterhead,
+    /// Where spans are exported to, `TRACES_URL`.
+    pub traces: Traces,
     /// The log level.
     pub log_level: LevelFilter,
 }
@@ -67,6 +69,7 @@ impl Config {
             leads: DynamoLeads::new(dynamodb, leads_table, streams_table),
             outside: AwsOutside::new(&ses, sqs, queue_url, sender, configuration_set),
             letterhead: Letterhead { site, site_url },
+            traces: Traces::from_settings(settings, access.https())?,
             log_level: settings.log_level()?,
         })
     }

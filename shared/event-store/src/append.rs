@@ -1,6 +1,9 @@
 //! The commit that an append writes, and the policy for snapshots.
 
+use std::collections::BTreeMap;
+
 use contract::stored::{self, StoredCommit};
+use contract::trace::TraceParent;
 use domain::{Announced, BuyerId, Effect, Fact, Sequence, State, effects_between};
 use jiff::Timestamp;
 
@@ -24,6 +27,7 @@ pub struct Appending {
     after: Head,
     facts: Vec<Fact>,
     effects: Vec<Effect>,
+    traces: BTreeMap<Sequence, TraceParent>,
 }
 
 impl Appending {
@@ -31,7 +35,8 @@ impl Appending {
     #[must_use]
     pub fn onto(head: Head) -> Self {
         let first = head.state.sequence.next();
-        Self { first, tail: head.tail, after: head, facts: Vec::new(), effects: Vec::new() }
+        let (facts, effects, traces) = (Vec::new(), Vec::new(), BTreeMap::new());
+        Self { first, tail: head.tail, after: head, facts, effects, traces }
     }
 
     /// Adds a fact: folds it and decides on its effects. A handover makes the buyer live, and its effects replace those
@@ -46,6 +51,11 @@ impl Appending {
         }
         self.effects.extend(effects);
         self.facts.push(fact);
+    }
+
+    /// Keeps the sender's place in a trace for the event at this sequence.
+    pub fn trace(&mut self, sequence: Sequence, trace: TraceParent) {
+        self.traces.insert(sequence, trace);
     }
 
     /// Makes the buyer live, as when there is no former system.
@@ -76,6 +86,7 @@ impl Appending {
         let is_shadow = !self.after.is_live;
         let mut commit =
             stored::encode(buyer, self.first, &self.facts, &self.effects, is_shadow, recorded_at);
+        commit.traces = stored::encode_traces(&self.traces);
         // Held events call for no effects, but the sweeper must find them even if the doorbell is lost.
         if !self.effects.is_empty() || !self.after.state.held.is_empty() {
             commit.feed = Some(FeedPartition::of(buyer, recorded_at).0);

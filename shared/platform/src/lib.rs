@@ -10,6 +10,8 @@ mod endpoints;
 pub mod https;
 mod settings;
 pub mod telemetry;
+mod traces;
 
 pub use clients::{Access, RetryConflicts, deadline_of};
 pub use settings::{BadSetting, Settings};
+pub use traces::Traces;

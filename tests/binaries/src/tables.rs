@@ -104,6 +104,7 @@ fn stored(item: &Value) -> StoredCommit {
         recorded_at: text(item, "recordedAt").to_owned(),
         feed: optional("feed"),
         shadow: item["shadow"]["BOOL"] == true,
+        traces: optional("traces"),
         emptied_by: None,
     }
 }

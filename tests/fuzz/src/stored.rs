@@ -1,5 +1,5 @@
 use contract::stored::{
-    Commit, Emptied, StoredCommit, decode, encode, encode_snapshot, written as stored_moment,
+    Commit, Emptied, StoredCommit, decode, encode, encode_snapshot, encode_traces, written as stored_moment,
 };
 use domain::{Arrival, Fact, Sequence, State};
 use event_store::LARGEST_ITEM;
@@ -17,7 +17,7 @@ pub(crate) fn commit(bytes: &[u8]) {
     let mut next = || given.next().unwrap_or_default();
     let (sequence, last, format) = (next(), next(), next());
     let (facts, effects, snapshot, recorded_at) = (next(), next(), next(), next());
-    let (shadow, emptied_by) = (next(), next());
+    let (shadow, emptied_by, traces) = (next(), next(), next());
     let stored = StoredCommit {
         buyer: "ada".to_owned(),
         sequence: sequence.parse().unwrap_or(1),
@@ -29,6 +29,7 @@ pub(crate) fn commit(bytes: &[u8]) {
         recorded_at,
         feed: None,
         shadow: !shadow.is_empty(),
+        traces: Some(traces).filter(|text| !text.is_empty()),
         emptied_by: emptied_by.parse().ok(),
     };
     let commit = match decode(&stored) {
@@ -44,6 +45,7 @@ pub(crate) fn commit(bytes: &[u8]) {
         let Commit { buyer, first, facts, effects, is_shadow, recorded_at, .. } = commit;
         let mut stored = encode(buyer, *first, facts, effects, *is_shadow, *recorded_at);
         stored.snapshot = commit.snapshot.as_ref().map(encode_snapshot);
+        stored.traces = encode_traces(&commit.traces);
         if let Some(Emptied { last, by }) = commit.emptied {
             // Older versions of the software wrote emptied commits this way.
             (stored.last, stored.format, stored.emptied_by) = (last.get(), 2, Some(by.get()));

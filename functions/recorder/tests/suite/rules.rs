@@ -301,3 +301,35 @@ fn heads_of_200_buyers_with_states_of_300_kb_take_less_than_128_mb() {
     let peak = memory("VmHWM");
     assert!(peak < 128 * 1024 * 1024, "{peak}");
 }
+
+/// The places in traces that the only commit has, after a message with this `traceparent` and this header of AWS.
+fn traces_of(traceparent: Option<&str>, of_aws: Option<&str>) -> Option<String> {
+    let world = world();
+    let ada = buyer("ada");
+    let mut event: serde_json::Value = serde_json::from_str(&body(&ada, &made("car-1"))).unwrap();
+    event["traceparent"] = json!(traceparent);
+    let mut batch = batch(&[sent("m", &ada, event.to_string())]);
+    if let Some(header) = of_aws {
+        batch.records[0].attributes.insert("AWSTraceHeader".to_owned(), header.to_owned());
+    }
+    let deadline = TestClock::default().deadline_in(30);
+    assert_eq!(returned(block_on(world.recorder.handle(batch, deadline)).unwrap()), [""; 0]);
+    assert_eq!(world.recorded(&ada).len(), 1, "a trace never decides on an event");
+    world.streams.inner.commits().remove(0).traces
+}
+
+#[test]
+fn the_senders_place_in_a_trace_is_kept_in_the_commit() {
+    let (in_event, other) = (
+        "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        "00-5759e988bd862e3fe1be46a994272793-53995c3f42cd8ad8-01",
+    );
+    let of_aws = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+    let kept = |trace: &str| Some(format!("1 {trace}"));
+    assert_eq!(traces_of(Some(in_event), None), kept(in_event));
+    assert_eq!(traces_of(None, Some(of_aws)), kept(other));
+    assert_eq!(traces_of(Some(in_event), Some(of_aws)), kept(in_event), "the event's own wins");
+    assert_eq!(traces_of(Some("00-4bf92f35"), Some(of_aws)), kept(other), "a malformed one is dropped");
+    assert_eq!(traces_of(Some("00-4bf92f35"), Some("Root=1-5759e988")), None);
+    assert_eq!(traces_of(None, None), None);
+}

@@ -6,6 +6,7 @@ use domain::{BuyerId, CarId, EventId, InvalidId, OfferId, OfferVersion};
 use jiff::civil;
 
 use super::document::{Field, Object};
+use crate::trace::TraceParent;
 
 /// One violation of the contract by an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,25 +89,31 @@ impl<'a> Fields<'a> {
 
     /// An optional string that no rule reads: kept if it is well-formed, otherwise dropped. An absent field and `null`
     /// are equivalent.
-    fn remark(&mut self, path: &'static str, is_well_formed: impl Fn(&str) -> bool) -> Option<&'a str> {
-        match self.at(path) {
-            None | Some(Field::Null) => None,
-            Some(Field::Text(text)) if is_well_formed(text) => Some(text),
-            Some(Field::Text(_) | Field::Whole(_) | Field::Object(_) | Field::Other) => {
-                self.dropped.push(path);
-                None
-            }
+    fn remark<T>(&mut self, path: &'static str, parse: impl Fn(&'a str) -> Option<T>) -> Option<T> {
+        let parsed = match self.at(path)? {
+            Field::Null => return None,
+            Field::Text(text) => parse(text),
+            Field::Whole(_) | Field::Object(_) | Field::Other => None,
+        };
+        if parsed.is_none() {
+            self.dropped.push(path);
         }
+        parsed
     }
 
     /// Checks `subject`, which is not recorded, only to report a malformed one as dropped.
     pub(super) fn subject(&mut self) {
-        self.remark("subject", |text| !is_longer(text, 1024));
+        self.remark("subject", |text| (!is_longer(text, 1024)).then_some(()));
     }
 
     /// The time of the event, in RFC 3339.
     pub(super) fn time(&mut self) -> Option<&'a str> {
-        self.remark("time", |text| text.len() <= LONGEST_TIME && is_rfc3339(text))
+        self.remark("time", |text| (text.len() <= LONGEST_TIME && is_rfc3339(text)).then_some(text))
+    }
+
+    /// The sender's place in a trace.
+    pub(super) fn trace(&mut self) -> Option<TraceParent> {
+        self.remark("traceparent", TraceParent::parse)
     }
 
     pub(super) fn version(&mut self, path: &'static str) -> Option<OfferVersion> {

@@ -13,6 +13,7 @@ pub use fields::Finding;
 
 use crate::dead_letter::Reason;
 use crate::json;
+use crate::trace::TraceParent;
 
 /// The largest accepted body in bytes.
 pub const LARGEST_BODY: usize = 64 * 1024;
@@ -33,6 +34,8 @@ pub struct IncomingEvent {
     pub buyer: BuyerId,
     /// What happened.
     pub event: Event,
+    /// The sender's place in a trace, if it gave one: `traceparent`.
+    pub trace: Option<TraceParent>,
     /// The names of malformed fields that no rule reads. The event is accepted without them.
     pub dropped: Vec<&'static str>,
 }
@@ -116,6 +119,7 @@ fn judge(event: &Object<'_>) -> Result<IncomingEvent, Refusal> {
     fields.text("source", 1024);
     fields.subject();
     let time = fields.time();
+    let trace = fields.trace();
     let kind = fields.text("type", 256);
     if kind.is_some_and(|kind| !TYPES.contains(&kind)) {
         return Err(Refusal::UnknownType);
@@ -131,7 +135,7 @@ fn judge(event: &Object<'_>) -> Result<IncomingEvent, Refusal> {
             if findings.is_empty() =>
         {
             let time = time.map(str::to_owned);
-            Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time }, dropped })
+            Ok(IncomingEvent { buyer, event: Event { offer, version, change, id, time }, trace, dropped })
         }
         (findings, ..) => Err(Refusal::NotAnOfferEvent(findings)),
     }

@@ -7,10 +7,14 @@
 mod facts;
 mod offer;
 
+use std::collections::BTreeMap;
+
 use domain::{BuyerId, Effect, EffectKind, Fact, Sequence, State};
 use jiff::Timestamp;
 
 pub use facts::FOLD;
+
+use crate::trace::TraceParent;
 
 /// The newest version of the format of facts and effects. Readers understand every version up to it. A commit is
 /// written in the oldest version that can hold it, so that an older version of the software, deployed beside this one,
@@ -44,6 +48,8 @@ pub struct StoredCommit {
     pub feed: Option<String>,
     /// Whether the effects are recorded but not performed.
     pub shadow: bool,
+    /// The senders' places in traces, one per line; absent if no event has one. Older versions ignore it.
+    pub traces: Option<String>,
     /// The sequence of the fact that replaced this commit's facts, if an older version of the software removed them.
     pub emptied_by: Option<u64>,
 }
@@ -84,6 +90,7 @@ impl StoredCommit {
             + text("recordedAt", &self.recorded_at)
             + optional("feed", self.feed.as_ref())
             + if self.shadow { "shadow".len() + 1 } else { 0 }
+            + optional("traces", self.traces.as_ref())
             + self.emptied_by.map_or(0, |by| number("emptiedBy", by))
     }
 }
@@ -111,6 +118,8 @@ pub struct Commit {
     pub recorded_at: Timestamp,
     /// Whether the effects are recorded but not performed, because the former system performs its own.
     pub is_shadow: bool,
+    /// The places in traces of the senders of events, by the event's sequence.
+    pub traces: BTreeMap<Sequence, TraceParent>,
     /// What replaced the facts, if an older version of the software removed them.
     pub emptied: Option<Emptied>,
 }
@@ -168,7 +177,7 @@ pub enum Undecodable {
     },
 }
 
-/// Encodes facts and effects. The caller adds the snapshot and the key of the index `feed`.
+/// Encodes facts and effects. The caller adds snapshot, traces and the key of the index `feed`.
 #[must_use]
 pub fn encode(
     buyer: &BuyerId,
@@ -190,6 +199,7 @@ pub fn encode(
         recorded_at: written(recorded_at),
         feed: None,
         shadow: is_shadow,
+        traces: None,
         emptied_by: None,
     }
 }
@@ -253,8 +263,25 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
             .filter(|state| state.sequence.get() == stored.last),
         recorded_at: stored.recorded_at.parse().map_err(|_| corrupt("recordedAt"))?,
         is_shadow: stored.shadow,
+        traces: stored.traces.as_deref().map(decode_traces).unwrap_or_default(),
         emptied,
     })
+}
+
+/// Encodes places in traces as text, one per line with the event's sequence; `None` if there are none.
+#[must_use]
+pub fn encode_traces(traces: &BTreeMap<Sequence, TraceParent>) -> Option<String> {
+    let line = |(sequence, trace): (&Sequence, &TraceParent)| format!("{sequence} {trace}");
+    (!traces.is_empty()).then(|| traces.iter().map(line).collect::<Vec<_>>().join("\n"))
+}
+
+/// Decodes places in traces. No rule reads them, so an unreadable line is left out.
+fn decode_traces(text: &str) -> BTreeMap<Sequence, TraceParent> {
+    let line = |line: &str| {
+        let (sequence, trace) = line.split_once(' ')?;
+        Some((Sequence::new(sequence.parse().ok()?), TraceParent::parse(trace)?))
+    };
+    text.split('\n').filter_map(line).collect()
 }
 
 /// The shard of a buyer in an index. Readers query all shards, so a later change of the hash does no harm.

@@ -220,9 +220,12 @@ fn write_item(commit: &StoredCommit) -> Item {
         ("format".to_owned(), number(u64::from(commit.format))),
         ("recordedAt".to_owned(), text(&commit.recorded_at)),
     ]);
-    for (name, value) in
-        [("effects", &commit.effects), ("snapshot", &commit.snapshot), ("feed", &commit.feed)]
-    {
+    for (name, value) in [
+        ("effects", &commit.effects),
+        ("snapshot", &commit.snapshot),
+        ("feed", &commit.feed),
+        ("traces", &commit.traces),
+    ] {
         if let Some(value) = value {
             item.insert(name.to_owned(), text(value));
         }
@@ -252,6 +255,7 @@ fn read_item(item: &Item) -> Option<StoredCommit> {
         recorded_at: text("recordedAt")?,
         feed: text("feed"),
         shadow: item.get("shadow").is_some_and(|shadow| shadow.as_bool() == Ok(&true)),
+        traces: text("traces"),
         emptied_by,
     })
 }

@@ -1,7 +1,9 @@
 use contract::stored::StoredCommit;
+use contract::trace::TraceParent;
 use domain::Event;
-use event_store::{Appended, Commits as _, EventStore as _, LARGEST_ITEM};
+use event_store::{Appended, Appending, Commits as _, EventStore as _, Head, LARGEST_ITEM};
 use futures::future::join_all;
+use jiff::Timestamp;
 use testkit::{accepted, buyer, made, rejected, withdrawn};
 
 use crate::streams::{Snapshot, Story, Streams, Table, in_both, item, of_length, streams_at};
@@ -127,4 +129,23 @@ async fn an_item_has_exactly_the_attributes_of_its_commit() {
     story.append(&[withdrawn("car-3").v(9)], Snapshot::Never);
     let story = story.record(&streams_at(&table.url)).await;
     assert_eq!(table.items(), story.commits.iter().map(item).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn the_senders_places_in_traces_are_kept_in_the_commit() {
+    in_both(async |streams| {
+        let trace = TraceParent::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").unwrap();
+        let mut appending = Appending::onto(Head::default()).live();
+        for (sequence, event) in [made("car-1"), made("car-2")].iter().enumerate() {
+            appending.take(event.into());
+            if sequence == 1 {
+                appending.trace(appending.state().sequence, trace);
+            }
+        }
+        let (commit, _) = appending.commit(&buyer("buyer-7"), Timestamp::UNIX_EPOCH).unwrap();
+        assert_eq!(commit.traces.as_deref(), Some(&*format!("2 {trace}")));
+        assert_eq!(streams.append(&commit).await.unwrap(), Appended::Written);
+        assert_eq!(stored(streams, "buyer-7").await, [commit]);
+    })
+    .await;
 }

@@ -3,6 +3,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use crate::telemetry::Span;
 use crate::telemetry::lines::{REQUEST_ID, request_id};
 
 /// The CloudWatch namespace of all metrics.
@@ -21,12 +22,14 @@ type Dimensions = Vec<(&'static str, String)>;
 /// Values and units of metrics, by metric name.
 type Values = BTreeMap<&'static str, (u64, &'static str)>;
 
-/// The metrics of one invocation, written at its end as log lines in CloudWatch's embedded metric format.
+/// The metrics and spans of one invocation. The metrics are written at its end as log lines in CloudWatch's embedded
+/// metric format; [`Traces`](crate::Traces) exports the spans.
 ///
 /// Source: Amazon CloudWatch User Guide, "Specification: Embedded metric format".
 #[derive(Debug, Default)]
 pub struct Metrics {
     values: BTreeMap<(Owner, Dimensions), Values>,
+    pub(crate) spans: Vec<Span>,
 }
 
 impl Metrics {
@@ -59,6 +62,11 @@ impl Metrics {
         let key = (Owner::Function, Vec::new());
         let largest = self.values.entry(key).or_default().entry(name).or_insert((0, unit));
         largest.0 = largest.0.max(value);
+    }
+
+    /// Adds finished spans.
+    pub fn spans(&mut self, spans: impl IntoIterator<Item = Span>) {
+        self.spans.extend(spans);
     }
 
     /// One line for each set of dimensions. `function` is the full name, `<stack>-<function>`; `now` is in milliseconds

@@ -5,6 +5,7 @@
 
 mod lines;
 mod metrics;
+mod spans;
 
 use std::error::Error;
 use std::io;
@@ -13,6 +14,8 @@ use std::sync::OnceLock;
 
 pub use lines::chain;
 pub use metrics::Metrics;
+pub(crate) use spans::otlp;
+pub use spans::{Span, SpanKind};
 use tracing::Subscriber;
 pub use tracing::level_filters::LevelFilter;
 use tracing_subscriber::Layer as _;

@@ -1,9 +1,11 @@
 //! A temporary failure stops one buyer: it is marked behind, and a later advance performs the rest.
 
 use contract::receipt::{Kind, Receipt};
+use contract::trace::TraceParent;
 use domain::Sequence;
 use effects::outside::Delivery;
 use effects::{Advance, CannotMark};
+use event_store::{Appending, EventStore as _, Head};
 use jiff::SignedDuration;
 use leads_store::{Behind, Cursor, LeadsStore, Progress, Receipts as _};
 use platform::clock::{Clock as _, Deadline};
@@ -311,4 +313,33 @@ async fn each_effect_names_the_event_that_called_for_it() {
         ("accepted-email/car-1/2", &accepted),
     ];
     assert_eq!(named, expected.map(|(key, id)| (key.to_owned(), id.as_str())));
+}
+
+/// The `traceparent` of each sales message about `buyer-7` after an event with this trace.
+async fn continued(trace: Option<TraceParent>) -> Vec<Value> {
+    let world = World::new();
+    let mut appending = Appending::onto(Head::default()).live();
+    appending.take(made("car-1").into());
+    if let Some(trace) = trace {
+        appending.trace(Sequence::new(1), trace);
+    }
+    let (commit, _) = appending.commit(&world.buyer, world.clock.now()).unwrap();
+    world.streams.append(&commit).await.unwrap();
+    world.advance().await;
+    let bodies = world.outside.sales().into_iter().map(|message| message.body);
+    bodies.map(|body| serde_json::from_str::<Value>(&body).unwrap()["traceparent"].take()).collect()
+}
+
+#[tokio::test]
+async fn a_sales_message_continues_the_trace_of_its_event_and_a_repeat_is_the_same() {
+    let text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let trace = TraceParent::parse(text).unwrap();
+    let messages = continued(Some(trace)).await;
+    let spans: Vec<TraceParent> =
+        messages.iter().map(|one| TraceParent::parse(one.as_str().unwrap()).unwrap()).collect();
+    assert!(spans.iter().all(|span| span.trace_id() == trace.trace_id() && span.is_sampled()));
+    assert_eq!(spans.len(), 2, "a quote request and a lead");
+    assert!(spans[0] != spans[1] && !spans.contains(&trace), "each has its own span: {spans:?}");
+    assert_eq!(continued(Some(trace)).await, messages);
+    assert_eq!(continued(None).await, [Value::Null, Value::Null]);
 }
