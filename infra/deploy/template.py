@@ -77,6 +77,9 @@ class Template:
     def __init__(self, text: str):
         self.text = text
         self._content = yaml.load(text, _Loader)
+        self.resources: dict[str, dict] = self._content["Resources"]
+        self.conditions: dict[str, object] = self._content.get("Conditions", {})
+        self.globals: dict = self._content.get("Globals", {})
         self.parameters = {
             name: Parameter(name, declared) for name, declared in self._content["Parameters"].items()
         }
@@ -84,7 +87,7 @@ class Template:
     def longest_stack_name(self) -> int:
         """The number of characters that a stack's name may have, so that no name derived from it is too long."""
         lengths = [128]  # CloudFormation's own limit
-        for resource in self._content["Resources"].values():
+        for resource in self.resources.values():
             if resource["Type"] in LONGEST:
                 property_name, longest = LONGEST[resource["Type"]]
                 lengths.append(longest - len(resource["Properties"][property_name].replace(STACK_NAME, "")))

@@ -14,6 +14,7 @@ sys.path.insert(0, str(HERE.parent))
 from deploy import Refused, commands, packages, stage  # noqa: E402
 from deploy.account import Account, identified  # noqa: E402
 from deploy.account import client as client_of  # noqa: E402
+from deploy.rollout import ALIAS  # noqa: E402
 from deploy.template import TEMPLATE, Template  # noqa: E402
 
 STAGE = HERE / "stage.toml"
@@ -81,6 +82,10 @@ def set_variables(endpoint: str, region: str, function: str, changed: dict[str, 
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    # Mappings and schedule call the alias.
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 1})
+    functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
 
 def roles(endpoint: str, region: str) -> dict[str, dict]:
