@@ -132,6 +132,7 @@ def _check(plan: Plan, artifacts: Path, say: Say) -> None:
 
 def _change(plan: Plan, body: str, say: Say, confirm: Confirm, allowed: frozenset[str]) -> bool:
     """Proposes, shows and applies the changes. Returns whether there were any."""
+    body = plan.account.prepared(body, _values(plan))
     # By URL, because a template that is sent along may have only 51,200 bytes (CloudFormation User Guide, "Quotas").
     url = packages.put(plan.account, f"templates/{_digest(body)}.yaml", body.encode())
     changes = stack.propose(

@@ -17,8 +17,16 @@ LONGEST = {
 STACK_NAME = "${AWS::StackName}"
 
 
-class _Loader(yaml.SafeLoader):
+# libyaml is ten times faster than PyYAML's own parser, but not part of every build.
+_Base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):
     """Reads `!Ref x`, `!Sub x` and the like as `x`."""
+
+
+class _TaggedLoader(_Base):
+    """Reads `!Ref x` as `{"!": "Ref", "of": "x"}`."""
 
 
 def _untagged(loader: yaml.Loader, _tag: str, node: yaml.Node):
@@ -32,6 +40,12 @@ def _untagged(loader: yaml.Loader, _tag: str, node: yaml.Node):
 
 
 _Loader.add_multi_constructor("!", _untagged)
+_TaggedLoader.add_multi_constructor("!", lambda loader, tag, node: {"!": tag, "of": _untagged(loader, tag, node)})
+
+
+def with_tags(text: str) -> dict:
+    """The content of a template. Each function of CloudFormation in it is a mapping with its name under `!`."""
+    return yaml.load(text, _TaggedLoader)
 
 
 @dataclass(frozen=True)
@@ -77,9 +91,6 @@ class Template:
     def __init__(self, text: str):
         self.text = text
         self._content = yaml.load(text, _Loader)
-        self.resources: dict[str, dict] = self._content["Resources"]
-        self.conditions: dict[str, object] = self._content.get("Conditions", {})
-        self.globals: dict = self._content.get("Globals", {})
         self.parameters = {
             name: Parameter(name, declared) for name, declared in self._content["Parameters"].items()
         }
@@ -87,7 +98,7 @@ class Template:
     def longest_stack_name(self) -> int:
         """The number of characters that a stack's name may have, so that no name derived from it is too long."""
         lengths = [128]  # CloudFormation's own limit
-        for resource in self.resources.values():
+        for resource in self._content["Resources"].values():
             if resource["Type"] in LONGEST:
                 property_name, longest = LONGEST[resource["Type"]]
                 lengths.append(longest - len(resource["Properties"][property_name].replace(STACK_NAME, "")))

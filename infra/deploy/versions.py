@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 
-from deploy.template import Template
+from deploy.template import with_tags
 
 FUNCTION = re.compile(r"^(?P<start> *Description: )(?P<text>.*)\n(?P<code> *CodeUri: *(?P<uri>\S+)) *$", re.MULTILINE)
 # What SAM takes out of a function's properties. It decides how a version is rolled out, not what it contains.
@@ -21,9 +21,9 @@ NOT_OF_A_VERSION = ("DeploymentPreference",)
 
 def stamped(body: str, value: Callable[[str], str]) -> str:
     """The template with a digest in each function's description. `value` gives a parameter's value."""
-    template = Template(body)
+    template = with_tags(body)
     functions = {
-        resource["Properties"]["CodeUri"]: name for name, resource in template.resources.items()
+        resource["Properties"]["CodeUri"]: name for name, resource in template["Resources"].items()
         if resource["Type"] == "AWS::Serverless::Function"
     }
 
@@ -34,18 +34,18 @@ def stamped(body: str, value: Callable[[str], str]) -> str:
     return FUNCTION.sub(with_digest, body)
 
 
-def _digest(template: Template, function: str, value: Callable[[str], str]) -> str:
+def _digest(template: dict, function: str, value: Callable[[str], str]) -> str:
     """Of a function, the resources that it names, and the conditions and parameters that these use.
 
     Resources count because a version keeps the name of a role or table that a deployment replaces.
     """
-    resource = template.resources[function]
-    own = {key: one for key, one in resource["Properties"].items() if key not in NOT_OF_A_VERSION}
-    parts = {function: own, "Globals": template.globals}
-    parts |= {name: template.resources[name] for name in _words(own) if name in template.resources}
-    while more := {name for name in _words(parts) if name in template.conditions} - parts.keys():
-        parts |= {name: template.conditions[name] for name in more}
-    parameters = {name: value(name) for name in _words(parts) if name in template.parameters}
+    resources, conditions = template["Resources"], template.get("Conditions", {})
+    own = {key: one for key, one in resources[function]["Properties"].items() if key not in NOT_OF_A_VERSION}
+    parts = {function: own, "Globals": template.get("Globals", {})}
+    parts |= {name: resources[name] for name in _words(own) if name in resources}
+    while more := {name for name in _words(parts) if name in conditions} - parts.keys():
+        parts |= {name: conditions[name] for name in more}
+    parameters = {name: value(name) for name in _words(parts) if name in template["Parameters"]}
     return hashlib.sha256(json.dumps([parts, parameters], sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 

@@ -2,11 +2,15 @@
 
 import json
 import sys
+import urllib.error
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import boto3
+import sam
 from botocore.exceptions import ClientError
+from engine import direct
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -65,7 +69,18 @@ def account(endpoint: str, region: str) -> Account:
     """The engine's account, as the deployer sees it."""
     local = identified(_session(), region, endpoint, interval=1)
     local.bucket = CODE_BUCKET
+    if _is_localstack(endpoint):
+        local.prepared = partial(sam.transformed, region=region)
     return local
+
+
+def _is_localstack(endpoint: str) -> bool:
+    try:
+        with direct.open(f"{endpoint}/_localstack/info", timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
 
 
 def local_stage(template: Template, artifacts: Path, parameters: dict[str, str] | None = None) -> stage.Stage:

@@ -72,8 +72,9 @@ class LifeOfAStack(unittest.TestCase):
 
     def live(self, name: str) -> dict:
         """The settings with which a function runs."""
+        # By the version, because LocalStack finds no settings by an alias.
         return self.account.client("lambda").get_function_configuration(
-            FunctionName=f"{self.stage.stack}-{name}", Qualifier="live")
+            FunctionName=f"{self.stage.stack}-{name}", Qualifier=self.versions()[name])
 
     def site(self) -> str:
         return self.live("reactor")["Environment"]["Variables"]["SITE_URL"]
