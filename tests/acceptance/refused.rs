@@ -19,14 +19,15 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply { status, headers: Vec::new(), body: body.into_bytes() }
 }
 
-/// A stack in this state, with this value of `Effects`.
-fn stack(status: &str, effects: &str) -> Reply {
+/// A stack in this state, with these values of `Effects` and `LegacyUrl`.
+fn stack(status: &str, effects: &str, former: &str) -> Reply {
     response(
         "DescribeStacks",
         &format!(
             "<Stacks><member><StackName>leadstream</StackName><StackStatus>{status}</StackStatus>\
              <StackId>arn:aws:cloudformation:us-east-1:000000000000:stack/leadstream/1</StackId>\
              <Parameters><member><ParameterKey>Effects</ParameterKey><ParameterValue>{effects}</ParameterValue>\
+             </member><member><ParameterKey>LegacyUrl</ParameterKey><ParameterValue>{former}</ParameterValue>\
              </member></Parameters></member></Stacks>"
         ),
     )
@@ -100,26 +101,34 @@ fn credentials_without_rights() {
 #[test]
 fn a_stack_whose_first_deployment_failed() {
     assert_refused(
-        stack("ROLLBACK_COMPLETE", "live"),
+        stack("ROLLBACK_COMPLETE", "live", ""),
         None,
-        "the stack leadstream is ROLLBACK_COMPLETE, not whole: finish its deployment with `make deploy \
-         STACK_NAME=leadstream`",
+        "the stack leadstream is in the state ROLLBACK_COMPLETE: delete it, then deploy it again",
     );
 }
 
 #[test]
-fn a_stack_of_which_a_resource_failed() {
+fn a_stack_that_is_being_updated() {
     assert_refused(
-        stack("UPDATE_COMPLETE", "live"),
+        stack("UPDATE_IN_PROGRESS", "live", ""),
+        None,
+        "the stack leadstream is in the state UPDATE_IN_PROGRESS: finish its deployment",
+    );
+}
+
+#[test]
+fn a_stack_with_a_failed_resource() {
+    assert_refused(
+        stack("UPDATE_COMPLETE", "live", ""),
         Some(resources("", "Reactor", "UPDATE_FAILED")),
         "the stack leadstream is half deployed: Reactor is UPDATE_FAILED; finish its deployment first",
     );
 }
 
 #[test]
-fn a_stack_of_another_template() {
+fn a_stack_without_one_of_our_resources() {
     assert_refused(
-        stack("CREATE_COMPLETE", "live"),
+        stack("CREATE_COMPLETE", "live", ""),
         Some(resources("Reactor", "", "")),
         "the stack leadstream has no resource Reactor: it is not a stack of Leadstream, or of another version; check out \
          that version",
@@ -129,8 +138,18 @@ fn a_stack_of_another_template() {
 #[test]
 fn a_stack_in_shadow() {
     assert_refused(
-        stack("CREATE_COMPLETE", "shadow"),
+        stack("CREATE_COMPLETE", "shadow", ""),
         Some(resources("", "", "")),
         "the stack leadstream is in shadow, so nothing it does can be seen outside: choose a stack with Effects=live",
+    );
+}
+
+#[test]
+fn a_stack_beside_a_former_system() {
+    assert_refused(
+        stack("CREATE_COMPLETE", "live", "https://former.example"),
+        Some(resources("", "", "")),
+        "the stack leadstream runs beside a former system, which must not see this run's buyers: choose a stack without \
+         LegacyUrl",
     );
 }

@@ -30,6 +30,9 @@ pub(crate) struct Target {
 const WHOLE: [&str; 4] =
     ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "IMPORT_COMPLETE"];
 
+/// A stack in one of these states cannot be updated, only deleted (AWS CloudFormation User Guide, "Stack status codes").
+const LOST: [&str; 4] = ["ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "CREATE_FAILED", "DELETE_FAILED"];
+
 impl Target {
     /// Reads the description of a stack. Refuses one that does not exist, is half deployed or in shadow, or was not
     /// deployed from the template.
@@ -40,10 +43,12 @@ impl Target {
         let stack = &described["Stacks"][0];
         let status = text(&stack["StackStatus"]);
         if !WHOLE.contains(&status.as_str()) {
-            return Err(format!(
-                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STACK_NAME={name}`"
-            )
-            .into());
+            let advice = if LOST.contains(&status.as_str()) {
+                "delete it, then deploy it again"
+            } else {
+                "finish its deployment"
+            };
+            return Err(format!("the stack {name} is in the state {status}: {advice}").into());
         }
         let parameters = pairs(&stack["Parameters"], "ParameterKey", "ParameterValue");
         let listed =
@@ -78,12 +83,28 @@ impl Target {
             )
             .into());
         }
+        // Its former system would be asked to hand over the run's buyers.
+        if parameters.get("LegacyUrl").is_some_and(|url| !url.is_empty()) {
+            return Err(format!(
+                "the stack {name} runs beside a former system, which must not see this run's buyers: choose a stack \
+                 without LegacyUrl"
+            )
+            .into());
+        }
         let account = text(&stack["StackId"]).split(':').nth(4).unwrap_or_default().to_owned();
         let mut target =
             Self { name: name.to_owned(), region, account, parameters, resources, stream_arn: String::new() };
         let table = target.describe_table(aws, "StreamsTable").await?;
         target.stream_arn = text(&table["LatestStreamArn"]);
         Ok(target)
+    }
+
+    /// A stack of which nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        let (region, account) = ("us-east-1".to_owned(), "000000000000".to_owned());
+        let (parameters, resources) = (BTreeMap::new(), BTreeMap::new());
+        Self { name: name.to_owned(), region, account, parameters, resources, stream_arn: String::new() }
     }
 
     /// The physical id of a resource.
