@@ -124,7 +124,7 @@ async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
                 report.checks.append(&mut checks);
                 report.timings = timings;
             }
-            Err(error) => report.ended_early = Some(platform::telemetry::chain(error.as_ref()).to_string()),
+            Err(error) => report.ended_early = Some(platform::telemetry::chain(error.as_ref())),
         }
     }
     println!("{}", report.write(&arguments.report)?);

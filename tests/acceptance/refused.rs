@@ -1,5 +1,6 @@
 //! Stacks that the acceptance test refuses, each with a reason, before it sends anything. A scripted endpoint stands in
 //! for CloudFormation.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 use testkit::wire::{Answer, Reply, Wire, in_turn};
@@ -36,7 +37,7 @@ fn stack(status: &str, effects: &str, former: &str) -> Reply {
 /// The resources of the template, except one, with one of them in this state.
 fn resources(without: &str, half: &str, status: &str) -> Reply {
     let template = Yaml::load_from_str(include_str!("../../infra/template.yaml")).unwrap().remove(0);
-    let members: String = template["Resources"]
+    let members: Vec<String> = template["Resources"]
         .as_mapping()
         .unwrap()
         .keys()
@@ -50,7 +51,7 @@ fn resources(without: &str, half: &str, status: &str) -> Reply {
             )
         })
         .collect();
-    response("DescribeStackResources", &format!("<StackResources>{members}</StackResources>"))
+    response("DescribeStackResources", &format!("<StackResources>{}</StackResources>", members.concat()))
 }
 
 /// Checks that a stack with these descriptions is refused with this sentence, after no other calls.

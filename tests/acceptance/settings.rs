@@ -329,7 +329,7 @@ impl Reader<'_> {
                     match self.decision(&arn, &text(&action), &resource).await {
                         Ok(decision) if decision == "allowed" => {}
                         Ok(decision) => {
-                            differences.push(format!("{role}: {action} on {resource} is {decision}"))
+                            differences.push(format!("{role}: {action} on {resource} is {decision}"));
                         }
                         Err(error) => {
                             return Ok(vec![unanswered(self.aws, Promise::Roles, what, error.into())?]);

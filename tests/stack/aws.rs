@@ -223,7 +223,8 @@ impl Aws {
     ) -> Result<Value, CallFailed> {
         let mut form = format!("Action={action}&Version={}", service.version());
         for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+            form.extend(["&", name, "="]);
+            form.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
         let text = self.call(service, action, "POST", "/", &headers, &form).await?;

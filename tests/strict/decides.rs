@@ -1,5 +1,6 @@
 //! The program `strict-wire` decides on the requests of functions by the policies of their roles, and reports what they
 //! used and what was refused.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::process::Stdio;
 
