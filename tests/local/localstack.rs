@@ -96,7 +96,6 @@ fn doorbells_that_lambda_gives_up_are_reported_and_the_sweeper_settles() {
             .until("Lambda to give up", async || Ok(stack.reactor_failures().await?.into_iter().next()))
             .await
             .unwrap();
-        set_dynamodb("").await;
         assert_eq!(report["requestContext"]["condition"], "RetryAttemptsExhausted", "{report}");
         assert_eq!(report["requestContext"]["approximateInvokeCount"], 11, "{report}");
         assert!(report["DDBStreamBatchInfo"]["batchSize"].as_u64() >= Some(1), "{report}");
@@ -112,5 +111,6 @@ fn doorbells_that_lambda_gives_up_are_reported_and_the_sweeper_settles() {
             .unwrap();
         stack.wait_settled(&many.buyer, 221).await.unwrap();
         assert_eq!(closed_high(&stack, &many).await, 110);
+        set_dynamodb("").await;
     });
 }
