@@ -59,7 +59,7 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
 	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
-	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
+	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam,$(if $(LOCALSTACK_ENDPOINT),,--all-used)) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		.venv/bin/python -B tests/senders.py --built $(LOCAL) python rust; \
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
@@ -239,7 +239,7 @@ prerequisites: ## Checks the prerequisites
 	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
-	if [ -e .venv/ready ]; then $(LOCAL_STACK) down; fi
+	if [ -e .venv/ready ]; then env -u LOCALSTACK_ENDPOINT $(LOCAL_STACK) down; fi
 	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__ infra/deploy/__pycache__
 	cargo clean
 

@@ -90,6 +90,7 @@ async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
         timings: Vec::new(),
         most_dollars,
         left: Vec::new(),
+        ended_early: None,
     };
     if !arguments.settings_only {
         let run = Run {
@@ -109,13 +110,22 @@ async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
         if !arguments.despite_traffic {
             refuse_traffic(&aws, target, started).await?;
         }
-        confirm(arguments, &plan, most_dollars)?;
-        let checked = behaviour::checks(&run, &plan).await;
+        let is_terminal = std::io::stdin().is_terminal();
+        confirm(arguments.yes, is_terminal, &plan, most_dollars)?;
+        // Also after Ctrl-C or an error, the buyers are erased and the report is written.
+        let checked = tokio::select! {
+            checked = behaviour::checks(&run, &plan) => checked,
+            _ = tokio::signal::ctrl_c() => Err("it was interrupted".into()),
+        };
         println!("Erasing the buyers {prefix}-… and taking their messages.");
         report.left = behaviour::clean_up(&run, &plan).await;
-        let (mut checks, timings) = checked?;
-        report.checks.append(&mut checks);
-        report.timings = timings;
+        match checked {
+            Ok((mut checks, timings)) => {
+                report.checks.append(&mut checks);
+                report.timings = timings;
+            }
+            Err(error) => report.ended_early = Some(platform::telemetry::chain(error.as_ref())),
+        }
     }
     println!("{}", report.write(&arguments.report)?);
     Ok(report.passes())
@@ -211,17 +221,17 @@ async fn metric_of_last_minutes(
 }
 
 /// States what will be sent and what it costs, and asks unless `--yes` was passed.
-fn confirm(arguments: &Arguments, plan: &Plan, most_dollars: f64) -> Result<(), Failed> {
+fn confirm(is_confirmed: bool, is_terminal: bool, plan: &Plan, most_dollars: f64) -> Result<(), Failed> {
     println!(
         "Posting {} messages for {} buyers. E-mails go to SES's mailbox simulator. At most ${most_dollars:.2} by AWS's \
          list prices of November 2026. On AWS, DeadLettersAlarm rings and notifies its topic.",
         plan.messages(),
         plan.people().len()
     );
-    if arguments.yes {
+    if is_confirmed {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() {
+    if !is_terminal {
         return Err("nothing was sent: pass --yes to confirm".into());
     }
     print!("Type yes to confirm: ");
@@ -232,7 +242,12 @@ fn confirm(arguments: &Arguments, plan: &Plan, most_dollars: f64) -> Result<(), 
 }
 
 #[cfg(test)]
-mod tests_of_ses {
+mod tests_of_refusals {
+    use aws_config::{Region, SdkConfig};
+    use aws_credential_types::Credentials;
+    use aws_credential_types::provider::SharedCredentialsProvider;
+    use testkit::wire::{Answer, Reply, Request, Wire};
+
     use super::*;
 
     #[test]
@@ -249,8 +264,52 @@ mod tests_of_ses {
     }
 
     #[test]
-    fn an_account_that_may_not_send_is_refused() {
+    fn an_account_that_may_not_send() {
         let refused = note_of(&json!({ "SendingEnabled": false })).unwrap_err();
         assert!(refused.to_string().starts_with("SES does not send for this account"), "{refused}");
+    }
+
+    #[test]
+    fn a_run_that_is_not_confirmed() {
+        let plan = Plan::of("acceptance-test").unwrap();
+        let refused = confirm(false, false, &plan, 0.03).unwrap_err();
+        assert_eq!(refused.to_string(), "nothing was sent: pass --yes to confirm");
+        assert!(confirm(true, false, &plan, 0.03).is_ok());
+    }
+
+    /// A stack whose queues hold this many messages each, and whose metrics have this sum.
+    async fn refusal(messages: &'static str, sum: &'static str) -> Option<String> {
+        let wire = Wire::start(move |request: &mut Request| {
+            Answer::Reply(if request.operation() == "GetQueueAttributes" {
+                let attributes = json!({
+                    "ApproximateNumberOfMessages": messages, "ApproximateNumberOfMessagesNotVisible": "0",
+                });
+                Reply::json(200, &json!({ "Attributes": attributes }))
+            } else {
+                let point = format!("<Datapoints><member><Sum>{sum}</Sum></member></Datapoints>");
+                let result = format!("<GetMetricStatisticsResult>{point}</GetMetricStatisticsResult>");
+                let body = format!("<GetMetricStatisticsResponse>{result}</GetMetricStatisticsResponse>");
+                Reply { status: 200, headers: Vec::new(), body: body.into_bytes() }
+            })
+        })
+        .await;
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = SdkConfig::builder()
+            .region(Region::from_static("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .endpoint_url(wire.url())
+            .build();
+        let aws = Aws::on(&config).unwrap();
+        let refused = refuse_traffic(&aws, &Target::named("leadstream"), Timestamp::UNIX_EPOCH).await;
+        refused.err().map(|refused| refused.to_string())
+    }
+
+    #[tokio::test]
+    async fn a_stack_with_other_traffic() {
+        assert_eq!(refusal("0", "0.0").await, None);
+        let waiting = refusal("3", "0.0").await.unwrap();
+        assert!(waiting.contains("has other traffic, 3 messages in OfferEvents: stop it,"), "{waiting}");
+        let posted = refusal("0", "7.0").await.unwrap();
+        assert!(posted.contains("has other traffic, events were posted in the last 15 minutes"), "{posted}");
     }
 }

@@ -48,7 +48,7 @@ impl Promise {
             Self::Settings => "Functions, queues and tables are set as in the template.",
             Self::Alarms => "Alarms ring when a person is needed.",
             Self::Logs => "Logs contain no personal data.",
-            Self::Speed => "An event is recorded and its e-mail sent within a minute.",
+            Self::Speed => "An event is usually recorded and its e-mail sent within a minute.",
         }
     }
 }

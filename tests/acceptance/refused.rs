@@ -1,5 +1,6 @@
 //! Stacks that the acceptance test refuses, each with a reason, before it sends anything. A scripted endpoint stands in
 //! for CloudFormation.
+#![expect(clippy::unwrap_used, reason = "test code")]
 
 use saphyr::{LoadableYamlNode as _, Yaml};
 use testkit::wire::{Answer, Reply, Wire, in_turn};
@@ -19,14 +20,15 @@ fn error(status: u16, code: &str, message: &str) -> Reply {
     Reply { status, headers: Vec::new(), body: body.into_bytes() }
 }
 
-/// A stack in this state, with this value of `Effects`.
-fn stack(status: &str, effects: &str) -> Reply {
+/// A stack in this state, with these values of `Effects` and `LegacyUrl`.
+fn stack(status: &str, effects: &str, former: &str) -> Reply {
     response(
         "DescribeStacks",
         &format!(
             "<Stacks><member><StackName>leadstream</StackName><StackStatus>{status}</StackStatus>\
              <StackId>arn:aws:cloudformation:us-east-1:000000000000:stack/leadstream/1</StackId>\
              <Parameters><member><ParameterKey>Effects</ParameterKey><ParameterValue>{effects}</ParameterValue>\
+             </member><member><ParameterKey>LegacyUrl</ParameterKey><ParameterValue>{former}</ParameterValue>\
              </member></Parameters></member></Stacks>"
         ),
     )
@@ -35,7 +37,7 @@ fn stack(status: &str, effects: &str) -> Reply {
 /// The resources of the template, except one, with one of them in this state.
 fn resources(without: &str, half: &str, status: &str) -> Reply {
     let template = Yaml::load_from_str(include_str!("../../infra/template.yaml")).unwrap().remove(0);
-    let members: String = template["Resources"]
+    let members: Vec<String> = template["Resources"]
         .as_mapping()
         .unwrap()
         .keys()
@@ -49,7 +51,7 @@ fn resources(without: &str, half: &str, status: &str) -> Reply {
             )
         })
         .collect();
-    response("DescribeStackResources", &format!("<StackResources>{members}</StackResources>"))
+    response("DescribeStackResources", &format!("<StackResources>{}</StackResources>", members.concat()))
 }
 
 /// Checks that a stack with these descriptions is refused with this sentence, after no other calls.
@@ -100,25 +102,34 @@ fn credentials_without_rights() {
 #[test]
 fn a_stack_whose_first_deployment_failed() {
     assert_refused(
-        stack("ROLLBACK_COMPLETE", "live"),
+        stack("ROLLBACK_COMPLETE", "live", ""),
         None,
-        "the stack leadstream is ROLLBACK_COMPLETE, not whole: finish its deployment with `make deploy STAGE=`",
+        "the stack leadstream is in the state ROLLBACK_COMPLETE: finish its deployment with `make deploy STAGE=`",
     );
 }
 
 #[test]
-fn a_stack_of_which_a_resource_failed() {
+fn a_stack_that_is_being_updated() {
     assert_refused(
-        stack("UPDATE_COMPLETE", "live"),
+        stack("UPDATE_IN_PROGRESS", "live", ""),
+        None,
+        "the stack leadstream is in the state UPDATE_IN_PROGRESS: finish its deployment with `make deploy STAGE=`",
+    );
+}
+
+#[test]
+fn a_stack_with_a_failed_resource() {
+    assert_refused(
+        stack("UPDATE_COMPLETE", "live", ""),
         Some(resources("", "Reactor", "UPDATE_FAILED")),
         "the stack leadstream is half deployed: Reactor is UPDATE_FAILED; finish its deployment first",
     );
 }
 
 #[test]
-fn a_stack_of_another_template() {
+fn a_stack_without_one_of_our_resources() {
     assert_refused(
-        stack("CREATE_COMPLETE", "live"),
+        stack("CREATE_COMPLETE", "live", ""),
         Some(resources("Reactor", "", "")),
         "the stack leadstream has no resource Reactor: it is not a stack of Leadstream, or of another version; check out \
          that version",
@@ -128,8 +139,18 @@ fn a_stack_of_another_template() {
 #[test]
 fn a_stack_in_shadow() {
     assert_refused(
-        stack("CREATE_COMPLETE", "shadow"),
+        stack("CREATE_COMPLETE", "shadow", ""),
         Some(resources("", "", "")),
         "the stack leadstream is in shadow, so nothing it does can be seen outside: choose a stack with Effects=live",
+    );
+}
+
+#[test]
+fn a_stack_beside_a_former_system() {
+    assert_refused(
+        stack("CREATE_COMPLETE", "live", "https://former.example"),
+        Some(resources("", "", "")),
+        "the stack leadstream runs beside a former system, which must not see this run's buyers: choose a stack without \
+         LegacyUrl",
     );
 }

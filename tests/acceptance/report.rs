@@ -15,7 +15,7 @@ use crate::target::Target;
 /// Everything that a run found.
 pub(crate) struct Report<'a> {
     pub(crate) target: &'a Target,
-    /// `AWS`, or the endpoint of an emulator.
+    /// `A local AWS`, or `AWS account` and its number.
     pub(crate) place: String,
     pub(crate) prefix: &'a str,
     pub(crate) started: Timestamp,
@@ -24,11 +24,13 @@ pub(crate) struct Report<'a> {
     pub(crate) most_dollars: f64,
     /// What could not be cleaned up.
     pub(crate) left: Vec<String>,
+    /// Why the run did not finish its checks.
+    pub(crate) ended_early: Option<String>,
 }
 
 impl Report<'_> {
     pub(crate) fn passes(&self) -> bool {
-        self.left.is_empty() && !self.checks.iter().any(Check::differs)
+        self.left.is_empty() && self.ended_early.is_none() && !self.checks.iter().any(Check::differs)
     }
 
     fn of(&self, promise: Promise) -> impl Iterator<Item = &Check> {
@@ -43,8 +45,12 @@ impl Report<'_> {
         let passed = self.count(|ended| matches!(ended, Ended::Passed(_)));
         let differ = self.count(|ended| matches!(ended, Ended::Differs { .. }));
         let impossible = self.count(|ended| matches!(ended, Ended::NotPossible(_)));
-        let word = if self.passes() { "Pass" } else { "It differs" };
-        format!("{word}: {passed} checks passed, {differ} differ, {impossible} were not possible here.")
+        let word = if self.passes() { "Pass" } else { "Fail" };
+        let early = self.ended_early.as_ref().map(|why| format!(" The run ended early: {why}."));
+        format!(
+            "{word}: {passed} checks passed, {differ} failed, {impossible} were not possible here.{}",
+            early.unwrap_or_default()
+        )
     }
 
     /// The report as Markdown.
@@ -67,7 +73,7 @@ impl Report<'_> {
                     Ended::Differs { expected, seen, advice } => {
                         writeln!(
                             text,
-                            "- **differs**: {what}. Expected: {expected}. Seen: {seen}. To do: {advice}."
+                            "- **failed**: {what}. Expected: {expected}. Seen: {seen}. To do: {advice}."
                         )
                     }
                     Ended::NotPossible(reason) => writeln!(text, "- not possible here: {what}: {reason}"),

@@ -1,4 +1,4 @@
-//! What a run has in its hands: the clients, the stack, its own buyers, and how long it waits.
+//! A run's clients, stack, buyers and waiting times.
 
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
@@ -38,6 +38,11 @@ impl Run<'_> {
     /// The time between two looks at the same thing.
     pub(crate) fn period(&self) -> Duration {
         Duration::from_millis(if self.aws.is_emulated() { 50 } else { 250 })
+    }
+
+    /// Whether the functions log what succeeds, too.
+    pub(crate) fn logs_everything(&self) -> bool {
+        matches!(self.target.parameter("LogLevel"), "" | "info" | "debug" | "trace")
     }
 
     /// Calls `look` until it returns a value, or for `patience`.
@@ -119,7 +124,14 @@ impl Run<'_> {
             let connect = async || Ok(self.config.clone());
             let exit = cli::run_on(words.clone(), connect, &mut out, &mut err).await;
             last = String::from_utf8_lossy(&err).into_owned();
-            Ok((exit == cli::Exit::Good).then_some(()))
+            match exit {
+                cli::Exit::Good => Ok(Some(())),
+                // Some closings are not announced yet.
+                cli::Exit::Findings => Ok(None),
+                cli::Exit::Failed | cli::Exit::Interrupted => {
+                    Err(format!("{buyer} could not be erased: {last}").into())
+                }
+            }
         };
         match self.until(self.patience(), look).await? {
             Some(()) => Ok(()),

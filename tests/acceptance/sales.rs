@@ -6,6 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, MessageSystemAttributeName};
 use serde_json::Value;
@@ -13,8 +14,11 @@ use tests::Failed;
 
 use crate::run::Run;
 
-/// Receives without a message after which the queue counts as read.
+/// Receives without an own message after which the queue counts as read.
 const EMPTY_RECEIVES: u32 = 3;
+
+/// The pause after messages of other buyers, which are returned and can be received again at once.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The messages so far, by buyer.
 #[derive(Default)]
@@ -52,8 +56,7 @@ impl Sales {
                 .send()
                 .await?;
             let messages = answer.messages.unwrap_or_default();
-            empty = if messages.is_empty() && self.is_last.get() { empty + 1 } else { 0 };
-            let mut foreign = Vec::new();
+            let (mut foreign, mut has_own) = (Vec::new(), false);
             for message in messages {
                 let attributes = message.attributes.as_ref();
                 let group = attributes.and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
@@ -63,6 +66,7 @@ impl Sales {
                     foreign.push(receipt.to_owned());
                     continue;
                 }
+                has_own = true;
                 // A message that is received again, because its deletion was lost, counts once.
                 if self.ids.borrow_mut().insert(message.message_id().unwrap_or_default().to_owned()) {
                     let body = serde_json::from_str(message.body().unwrap_or_default())?;
@@ -70,8 +74,10 @@ impl Sales {
                 }
                 run.sqs.delete_message().queue_url(url).receipt_handle(receipt).send().await?;
             }
+            empty = if has_own || !self.is_last.get() { 0 } else { empty + 1 };
             if !foreign.is_empty() {
                 give_back(run, url, foreign).await?;
+                tokio::time::sleep(PAUSE).await;
             }
         }
         Ok(())

@@ -329,13 +329,12 @@ impl Reader<'_> {
                     let pattern = text(&statement["Resource"]);
                     // LocalStack's simulator compares with the pattern as text
                     // (`localstack/services/iam/resources/policy_simulator.py`); IAM needs an example of it.
-                    let resource =
-                        if self.aws.is_emulated() { pattern } else { pattern.replace('*', "example") };
+                    let resource = if self.aws.is_emulated() { pattern } else { example_of(&pattern) };
                     asked += 1;
                     match self.decision(&arn, &text(&action), &resource).await {
                         Ok(decision) if decision == "allowed" => {}
                         Ok(decision) => {
-                            differences.push(format!("{role}: {action} on {resource} is {decision}"))
+                            differences.push(format!("{role}: {action} on {resource} is {decision}"));
                         }
                         Err(error) => {
                             return Ok(vec![unanswered(self.aws, Promise::Roles, what, error.into())?]);
@@ -365,6 +364,12 @@ impl Reader<'_> {
         let answer = self.aws.query(Service::Iam, "SimulatePrincipalPolicy", &question).await?;
         Ok(text(&answer["EvaluationResults"][0]["EvalDecision"]))
     }
+}
+
+/// A resource that this pattern covers. The simulator takes an ARN, or `*` for all resources (AWS IAM API Reference,
+/// `SimulatePrincipalPolicy`).
+fn example_of(pattern: &str) -> String {
+    if pattern == "*" { pattern.to_owned() } else { pattern.replace('*', "example") }
 }
 
 /// The differences between two policy documents, by the ids of their statements.
@@ -459,5 +464,17 @@ mod comparisons {
         assert_eq!(statements(&expected, &document(&[("A", "x")])), ["the statement B is missing"]);
         assert_eq!(statements(&expected, &document(&[("A", "x"), ("B", "z")])).len(), 1);
         assert_eq!(statements(&expected, &document(&[("A", "x"), ("B", "y"), ("C", "z")])).len(), 1);
+    }
+}
+
+#[cfg(test)]
+mod tests_of_patterns {
+    use super::example_of;
+
+    #[test]
+    fn the_simulator_is_asked_about_an_arn_or_all_resources() {
+        assert_eq!(example_of("*"), "*");
+        let logs = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/leadstream-recorder";
+        assert_eq!(example_of(&format!("{logs}:*")), format!("{logs}:example"));
     }
 }

@@ -41,7 +41,7 @@ impl Target {
         let status = text(&stack["StackStatus"]);
         if !WHOLE.contains(&status.as_str()) {
             return Err(format!(
-                "the stack {name} is {status}, not whole: finish its deployment with `make deploy STAGE=`"
+                "the stack {name} is in the state {status}: finish its deployment with `make deploy STAGE=`"
             )
             .into());
         }
@@ -80,12 +80,28 @@ impl Target {
             )
             .into());
         }
+        // Its former system would be asked to hand over the run's buyers.
+        if parameters.get("LegacyUrl").is_some_and(|url| !url.is_empty()) {
+            return Err(format!(
+                "the stack {name} runs beside a former system, which must not see this run's buyers: choose a stack \
+                 without LegacyUrl"
+            )
+            .into());
+        }
         let account = text(&stack["StackId"]).split(':').nth(4).unwrap_or_default().to_owned();
         let mut target =
             Self { name: name.to_owned(), region, account, parameters, resources, stream_arn: String::new() };
         let table = target.describe_table(aws, "StreamsTable").await?;
         target.stream_arn = text(&table["LatestStreamArn"]);
         Ok(target)
+    }
+
+    /// A stack of which nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn named(name: &str) -> Self {
+        let (region, account) = ("us-east-1".to_owned(), "000000000000".to_owned());
+        let (parameters, resources) = (BTreeMap::new(), BTreeMap::new());
+        Self { name: name.to_owned(), region, account, parameters, resources, stream_arn: String::new() }
     }
 
     /// The physical id of a resource, or the name of the table that the stack uses instead of one of its own.

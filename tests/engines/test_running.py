@@ -72,7 +72,7 @@ class Lacking(unittest.TestCase):
     def test_a_bare_localstack_lacks_everything(self):
         with FakeLocalStack() as bare:
             there = Running.at(bare.url)
-            self.assertFalse(there.lead_functions_to("http://127.0.0.1:1"))
+            self.assertFalse(there.route_functions_through("http://127.0.0.1:1"))
             self.assertNotIn("PUT /_local/front", bare.asked())
         self.assertEqual((there.has_plugin, there.has_email), (False, False))
         self.assertEqual(there.lacks(reaches_machine=False), set(Need))
@@ -86,7 +86,7 @@ class Lacking(unittest.TestCase):
         for status, reaches in ((204, True), (409, False)):
             with self.subTest(status), FakeLocalStack(PLUGIN | {"PUT /_local/front": (status, "")}) as whole:
                 there = Running.at(whole.url)
-                self.assertEqual(there.lead_functions_to("http://127.0.0.1:1"), reaches)
+                self.assertEqual(there.route_functions_through("http://127.0.0.1:1"), reaches)
                 self.assertEqual(whole.requests[-1][2], b"http://127.0.0.1:1")
                 self.assertEqual(there.lacks(reaches), {PROCESSES} if reaches else {PROCESSES, MACHINE})
 

@@ -76,7 +76,7 @@ class Commands(unittest.TestCase):
         with FakeLocalStack() as bare:
             code, said, ran = self.run_there(bare, "--needs", "email")
             self.assertEqual((code, ran, said.count("\n")), (1, False, 1), said)
-            self.assertIn("touch cannot run on LocalStack 4.14.0", said)
+            self.assertIn("this target cannot run on LocalStack 4.14.0", said)
             self.assertIn("it has no `SendEmail` of SES v2", said)
             self.assertNotIn("CreateChangeSet", bare.asked())
         with FakeLocalStack(REMOVABLE | RETAINED | CODE, statuses=(None, "CREATE_COMPLETE", None)) as shared:

@@ -101,12 +101,15 @@ fn no_log_line_or_metric_of_the_run_contains_personal_data() {
 }
 
 #[test]
-fn the_strict_wire_refused_no_request_of_the_run() {
+fn the_strict_wire_decided_on_every_function_and_refused_no_request_of_the_run() {
     on_the_stack(async |stack| {
-        let (taken, refused) = stack.strict_wire().await.unwrap();
-        assert_eq!(refused, Vec::<String>::new());
+        let seen = stack.strict_wire().await.unwrap();
+        assert_eq!(seen.refused, Vec::<String>::new());
         for service in ["dynamodb", "sqs", "ses"] {
-            assert!(taken[service] > 50, "{taken:?}");
+            assert!(seen.taken[service] > 50, "{:?}", seen.taken);
         }
+        let functions =
+            ["reactor", "receipts", "recorder", "sweeper"].map(|name| format!("leadstream-{name}"));
+        assert_eq!(seen.functions, functions.into());
     });
 }

@@ -1,5 +1,5 @@
-//! Functions that are killed or frozen in the middle of a call, and calls that AWS throttles. They run alone (profile
-//! `local-aws-alone`), because a signal reaches every process of a function.
+//! Functions that are killed or frozen in the middle of a call. They run alone (profile
+//! `local-aws-localstack`), because a signal reaches every process of a function.
 //!
 //! The strict wire holds the call (`tests/strict/faults.rs`), so each test knows where the function is.
 
@@ -150,26 +150,6 @@ fn an_email_of_a_reactor_killed_after_ses_took_it_is_not_sent_again() {
         // Where SES publishes its events, one of them settles the e-mail. Otherwise the claim expires.
         let status = invitation_after(&stack, &person, &[None, Some(Status::Sending)]).await;
         assert!(matches!(status, Some(Status::Sent | Status::Unknown)), "{status:?}");
-        assert_once(&stack, &person).await;
-    });
-}
-
-#[test]
-fn a_throttled_email_is_sent_once_by_the_sweep_after_a_killed_one() {
-    on_the_stack(async |stack| {
-        let person = Person::called("throttled").unwrap();
-        set_rule("throttle", "SendEmail", &person.email()).await;
-        post(&stack, &person, "offer.made.v1", "car-1", 1).await;
-        let sending = [None, Some(Status::Sending)];
-        assert_eq!(invitation_after(&stack, &person, &sending).await, Some(Status::Retry));
-        assert_eq!(stack.emails_to(&person.email()).await.unwrap(), []);
-        // Only the sweeper reads this index.
-        set_rule("hold", "Query", "open-work").await;
-        wait_held(&stack).await;
-        signal("sweeper", "SIGKILL").await;
-        release().await;
-        let unsent = [None, Some(Status::Sending), Some(Status::Retry)];
-        assert_eq!(invitation_after(&stack, &person, &unsent).await, Some(Status::Sent));
         assert_once(&stack, &person).await;
     });
 }

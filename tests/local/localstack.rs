@@ -11,7 +11,9 @@ use leads_store::{Claim, Claimed, LeadsStore as _, Status};
 use serde_json::{Value, json};
 use tests::Person;
 
-use crate::{claim_of_a_crashed_worker, control, on_the_stack, post, sales_keys};
+use crate::{
+    accept_offers, claim_of_a_crashed_worker, closed_high, control, leads, on_the_stack, post, sales_keys,
+};
 
 /// Sends the e-mail of a claim with the tags that the functions use. Returns its id at SES.
 async fn send(person: &Person, claim: &Claim) -> String {
@@ -78,20 +80,22 @@ fn ses_reports_that_it_took_and_delivered_each_email_of_the_reactor() {
 #[test]
 fn doorbells_that_lambda_gives_up_are_reported_and_the_sweeper_settles() {
     on_the_stack(async |stack| {
-        let leads_table = std::env::var("LEADS_TABLE").unwrap();
-        let set_leads_table = async |name: &str| {
-            control(reqwest::Method::PUT, "reactor", json!({ "LEADS_TABLE": name }).to_string()).await;
+        let set_dynamodb = async |url: &str| {
+            let variables = json!({ "AWS_ENDPOINT_URL_DYNAMODB": url });
+            control(reqwest::Method::PUT, "reactor", variables.to_string()).await;
         };
         assert_eq!(stack.reactor_failures().await.unwrap(), Vec::<Value>::new());
-        // Without the leads table the reactor cannot even mark a buyer as behind, so every invocation fails.
-        set_leads_table("no-such-table").await;
+        let many = Person::called("given-up-110").unwrap();
+        accept_offers(&stack, &many, 110).await;
+        // Without DynamoDB the reactor cannot even mark a buyer as behind, so every invocation fails.
+        set_dynamodb("http://127.0.0.1:1").await;
         let person = Person::called("given-up").unwrap();
         post(&stack, &person, "offer.made.v1", "car-1", 1).await;
+        leads(&["erase", many.buyer.as_str(), "--yes"]).await;
         let report = stack
             .until("Lambda to give up", async || Ok(stack.reactor_failures().await?.into_iter().next()))
             .await
             .unwrap();
-        set_leads_table(&leads_table).await;
         assert_eq!(report["requestContext"]["condition"], "RetryAttemptsExhausted", "{report}");
         assert_eq!(report["requestContext"]["approximateInvokeCount"], 11, "{report}");
         assert!(report["DDBStreamBatchInfo"]["batchSize"].as_u64() >= Some(1), "{report}");
@@ -105,5 +109,8 @@ fn doorbells_that_lambda_gives_up_are_reported_and_the_sweeper_settles() {
             })
             .await
             .unwrap();
+        stack.wait_settled(&many.buyer, 221).await.unwrap();
+        assert_eq!(closed_high(&stack, &many).await, 110);
+        set_dynamodb("").await;
     });
 }

@@ -56,6 +56,21 @@ async fn sales_keys(stack: &Stack, person: &Person) -> Vec<String> {
     bodies.iter().map(|body| body["id"].as_str().unwrap().replace(&own, "")).collect()
 }
 
+/// Makes and accepts this many offers to a new buyer, and waits until all effects are settled.
+async fn accept_offers(stack: &Stack, person: &Person, count: u64) {
+    for offer in 0..count {
+        let car = format!("car-{offer}");
+        post(stack, person, "offer.made.v1", &car, 1).await;
+        post(stack, person, "offer.accepted.v1", &car, 2).await;
+    }
+    stack.wait_settled(&person.buyer, 2 * count).await.unwrap();
+}
+
+/// How many high leads of a buyer are announced as closed.
+async fn closed_high(stack: &Stack, person: &Person) -> usize {
+    sales_keys(stack, person).await.iter().filter(|key| key.starts_with("closed/high/")).count()
+}
+
 /// The claim of an e-mail about a buyer's first fact.
 fn claim_of_a_crashed_worker(buyer: &BuyerId, at: Timestamp) -> Claim {
     Claim {

@@ -5,7 +5,7 @@ use domain::HELD_LIMIT;
 use serde_json::{Value, json};
 use tests::Person;
 
-use crate::{leads, on_the_stack, post, sales_keys, types};
+use crate::{accept_offers, closed_high, leads, on_the_stack, post, sales_keys, types};
 
 /// The buyer has more leads than fit one transaction, so the cursor is moved by several, each of which checks it.
 #[test]
@@ -13,19 +13,12 @@ fn an_erased_buyer_with_110_accepted_offers_is_settled() {
     on_the_stack(async |stack| {
         let person = Person::called("manyoffers").unwrap();
         let buyer = person.buyer.as_str();
-        for offer in 0..110 {
-            let car = format!("car-{offer}");
-            post(&stack, &person, "offer.made.v1", &car, 1).await;
-            post(&stack, &person, "offer.accepted.v1", &car, 2).await;
-        }
-        stack.wait_settled(&person.buyer, 220).await.unwrap();
+        accept_offers(&stack, &person, 110).await;
         leads(&["erase", buyer, "--yes"]).await;
         stack.wait_settled(&person.buyer, 221).await.unwrap();
         let (exit, erased) = leads(&["erase", buyer, "--yes"]).await;
         assert_eq!(exit.as_str(), "Good", "{erased}");
-        let keys = sales_keys(&stack, &person).await;
-        let closed = keys.iter().filter(|key| key.starts_with("closed/high/")).count();
-        assert_eq!(closed, 110, "{keys:?}");
+        assert_eq!(closed_high(&stack, &person).await, 110);
     });
 }
 

@@ -228,7 +228,7 @@ def _table(run: dict) -> str:
     rows = [("date", run["date"]), ("commit", run["commit"]), ("seed", run["seed"]), *run["figures"].items()]
     # The report has the counts by operation too.
     lines = [f"|{name}|{figure}|" for name, figure in rows if ", " not in name]
-    return "\n".join(["|figure||", "|---|---:|", *lines]) + "\n"
+    return "\n".join(["|figure|value|", "|---|---:|", *lines]) + "\n"
 
 
 def _arguments() -> argparse.Namespace:

@@ -47,6 +47,18 @@ pub enum Service {
 }
 
 impl Service {
+    const ALL: [Self; 9] = [
+        Self::CloudFormation,
+        Self::CloudWatch,
+        Self::DynamoDb,
+        Self::Events,
+        Self::Iam,
+        Self::Lambda,
+        Self::Ses,
+        Self::Sns,
+        Self::Sqs,
+    ];
+
     /// The prefix of IAM actions.
     const fn name(self) -> &'static str {
         match self {
@@ -77,6 +89,22 @@ impl Service {
         }
     }
 
+    /// The end of the variable that names this service's own endpoint (AWS SDKs and Tools Reference Guide,
+    /// "Service-specific endpoints").
+    const fn id(self) -> &'static str {
+        match self {
+            Self::CloudFormation => "CLOUDFORMATION",
+            Self::CloudWatch => "CLOUDWATCH",
+            Self::DynamoDb => "DYNAMODB",
+            Self::Events => "EVENTBRIDGE",
+            Self::Iam => "IAM",
+            Self::Lambda => "LAMBDA",
+            Self::Ses => "SESV2",
+            Self::Sns => "SNS",
+            Self::Sqs => "SQS",
+        }
+    }
+
     /// The API version of the query protocol, from the services' API references.
     const fn version(self) -> &'static str {
         match self {
@@ -96,6 +124,8 @@ pub struct Aws {
     credentials: SharedCredentialsProvider,
     region: String,
     endpoint: Option<String>,
+    /// Endpoints of single services, which have precedence.
+    own: Vec<(Service, String)>,
 }
 
 /// Why a call failed.
@@ -145,13 +175,30 @@ impl Aws {
     /// Calls with the region, credentials and endpoint of `config`.
     pub fn on(config: &SdkConfig) -> Result<Self, Failed> {
         let region = config.region().ok_or("no AWS region is set: set AWS_REGION")?;
+        if ["cn-", "us-gov-", "us-iso", "eu-isoe-"].iter().any(|other| region.as_ref().starts_with(other)) {
+            return Err(
+                format!("{region} is of another partition than `aws`, the only one supported here").into()
+            );
+        }
         let credentials = config.credentials_provider().ok_or("no AWS credentials are set")?;
         Ok(Self {
             https: Https::trusting(Trust::BuiltIn)?,
             credentials,
             region: region.to_string(),
             endpoint: config.endpoint_url().map(str::to_owned),
+            own: Self::own_endpoints(|name| std::env::var(name).ok().filter(|value| !value.is_empty())),
         })
+    }
+
+    fn own_endpoints(variable: impl Fn(&str) -> Option<String>) -> Vec<(Service, String)> {
+        if variable("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS")
+            .is_some_and(|word| word.eq_ignore_ascii_case("true"))
+        {
+            return Vec::new();
+        }
+        let own =
+            |service: &Service| Some((*service, variable(&format!("AWS_ENDPOINT_URL_{}", service.id()))?));
+        Service::ALL.iter().filter_map(own).collect()
     }
 
     /// The region.
@@ -163,7 +210,7 @@ impl Aws {
     /// Whether the calls go to another endpoint than AWS's own.
     #[must_use]
     pub const fn is_emulated(&self) -> bool {
-        self.endpoint.is_some()
+        self.endpoint.is_some() || !self.own.is_empty()
     }
 
     /// Calls an operation of the query protocol. The result is the content of its `…Result` element: lists as arrays,
@@ -176,7 +223,8 @@ impl Aws {
     ) -> Result<Value, CallFailed> {
         let mut form = format!("Action={action}&Version={}", service.version());
         for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
+            form.extend(["&", name, "="]);
+            form.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
         let text = self.call(service, action, "POST", "/", &headers, &form).await?;
@@ -276,7 +324,8 @@ impl Aws {
     ) -> Result<HttpRequest, Failed> {
         // IAM has one endpoint, in us-east-1 (AWS General Reference, "IAM endpoints and quotas").
         let region = if service == Service::Iam { "us-east-1" } else { &self.region };
-        let base = match (&self.endpoint, service) {
+        let own = self.own.iter().find(|(of, _)| *of == service).map(|(_, url)| url);
+        let base = match (own.or(self.endpoint.as_ref()), service) {
             (Some(endpoint), _) => endpoint.trim_end_matches('/').to_owned(),
             (None, Service::Iam) => "https://iam.amazonaws.com".to_owned(),
             (None, Service::Ses) => format!("https://email.{region}.amazonaws.com"),
@@ -315,4 +364,21 @@ fn parsed(service: Service, action: &str, text: &str) -> Result<Value, CallFaile
         return Ok(json!({}));
     }
     serde_json::from_str(text).map_err(|error| failed(service, action, "", &error.to_string()))
+}
+
+#[cfg(test)]
+mod tests_of_endpoints {
+    use super::{Aws, Service};
+
+    #[test]
+    fn single_services_may_have_endpoints_of_their_own() {
+        let sqs = "http://127.0.0.1:1".to_owned();
+        let own = Aws::own_endpoints(|name| (name == "AWS_ENDPOINT_URL_SQS").then(|| sqs.clone()));
+        assert_eq!(own, [(Service::Sqs, sqs.clone())]);
+        let ignored = Aws::own_endpoints(|name| match name {
+            "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS" => Some("true".to_owned()),
+            _ => Some(sqs.clone()),
+        });
+        assert_eq!(ignored, []);
+    }
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -86,17 +86,28 @@ impl Emulator {
             .collect())
     }
 
-    /// The requests that the strict wire in front of the local AWS has seen so far: the number that each service took,
-    /// and a description of each one refused.
-    pub(crate) async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
+    /// What the strict wire in front of the local AWS has seen so far.
+    pub(crate) async fn strict_wire(&self) -> Result<Seen, Failed> {
         let answer = self.http.get(format!("{}/_strict", self.endpoint)).send().await?;
         let seen: Value = answer.error_for_status()?.json().await?;
         let taken = seen["taken"].as_object().ok_or("no strict wire is in front of the local AWS")?;
         let taken = taken.iter().map(|(name, count)| (name.clone(), count.as_u64().unwrap_or_default()));
         let refused = seen["refused"].as_array().into_iter().flatten();
         let refused = refused.map(|one| one.as_str().unwrap_or_default().to_owned());
-        Ok((taken.collect(), refused.collect()))
+        let used = seen["used"].as_array().into_iter().flatten().map(|permission| text(&permission[0]));
+        Ok(Seen { taken: taken.collect(), refused: refused.collect(), functions: used.collect() })
     }
+}
+
+/// The requests that the strict wire has seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// How many each service took.
+    pub taken: BTreeMap<String, u64>,
+    /// A description of each one refused.
+    pub refused: Vec<String>,
+    /// The functions whose permissions it decided on.
+    pub functions: BTreeSet<String>,
 }
 
 fn text(value: &Value) -> String {

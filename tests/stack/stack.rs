@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use aws_config::BehaviorVersion;
@@ -14,7 +13,7 @@ use leads_store::{DynamoLeads, LeadsStore};
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 
-use crate::emulator::{Emulator, Failed};
+use crate::emulator::{Emulator, Failed, Seen};
 
 /// The longest time to wait for a result. A step takes milliseconds, but a redelivery takes the queue's visibility
 /// time-out of 30 seconds, the sweeper leaves a commit to its doorbell for two minutes, and an unsent e-mail for up to four.
@@ -138,9 +137,8 @@ impl Stack {
         }
     }
 
-    /// The requests that the strict wire in front of the local AWS has seen so far: the number that each service took,
-    /// and a description of each one refused.
-    pub async fn strict_wire(&self) -> Result<(BTreeMap<String, u64>, Vec<String>), Failed> {
+    /// What the strict wire in front of the local AWS has seen so far.
+    pub async fn strict_wire(&self) -> Result<Seen, Failed> {
         self.emulator.strict_wire().await
     }
 

@@ -28,6 +28,8 @@ struct State {
     /// The number of calls held now, and of calls released that have not yet been answered.
     held: usize,
     released: usize,
+    /// How often the rules were replaced.
+    replaced: u64,
 }
 
 /// Which calls meet which fate.
@@ -78,7 +80,10 @@ impl Faults {
         request: &Request,
         call: impl Future<Output = Reply> + Send,
     ) -> Option<Reply> {
-        let fate = self.state().fate_of(service, request);
+        let (fate, rules) = {
+            let mut state = self.state();
+            (state.fate_of(service, request), state.replaced)
+        };
         match fate {
             None => Some(call.await),
             Some(Fate::Throttle) => Some(throttled(service, request)),
@@ -87,15 +92,15 @@ impl Faults {
                 None
             }
             Some(Fate::Hold) => {
-                self.hold().await;
+                let was_held = self.hold(rules).await;
                 let reply = call.await;
-                self.finish();
+                self.finish(was_held);
                 Some(reply)
             }
             Some(Fate::HoldAnswer) => {
                 let reply = call.await;
-                self.hold().await;
-                self.finish();
+                let was_held = self.hold(rules).await;
+                self.finish(was_held);
                 Some(reply)
             }
         }
@@ -129,15 +134,26 @@ impl Faults {
         (json!(state.injected), state.held)
     }
 
-    async fn hold(&self) {
+    /// Waits until the rules are replaced. Returns `false` at once if they no longer are those numbered `rules`, which
+    /// happens while the service answers.
+    async fn hold(&self, rules: u64) -> bool {
         let released = self.released.notified();
-        self.state().held += 1;
+        {
+            let mut state = self.state();
+            if state.replaced != rules {
+                return false;
+            }
+            state.held += 1;
+        }
         released.await;
+        true
     }
 
-    fn finish(&self) {
-        self.state().released -= 1;
-        self.finished.notify_waiters();
+    fn finish(&self, was_held: bool) {
+        if was_held {
+            self.state().released -= 1;
+            self.finished.notify_waiters();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -148,6 +164,7 @@ impl Faults {
 impl State {
     fn replace(&mut self, seed: u64, rules: Vec<Rule>) {
         (self.dice, self.rules) = (Dice(seed), rules);
+        self.replaced += 1;
         self.released += std::mem::take(&mut self.held);
     }
 

@@ -42,6 +42,38 @@ fn a_body_may_have_64_kilobytes() {
     assert_eq!(refusal.to_string(), "the body has 65537 bytes, the limit is 65536");
 }
 
+/// RFC 3339, section 5.6. A leap second comes immediately before midnight UTC.
+#[test]
+fn only_a_time_that_exists_is_kept() {
+    let kept = |time: &str| {
+        let mut event: Value =
+            serde_json::from_str(&testkit::body(&buyer("ada"), &testkit::made("car-1"))).unwrap();
+        event["time"] = json!(time);
+        incoming::decode(&event.to_string()).unwrap().event.time.is_some()
+    };
+    for valid in [
+        "1904-02-29T00:00:00Z",
+        "2026-11-28T10:00:00.123456789123+05:30",
+        "2016-12-31T23:59:60Z",
+        "2016-12-31T18:29:60-05:30",
+        "2017-01-01T05:29:60+05:30",
+    ] {
+        assert!(kept(valid), "{valid}");
+    }
+    for invalid in [
+        "1903-02-29T00:00:00Z",
+        "1900-02-29T00:00:00Z",
+        "2026-11-28T0::00:00Z",
+        "2026-11-28T24:00:00Z",
+        "2026-11-28T10:60:00Z",
+        "2016-12-31T18:30:60-05:30",
+        "2026-11-28T10:00:00+24:00",
+        "2026-11-28T10:00:00.Z",
+    ] {
+        assert!(!kept(invalid), "{invalid}");
+    }
+}
+
 #[test]
 fn the_refusal_of_a_body_names_place_and_rule() {
     let refusal = |body: &str| incoming::decode(body).unwrap_err().to_string();

@@ -200,14 +200,12 @@ fn a_refusal_names_function_action_and_resource_as_the_service_does() {
         Some((400, "AccessDeniedException", message))
     );
     let queue = json!({ "QueueUrl": "http://127.0.0.1:4566/000000000000/SalesTeam.fifo" });
-    let sent = request(Service::Sqs, "SendMessage", &queue);
-    let (status, code, message) = refusal(&nothing, Service::Sqs, &sent).unwrap_or_default();
-    assert_eq!((status, code), (403, "AccessDeniedException"));
-    let expected = format!(
+    let sending = request(Service::Sqs, "SendMessage", &queue);
+    let message = format!(
         "User: {SIGNER} is not authorized to perform: sqs:sendmessage on resource: {QUEUE} because no identity-based \
          policy allows the sqs:sendmessage action"
     );
-    assert_eq!(message, expected);
+    assert_eq!(refusal(&nothing, Service::Sqs, &sending), Some((403, "AccessDeniedException", message)));
     let set = "arn:aws:ses:us-east-1:000000000000:configuration-set/leadstream-emails";
     let message = format!("User `{SIGNER}' is not authorized to perform `ses:SendEmail' on resource `{set}'");
     assert_eq!(
