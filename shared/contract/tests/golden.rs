@@ -231,6 +231,7 @@ fn the_size_of_a_commit_is_the_sum_of_its_attributes() {
         snapshot: None,
         feed: None,
         shadow: false,
+        traces: None,
         emptied_by: None,
     };
     assert_eq!(smallest.bytes(), 8 + 10 + 6 + 8 + 7 + 14);
@@ -239,9 +240,10 @@ fn the_size_of_a_commit_is_the_sum_of_its_attributes() {
         snapshot: text("state"),
         feed: text("hour#3"),
         shadow: true,
+        traces: text("1 00-0-0-01"),
         ..smallest.clone()
     };
-    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1));
+    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1) + (6 + 10));
     // An emptied commit has no attribute `facts`.
     let emptied = StoredCommit { emptied_by: Some(12_345), ..smallest.clone() };
     assert_eq!(emptied.bytes(), smallest.bytes() - 7 + (9 + 4));
