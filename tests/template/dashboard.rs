@@ -257,17 +257,17 @@ fn the_dashboard_shows_every_alarm_in_the_order_of_the_runbook() {
 
 #[test]
 fn the_dashboard_shows_what_each_alarm_watches_in_the_order_of_the_runbook() {
-    let shown = shown();
+    let metrics = shown();
     let place = |name: &String| {
-        let watched = watched(&properties(name));
+        let alarm = watched(&properties(name));
         let agrees = |metric: &Metric, (name, value): (&String, &String)| {
             metric.dimensions.get(name).is_some_and(|found| found == value || found == "*")
         };
         let shows = |metric: &Metric| {
-            (&metric.namespace, &metric.name) == (&watched.namespace, &watched.name)
-                && watched.dimensions.iter().all(|dimension| agrees(metric, dimension))
+            (&metric.namespace, &metric.name) == (&alarm.namespace, &alarm.name)
+                && alarm.dimensions.iter().all(|dimension| agrees(metric, dimension))
         };
-        shown.iter().position(shows).unwrap_or_else(|| panic!("no widget shows {watched:?}"))
+        metrics.iter().position(shows).unwrap_or_else(|| panic!("no widget shows {alarm:?}"))
     };
     let places: Vec<usize> = listed("Alarms").iter().map(place).collect();
     assert!(places.is_sorted(), "{places:?}");
@@ -281,11 +281,11 @@ fn the_dashboard_shows_every_metric_of_the_code() {
 
 #[test]
 fn the_dashboard_shows_all_that_costs_money() {
-    let shown = shown();
+    let metrics = shown();
     let shows = |name: &str, dimensions: &[(&str, &str)]| {
         let dimensions = dimensions.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let dimensions: BTreeMap<_, _> = dimensions.collect();
-        shown.iter().any(|metric| metric.name == name && metric.dimensions == dimensions)
+        metrics.iter().any(|metric| metric.name == name && metric.dimensions == dimensions)
     };
     for table in resources_of("AWS::DynamoDB::Table") {
         let table_name = ("TableName", &*format!("${{{table}}}"));

@@ -44,10 +44,9 @@ fn asked(query: &str) -> (BTreeSet<&str>, Vec<&str>) {
     let mut parts = query.split('"');
     let (mut fields, mut messages, mut own) = (BTreeSet::new(), Vec::new(), BTreeSet::new());
     while let Some(code) = parts.next() {
-        let mut words =
-            code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '@').peekable();
+        let words = code.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '@');
         let mut before = "";
-        while let Some(word) = words.next() {
+        for word in words {
             match word {
                 _ if before == "as" => own.insert(word),
                 "" => continue,

@@ -243,7 +243,7 @@ fn the_size_of_a_commit_is_the_sum_of_its_attributes() {
         traces: text("1 00-0-0-01"),
         ..smallest.clone()
     };
-    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1) + (6 + 10));
+    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1) + (6 + 11));
     // An emptied commit has no attribute `facts`.
     let emptied = StoredCommit { emptied_by: Some(12_345), ..smallest.clone() };
     assert_eq!(emptied.bytes(), smallest.bytes() - 7 + (9 + 4));
