@@ -75,7 +75,7 @@ test-senders: $(ENGINE) build-local ## Runs the example senders, also the one in
 test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
-	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
+	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
 
