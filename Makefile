@@ -39,7 +39,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-senders migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -62,6 +62,7 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		.venv/bin/python -B tests/senders.py --built $(LOCAL) python rust; \
+		.venv/bin/python -B tests/consumers.py --built $(LOCAL) python rust; \
 		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
 			cargo nextest run --cargo-profile local --workspace --profile $$part -E "all() - ($$SKIPPED_TESTS)"; \
 		done'
@@ -69,8 +70,10 @@ test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deploy
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-senders: $(ENGINE) build-local ## Runs the example senders, also the one in TypeScript; needs npm (EMULATOR=ministack)
-	$(ON_A_STACK) --needs nothing -- .venv/bin/python -B tests/senders.py --built $(LOCAL)
+test-examples: $(ENGINE) build-local ## Runs the example senders and consumers, also in TypeScript; needs npm (EMULATOR=ministack)
+	$(ON_A_STACK) --needs nothing -- sh -ec '\
+		.venv/bin/python -B tests/senders.py --built $(LOCAL); \
+		.venv/bin/python -B tests/consumers.py --built $(LOCAL)'
 
 test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy

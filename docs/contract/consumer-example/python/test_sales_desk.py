@@ -75,7 +75,8 @@ class SalesDeskTest(unittest.TestCase):
         self.assertEqual(desk.apply(opened()), "applied")
 
     def test_what_cannot_be_read_is_set_aside(self):
-        bodies = ["", "7", "[" * 100_000, "null", "{}", '"\\ud800"', opened().replace('"low"', "1"), opened().replace("Ada", "\\ud83d")]
+        wrong = [opened().replace('"low"', "1"), opened().replace("Ada", "\\ud83d")]
+        bodies = ["", "7", "[" * 100_000, "null", "{}", '"\\ud800"', *wrong]
         desk = SalesDesk()
         for body in bodies:
             self.assertEqual(desk.apply(body), "set aside", body[:40])
