@@ -75,9 +75,10 @@ test-examples: $(ENGINE) build-local ## Runs the example senders and consumers, 
 		.venv/bin/python -B tests/senders.py --built $(LOCAL); \
 		.venv/bin/python -B tests/consumers.py --built $(LOCAL)'
 
-test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
+test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, and the contract with its example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
+	cd tests/contract && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
 	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet

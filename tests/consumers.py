@@ -165,7 +165,7 @@ class Consumers(unittest.TestCase):
 
 
 class Serving:
-    """Serves the queue during the block. Its value are the variables of a consumer of it."""
+    """Serves the queue during the block, and yields the variables that a consumer of it needs."""
 
     def __enter__(self) -> dict[str, str]:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Queue)
