@@ -56,16 +56,19 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
 	cargo test --profile local --workspace --doc --quiet
 
+# The consumers empty the sales team's queue, so they run after the tests that read it; the deliberate faults come last.
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
 	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		.venv/bin/python -B tests/senders.py --built $(LOCAL) python rust; \
+		run() { cargo nextest run --cargo-profile local --workspace --profile $$1 -E "all() - ($$SKIPPED_TESTS)"; }; \
+		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after; do \
+			run $$part; \
+		done; \
 		.venv/bin/python -B tests/consumers.py --built $(LOCAL) python rust; \
-		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
-			cargo nextest run --cargo-profile local --workspace --profile $$part -E "all() - ($$SKIPPED_TESTS)"; \
-		done'
+		run local-aws-faults'
 
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
@@ -245,6 +248,7 @@ prerequisites: ## Checks the prerequisites
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then $(LOCAL_STACK) down; fi
 	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__ infra/deploy/__pycache__
+	rm -rf docs/contract/*-example/typescript/node_modules docs/contract/*-example/typescript/built
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites

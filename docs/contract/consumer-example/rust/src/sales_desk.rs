@@ -1,4 +1,4 @@
-//! The sales team's tables in SQLite, and how each message changes them.
+//! The sales team's tables in a database, and how each message changes them.
 //!
 //! Messages are delivered at least once, and an old one may arrive after newer ones. Two rules make that harmless: each
 //! `id` is applied once, and a closed lead never reopens. In any order and with any number of repeats, the same messages

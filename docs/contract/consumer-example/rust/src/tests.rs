@@ -1,5 +1,3 @@
-#![expect(clippy::unwrap_used, reason = "test code")]
-
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
