@@ -39,7 +39,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-senders migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -56,26 +56,33 @@ test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
 	cargo test --profile local --workspace --doc --quiet
 
+# The consumers empty the sales team's queue, so they run after the tests that read it; the deliberate faults come last.
 # Only MiniStack can enforce the roles' policies; only LocalStack has what the tests of `local-aws-localstack` need.
 test-local: $(ENGINE) .tools/nextest build-local ## Runs the tests of the deployed stack on its own local AWS (EMULATOR=ministack)
 	$(if $(LOCALSTACK_ENDPOINT),,.venv/bin/python -B tests/deploy/life_of_a_stack.py --emulator $(EMULATOR) --artifacts $(LOCAL_FUNCTIONS))
 	$(ON_A_STACK) $(if $(filter ministack,$(EMULATOR)),--enforce-iam,$(if $(LOCALSTACK_ENDPOINT),,--all-used)) --needs nothing -- sh -ec '\
 		$(if $(LOCALSTACK_ENDPOINT),,$(LOCAL)/acceptance --stack leadstream --yes --report $(LOCAL)/acceptance-$(EMULATOR);) \
 		.venv/bin/python -B tests/senders.py --built $(LOCAL) python rust; \
-		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after local-aws-faults; do \
-			cargo nextest run --cargo-profile local --workspace --profile $$part -E "all() - ($$SKIPPED_TESTS)"; \
-		done'
+		run() { cargo nextest run --cargo-profile local --workspace --profile $$1 -E "all() - ($$SKIPPED_TESTS)"; }; \
+		for part in local-aws local-aws-alone $(if $(filter localstack,$(EMULATOR)),local-aws-localstack) local-aws-after; do \
+			run $$part; \
+		done; \
+		.venv/bin/python -B tests/consumers.py --built $(LOCAL) python rust; \
+		run local-aws-faults'
 
 test-localstack: ## Runs the tests of the deployed stack on LocalStack; needs Python 3.13 (PYTHON313=)
 	$(MAKE) --no-print-directory test-local EMULATOR=localstack
 
-test-senders: $(ENGINE) build-local ## Runs the example senders, also the one in TypeScript; needs npm (EMULATOR=ministack)
-	$(ON_A_STACK) --needs nothing -- .venv/bin/python -B tests/senders.py --built $(LOCAL)
+test-examples: $(ENGINE) build-local ## Runs the example senders and consumers, also in TypeScript; needs npm (EMULATOR=ministack)
+	$(ON_A_STACK) --needs nothing -- sh -ec '\
+		.venv/bin/python -B tests/senders.py --built $(LOCAL); \
+		.venv/bin/python -B tests/consumers.py --built $(LOCAL)'
 
-test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge and the contract's example programs
+test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, and the contract with its example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
-	cd docs/contract/consumer-example && $(PYTHON) -B -m unittest --quiet
+	cd tests/contract && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
+	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
 
@@ -241,6 +248,7 @@ prerequisites: ## Checks the prerequisites
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then env -u LOCALSTACK_ENDPOINT $(LOCAL_STACK) down; fi
 	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__ infra/deploy/__pycache__
+	rm -rf docs/contract/*-example/typescript/node_modules docs/contract/*-example/typescript/built
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites

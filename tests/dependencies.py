@@ -17,12 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/dependencies.md"
 CARGO = ["Cargo.toml", "bench/peers/Cargo.toml"]
-NPM = ["bench/castore", "docs/contract/sender-example/typescript"]
+NPM = ["bench/castore", "docs/contract/consumer-example/typescript", "docs/contract/sender-example/typescript"]
 PIP = {
     # All that a list names, where it names only what is used directly.
     "infra/requirements-package.txt": None,
     "infra/requirements-workflows.txt": None,
-    "infra/local/requirements.txt": {"aws-sam-translator", "boto3", "botocore", "ministack"},
+    "infra/local/requirements.txt": {"PyYAML", "aws-sam-translator", "boto3", "botocore", "jsonschema", "ministack"},
     "infra/requirements-deploy.txt": {"boto3", "botocore", "PyYAML", "tomli"},
     "infra/lint/requirements.txt": {
         "aws-sam-translator", "cdklabs.cdk-validator-cfnguard", "cfn-lint", "cfn_lint_serverless", "checkov", "cloudsplaining",
@@ -32,8 +32,15 @@ PIP = {
 }
 
 
+# A registry and a package's name there: `jsonschema` is one package on crates.io and another on PyPI.
+Package = tuple[str, str]
+# The registry of the rows below a heading; below all others it is crates.io.
+HEADINGS = {"## Python": "PyPI", "## npm": "npm"}
+
+
 def main() -> int:
-    locked = cargo() | npm() | pip()
+    found = {"crates.io": cargo(), "npm": npm(), "PyPI": pip()}
+    locked = {(registry, name): package for registry, packages in found.items() for name, package in packages.items()}
     page = PAGE.read_text()
     if "--write" in sys.argv[1:]:
         page = written(page, locked)
@@ -44,15 +51,18 @@ def main() -> int:
     return 1 if wrong else 0
 
 
-def differences(listed: dict[str, tuple[str, str]], locked: dict[str, tuple[str, str]]) -> list[str]:
-    """Everything wrong with the page. Both arguments map names to versions and licences; an empty licence is unknown."""
-    wrong = [f"{name} has no row: add what it is for, who keeps it, what would replace it" for name in locked.keys() - listed]
-    wrong += [f"{name} is no direct dependency: remove its row" for name in listed.keys() - locked]
-    for name in listed.keys() & locked:
-        version, licence = locked[name]
-        if listed[name][0] != version or licence not in ("", listed[name][1]):
-            wrong.append(f"{name} is {' '.join(locked[name]).strip()}, not {' '.join(listed[name]).strip()}: run with --write")
-        if not listed[name][1]:
+def differences(listed: dict[Package, tuple[str, str]], locked: dict[Package, tuple[str, str]]) -> list[str]:
+    """Everything wrong with the page. Both arguments map packages to versions and licences; an empty licence is unknown."""
+    wrong = [
+        f"{name} of {registry} has no row: add what it is for, who keeps it, what would replace it"
+        for registry, name in locked.keys() - listed
+    ]
+    wrong += [f"{name} of {registry} is no direct dependency: remove its row" for registry, name in listed.keys() - locked]
+    for package in listed.keys() & locked:
+        (version, licence), row, name = locked[package], listed[package], package[1]
+        if row[0] != version or licence not in ("", row[1]):
+            wrong.append(f"{name} is {' '.join(locked[package]).strip()}, not {' '.join(row).strip()}: run with --write")
+        if not row[1]:
             wrong.append(f"{name} has no licence: write it by hand")
     return sorted(wrong)
 
@@ -60,21 +70,28 @@ def differences(listed: dict[str, tuple[str, str]], locked: dict[str, tuple[str,
 ROW = re.compile(r"^\|`(?P<name>[^`]+)`\|(?P<version>[^|]*)\|(?P<licence>[^|]*)\|(?P<rest>.*)$", re.MULTILINE)
 
 
-def rows(page: str) -> dict[str, tuple[str, str]]:
+def sections(page: str) -> list[tuple[str, str]]:
+    """The parts of the page, each with the registry of its rows."""
+    parts = re.split("^(?=## )", page, flags=re.MULTILINE)
+    return [(HEADINGS.get(part.partition("\n")[0], "crates.io"), part) for part in parts]
+
+
+def rows(page: str) -> dict[Package, tuple[str, str]]:
     """The version and licence of each row. A row with an empty further cell counts as missing."""
     return {
-        row["name"]: (row["version"], row["licence"])
-        for row in ROW.finditer(page)
+        (registry, row["name"]): (row["version"], row["licence"])
+        for registry, part in sections(page)
+        for row in ROW.finditer(part)
         if len(cells := row["rest"].strip("|").split("|")) == 3 and all(map(str.strip, cells))
     }
 
 
-def written(page: str, locked: dict[str, tuple[str, str]]) -> str:
-    def update(row: re.Match) -> str:
-        version, licence = locked.get(row["name"], (row["version"], row["licence"]))
+def written(page: str, locked: dict[Package, tuple[str, str]]) -> str:
+    def update(registry: str, row: re.Match) -> str:
+        version, licence = locked.get((registry, row["name"]), (row["version"], row["licence"]))
         return f"|`{row['name']}`|{version}|{licence or row['licence']}|{row['rest']}"
 
-    return ROW.sub(update, page)
+    return "".join(ROW.sub(lambda row: update(registry, row), part) for registry, part in sections(page))
 
 
 def cargo() -> dict[str, tuple[str, str]]:

@@ -5,7 +5,7 @@
 
 The languages are `python`, `rust` and `typescript`, by default all. TypeScript needs npm, which downloads what the sender
 depends on; without npm it is skipped by name. The stack is the one that the environment variables name: `make test-local`
-runs the first two languages, `make test-senders` all.
+runs the first two languages, `make test-examples` all.
 """
 
 import argparse

@@ -13,7 +13,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// The crates of this workspace that each crate may depend on, apart from dev-dependencies.
-const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("contract", &["domain"]),
     ("platform", &[]),
@@ -61,6 +61,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 20] = [
     ),
     ("binaries", &["contract", "domain", "simulator", "testkit"]),
     ("cold-start", &["binaries", "testkit"]),
+    ("consumer-example", &[]),
     ("sender-example", &[]),
     ("tests", &["cli", "contract", "domain", "event-store", "leads-store", "platform", "testkit"]),
     (

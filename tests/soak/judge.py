@@ -13,7 +13,7 @@ from pathlib import Path
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "docs/contract"
 sys.path.append(str(Path(__file__).resolve().parents[1] / "migration"))
-sys.path += [str(EXAMPLES / "former-system-example"), str(EXAMPLES / "consumer-example")]
+sys.path += [str(EXAMPLES / "former-system-example"), str(EXAMPLES / "consumer-example/python")]
 
 from former_system import FormerSystem  # noqa: E402
 from histories import History, Message  # noqa: E402
@@ -145,13 +145,13 @@ class Reference:
 
 def judge(evidence: Evidence) -> Verdict:
     verdict = Verdict()
-    desk, sales = _received(evidence.sales, verdict)
+    is_open, sales = _received(evidence.sales, verdict)
     mails: defaultdict[str, list[dict]] = defaultdict(list)
     for mail in evidence.mails:
         mails[mail["to"][0]].append(mail)
     for history in evidence.histories:
         reference = _recorded(history, evidence.streams.get(history.buyer_id, []), verdict)
-        _sales(history, reference, desk, sales[history.buyer_id], verdict)
+        _sales(history, reference, is_open[history.buyer_id], sales[history.buyer_id], verdict)
         _mails(history, reference, mails.pop(history.email, []), evidence.ledger.get(history.buyer_id, {}), verdict)
     known = {history.buyer_id for history in evidence.histories}
     verdict.wrong += [f"a stream of an unknown buyer: {buyer}" for buyer in evidence.streams if buyer not in known]
@@ -168,11 +168,11 @@ def judge(evidence: Evidence) -> Verdict:
     return verdict
 
 
-def _received(messages: list[dict], verdict: Verdict) -> tuple[SalesDesk, dict[str, Counter]]:
-    """The consumer's state after all messages, and by buyer the keys that it applied. Repeats must be equal."""
+def _received(messages: list[dict], verdict: Verdict) -> tuple[dict[str, set[str]], dict[str, Counter]]:
+    """By buyer, the consumer's open leads after all messages, and the keys that it applied. Repeats must be equal."""
     desk, first, keys = SalesDesk(), {}, defaultdict(Counter)
     for message in messages:
-        if desk.apply(message):
+        if desk.apply(json.dumps(message)) == "applied":
             first[message["id"]] = message
             buyer_id, _, key = message["id"].partition("/")
             keys[buyer_id][key] += 1
@@ -181,7 +181,10 @@ def _received(messages: list[dict], verdict: Verdict) -> tuple[SalesDesk, dict[s
             if first.get(message["id"]) != message:
                 verdict.wrong.append(f"a repeat differs: {message['id']}")
     verdict.figures["sales messages"] = len(first)
-    return desk, keys
+    is_open = defaultdict(set)
+    for lead in desk.open_leads():
+        is_open[lead["buyer_id"]].add(lead["lead_id"])
+    return is_open, keys
 
 
 def _recorded(history: History, facts: list[dict], verdict: Verdict) -> Reference:
@@ -203,12 +206,11 @@ def _name(event: dict) -> tuple[str, int, str]:
     return event["data"]["offerId"], event["data"]["offerVersion"], kind
 
 
-def _sales(history: History, reference: Reference, desk: SalesDesk, found: Counter, verdict: Verdict) -> None:
+def _sales(history: History, reference: Reference, is_open: set[str], found: Counter, verdict: Verdict) -> None:
     missing = Counter(reference.sales) - found
     overtaken = Counter(key for key in missing if reference.may_be_missing(key))
     verdict.figures["sales messages overtaken"] += overtaken.total()
     verdict.compare(f"{history.buyer_id}: sales message", Counter(reference.sales) - overtaken, found)
-    is_open = {lead for buyer_id, lead in desk.open if buyer_id == history.buyer_id}
     if is_open != reference.open:
         verdict.wrong.append(f"{history.buyer_id}: open are {sorted(is_open)}, expected {sorted(reference.open)}")
     verdict.figures["open leads"] += len(is_open)

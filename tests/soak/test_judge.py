@@ -39,7 +39,11 @@ def faultless() -> Evidence:
 def _sales_message(buyer_id: str, key: str) -> dict:
     word, _, name = key.partition("/")
     kind = {"quote": "quote.requested.v1", "opened": "lead.opened.v1", "closed": "lead.closed.v1"}[word]
-    data = {"buyerId": buyer_id, ("offerId" if word == "quote" else "leadId"): name, "priority": name.partition("/")[0]}
+    data = {"buyerId": buyer_id, "contact": {"name": "Ada", "email": "ada@example.com"}, "sequence": 1}
+    if word == "quote":
+        data |= {"offerId": name, "carId": "car-1"}
+    else:
+        data |= {"leadId": name, "priority": name.partition("/")[0], "reason": "offer-accepted"}
     return {"id": f"{buyer_id}/{key}", "type": kind, "data": data}
 
 
