@@ -99,7 +99,6 @@ fn doorbells_that_lambda_gives_up_are_reported_and_the_sweeper_settles() {
         assert_eq!(report["requestContext"]["condition"], "RetryAttemptsExhausted", "{report}");
         assert_eq!(report["requestContext"]["approximateInvokeCount"], 11, "{report}");
         assert!(report["DDBStreamBatchInfo"]["batchSize"].as_u64() >= Some(1), "{report}");
-        assert_eq!(sales_keys(&stack, &person).await, [""; 0]);
 
         stack.wait_settled(&person.buyer, 1).await.unwrap();
         assert_eq!(sales_keys(&stack, &person).await, ["quote/car-1", "opened/low/1"]);

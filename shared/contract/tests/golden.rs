@@ -276,6 +276,22 @@ fn a_state_in_a_fact_of_an_older_version_is_kept() {
 }
 
 #[test]
+fn a_snapshot_keeps_both_versions_of_an_acceptance() {
+    let mut state = State::default();
+    for event in [made("car-1"), accepted("car-1").v(2), acceptance_withdrawn("car-1").v(3), made("car-2")] {
+        append(&mut state, event);
+    }
+    append(&mut state, accepted("car-1").v(4));
+    let mut known = Known { offers: state.offers.into(), low_lead: None, was_invited: true };
+    known.offers.values_mut().for_each(|offer| offer.digests.clear());
+    let (at, since) = (OfferVersion::new(4).unwrap(), OfferVersion::new(2).unwrap());
+    known.offers.get_mut(&offer("car-1")).unwrap().stage = domain::Stage::Accepted { at, since };
+    let facts = [Fact::HandedOver(Box::new(known))];
+    let stored = stored::encode(&buyer("ada"), Sequence::new(1), &facts, &[], false, moment());
+    assert_eq!(stored::decode(&stored).unwrap().facts, facts);
+}
+
+#[test]
 fn buyers_are_spread_over_all_shards() {
     let mut counts = [0_u32; 8];
     for number in 0..800 {
