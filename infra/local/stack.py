@@ -180,7 +180,7 @@ def run(engine: Engine, artifacts: Path, program: Path, command: list[str], enfo
         if code and not emulator.answers():
             _complain(f"the emulator ended during the run: {emulator.last_words()}")
         # Also after a failure, of which a refused request may be the cause.
-        refused, unused = _report(granted, *wire.seen())
+        refused, unused = _report(granted, *wire.seen(), is_test=enforce_iam or all_used)
         if all_used and unused:
             _complain("the functions have permissions that they did not use in this run (listed above)")
         code = code or int(refused or (all_used and unused))
@@ -281,15 +281,14 @@ def _write_stack_env(environment: dict[str, str]) -> None:
 
 
 def _report(
-    granted: dict[str, dict], taken: dict[str, int], refused: list[str], used: list[list[str]],
+    granted: dict[str, dict], taken: dict[str, int], refused: list[str], used: list[list[str]], is_test: bool = True,
 ) -> tuple[bool, bool]:
-    """Prints what the strict wire saw. Returns whether AWS would have refused a request, and whether a permission of the
+    """Prints what the strict wire saw; permissions only in a test. Returns whether AWS would have refused a request, and whether a permission of the
     functions was not used."""
     services = ", ".join(f"{service} {count}" for service, count in taken.items())
     print(f"\nRequests that AWS's API models accept: {services}; refused: {len(refused)}")
     unused = never_used(granted, used)
-    # Without policies that are enforced, a function on MiniStack signs with a key that belongs to no role.
-    if used:
+    if is_test:
         print(f"Permissions that the functions used: {len(used)}; granted and not used in this run: {len(unused)}")
         for one in unused:
             print(f"  {one}")
