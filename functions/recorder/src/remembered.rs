@@ -116,12 +116,12 @@ mod tests {
     }
 
     /// A head with this many offers and held events.
-    fn head(offers: usize, held: usize) -> Head {
+    fn head(offers: usize, gaps: usize) -> Head {
         let mut head = Head::default();
         for index in 0..offers {
             head.state.fold(&made(&format!("car-{index}")).into());
         }
-        for index in 0..held {
+        for index in 0..gaps {
             head.state.fold(&accepted(&format!("gap-{index}")).v(2).into());
         }
         head

@@ -1,5 +1,4 @@
 //! A whole sweep with everything in memory. The rules of a sweep are tested in `effects`.
-#![expect(clippy::unwrap_used, reason = "test code")]
 
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;

@@ -24,7 +24,7 @@ fn pending(index: usize) -> Value {
 }
 
 /// An offer with these fields instead of a pending one's.
-fn with(fields: Value) -> Value {
+fn with(fields: &Value) -> Value {
     let mut offer = pending(1);
     offer.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     answer(&[offer])
@@ -78,15 +78,18 @@ fn the_refusal_of_an_answer_names_place_and_rule() {
             format!("lowLeadId: {name}"),
         ),
         (answer(&[pending(1), pending(1)]), "offers[1].offerId: must be unique".to_owned()),
-        (with(json!({ "offerId": "a/b" })), format!("offers[0].offerId: {name}")),
-        (with(json!({ "offerVersion": 0 })), "offers[0].offerVersion: must be 1 or more".to_owned()),
-        (with(json!({ "stage": "sold" })), "offers[0].stage: must be pending, accepted or closed".to_owned()),
+        (with(&json!({ "offerId": "a/b" })), format!("offers[0].offerId: {name}")),
+        (with(&json!({ "offerVersion": 0 })), "offers[0].offerVersion: must be 1 or more".to_owned()),
         (
-            with(json!({ "stage": "accepted", "acceptedVersion": 4 })),
+            with(&json!({ "stage": "sold" })),
+            "offers[0].stage: must be pending, accepted or closed".to_owned(),
+        ),
+        (
+            with(&json!({ "stage": "accepted", "acceptedVersion": 4 })),
             "offers[0].acceptedVersion: must be from 1 to offerVersion".to_owned(),
         ),
-        (with(json!({ "carId": " " })), format!("offers[0].carId: {name}")),
-        (with(json!({ "leadId": "" })), format!("offers[0].leadId: {name}")),
+        (with(&json!({ "carId": " " })), format!("offers[0].carId: {name}")),
+        (with(&json!({ "leadId": "" })), format!("offers[0].leadId: {name}")),
     ] {
         assert_eq!(refusal(&answer), sentence, "{answer}");
     }
@@ -98,7 +101,7 @@ fn the_refusal_of_an_answer_names_place_and_rule() {
 fn an_answer_gives_each_offer_and_whether_the_buyer_was_invited() {
     let version = |number| OfferVersion::new(number).unwrap();
     let stage = |fields| {
-        let known = decode(&buyer("ada"), with(fields).to_string().as_bytes()).unwrap().known;
+        let known = decode(&buyer("ada"), with(&fields).to_string().as_bytes()).unwrap().known;
         known.offers.get(&testkit::offer("car-1")).unwrap().stage
     };
     assert_eq!(stage(json!({})), Stage::Pending);
@@ -109,7 +112,7 @@ fn an_answer_gives_each_offer_and_whether_the_buyer_was_invited() {
     assert_eq!(stage(json!({ "stage": "accepted" })), accepted_at(3));
 
     let contact = json!({ "name": "Ada", "email": "ada@example.com", "phone": "+61 400 000 000" });
-    let mut whole = with(json!({ "carId": "VIN-1", "leadId": "L-8", "buyer": contact }));
+    let mut whole = with(&json!({ "carId": "VIN-1", "leadId": "L-8", "buyer": contact }));
     whole["lowLeadId"] = json!("L-7");
     whole["handedOver"] = json!(true);
     let read = decode(&buyer("ada"), whole.to_string().as_bytes()).unwrap();
