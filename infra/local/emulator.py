@@ -187,7 +187,6 @@ def _reap(pid: int) -> None:
         pass  # another process started it and reaps it
 
 
-
 def not_on_loopback(group: int) -> list[str]:
     """Describes each TCP listener of the process group that is not on the loopback interface. Empty where there is no /proc."""
     found = []

@@ -129,10 +129,7 @@ async fn a_missing_region_is_reported_with_its_remedy() {
 /// As with every AWS SDK, one service can be at another endpoint than the others.
 #[tokio::test]
 async fn the_endpoint_of_one_service_has_precedence_over_the_common_one() {
-    let answer = |_: &mut _| {
-        let body = json!({ "Items": [], "Messages": [] }).to_string().into_bytes();
-        Answer::Reply(Reply { status: 200, headers: vec![], body })
-    };
+    let answer = |_: &mut _| Answer::Reply(Reply::json(200, &json!({ "Items": [] })));
     let (common, tables) = (Wire::start(answer).await, Wire::start(answer).await);
     let unknown = ["history", "nobody"];
     let mut leads = process(common.url(), &unknown);

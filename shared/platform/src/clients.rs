@@ -52,7 +52,7 @@ impl Access {
             name: "SSL_CERT_FILE",
             rule: "the path of a PEM file with certificates, or absent",
         })?;
-        let mut config = SdkConfig::builder()
+        let config = SdkConfig::builder()
             .http_client(https.clone())
             .behavior_version(aws_sdk_dynamodb::config::BehaviorVersion::latest())
             .region(Region::new(settings.required("AWS_REGION", "an AWS region")?))
@@ -64,10 +64,8 @@ impl Access {
                     .operation_attempt_timeout(ATTEMPT)
                     .operation_timeout(CALL)
                     .build(),
-            );
-        let endpoints = Endpoints::from_settings(settings)?;
-        config.set_endpoint_url(endpoints.common.clone());
-        config = config.service_config(endpoints);
+            )
+            .service_config(Endpoints::from_settings(settings)?);
         Ok(Self { config: config.build(), https })
     }
 

@@ -10,12 +10,14 @@ use crate::{BadSetting, Settings};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Endpoints {
     /// The endpoint of every service without its own.
-    pub(crate) common: Option<String>,
+    common: Option<String>,
     /// The endpoints of single services, by the id that the SDK gives a service.
     own: Vec<(&'static str, String)>,
 }
 
 impl Endpoints {
+    /// Reads the variables.
+    ///
     /// # Errors
     /// [`BadSetting`] if a variable is not a URL, or the last one neither `true` nor `false`.
     pub(crate) fn from_settings(settings: &Settings<'_>) -> Result<Self, BadSetting> {
@@ -38,11 +40,14 @@ impl Endpoints {
     }
 }
 
-/// How a client of the SDK asks for its own service's endpoint.
+/// How a client of the SDK asks for its endpoint.
 impl LoadServiceConfig for Endpoints {
     fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
-        let own = self.own.iter().find(|(service, _)| *service == key.service_id())?;
-        (key.env() == "AWS_ENDPOINT_URL").then(|| own.1.clone())
+        if key.env() != "AWS_ENDPOINT_URL" {
+            return None;
+        }
+        let own = self.own.iter().find(|(service, _)| *service == key.service_id());
+        own.map(|(_, url)| url).or(self.common.as_ref()).cloned()
     }
 }
 

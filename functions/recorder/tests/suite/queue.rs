@@ -6,8 +6,8 @@ use contract::dead_letter::Reason;
 use platform::https::{Https, Trust};
 use platform::telemetry::chain;
 use recorder::dead_letters::{DeadLetter, DeadLetters as _, SqsDeadLetters};
-use serde_json::{Value, json};
-use testkit::wire::{Answer, Reply, Wire};
+use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire, in_turn};
 
 fn queue(url: &str) -> SqsDeadLetters {
     let config = aws_sdk_sqs::Config::builder()
@@ -35,22 +35,18 @@ fn letter() -> DeadLetter {
     }
 }
 
-async fn answering(status: u16, body: Value) -> Wire {
-    Wire::start(move |_| {
-        let body = body.to_string().into_bytes();
-        Answer::Reply(Reply { status, headers: Vec::new(), body })
-    })
-    .await
+async fn answering(reply: Reply) -> Wire {
+    Wire::start(in_turn([Answer::Reply(reply)])).await
 }
 
 #[tokio::test]
 async fn a_dead_letter_is_one_message_in_its_group_with_its_reason() {
-    let wire = answering(200, json!({ "MessageId": "1" })).await;
+    let wire = answering(Reply::json(200, &json!({ "MessageId": "1" }))).await;
     queue(wire.url()).put(&letter()).await.unwrap();
     let request = wire.exchanges().pop().unwrap().request;
     let text = |value: &str| json!({ "DataType": "String", "StringValue": value });
     assert_eq!(
-        serde_json::from_slice::<Value>(&request.body).unwrap(),
+        request.json(),
         json!({
             "QueueUrl": "http://127.0.0.1:1/1/Dead.fifo",
             "MessageGroupId": "ada",
@@ -66,8 +62,7 @@ async fn a_dead_letter_is_one_message_in_its_group_with_its_reason() {
 
 #[tokio::test]
 async fn a_dead_letter_that_sqs_refuses_is_an_error_that_names_the_message() {
-    let refusal = json!({ "__type": "com.amazonaws.sqs#QueueDoesNotExist", "message": "no such queue" });
-    let wire = answering(400, refusal).await;
+    let wire = answering(Reply::refusal(400, "QueueDoesNotExist", "no such queue")).await;
     let error = queue(wire.url()).put(&letter()).await.unwrap_err();
     assert!(chain(&error).contains("did not accept message message-1"), "{}", chain(&error));
     assert!(chain(&error).contains("no such queue"), "{}", chain(&error));
