@@ -141,6 +141,15 @@ async fn an_answer_that_breaks_the_contract_is_an_error_with_the_place() {
 }
 
 #[tokio::test]
+async fn an_answer_may_have_the_largest_size_and_no_more() {
+    for (size, is_usable) in [(LARGEST_ANSWER, true), (LARGEST_ANSWER + 1, false)] {
+        let mut reply = Reply::json(200, &json!({ "buyerId": "buyer-7", "wasInvited": true, "offers": [] }));
+        reply.body.resize(size, b' ');
+        assert_eq!(hand_over_with(Answer::Reply(reply)).await.is_ok(), is_usable, "{size}");
+    }
+}
+
+#[tokio::test]
 async fn any_other_response_is_an_error() {
     let huge = Reply { status: 200, headers: Vec::new(), body: vec![b' '; LARGEST_ANSWER + 1] };
     let moved = Reply {
