@@ -1,4 +1,4 @@
-"""The functions' packages: one executable each, uploaded under the digest of its content."""
+"""The functions' packages, uploaded under the digest of their content."""
 
 import hashlib
 import io
@@ -39,7 +39,7 @@ def upload(account: Account, artifacts: Path, template: Template) -> str:
     _create_bucket(account)
 
     def uploaded(code: re.Match) -> str:
-        archive = zipped(_read(artifacts / code["function"] / "bootstrap"))
+        archive = package(artifacts, code["function"])
         # CloudFormation detects new code by the key.
         key = f"{code['function']}/{hashlib.sha256(archive).hexdigest()}.zip"
         put(account, key, archive)
@@ -54,6 +54,18 @@ def put(account: Account, key: str, content: bytes, metadata: dict[str, str] | N
     s3.put_object(
         Bucket=account.bucket, Key=key, Body=content, Metadata=metadata or {}, ExpectedBucketOwner=account.id)
     return f"{s3.meta.endpoint_url}/{account.bucket}/{key}"
+
+
+def package(artifacts: Path, function: str) -> bytes:
+    """The package that `make package` made of the program, which contains licences too and whose digest is published; else
+    one of the program alone."""
+    program = _read(artifacts / function / "bootstrap")
+    made = artifacts / f"{function}.zip"
+    if made.is_file():
+        with zipfile.ZipFile(made) as archive:
+            if archive.read("bootstrap") == program:
+                return made.read_bytes()
+    return zipped(program)
 
 
 def zipped(program: bytes) -> bytes:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 import unittest
+import zipfile
 from contextlib import contextmanager
 from pathlib import Path
 from unittest import mock
@@ -168,6 +169,18 @@ class Packages(unittest.TestCase):
     def test_the_same_program_gives_the_same_package(self):
         self.assertEqual(packages.zipped(b"x"), packages.zipped(b"x"))
         self.assertNotEqual(packages.zipped(b"x"), packages.zipped(b"y"))
+
+    def test_the_package_that_was_made_of_the_program_is_deployed(self):
+        with self.built() as folder:
+            program = (folder / "recorder" / "bootstrap").read_bytes()
+            self.assertEqual(packages.zipped(program), packages.package(folder, "recorder"))
+            made = folder / "recorder.zip"
+            with zipfile.ZipFile(made, "w") as archive:
+                archive.writestr("LICENCES.txt", "terms")
+                archive.writestr("bootstrap", program)
+            self.assertEqual(made.read_bytes(), packages.package(folder, "recorder"))
+            (folder / "recorder" / "bootstrap").write_bytes(program + b"built again")
+            self.assertNotEqual(made.read_bytes(), packages.package(folder, "recorder"))
 
     def test_a_bucket_of_another_account_is_not_used(self):
         account = StubbedAccount()
