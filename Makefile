@@ -210,8 +210,8 @@ preflight: package-for-stage ## Reports what stands against a deployment, and ch
 deploy: package-for-stage ## Deploys infra/stages/STAGE.toml (STAGE=dev YES=1 ALLOW=ids NEW_TABLES=1)
 	@$(DEPLOYER) deploy $(STAGE_FILE) $(if $(YES),--yes) $(if $(ALLOW),--allow $(ALLOW)) $(if $(NEW_TABLES),--new-tables)
 
-rollback: .tools/deploy/ready ## Deploys what a stage had before, without building it (STAGE=dev YES=1)
-	@$(DEPLOYER) rollback $(STAGE_FILE) $(if $(YES),--yes)
+rollback: .tools/deploy/ready ## Takes functions back to the versions before, or with WHOLE=1 the stack (STAGE=dev YES=1)
+	@$(DEPLOYER) rollback $(STAGE_FILE) $(if $(WHOLE),--whole) $(if $(YES),--yes)
 
 destroy: .tools/deploy/ready ## Deletes a stage's stack; tables and the SES identity stay (STAGE=dev YES=1)
 	@$(DEPLOYER) destroy $(STAGE_FILE) $(if $(YES),--yes)

@@ -22,7 +22,7 @@ PIP = {
     # All that a list names, where it names only what is used directly.
     "infra/requirements-package.txt": None,
     "infra/requirements-workflows.txt": None,
-    "infra/local/requirements.txt": {"boto3", "botocore", "ministack"},
+    "infra/local/requirements.txt": {"aws-sam-translator", "boto3", "botocore", "ministack"},
     "infra/requirements-deploy.txt": {"boto3", "botocore", "PyYAML", "tomli"},
     "infra/lint/requirements.txt": {
         "aws-sam-translator", "cdklabs.cdk-validator-cfnguard", "cfn-lint", "cfn_lint_serverless", "checkov", "cloudsplaining",

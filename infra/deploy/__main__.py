@@ -2,7 +2,8 @@
 
     python -m deploy check        STAGE   report what stands against a deployment, and change nothing
     python -m deploy deploy       STAGE   create the stage's stack or bring it up to date
-    python -m deploy rollback     STAGE   deploy what was deployed before, without building it
+    python -m deploy rollback     STAGE   take the functions back to the versions that were live before, in seconds;
+                                          with --whole also the template: deploy both as they were
     python -m deploy destroy      STAGE   delete the stack; tables and the SES identity stay
     python -m deploy architecture STAGE   print the architecture for which to build
 
@@ -38,7 +39,7 @@ def main() -> int:
                 allowed = frozenset(filter(None, arguments.allow.split(",")))
                 commands.deploy(account, chosen, template, arguments.artifacts, say, confirm, allowed, arguments.new_tables)
             case "rollback":
-                commands.roll_back(account, chosen, say, confirm)
+                (commands.roll_back_whole if arguments.whole else commands.roll_back)(account, chosen, say, confirm)
             case _:
                 commands.destroy(account, chosen, say, confirm)
     except (Refused, ClientError, BotoCoreError) as error:
@@ -66,6 +67,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("stage", type=Path, metavar="STAGE")
     parser.add_argument("--artifacts", type=Path, default=ARTIFACTS, help="DIR/<function>/bootstrap are the programs")
     parser.add_argument("--yes", action="store_true", help="apply or delete without asking")
+    parser.add_argument("--whole", action="store_true", help="roll the template back too")
     parser.add_argument("--allow", default="", metavar="IDS", help="tables and queues that may be replaced or removed")
     parser.add_argument("--new-tables", action="store_true", help="begin empty although earlier tables exist")
     return parser.parse_args()

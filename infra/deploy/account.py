@@ -1,6 +1,7 @@
 """An AWS account in one region, or a local engine that stands for it."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import boto3
@@ -23,6 +24,8 @@ class Account:
     interval: int = 5
     # The bucket for packages and templates. Unless given, all stages of the account and region share one.
     bucket: str = ""
+    # What an engine needs done with a template, given the values of its parameters. AWS needs nothing.
+    prepared: Callable[[str, dict[str, str]], str] = lambda template, _: template
     _clients: dict = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -1,14 +1,15 @@
 """The deployer's commands: deploy, roll back, destroy."""
 
 import hashlib
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from deploy import Refused, packages, preflight, stack
+from deploy import Refused, packages, preflight, rollout, stack, versions
 from deploy.account import Account
-from deploy.preflight import NEVER_CREATED, STOP, Finding, Plan
+from deploy.preflight import NEVER_CREATED, STOP, UPDATABLE, Finding, Plan
 from deploy.stage import Stage
 from deploy.template import Template
 
@@ -38,11 +39,15 @@ def deploy(
     # unprotected and the second protects them.
     is_protected_later = plan.creates and plan.value("DeletionProtection") == "true"
     first = _with_protection(plan, "false") if is_protected_later else plan
-    if _change(first, body, say, confirm, allowed):
+    # Once, so that protecting the tables publishes no further versions.
+    stamped = versions.stamped(body, _values(plan).__getitem__)
+    is_changed = _change(first, stamped, say, confirm, allowed)
+    if is_changed:
         if is_protected_later:
             created = replace(plan, deployed=stack.deployed(account, stage.stack))
-            _change(_with_protection(created, "true"), body, lambda _: None, lambda _: True, allowed)
+            _change(_with_protection(created, "true"), stamped, lambda _: None, lambda _: True, allowed)
         _record(plan, body)
+    _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     outputs = stack.deployed(account, stage.stack).outputs
     say("\n".join([f"{stage.stack} is up to date.", *_listed(outputs)]))
     return outputs
@@ -54,6 +59,31 @@ def check(account: Account, stage: Stage, template: Template, artifacts: Path, s
 
 
 def roll_back(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
+    """Moves the aliases to the versions that were live before, in seconds. Versions contain code and settings.
+
+    Template and parameters stay, so the next deployment goes forward again.
+    """
+    deployed = stack.deployed(account, stage.stack)
+    if deployed is None or deployed.status == NEVER_CREATED:
+        raise Refused(f"The stack {stage.stack} does not exist: deploy it.")
+    if deployed.status not in UPDATABLE:
+        raise Refused(f"The stack {stage.stack} is {deployed.status}: `aws cloudformation cancel-update-stack --stack-name "
+                      f"{stage.stack}` ends a rollout and takes it back.")
+    found = rollout.aliases(account, stack.resources(account, stage.stack))
+    now = rollout.versions(found)
+    earlier = next((one for one in _lives(account, stage.stack, deployed.id)
+                    if any(one["versions"].get(function, version) != version for function, version in now.items())), None)
+    if earlier is None:
+        raise Refused(f"No earlier versions of {stage.stack} are recorded in {account.bucket}: check out and deploy them.")
+    say("\n".join([f"Back to the versions of {earlier['at']}:", *rollout.moves(account, found, earlier["versions"])]))
+    if not confirm(f"Move the aliases of {stage.stack} in account {account.id}, {account.region}?"):
+        raise Refused("Nothing was changed.")
+    rollout.move(account, found, earlier["versions"])
+    _record_live(account, stage, deployed.id, now | earlier["versions"])
+    say("Done. The next deployment goes forward again. Running this again undoes it.")
+
+
+def roll_back_whole(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
     """Deploys the template and packages that were deployed before the current ones. Parameters keep their values."""
     records = _records(account, stage)
     current = records[0] if records else None
@@ -67,8 +97,10 @@ def roll_back(account: Account, stage: Stage, say: Say, confirm: Confirm) -> Non
     if plan.creates:
         raise Refused(f"The stack {stage.stack} does not exist: deploy it.")
     say(f"Back to the deployment of {earlier['at']}:")
-    if _change(plan, body, say, confirm, frozenset()):
+    is_changed = _change(plan, versions.stamped(body, _values(plan).__getitem__), say, confirm, frozenset())
+    if is_changed:
         _record(plan, body)
+    _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     say(f"{stage.stack} is as it was then. Running this again undoes it.")
 
 
@@ -100,6 +132,7 @@ def _check(plan: Plan, artifacts: Path, say: Say) -> None:
 
 def _change(plan: Plan, body: str, say: Say, confirm: Confirm, allowed: frozenset[str]) -> bool:
     """Proposes, shows and applies the changes. Returns whether there were any."""
+    body = plan.account.prepared(body, _values(plan))
     # By URL, because a template that is sent along may have only 51,200 bytes (CloudFormation User Guide, "Quotas").
     url = packages.put(plan.account, f"templates/{_digest(body)}.yaml", body.encode())
     changes = stack.propose(
@@ -122,16 +155,39 @@ def _change(plan: Plan, body: str, say: Say, confirm: Confirm, allowed: frozense
     return True
 
 
+def _go_forward(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
+    """Moves aliases that were rolled back to the deployed versions, and records what is live."""
+    found = rollout.aliases(account, stack.resources(account, stage.stack))
+    lines = rollout.moves(account, found, rollout.forward(found))
+    if lines:
+        say("\n".join(["Functions that go forward to the deployed version:", *lines]))
+        if not confirm(f"Move the aliases of {stage.stack} in account {account.id}, {account.region}?"):
+            raise Refused("The functions were left at their versions.")
+        rollout.move(account, found, rollout.forward(found))
+    _record_live(account, stage, stack.deployed(account, stage.stack).id, rollout.forward(found))
+
+
 def _with_protection(plan: Plan, value: str) -> Plan:
     parameters = plan.stage.parameters | {"DeletionProtection": value}
     return replace(plan, stage=replace(plan.stage, parameters=parameters))
 
 
-def _parameters(plan: Plan) -> list[dict]:
-    """What the stage says; otherwise what the stack has; otherwise the default, which CloudFormation fills in."""
+def _values(plan: Plan) -> dict[str, str]:
+    """The value that each parameter will have."""
+    return {name: plan.value(name) for name in plan.template.parameters} | _stated(plan)
+
+
+def _stated(plan: Plan) -> dict[str, str]:
+    """The parameters of the stage, and the one that is looked up."""
     stated = dict(plan.stage.parameters)
     if "ExistingChangeFeed" in plan.template.parameters:
         stated["ExistingChangeFeed"] = _change_feed(plan.account, plan.value("ExistingStreamsTable"))
+    return stated
+
+
+def _parameters(plan: Plan) -> list[dict]:
+    """What the stage says; otherwise what the stack has; otherwise the default, which CloudFormation fills in."""
+    stated = _stated(plan)
     kept = {} if plan.creates else plan.deployed.parameters
     return [
         {"ParameterKey": name, "ParameterValue": stated[name]} if name in stated
@@ -168,6 +224,23 @@ def _records(account: Account, stage: Stage) -> list[dict]:
         metadata = s3.head_object(Bucket=account.bucket, Key=key)["Metadata"]
         records.append({"key": key, "at": at, "digest": digest, "architecture": metadata["architecture"]})
     return records
+
+
+def _record_live(account: Account, stage: Stage, id: str, live: dict[str, str]) -> None:
+    """Records the live version of each function, for `roll_back`, unless they are the same as at the last time."""
+    last = next(_lives(account, stage.stack, id), None)
+    if live and (last is None or last["versions"] != live):
+        at = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        packages.put(account, f"live/{stage.stack}/{id}/{at}.json", json.dumps(live, sort_keys=True).encode())
+
+
+def _lives(account: Account, name: str, id: str) -> Iterator[dict]:
+    """The versions that were live in a stack, newest first."""
+    s3, prefix = account.client("s3"), f"live/{name}/{id}/"
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=account.bucket, Prefix=prefix)
+    for key in sorted((one["Key"] for page in pages for one in page.get("Contents", [])), reverse=True):
+        content = s3.get_object(Bucket=account.bucket, Key=key)["Body"].read()
+        yield {"at": key.removeprefix(prefix).removesuffix(".json"), "versions": json.loads(content)}
 
 
 def _refuse_messages(account: Account, queues: list[str]) -> None:

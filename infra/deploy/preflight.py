@@ -6,8 +6,9 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from deploy import rollout
 from deploy.account import Account
-from deploy.stack import Deployed
+from deploy.stack import Deployed, resources
 from deploy.stage import Stage
 from deploy.template import Template
 
@@ -70,6 +71,7 @@ def findings(plan: Plan) -> list[Finding]:
         ("the stack", _state), ("parameters", _parameters), ("architecture", _architecture),
         ("the e-mail identity (ses:GetEmailIdentity)", _identity), ("SES's limits (ses:GetAccount)", _sending),
         ("Lambda's concurrency (lambda:GetAccountSettings)", _concurrency),
+        ("the live versions (lambda:GetAlias)", _live_versions), ("ringing alarms (cloudwatch:DescribeAlarms)", _ringing),
         ("earlier tables (dynamodb:ListTables)", _earlier_tables),
         ("existing tables (dynamodb:DescribeTable, DescribeContinuousBackups)", _existing_tables),
         ("the alarm topic (sns:GetTopicAttributes)", _alarms),
@@ -199,6 +201,32 @@ def _concurrency(plan: Plan) -> Iterator[Finding]:
                             "RecorderMaximumConcurrency, or raise the quota `Concurrent executions` (L-B99A9384)")
     else:
         yield Finding(OK, f"Lambda allows {available} concurrent invocations, the functions may use {wanted}")
+
+
+def _live_versions(plan: Plan) -> Iterator[Finding]:
+    found = [] if plan.creates else rollout.aliases(plan.account, resources(plan.account, plan.stage.stack))
+    behind = [one for one in found if one.version != one.deployed]
+    if not behind:
+        return
+    names = ", ".join(f"{one.function} at version {one.version}, not {one.deployed}" for one in behind)
+    # What CodeDeploy then takes for the former version is not documented.
+    gradual = '; set Rollout = "AllAtOnce" for it, because CodeDeploy did not move them' if _is_gradual(plan) else ""
+    yield Finding(NOTE, f"rolled back: {names}: this deployment goes forward{gradual}")
+
+
+def _ringing(plan: Plan) -> Iterator[Finding]:
+    if plan.creates or not _is_gradual(plan):
+        return
+    cloudwatch = plan.account.client("cloudwatch")
+    found = cloudwatch.describe_alarms(AlarmNamePrefix=f"{plan.stage.stack}-", StateValue="ALARM")["MetricAlarms"]
+    if found:
+        names = ", ".join(one["AlarmName"] for one in found)
+        yield Finding(NOTE, f"{names} rings: CodeDeploy takes a function back whose alarm rings, for whatever reason: remove the "
+                            'cause first, or set Rollout = "AllAtOnce"')
+
+
+def _is_gradual(plan: Plan) -> bool:
+    return plan.value("Rollout") != "AllAtOnce"
 
 
 def _earlier_tables(plan: Plan) -> Iterator[Finding]:

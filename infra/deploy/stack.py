@@ -25,6 +25,8 @@ class Deployed:
     status: str
     parameters: dict[str, str]
     outputs: dict[str, str]
+    # Differs from that of an earlier stack with the same name.
+    id: str = ""
 
 
 def deployed(account: Account, name: str) -> Deployed | None:
@@ -41,14 +43,15 @@ def deployed(account: Account, name: str) -> Deployed | None:
         name, found["StackStatus"],
         {one["ParameterKey"]: one["ParameterValue"] for one in found.get("Parameters", [])},
         {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])},
+        found.get("StackId", "").rpartition("/")[2],
     )
 
 
 def resources(account: Account, name: str) -> list[dict]:
-    """The resources of a stack, deleted ones excluded."""
+    """The resources of a stack, without those that were deleted or left behind."""
     pages = account.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=name)
     return [one for page in pages for one in page["StackResourceSummaries"]
-            if one["ResourceStatus"] != "DELETE_COMPLETE" and one.get("PhysicalResourceId")]
+            if one["ResourceStatus"] not in ("DELETE_COMPLETE", "DELETE_SKIPPED") and one.get("PhysicalResourceId")]
 
 
 @dataclass(frozen=True)
@@ -157,8 +160,8 @@ def _events(account: Account, stack: str) -> list[dict]:
 
 
 def _patience(account: Account) -> dict[str, int]:
-    """An hour."""
-    return {"Delay": account.interval, "MaxAttempts": 3600 // account.interval}
+    """Three hours. The slowest rollout takes one and a half."""
+    return {"Delay": account.interval, "MaxAttempts": 3 * 3600 // account.interval}
 
 
 def _line(change: dict) -> str:

@@ -161,14 +161,14 @@ def own_rules(name: str, template: dict, hardened: bool) -> Iterator[Finding]:
 def main() -> int:
     logging.disable(logging.WARNING)
     try:
-        source = transformed(load(TEMPLATE))
+        source, gradual = transformed(load(TEMPLATE)), transformed(load(TEMPLATE), HARDENED)
     except InvalidDocumentException as error:
         causes = "; ".join(cause.message for cause in error.causes)
         print(f"SAM cannot transform infra/template.yaml: {causes}", file=sys.stderr)
         return 1
     key = load(KEY_TEMPLATE)
     templates = {
-        "template-default.json": resolved(source), "template-hardened.json": resolved(source, HARDENED),
+        "template-default.json": resolved(source), "template-hardened.json": resolved(gradual, HARDENED),
         "key-default.json": resolved(key), "key-hardened.json": resolved(key, HARDENED),
         "template-taken-up.json": resolved(source, TAKEN_UP),
     }

@@ -35,6 +35,7 @@ HARDENED = {
     "ReceiptsReservedConcurrency": 5,
     "AlarmTopicArn": f"arn:aws:sns:{REGION}:{ACCOUNT}:alarms",
     "LogRetention": 365,
+    "Rollout": "Canary10Percent5Minutes",
     # Not a protection, but the recorder gets a policy of its own for it.
     "LegacyAuthorizationSecret": f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:leadstream/legacy-AbCdEf",
     # Of key.yaml.
@@ -52,15 +53,15 @@ def load(path: Path) -> dict:
     return yaml_parse(path.read_text())
 
 
-def transformed(template: dict) -> dict:
-    """The template after SAM's transform."""
+def transformed(template: dict, given: dict | None = None) -> dict:
+    """The template after SAM's transform, which knows these values of parameters."""
     template = copy.deepcopy(template)
     for resource in template["Resources"].values():
         if resource["Type"] == "AWS::Serverless::Function":
             # The transform accepts only code that has been uploaded.
             resource["Properties"]["CodeUri"] = "s3://bucket/key"
     os.environ["AWS_DEFAULT_REGION"] = REGION
-    return transform(template, {}, _NoManagedPolicies())
+    return transform(template, {"Rollout": (given or {}).get("Rollout", "AllAtOnce")}, _NoManagedPolicies())
 
 
 class _NoManagedPolicies:
@@ -92,6 +93,9 @@ def resolved(template: dict, given: dict | None = None) -> dict:
                     return values.get(argument, PSEUDO.get(argument, node))
                 case "Condition" if isinstance(argument, str):
                     return is_true(argument)
+                case "Fn::FindInMap":
+                    of, first, second = value(argument)
+                    return template["Mappings"][of][first][second]
                 case "Fn::If":
                     return value(argument[1] if is_true(argument[0]) else argument[2])
                 case "Fn::Equals":

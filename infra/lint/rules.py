@@ -37,6 +37,12 @@ def named(node) -> str:
             return ""
 
 
+def behind_alias(template: Template, node) -> str:
+    """The function to which a reference points, directly or by an alias."""
+    alias = of_type(template, "Lambda::Alias").get(named(node))
+    return named(alias["Properties"]["FunctionName"]) if alias else named(node)
+
+
 def listed(value) -> list:
     return value if isinstance(value, list) else [value]
 
@@ -58,7 +64,7 @@ def mappings(template: Template, source: str) -> list[tuple[str, str, str, dict]
     """Name, source, function and properties of the event source mappings whose source has this type."""
     sources = of_type(template, source)
     found = [
-        (name, named(one.get("EventSourceArn")), named(one.get("FunctionName")), one)
+        (name, named(one.get("EventSourceArn")), behind_alias(template, one.get("FunctionName")), one)
         for name, one in properties(template, "Lambda::EventSourceMapping")
     ]
     return [one for one in found if one[1] in sources]
@@ -282,8 +288,27 @@ def mail_protects_the_sender_s_reputation(template):
             yield f"{name} sends nothing"
 
 
+def functions_are_called_by_their_alias(template):
+    aliases = of_type(template, "Lambda::Alias")
+    callers = [(name, one.get("FunctionName")) for kind in ("Lambda::EventSourceMapping", "Lambda::Permission")
+               for name, one in properties(template, kind)]
+    callers += [(name, target.get("Arn")) for name, one in properties(template, "Events::Rule")
+                for target in one.get("Targets", [])]
+    for name, called in callers:
+        if named(called) not in aliases:
+            yield f"{name} names no alias, so a version could not be taken back"
+    for name, alias in aliases.items():
+        if alias["Properties"].get("Name") != "live":
+            yield f"{name} has another name than `make rollback` and acceptance expect"
+    for name, version in of_type(template, "Lambda::Version").items():
+        if version.get("DeletionPolicy") != "Retain":
+            yield f"{name} is deleted by the next deployment, so it could not be taken back"
+
+
 def a_missed_sweep_is_not_repeated(template):
     for name, one in properties(template, "Lambda::EventInvokeConfig"):
+        if one.get("Qualifier") != "live":
+            yield f"{name} does not apply to the alias that the schedule calls"
         if one.get("MaximumRetryAttempts") != 0:
             yield f"{name}: Lambda would repeat a sweep beside the next one"
     invoked = {named(one.get("FunctionName")) for _, one in properties(template, "Lambda::EventInvokeConfig")}
@@ -291,7 +316,7 @@ def a_missed_sweep_is_not_repeated(template):
         for target in rule.get("Targets", []):
             if target.get("RetryPolicy", {}).get("MaximumRetryAttempts") != 0:
                 yield f"{name}: EventBridge would repeat a sweep beside the next one"
-            if named(target.get("Arn")) not in invoked:
+            if behind_alias(template, target.get("Arn")) not in invoked:
                 yield f"{name}: Lambda would repeat a sweep beside the next one"
         if rule.get("State") != "ENABLED" or not rule.get("Targets"):
             yield f"{name} invokes nothing"
@@ -312,13 +337,15 @@ def roles_grant_single_actions_on_single_resources(template):
             yield f"{name} grants what AWS may extend"
 
 
-def roles_are_assumed_by_lambda_or_operators(template):
+def roles_are_assumed_by_whom_they_are_for(template):
+    rollout = {named(one.get("ServiceRoleArn")) for _, one in properties(template, "CodeDeploy::DeploymentGroup")}
     functions = {named(one.get("Role")) for _, one in properties(template, "Lambda::Function")}
     for name, role in properties(template, "IAM::Role"):
         trusted = [one.get("Principal") for one in statements(role["AssumeRolePolicyDocument"])]
         is_lambda = trusted == [{"Service": "lambda.amazonaws.com"}]
-        names = [str(who) for one in trusted if not is_lambda for who in listed(one.get("AWS", "*"))]
-        if is_lambda != (name in functions) or not trusted or "*" in names:
+        is_codedeploy = trusted == [{"Service": "codedeploy.amazonaws.com"}]
+        names = [str(who) for one in trusted if not is_lambda and not is_codedeploy for who in listed(one.get("AWS", "*"))]
+        if (is_lambda, is_codedeploy) != (name in functions, name in rollout) or not trusted or "*" in names:
             yield f"{name} can be assumed by others than it is for"
 
 
@@ -359,8 +386,8 @@ RULES: list[Rule] = [
     the_change_feed_loses_nothing_silently, tables_survive_and_can_be_restored,
     functions_have_their_own_role_log_and_time_out, logs_expire_and_end_with_the_stack, queues_refuse_plain_http,
     resource_policies_allow_only_named_callers, services_invoke_functions_only_from_one_resource, ses_events_arrive,
-    mail_protects_the_sender_s_reputation, a_missed_sweep_is_not_repeated,
-    roles_grant_single_actions_on_single_resources, roles_are_assumed_by_lambda_or_operators,
+    mail_protects_the_sender_s_reputation, functions_are_called_by_their_alias, a_missed_sweep_is_not_repeated,
+    roles_grant_single_actions_on_single_resources, roles_are_assumed_by_whom_they_are_for,
 ]
 
 
@@ -385,7 +412,8 @@ def everything_is_encrypted_with_the_key(template):
 
 def every_role_can_use_the_key_through_tables_and_queues_only(template):
     services = {"dynamodb.eu-west-1.amazonaws.com", "sqs.eu-west-1.amazonaws.com"}
-    may: dict[str, set[str]] = {name: set() for name in of_type(template, "IAM::Role")}
+    rollout = {named(one.get("ServiceRoleArn")) for _, one in properties(template, "CodeDeploy::DeploymentGroup")}
+    may: dict[str, set[str]] = {name: set() for name in of_type(template, "IAM::Role") if name not in rollout}
     for name, policy in properties(template, "IAM::Policy"):
         for one in statements(policy["PolicyDocument"]):
             if not any(action.startswith("kms:") for action in listed(one["Action"])):
@@ -412,6 +440,29 @@ def functions_reserve_concurrency(template):
             yield f"{name} reserves no concurrency"
 
 
+def a_new_version_is_taken_back_when_an_alarm_rings(template):
+    groups, alarms = of_type(template, "CodeDeploy::DeploymentGroup"), of_type(template, "CloudWatch::Alarm")
+    for name, alias in of_type(template, "Lambda::Alias").items():
+        policy = alias.get("UpdatePolicy", {}).get("CodeDeployLambdaAliasUpdate", {})
+        group = groups.get(named(policy.get("DeploymentGroupName")), {}).get("Properties", {})
+        watched = group.get("AlarmConfiguration", {})
+        names = {named(one.get("Name")) for one in watched.get("Alarms", [])}
+        wanted = ROLLOUT_ALARMS.get(behind_alias(template, {"Ref": name}), set())
+        if watched.get("Enabled") is not True or names != wanted or not wanted <= alarms.keys():
+            yield f"{name} is moved without regard to all of {', '.join(sorted(wanted))}"
+        if watched.get("IgnorePollAlarmFailure"):
+            yield f"{name} is moved although the alarms are unknown"
+        back = group.get("AutoRollbackConfiguration", {})
+        if back.get("Enabled") is not True or len(back.get("Events", [])) != 3:
+            yield f"{name} is not moved back"
+        if "Canary" not in str(group.get("DeploymentConfigName")):
+            yield f"{name} is moved at once"
+        if named(group.get("ServiceRoleArn")) not in of_type(template, "IAM::Role"):
+            yield f"{name} is moved with a role that is not ours"
+        if named(policy.get("ApplicationName")) not in of_type(template, "CodeDeploy::Application"):
+            yield f"{name} is moved by no application"
+
+
 def other_accounts_reach_their_queue(template):
     allowed = {
         (named(queue), action)
@@ -432,9 +483,19 @@ def other_accounts_can_use_the_key(template):
             yield f"{name}: other accounts cannot use the queues that it encrypts"
 
 
+# The alarms that a bad version of a function makes ring.
+ROLLOUT_ALARMS = {
+    "Recorder": {"RecorderErrorsAlarm", "DeadLettersAlarm", "MessagesReturnedAlarm"},
+    "Reactor": {"ReactorErrorsAlarm", "ReactorLagAlarm", "ReactorFailuresAlarm"},
+    "Sweeper": {"SweeperErrorsAlarm", "WorkUnreadableAlarm"},
+    "Receipts": {"ReceiptsErrorsAlarm", "EmailReceiptsDeadLettersAlarm"},
+}
+
+
 HARDENED_RULES: list[Rule] = [
     everything_is_encrypted_with_the_key, every_role_can_use_the_key_through_tables_and_queues_only,
-    roles_have_the_boundary, functions_reserve_concurrency, other_accounts_reach_their_queue,
+    roles_have_the_boundary, functions_reserve_concurrency, a_new_version_is_taken_back_when_an_alarm_rings,
+    other_accounts_reach_their_queue,
 ]
 KEY_RULES, HARDENED_KEY_RULES = [keys_rotate_and_survive], [other_accounts_can_use_the_key]
 

@@ -29,7 +29,11 @@ NOT_SAFETY = {
         "Architectures", "Code", "Environment", "FunctionName", "Handler", "MemorySize", "PackageType", "Runtime"},
     "AWS::Lambda::EventSourceMapping": {
         "EventSourceArn", "FunctionName", "MaximumBatchingWindowInSeconds", "ParallelizationFactor"},
-    "AWS::Lambda::EventInvokeConfig": {"Qualifier", "FunctionName"},
+    "AWS::Lambda::EventInvokeConfig": {"DependsOn", "FunctionName"},
+    "AWS::Lambda::Version": {"FunctionName"},
+    "AWS::Lambda::Alias": {"FunctionName", "FunctionVersion"},
+    "AWS::CodeDeploy::Application": {"ComputePlatform"},
+    "AWS::CodeDeploy::DeploymentGroup": {"ApplicationName", "DeploymentStyle"},
     "AWS::Lambda::Permission": {"Action", "FunctionName", "Principal"},
     "AWS::Events::Rule": {"ScheduleExpression", "Id"},
     "AWS::IAM::Role": {"Path", "PolicyName"},
@@ -112,8 +116,8 @@ class EverySafetySetting(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         logging.disable(logging.WARNING)
-        source = transformed(load(TEMPLATE))
-        cls.default, cls.hardened = resolved(source), resolved(source, HARDENED)
+        cls.default = resolved(transformed(load(TEMPLATE)))
+        cls.hardened = resolved(transformed(load(TEMPLATE), HARDENED), HARDENED)
         cls.key = resolved(load(KEY_TEMPLATE), HARDENED)
 
     def expect_objections(self, template: dict, hardened: bool, at_least: int):

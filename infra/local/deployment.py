@@ -2,11 +2,15 @@
 
 import json
 import sys
+import urllib.error
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import boto3
+import sam
 from botocore.exceptions import ClientError
+from engine import direct
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -14,6 +18,7 @@ sys.path.insert(0, str(HERE.parent))
 from deploy import Refused, commands, packages, stage  # noqa: E402
 from deploy.account import Account, identified  # noqa: E402
 from deploy.account import client as client_of  # noqa: E402
+from deploy.rollout import ALIAS  # noqa: E402
 from deploy.template import TEMPLATE, Template  # noqa: E402
 
 STAGE = HERE / "stage.toml"
@@ -64,7 +69,18 @@ def account(endpoint: str, region: str) -> Account:
     """The engine's account, as the deployer sees it."""
     local = identified(_session(), region, endpoint, interval=1)
     local.bucket = CODE_BUCKET
+    if _is_localstack(endpoint):
+        local.prepared = partial(sam.transformed, region=region)
     return local
+
+
+def _is_localstack(endpoint: str) -> bool:
+    try:
+        with direct.open(f"{endpoint}/_localstack/info", timeout=10):
+            return True
+    except urllib.error.HTTPError as error:
+        error.close()
+        return False
 
 
 def local_stage(template: Template, artifacts: Path, parameters: dict[str, str] | None = None) -> stage.Stage:
@@ -81,6 +97,10 @@ def set_variables(endpoint: str, region: str, function: str, changed: dict[str, 
     variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
     functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables | changed})
     functions.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig={"Delay": 1})
+    # Mappings and schedule call the alias.
+    version = functions.publish_version(FunctionName=name)["Version"]
+    functions.get_waiter("published_version_active").wait(FunctionName=name, Qualifier=version, WaiterConfig={"Delay": 1})
+    functions.update_alias(FunctionName=name, Name=ALIAS, FunctionVersion=version)
 
 
 def roles(endpoint: str, region: str) -> dict[str, dict]:

@@ -9,7 +9,7 @@ use tests::aws::{Aws, CallFailed, Service};
 
 use crate::promise::{Check, Promise};
 use crate::target::{Target, text};
-use crate::template::Template;
+use crate::template::{ALIAS, Template};
 
 const DEPLOY: &str = "deploy the template again (`make deploy`), and find out who changed it";
 
@@ -140,7 +140,11 @@ impl Reader<'_> {
 
     async fn function(&self, logical: &str) -> Differences {
         let expected = self.expected(logical)?;
-        let path = format!("/2015-03-31/functions/{}/configuration", self.target.id(logical));
+        let path = format!("/2015-03-31/functions/{}", self.target.id(logical));
+        let alias = format!("{path}/aliases/{ALIAS}");
+        let alias = self.aws.rest(Service::Lambda, "GetAlias", ("GET", &alias), None).await?;
+        // By its number, because LocalStack finds no settings by an alias.
+        let path = format!("{path}/configuration?Qualifier={}", text(&alias["FunctionVersion"]));
         let action = "GetFunctionConfiguration";
         let seen = self.aws.rest(Service::Lambda, action, ("GET", &path), None).await?;
         let mut differences = Vec::new();
@@ -174,9 +178,8 @@ impl Reader<'_> {
     async fn mapping(&self, logical: &str) -> Differences {
         let path = format!("/2015-03-31/event-source-mappings/{}", self.target.id(logical));
         let seen = self.aws.rest(Service::Lambda, "GetEventSourceMapping", ("GET", &path), None).await?;
-        let function = text(&seen["FunctionArn"]).rsplit(':').next().unwrap_or_default().to_owned();
         let mut differences = compared(&self.expected(logical)?, |property| match property {
-            "FunctionName" => json!(function),
+            "FunctionName" => seen["FunctionArn"].clone(),
             other => seen[other].clone(),
         });
         differences.extend(difference("State", &json!("Enabled"), &seen["State"]));
@@ -190,7 +193,7 @@ impl Reader<'_> {
 
     async fn calls(&self, logical: &str) -> Differences {
         let name = self.target.id("Sweeper");
-        let path = format!("/2019-09-25/functions/{name}/event-invoke-config");
+        let path = format!("/2019-09-25/functions/{name}/event-invoke-config?Qualifier={ALIAS}");
         let action = "GetFunctionEventInvokeConfig";
         let seen = self.aws.rest(Service::Lambda, action, ("GET", &path), None).await?;
         let name = "MaximumRetryAttempts";
@@ -312,7 +315,7 @@ impl Reader<'_> {
         let mut differences = Vec::new();
         let mut asked = 0;
         for (role, kind) in self.template.kinds() {
-            if kind != "AWS::IAM::Role" {
+            if kind != "AWS::IAM::Role" || !self.target.resources.contains_key(&role) {
                 continue;
             }
             let arn = self.target.role_arn(&role);

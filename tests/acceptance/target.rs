@@ -65,7 +65,9 @@ impl Target {
             )
             .into());
         }
-        if let Some((half, resource)) = resources.iter().find(|(_, one)| !one.status.ends_with("_COMPLETE")) {
+        // The stack has left the function's earlier versions behind on purpose.
+        let is_whole = |one: &Resource| one.status.ends_with("_COMPLETE") || one.status == "DELETE_SKIPPED";
+        if let Some((half, resource)) = resources.iter().find(|(_, one)| !is_whole(one)) {
             return Err(format!(
                 "the stack {name} is half deployed: {half} is {}; finish its deployment first",
                 resource.status

@@ -8,6 +8,9 @@ use crate::target::Target;
 
 const TEMPLATE: &str = include_str!("../../infra/template.yaml");
 
+/// The alias that mappings and the schedule call.
+pub(crate) const ALIAS: &str = "live";
+
 /// The template.
 pub(crate) struct Template {
     root: Yaml<'static>,
@@ -48,7 +51,11 @@ impl Template {
             .resources()
             .find(|(id, _)| id == logical)
             .and_then(|(_, one)| one.as_mapping_get("Properties"));
-        let resolver = Resolver { conditions: self.root.as_mapping_get("Conditions"), target };
+        let resolver = Resolver {
+            conditions: self.root.as_mapping_get("Conditions"),
+            mappings: self.root.as_mapping_get("Mappings"),
+            target,
+        };
         let properties = found.ok_or_else(|| format!("the template has no properties of {logical}"))?;
         Ok(resolver.value(properties)?.unwrap_or_default())
     }
@@ -72,6 +79,7 @@ impl Template {
 
 struct Resolver<'a> {
     conditions: Option<&'a Yaml<'static>>,
+    mappings: Option<&'a Yaml<'static>>,
     target: &'a Target,
 }
 
@@ -117,6 +125,15 @@ impl Resolver<'_> {
             ("If", [condition, then, otherwise]) => {
                 let holds = self.named_condition(condition.as_str().unwrap_or_default())?;
                 self.value(if holds { then } else { otherwise })
+            }
+            ("FindInMap", [mapping, first, second]) => {
+                let (mapping, first, second) = (self.text(mapping)?, self.text(first)?, self.text(second)?);
+                let found = self
+                    .mappings
+                    .and_then(|all| all.as_mapping_get(&mapping))
+                    .and_then(|mapping| mapping.as_mapping_get(&first))
+                    .and_then(|values| values.as_mapping_get(&second));
+                self.value(found.ok_or_else(|| format!("the template maps no {first} in {mapping}"))?)
             }
             ("Select", [index, list]) => {
                 let index = usize::try_from(index.as_integer().unwrap_or_default())?;
@@ -177,6 +194,10 @@ impl Resolver<'_> {
     }
 
     fn reference(&self, name: &str) -> Result<String, Failed> {
+        // SAM's name for the alias of a function.
+        if let Some(function) = name.strip_suffix(".Alias") {
+            return Ok(format!("{}:{ALIAS}", self.attribute(function, "Arn")?));
+        }
         let Target { name: stack, region, account, parameters, resources, .. } = self.target;
         let found = match name {
             "AWS::StackName" => Some(stack),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The life of a stack on a local engine: created, changed, deployed unchanged, rolled back, destroyed, and created again
-on the tables that stayed. Also a creation that fails, and the next one.
+on the tables that stayed. Versions that go forward and back. Also a creation that fails, and the next one.
 
     life_of_a_stack.py --emulator ministack --artifacts target/local/lambda
 """
@@ -24,6 +24,7 @@ from engine import REGION  # noqa: E402
 from deploy import Refused, commands, stack  # noqa: E402
 from deploy.template import TEMPLATE, Template  # noqa: E402
 
+FUNCTIONS = ("recorder", "reactor", "sweeper", "receipts")
 # What an engine does not do as AWS does; no test expects it there.
 CANNOT = {
     "ministack": set(),
@@ -69,6 +70,28 @@ class LifeOfAStack(unittest.TestCase):
     def function(self, name: str) -> dict:
         return self.account.client("lambda").get_function_configuration(FunctionName=f"{self.stage.stack}-{name}")
 
+    def live(self, name: str) -> dict:
+        """The settings with which a function runs."""
+        # By the version, because LocalStack finds no settings by an alias.
+        return self.account.client("lambda").get_function_configuration(
+            FunctionName=f"{self.stage.stack}-{name}", Qualifier=self.versions()[name])
+
+    def site(self) -> str:
+        return self.live("reactor")["Environment"]["Variables"]["SITE_URL"]
+
+    def versions(self) -> dict[str, str]:
+        client = self.account.client("lambda")
+        return {name: client.get_alias(FunctionName=f"{self.stage.stack}-{name}", Name="live")["FunctionVersion"]
+                for name in FUNCTIONS}
+
+    def called_by_mappings(self) -> set[str]:
+        mappings = self.account.client("lambda").list_event_source_mappings()["EventSourceMappings"]
+        return {mapping["FunctionArn"].partition(":function:")[2] for mapping in mappings}
+
+    def roll_back(self, stage, confirm: bool = True) -> None:
+        self.said.clear()
+        commands.roll_back(self.account, stage, self.said.append, lambda _: confirm)
+
     def is_protected(self, table: str) -> bool:
         return self.account.client("dynamodb").describe_table(TableName=table)["Table"]["DeletionProtectionEnabled"]
 
@@ -98,12 +121,12 @@ class LifeOfAStack(unittest.TestCase):
         self.assertEqual(before | {"LogRetention": "3"}, self.parameters())
 
         # Another version of the template, and back.
-        described = self.function("recorder")["Description"]
-        other = Template(self.template.text.replace(described, "Another version."))
+        described = "Records offer events"
+        other = Template(self.template.text.replace(described, "Another version"))
         self.deploy(one, other)
-        self.assertEqual("Another version.", self.function("recorder")["Description"])
-        commands.roll_back(self.account, one, self.said.append, lambda _: True)
-        self.assertEqual(described, self.function("recorder")["Description"])
+        self.assertIn("Another version", self.live("recorder")["Description"])
+        commands.roll_back_whole(self.account, one, self.said.append, lambda _: True)
+        self.assertIn(described, self.live("recorder")["Description"])
         self.assertEqual(before | {"LogRetention": "3"}, self.parameters())
 
         # Nothing that would lose a table is applied unless it is named.
@@ -114,7 +137,51 @@ class LifeOfAStack(unittest.TestCase):
                 self.deploy(one, renamed)
         with self.assertRaisesRegex(Refused, "Nothing was changed"):
             commands.deploy(self.account, one, other, OPTIONS.artifacts, self.said.append, lambda _: False)
-        self.assertEqual(described, self.function("recorder")["Description"])
+        self.assertIn(described, self.live("recorder")["Description"])
+
+    def test_versions_go_forward_and_back(self):
+        self.deploy(self.stage)
+        self.assertEqual(dict.fromkeys(FUNCTIONS, "1"), self.versions())
+        self.assertEqual(
+            {f"leadstream-{name}:live" for name in ("recorder", "reactor", "receipts")}, self.called_by_mappings())
+        rules = self.account.client("events")
+        targets = [target["Arn"] for rule in rules.list_rules()["Rules"]
+                   for target in rules.list_targets_by_rule(Rule=rule["Name"])["Targets"]]
+        self.assertEqual(["leadstream-sweeper:live"], [arn.partition(":function:")[2] for arn in targets])
+
+        # An unchanged deployment publishes nothing, and so does a parameter that no function depends on.
+        self.deploy(self.stage)
+        self.deploy(self.stating(SweepEvery="rate(2 minutes)"))
+        self.assertEqual(dict.fromkeys(FUNCTIONS, "1"), self.versions())
+
+        # A parameter reaches the versions of the functions that have it, and only these.
+        sending = self.stating(SiteUrl="https://new.example.com")
+        self.deploy(sending)
+        changed = {"recorder": "1", "reactor": "2", "sweeper": "2", "receipts": "1"}
+        self.assertEqual(changed, self.versions())
+        self.assertEqual("https://new.example.com", self.site())
+
+        # Back in one step, without a build or a change set; then forward in the same way.
+        with self.assertRaisesRegex(Refused, "Nothing was changed"):
+            self.roll_back(sending, confirm=False)
+        self.assertEqual(changed, self.versions())
+        for expected, url in ((dict.fromkeys(FUNCTIONS, "1"), "offers"), (changed, "new"), (dict.fromkeys(FUNCTIONS, "1"), "offers")):
+            self.roll_back(sending)
+            self.assertEqual((expected, f"https://{url}.example.com"), (self.versions(), self.site()))
+        self.assertIn("  leadstream-reactor: version 2 -> 1 (SITE_URL)", "\n".join(self.said))
+
+        # The next deployment goes forward, with or without a change.
+        self.deploy(sending)
+        self.assertIn("rolled back: leadstream-reactor at version 1, not 2", self.said[0])
+        self.assertEqual((changed, "https://new.example.com"), (self.versions(), self.site()))
+        self.roll_back(sending)
+        self.deploy(self.stating(SiteUrl="https://newer.example.com"))
+        self.assertEqual("https://newer.example.com", self.site())
+        self.assertEqual({"recorder": "1", "reactor": "3", "sweeper": "3", "receipts": "1"}, self.versions())
+
+        # Changed settings of the local AWS reach the alias too.
+        deployment.set_variables(self.account.endpoint, REGION, "recorder", {"LIVE_PERCENT": "7"})
+        self.assertEqual("7", self.live("recorder")["Environment"]["Variables"]["LIVE_PERCENT"])
 
     def test_destroyed_and_created_again_on_the_tables_that_stayed(self):
         outputs = self.deploy(self.stage)

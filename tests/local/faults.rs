@@ -9,7 +9,7 @@ use aws_config::BehaviorVersion;
 use serde_json::{Value, json};
 use tests::aws::{Aws, Service};
 
-use crate::on_the_stack;
+use crate::{control, on_the_stack};
 
 /// The stack that `infra/local/deployment.py` deploys.
 const STACK: &str = "leadstream";
@@ -86,16 +86,13 @@ async fn policy(aws: &Aws) -> String {
     percent_encoding::percent_decode_str(encoded).decode_utf8().unwrap().into_owned()
 }
 
-/// Changes one environment variable of the reactor. Returns its former value.
+/// Changes one environment variable of the reactor, in a new version that goes live. Returns its former value.
 async fn set_variable(aws: &Aws, name: &str, value: &str) -> String {
+    // The settings of `$LATEST`, which are those of the live version.
     let path = format!("/2015-03-31/functions/{}/configuration", id(aws, "Reactor").await);
     let seen = aws.rest(Service::Lambda, "GetFunctionConfiguration", ("GET", &path), None).await.unwrap();
-    let mut variables = seen["Environment"]["Variables"].clone();
-    let former = variables[name].as_str().unwrap().to_owned();
-    variables[name] = json!(value);
-    let input = json!({ "Environment": { "Variables": variables } });
-    aws.rest(Service::Lambda, "UpdateFunctionConfiguration", ("PUT", &path), Some(&input)).await.unwrap();
-    former
+    control(reqwest::Method::PUT, "reactor", json!({ name: value }).to_string()).await;
+    seen["Environment"]["Variables"][name].as_str().unwrap().to_owned()
 }
 
 async fn set_rule(aws: &Aws, action: &str) {

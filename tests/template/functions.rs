@@ -262,8 +262,8 @@ fn the_schedule_calls_the_sweeper_every_five_minutes() {
     let rule = properties("SweeperSchedule");
     assert_eq!(rule.at("ScheduleExpression").text(), "SweepEvery");
     assert_eq!(sweep_every(), 5 * 60);
-    assert_eq!(rule.at("Targets").list()[0].at("Arn").text(), "Sweeper.Arn");
-    assert_eq!(properties("ScheduleMayCallSweeper").at("FunctionName").text(), "Sweeper");
+    assert_eq!(rule.at("Targets").list()[0].at("Arn").text(), "Sweeper.Alias");
+    assert_eq!(properties("ScheduleMayCallSweeper").at("FunctionName").text(), "Sweeper.Alias");
     assert!(
         properties("Sweeper").at("Timeout").number() < sweep_every(),
         "a sweep ends before the next begins"
@@ -297,6 +297,41 @@ fn only_listing_streams_is_allowed_on_all_resources() {
 
 fn texts(text: &str) -> Vec<String> {
     vec![text.to_owned()]
+}
+
+#[test]
+fn every_caller_calls_the_alias() {
+    for (caller, function) in [
+        ("OfferEventsToRecorder", "Recorder"),
+        ("ChangeFeedToReactor", "Reactor"),
+        ("EmailReceiptsToReceipts", "Receipts"),
+    ] {
+        assert_eq!(properties(caller).at("FunctionName").text(), format!("{function}.Alias"));
+    }
+    assert_eq!(template().at("Globals").at("Function").at("AutoPublishAlias").text(), "live");
+    assert_eq!(properties("SweeperCalls").at("Qualifier").text(), "live");
+    for function in ["Recorder", "Reactor", "Sweeper", "Receipts"] {
+        let function = properties(function);
+        assert!(function.at("AutoPublishAliasAllProperties").is_true());
+        // The deployer recognises a function by these two lines (infra/deploy/versions.py).
+        let lines = format!(
+            "      Description: {}\n      CodeUri: {}\n",
+            function.at("Description").text(),
+            function.at("CodeUri").text()
+        );
+        assert!(file("infra/template.yaml").contains(&lines), "{lines}");
+    }
+}
+
+#[test]
+fn every_rollout_is_known_to_be_gradual_or_not() {
+    let rollouts = template().at("Mappings").at("Rollouts");
+    let allowed = template().at("Parameters").at("Rollout").at("AllowedValues").texts();
+    assert_eq!(rollouts.names(), allowed);
+    for name in allowed {
+        let is_gradual = rollouts.at(&name).at("IsGradual").text();
+        assert_eq!(is_gradual, (name != "AllAtOnce").to_string(), "{name}");
+    }
 }
 
 #[test]
