@@ -5,6 +5,8 @@
 #![expect(clippy::print_stdout, reason = "the output is the purpose of the program")]
 
 mod behaviour;
+mod difference;
+mod operation;
 mod price;
 mod promise;
 mod report;

@@ -8,7 +8,7 @@ use std::path::Path;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::behaviour::{Timing, summary, times};
+use crate::operation::{Timing, summary, times};
 use crate::promise::{Check, Ended, Promise};
 use crate::target::Target;
 

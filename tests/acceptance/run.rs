@@ -69,15 +69,7 @@ impl Run<'_> {
     }
 
     pub(crate) async fn post(&self, group: &str, deduplication_id: &str, body: &str) -> Result<(), Failed> {
-        self.sqs
-            .send_message()
-            .queue_url(self.target.id("OfferEvents"))
-            .message_group_id(group)
-            .message_deduplication_id(deduplication_id)
-            .message_body(body)
-            .send()
-            .await?;
-        Ok(())
+        tests::post_to(&self.sqs, self.target.id("OfferEvents"), group, deduplication_id, body).await
     }
 
     /// Works through the dead letters of these buyers.

@@ -227,8 +227,9 @@ impl Aws {
             form.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
         }
         let headers = [("content-type", "application/x-www-form-urlencoded; charset=utf-8".to_owned())];
-        let text = self.call(service, action, "POST", "/", &headers, &form).await?;
-        let document = xml::read(&text).map_err(|error| failed(service, action, "", &error.to_string()))?;
+        let call = Call { service, action, method: "POST", path: "/", headers: headers.into(), body: form };
+        let document =
+            xml::read(&self.send(&call).await?).map_err(|error| call.failed("", &error.to_string()))?;
         Ok(document[format!("{action}Result")].clone())
     }
 
@@ -240,8 +241,8 @@ impl Aws {
             ("content-type", format!("application/x-amz-json-{version}")),
             ("x-amz-target", target.to_owned()),
         ];
-        let text = self.call(service, action, "POST", "/", &headers, &input.to_string()).await?;
-        parsed(service, action, &text)
+        let body = input.to_string();
+        self.parsed(&Call { service, action, method: "POST", path: "/", headers: headers.into(), body }).await
     }
 
     /// Calls an operation of a REST interface.
@@ -252,52 +253,44 @@ impl Aws {
         (method, path): (&str, &str),
         input: Option<&Value>,
     ) -> Result<Value, CallFailed> {
-        let headers = input.map(|_| ("content-type", "application/json".to_owned()));
+        let headers = input.map(|_| ("content-type", "application/json".to_owned())).into_iter().collect();
         let body = input.map(ToString::to_string).unwrap_or_default();
-        let text = self.call(service, action, method, path, headers.as_slice(), &body).await?;
-        parsed(service, action, &text)
+        self.parsed(&Call { service, action, method, path, headers, body }).await
     }
 
-    async fn call(
-        &self,
-        service: Service,
-        action: &str,
-        method: &str,
-        path: &str,
-        headers: &[(&'static str, String)],
-        body: &str,
-    ) -> Result<String, CallFailed> {
+    /// The JSON of the answer; an empty object if it has no body.
+    async fn parsed(&self, call: &Call<'_>) -> Result<Value, CallFailed> {
+        let text = self.send(call).await?;
+        if text.trim().is_empty() {
+            return Ok(json!({}));
+        }
+        serde_json::from_str(&text).map_err(|error| call.failed("", &error.to_string()))
+    }
+
+    async fn send(&self, call: &Call<'_>) -> Result<String, CallFailed> {
         let mut pause = Duration::from_millis(200);
         for _ in 1..ATTEMPTS {
-            match self.attempt(service, action, method, path, headers, body).await {
+            match self.attempt(call).await {
                 Err(error) if error.is_passing() => tokio::time::sleep(pause).await,
                 ended => return ended,
             }
             pause *= 3;
         }
-        self.attempt(service, action, method, path, headers, body).await
+        self.attempt(call).await
     }
 
-    async fn attempt(
-        &self,
-        service: Service,
-        action: &str,
-        method: &str,
-        path: &str,
-        headers: &[(&'static str, String)],
-        body: &str,
-    ) -> Result<String, CallFailed> {
-        let unsent = |error: Failed| failed(service, action, "", &error.to_string());
-        let request = self.signed(service, method, path, headers, body).await.map_err(unsent)?;
+    async fn attempt(&self, call: &Call<'_>) -> Result<String, CallFailed> {
+        let unsent = |error: Failed| call.failed("", &error.to_string());
+        let request = self.signed(call).await.map_err(unsent)?;
         let answering = self.https.ask(request, Duration::from_secs(5));
         let answer = tokio::time::timeout(TIME_OUT, answering)
             .await
-            .map_err(|_| failed(service, action, "", "no response within 30 seconds"))?
-            .map_err(|error| failed(service, action, "", &platform::telemetry::chain(&error)))?;
+            .map_err(|_| call.failed("", "no response within 30 seconds"))?
+            .map_err(|error| call.failed("", &platform::telemetry::chain(&error)))?;
         let status = answer.status();
         let kind = answer.headers().get("x-amzn-errortype").unwrap_or_default().to_owned();
         let bytes = aws_smithy_types::byte_stream::ByteStream::new(answer.into_body()).collect().await;
-        let bytes = bytes.map_err(|error| failed(service, action, "", &error.to_string()))?.to_vec();
+        let bytes = bytes.map_err(|error| call.failed("", &error.to_string()))?.to_vec();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         if status.is_success() {
             return Ok(text);
@@ -311,17 +304,11 @@ impl Aws {
         let code = code.split(':').next().unwrap_or_default();
         let code = code.rsplit('#').next().filter(|code| !code.is_empty());
         let code = code.map_or_else(|| format!("HTTP{}", status.as_u16()), str::to_owned);
-        Err(failed(service, action, &code, &field(&["Message", "message"])))
+        Err(call.failed(&code, &field(&["Message", "message"])))
     }
 
-    async fn signed(
-        &self,
-        service: Service,
-        method: &str,
-        path: &str,
-        headers: &[(&'static str, String)],
-        body: &str,
-    ) -> Result<HttpRequest, Failed> {
+    async fn signed(&self, call: &Call<'_>) -> Result<HttpRequest, Failed> {
+        let Call { service, method, path, ref headers, ref body, .. } = *call;
         // IAM has one endpoint, in us-east-1 (AWS General Reference, "IAM endpoints and quotas").
         let region = if service == Service::Iam { "us-east-1" } else { &self.region };
         let own = self.own.iter().find(|(of, _)| *of == service).map(|(_, url)| url);
@@ -348,22 +335,27 @@ impl Aws {
         for (name, value) in headers {
             request = request.header(*name, value);
         }
-        let mut request = request.body(SdkBody::from(body))?;
+        let mut request = request.body(SdkBody::from(body.as_str()))?;
         instructions.apply_to_request_http1x(&mut request);
         Ok(HttpRequest::try_from(request)?)
     }
 }
 
-fn failed(service: Service, action: &str, code: &str, message: &str) -> CallFailed {
-    let action = format!("{}:{action}", service.name());
-    CallFailed { action, code: code.to_owned(), message: message.to_owned() }
+/// One call before it is signed.
+struct Call<'a> {
+    service: Service,
+    action: &'a str,
+    method: &'a str,
+    path: &'a str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
 }
 
-fn parsed(service: Service, action: &str, text: &str) -> Result<Value, CallFailed> {
-    if text.trim().is_empty() {
-        return Ok(json!({}));
+impl Call<'_> {
+    fn failed(&self, code: &str, message: &str) -> CallFailed {
+        let action = format!("{}:{}", self.service.name(), self.action);
+        CallFailed { action, code: code.to_owned(), message: message.to_owned() }
     }
-    serde_json::from_str(text).map_err(|error| failed(service, action, "", &error.to_string()))
 }
 
 #[cfg(test)]

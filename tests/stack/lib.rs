@@ -13,4 +13,4 @@ pub use crowd::{Guest, Observed, crowd, crowd_of, post_all};
 pub use emulator::{Failed, Mail, Queued, Seen};
 pub use invariants::Finding;
 pub use play::{Delivery, Outcome, Person, Played, Recorded, Scenario, play, recorded, scenarios};
-pub use stack::Stack;
+pub use stack::{Stack, post_to};

@@ -70,15 +70,7 @@ impl Stack {
 
     /// Posts a body to the offer events' queue, as the offer system would.
     pub async fn post(&self, group: &str, deduplication_id: &str, body: &str) -> Result<(), Failed> {
-        self.sqs
-            .send_message()
-            .queue_url(&self.input)
-            .message_group_id(group)
-            .message_deduplication_id(deduplication_id)
-            .message_body(body)
-            .send()
-            .await?;
-        Ok(())
+        post_to(&self.sqs, &self.input, group, deduplication_id, body).await
     }
 
     /// Posts an SES event to the queue of e-mail receipts, as the topic would deliver it.
@@ -192,4 +184,22 @@ impl Stack {
         }
         Ok(lines)
     }
+}
+
+/// Posts a message to a FIFO queue.
+pub async fn post_to(
+    sqs: &aws_sdk_sqs::Client,
+    queue: &str,
+    group: &str,
+    deduplication_id: &str,
+    body: &str,
+) -> Result<(), Failed> {
+    sqs.send_message()
+        .queue_url(queue)
+        .message_group_id(group)
+        .message_deduplication_id(deduplication_id)
+        .message_body(body)
+        .send()
+        .await?;
+    Ok(())
 }

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
+use testkit::SplitMix64;
 use testkit::strict::Service;
 use testkit::wire::{Reply, Request, header};
 use tokio::sync::Notify;
@@ -21,7 +22,7 @@ pub(crate) struct Faults {
 
 #[derive(Debug, Default)]
 struct State {
-    dice: Dice,
+    dice: SplitMix64,
     rules: Vec<Rule>,
     /// Counts by fate, then by service and operation.
     injected: BTreeMap<&'static str, BTreeMap<String, u64>>,
@@ -163,7 +164,7 @@ impl Faults {
 
 impl State {
     fn replace(&mut self, seed: u64, rules: Vec<Rule>) {
-        (self.dice, self.rules) = (Dice(seed), rules);
+        (self.dice, self.rules) = (SplitMix64(seed), rules);
         self.replaced += 1;
         self.released += std::mem::take(&mut self.held);
     }
@@ -179,7 +180,7 @@ impl State {
             rule.left > 0
                 && (rule.operation.is_empty() || rule.operation == operation)
                 && body.contains(&rule.about)
-                && dice.roll() < rule.share
+                && share(dice) < rule.share
         })?;
         met.left -= 1;
         let fate = met.fate;
@@ -271,18 +272,8 @@ fn throttled(service: Service, request: &Request) -> Reply {
     }
 }
 
-/// `SplitMix64`: the same numbers from the same seed on every machine.
-#[derive(Debug, Default)]
-struct Dice(u64);
-
-impl Dice {
-    /// The next number, from 0 up to but without 1.
-    #[expect(clippy::cast_precision_loss, reason = "32 bits fit a float exactly")]
-    fn roll(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 32) as f64 / (1_u64 << 32) as f64
-    }
+/// The next number, from 0 up to but without 1.
+#[expect(clippy::cast_precision_loss, reason = "32 bits fit a float exactly")]
+const fn share(dice: &mut SplitMix64) -> f64 {
+    (dice.next() >> 32) as f64 / (1_u64 << 32) as f64
 }

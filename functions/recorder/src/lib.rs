@@ -7,6 +7,7 @@ pub mod dead_letters;
 mod decide;
 mod handler;
 mod remembered;
+mod report;
 mod secret;
 
 pub use batch::{FifoBatch, Group, Message, NotFromAFifoQueue};

@@ -44,7 +44,7 @@ pub fn memory(name: &str) -> u64 {
 /// implemented here because a library's generator may change with its version.
 ///
 /// Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators".
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SplitMix64(pub u64);
 
 impl SplitMix64 {
