@@ -5,6 +5,7 @@
 
 mod args;
 pub mod audit;
+mod aws;
 pub mod buyers;
 pub mod check;
 mod config;
@@ -17,19 +18,24 @@ pub mod history;
 pub mod list;
 mod output;
 pub mod parity;
+mod profile;
 pub mod send;
 pub mod show;
+mod stack;
 pub mod takeover;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 
 use args::{Arguments, Command};
+use aws::Aws;
+pub use aws::CallFailed;
 use aws_types::SdkConfig;
-pub use config::{Places, Tables};
+pub use config::{Places, Tables, Target};
 pub use explain::{Entry, Explained, Fate, Line, Mode, Settled, explain};
 pub use failure::{Exit, Failure};
 use output::Output;
+use stack::Stack;
 
 /// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment.
 pub async fn run(
@@ -41,10 +47,10 @@ pub async fn run(
 }
 
 /// Like [`run`], on the AWS that `connect` returns. `connect` is called only by commands that need AWS, and only once
-/// they have something to do.
+/// they have something to do or a stack to find.
 pub async fn run_on(
     arguments: impl IntoIterator<Item = OsString>,
-    connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+    connect: impl AsyncFnOnce(Target) -> Result<SdkConfig, Failure>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Exit {
@@ -76,13 +82,33 @@ pub async fn run_on(
     }
 }
 
+/// Finds the stack, if one is named and the command needs AWS, and then carries out the command.
 async fn dispatch<O: Write, E: Write>(
-    arguments: &Arguments,
+    Arguments { command, places: given, .. }: &Arguments,
+    connect: impl AsyncFnOnce(Target) -> Result<SdkConfig, Failure>,
+    mut output: Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let Some(name) = given.stack.as_deref().filter(|_| command.needs_aws()) else {
+        return carry_out(command, given, async || connect(Target::default()).await, output).await;
+    };
+    let profile = profile::find(name, given.profiles().as_deref())?;
+    let config = connect(profile.target.clone()).await?;
+    let aws = Aws::on(&config, config::https()?);
+    let stack = Stack::find(&aws, &profile).await?;
+    if !command.only_reads() && !output.is_json {
+        output.aside(&stack.banner(given))?;
+    }
+    let places = stack.places(given);
+    carry_out(command, &places, async || Ok(config), output).await
+}
+
+async fn carry_out<O: Write, E: Write>(
+    command: &Command,
+    places: &Places,
     connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
     mut output: Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let places = &arguments.places;
-    match &arguments.command {
+    match command {
         Command::Check { file } => check::command(file, &mut output),
         Command::Send { file, repeat } => {
             let queue_url = places.queue_url()?;

@@ -113,7 +113,7 @@ impl Run<'_> {
         let mut last = String::new();
         let look = async || {
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let connect = async || Ok(self.config.clone());
+            let connect = async |_| Ok(self.config.clone());
             let exit = cli::run_on(words.clone(), connect, &mut out, &mut err).await;
             last = String::from_utf8_lossy(&err).into_owned();
             match exit {

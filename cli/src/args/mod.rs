@@ -4,7 +4,8 @@ mod commands;
 
 use std::path::PathBuf;
 
-use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset};
 use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
@@ -33,7 +34,7 @@ Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage or a failur
 
 AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`.
 AWS_ENDPOINT_URL selects a local AWS, and AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL_DYNAMODB
-another one for that service. For the stack of `make up` run: . .local/stack.env";
+another one for that service. For the stack of `make up` use: --stack local";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -231,6 +232,11 @@ leads parity --all --state parity.jsonl --explained known.jsonl --report parity.
 }
 
 impl Command {
+    /// Whether the command reads or writes anything of a stack.
+    pub(crate) const fn needs_aws(&self) -> bool {
+        !matches!(self, Self::Check { .. })
+    }
+
     /// Whether the command changes nothing.
     pub(crate) const fn only_reads(&self) -> bool {
         match self {
@@ -263,7 +269,32 @@ pub(crate) fn parse(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<Arguments, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    Arguments::from_arg_matches(&matches)
+    let mut arguments = Arguments::from_arg_matches(&matches)?;
+    if arguments.places.stack.as_ref().is_some_and(|name| !name.is_empty()) {
+        arguments.places.forget_variables(&matches);
+    } else {
+        arguments.places.stack = None;
+    }
+    Ok(arguments)
+}
+
+impl Places {
+    /// Forgets places that come from variables: beside a stack, only options count. Otherwise a shell set up for one
+    /// stack would mix its tables with the queues of another.
+    fn forget_variables(&mut self, matches: &ArgMatches) {
+        let single = [
+            ("queue_url", &mut self.queue_url),
+            ("dead_letters_url", &mut self.dead_letters_url),
+            ("streams_table", &mut self.streams_table),
+            ("leads_table", &mut self.leads_table),
+            ("legacy_url", &mut self.legacy_url),
+        ];
+        for (id, place) in single {
+            if matches.value_source(id) == Some(ValueSource::EnvVariable) {
+                *place = None;
+            }
+        }
+    }
 }
 
 /// The command line. Every command accepts the connection options, and its help shows only those that it uses.
@@ -287,9 +318,11 @@ fn command() -> clap::Command {
 fn used_by(command: &str) -> &'static [&'static str] {
     match command {
         "check" => &[],
-        "send" => &["queue_url"],
-        "dead-letters" => &["dead_letters_url", "queue_url"],
-        "reset" | "go-live" | "parity" => &["streams_table", "leads_table", "legacy_url"],
-        _ => &["streams_table", "leads_table"],
+        "send" => &["stack", "profiles", "queue_url"],
+        "dead-letters" => &["stack", "profiles", "dead_letters_url", "queue_url"],
+        "reset" | "go-live" | "parity" => {
+            &["stack", "profiles", "streams_table", "leads_table", "legacy_url"]
+        }
+        _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }
