@@ -94,6 +94,12 @@ pub enum Failure {
         /// The name of the stack.
         name: String,
     },
+    /// The command reads more than single places.
+    #[error("`leads {command}` needs a stack: use --stack or set LEADS_STACK")]
+    NoStackNamed {
+        /// The command.
+        command: &'static str,
+    },
     /// A call of AWS failed.
     #[error("{0}")]
     Call(CallFailed),

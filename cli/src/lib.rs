@@ -22,6 +22,7 @@ mod profile;
 pub mod send;
 pub mod show;
 mod stack;
+mod status;
 pub mod takeover;
 
 use std::ffi::OsString;
@@ -64,7 +65,9 @@ pub async fn run_on(
             return if answer.use_stderr() { Exit::Failed } else { Exit::Good };
         }
     };
-    let ended = dispatch(&arguments, connect, Output { out, err, is_json: arguments.json }).await;
+    let output = Output { out, err, is_json: arguments.json };
+    // Boxed, because the future of all commands is large.
+    let ended = Box::pin(dispatch(&arguments, connect, output)).await;
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::Write));
     match ended {
         Ok(exit) => exit,
@@ -94,6 +97,9 @@ async fn dispatch<O: Write, E: Write>(
     let profile = profile::find(name, given.profiles().as_deref())?;
     let config = connect(profile.target.clone()).await?;
     let aws = Aws::on(&config, config::https()?);
+    if let Command::Status(status) = command {
+        return status::command(status, &status::Source { aws, profile, config, given }, &mut output).await;
+    }
     let stack = Stack::find(&aws, &profile).await?;
     if !command.only_reads() && !output.is_json {
         output.aside(&stack.banner(given))?;
@@ -109,6 +115,7 @@ async fn carry_out<O: Write, E: Write>(
     mut output: Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
     match command {
+        Command::Status(_) => Err(Failure::NoStackNamed { command: "status" }),
         Command::Check { file } => check::command(file, &mut output),
         Command::Send { file, repeat } => {
             let queue_url = places.queue_url()?;

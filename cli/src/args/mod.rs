@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset};
+pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status};
 use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
@@ -63,6 +63,14 @@ pub(crate) enum Command {
         #[arg(long)]
         repeat: bool,
     },
+
+    /// Show on one screen whether the stack is well, and what to do if it is not.
+    ///
+    /// Reads what the stack measures, in a bounded number of requests and without a scan. Exits with 1 if a line is
+    /// red: its alarm rings, or its value is above the alarm's threshold now. Exits with 2 if nothing is red, but
+    /// something could not be read.
+    #[command(after_help = "Example:\n  leads status --stack prod\n  leads status --stack prod --watch 60")]
+    Status(Status),
 
     /// Show a buyer's current state: shadow or live, offers, open leads, held events, cursor and e-mails.
     #[command(after_help = "Example:\n  leads show buyer-7")]
@@ -241,6 +249,7 @@ impl Command {
     pub(crate) const fn only_reads(&self) -> bool {
         match self {
             Self::Check { .. }
+            | Self::Status(_)
             | Self::Show { .. }
             | Self::List { .. }
             | Self::Held { .. }
@@ -323,6 +332,7 @@ fn used_by(command: &str) -> &'static [&'static str] {
         "reset" | "go-live" | "parity" => {
             &["stack", "profiles", "streams_table", "leads_table", "legacy_url"]
         }
+        "status" => &["stack", "profiles"],
         _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }

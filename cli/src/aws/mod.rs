@@ -125,10 +125,10 @@ impl Aws {
         operation: &str,
         parameters: &[(String, String)],
     ) -> Result<Value, CallFailed> {
-        let mut form = format!("Action={operation}&Version={}", service.version());
-        for (name, value) in parameters {
-            form.push_str(&format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)));
-        }
+        let action = [("Action", operation), ("Version", service.version())];
+        let named = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let field = |(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC));
+        let form = action.into_iter().chain(named).map(field).collect::<Vec<String>>().join("&");
         let failed = |code: &str, message: &str| CallFailed {
             action: format!("{}:{operation}", service.name()),
             code: code.to_owned(),

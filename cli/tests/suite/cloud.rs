@@ -249,34 +249,32 @@ impl Script {
     /// Eleven alarms a page, to see that pages are read on.
     fn some_alarms(&self, fields: &BTreeMap<String, String>) -> Answer {
         let from: usize = fields.get("NextToken").map_or(0, |token| token.parse().unwrap());
-        let (mut alarms, page) = (String::new(), 11);
-        for (name, state) in self.alarms.iter().skip(from).take(page) {
+        let page = 11;
+        let alarms = self.alarms.iter().skip(from).take(page);
+        let alarms = joined(alarms, |(name, state)| {
             assert!(name.starts_with(&fields["AlarmNamePrefix"]));
-            alarms.push_str(&format!(
-                "<member><AlarmName>{name}</AlarmName><StateValue>{state}</StateValue></member>"
-            ));
-        }
-        let token = if from + page < self.alarms.len() {
-            format!("<NextToken>{}</NextToken>", from + page)
-        } else {
-            String::new()
-        };
+            format!("<member><AlarmName>{name}</AlarmName><StateValue>{state}</StateValue></member>")
+        });
+        let is_last = from + page >= self.alarms.len();
+        let token = if is_last { String::new() } else { format!("<NextToken>{}</NextToken>", from + page) };
         result("DescribeAlarms", &format!("<MetricAlarms>{alarms}</MetricAlarms>{token}"))
     }
 
     fn some_metrics(&self, fields: &BTreeMap<String, String>) -> Answer {
         let ids = (1..).map_while(|number| fields.get(&format!("MetricDataQueries.member.{number}.Id")));
-        let results: String = ids
-            .map(|id| {
-                let values = self.metrics.get(id.as_str()).into_iter().flatten();
-                let values: String = values.map(|value| format!("<member>{value}</member>")).collect();
-                format!(
-                    "<member><Id>{id}</Id><StatusCode>Complete</StatusCode><Values>{values}</Values></member>"
-                )
-            })
-            .collect();
+        let results = joined(ids, |id| {
+            let values = self.metrics.get(id.as_str()).into_iter().flatten();
+            let values = joined(values, |value| format!("<member>{value}</member>"));
+            format!(
+                "<member><Id>{id}</Id><StatusCode>Complete</StatusCode><Values>{values}</Values></member>"
+            )
+        });
         result("GetMetricData", &format!("<MetricDataResults>{results}</MetricDataResults>"))
     }
+}
+
+fn joined<T>(items: impl Iterator<Item = T>, text: impl Fn(T) -> String) -> String {
+    items.map(text).collect::<Vec<_>>().concat()
 }
 
 fn letter((number, reason): (usize, &&'static str)) -> Value {

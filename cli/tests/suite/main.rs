@@ -14,6 +14,7 @@ mod explain;
 mod parity;
 mod send;
 mod stacks;
+mod status;
 mod takeover;
 mod usage;
 mod world;

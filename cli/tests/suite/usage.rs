@@ -9,6 +9,7 @@ async fn help_succeeds_and_gives_an_example_of_each_command() {
     for command in [
         "check",
         "send",
+        "status",
         "show",
         "history",
         "list",
@@ -49,6 +50,7 @@ async fn connection_options_are_shown_last_and_only_where_they_are_used() {
         ("", &[][..]),
         ("check", &[]),
         ("send", &["--stack", "--profiles", "--queue-url"]),
+        ("status", &["--stack", "--profiles"]),
         ("show", &["--stack", "--profiles", "--streams-table", "--leads-table"]),
         ("dead-letters", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
         ("dead-letters redrive", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
@@ -109,6 +111,9 @@ async fn wrong_usage_exits_with_2_and_explains_the_right_usage() {
         (&["parity", "ada"], "use --stack or --legacy-url, or set LEGACY_URL"),
         (&["parity", "ada", "--legacy-url", "http://example.com"], "an https URL"),
         (&["erase", "ada", "--effects", "live"], "unexpected argument '--effects'"),
+        (&["status"], "`leads status` needs a stack: use --stack or set LEADS_STACK"),
+        (&["status", "--stack", ""], "needs a stack"),
+        (&["status", "--stack", "s", "--watch", "0"], "0 is not in 1..=3600"),
         (&["list", "--priority", "middle"], "possible values: high, low"),
         (&["send", "--queue-url", "", file], "use --stack or --queue-url, or set OFFER_EVENTS_QUEUE_URL"),
         (
