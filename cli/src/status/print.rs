@@ -31,15 +31,20 @@ pub(super) fn text(seen: &Seen, lines: &[Line], width: Option<usize>) -> String 
             State::Unknown => "?",
         };
         let begin = format!("{state:STATES$}{}", line.name);
+        let alarms: Vec<String> = line.alarms.iter().map(alarm).collect();
+        let alarms = alarms.join(", ");
+        let is_well = line.state == State::Ok;
         if width < WIDE {
             rows.push(begin);
             rows.extend(wrapped(&line.now, width, indent, " ".repeat(indent)));
+        } else if is_well && !alarms.is_empty() {
+            let now = format!("{} ({alarms})", line.now);
+            rows.extend(wrapped(&now, width, indent, format!("{begin:indent$}")));
         } else {
             rows.extend(wrapped(&line.now, width, indent, format!("{begin:indent$}")));
         }
-        let alarms: Vec<String> = line.alarms.iter().map(alarm).collect();
-        if line.state != State::Ok && !alarms.is_empty() {
-            rows.extend(wrapped(&alarms.join(", "), width, indent, " ".repeat(indent)));
+        if !is_well && !alarms.is_empty() {
+            rows.extend(wrapped(&alarms, width, indent, " ".repeat(indent)));
         }
         if line.state == State::Red {
             rows.extend(wrapped(&format!("→ {}", line.advice), width, indent, " ".repeat(indent)));
@@ -85,7 +90,7 @@ fn wrapped(text: &str, width: usize, indent: usize, begin: String) -> Vec<String
     rows
 }
 
-/// The screen as JSON, by `docs/contract/status.schema.json`.
+/// The screen as JSON, by `docs/leads/status.schema.json`.
 pub(super) fn json(seen: &Seen, lines: &[Line]) -> Value {
     let stack = &seen.stack;
     let lines: Vec<Value> = lines

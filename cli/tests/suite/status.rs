@@ -44,7 +44,7 @@ impl Cloud {
 
 #[track_caller]
 fn assert_schema(document: &Value) {
-    let schema = serde_json::from_str(include_str!("../../../docs/contract/status.schema.json")).unwrap();
+    let schema = serde_json::from_str(include_str!("../../../docs/leads/status.schema.json")).unwrap();
     let errors: Vec<String> = jsonschema::validator_for(&schema)
         .unwrap()
         .iter_errors(document)
@@ -74,10 +74,10 @@ async fn a_stack_that_is_well_has_no_red_line() {
     for expected in [
         "\nok   mode              live; the stack is UPDATE_COMPLETE\n",
         "\nok   alarms            20 alarms, none rings\n",
-        "\nok   offer events      0 waiting, 0 in flight\n",
-        "\nok   last sweep        has seen all commits up to 3 min ago\n",
-        "\nok   buyers behind     0 buyers\n",
-        "\nok   e-mails rejected  0 in 24 h\n",
+        "\nok   offer events      0 waiting, 0 in flight (OfferEventsWaitAlarm, MessagesReturnedAlarm)\n",
+        "\nok   last sweep        has seen all commits up to 3 min ago (SweeperNotCalledAlarm,\n",
+        "\nok   buyers behind     0 buyers (BuyersBehindAlarm)\n",
+        "\nok   e-mails rejected  0 in 24 h (EmailsRejectedAlarm)\n",
         "\n0 of 18 lines are red. 24 requests.\n",
     ] {
         assert!(ended.out.contains(expected), "{expected}{}", ended.out);
