@@ -5,7 +5,7 @@
 
 mod args;
 pub mod audit;
-mod aws;
+pub mod aws;
 pub mod buyers;
 pub mod check;
 mod config;
@@ -30,7 +30,6 @@ use std::io::{ErrorKind, Write};
 
 use args::{Arguments, Command};
 use aws::Aws;
-pub use aws::CallFailed;
 use aws_types::SdkConfig;
 pub use config::{Places, Tables, Target};
 pub use explain::{Entry, Explained, Fate, Line, Mode, Settled, explain};

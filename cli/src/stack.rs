@@ -31,8 +31,8 @@ impl Stack {
     /// [`Failure::Call`], [`Failure::NoStack`], [`Failure::OtherAccount`], [`Failure::NotLeadstream`].
     pub(crate) async fn find(aws: &Aws, profile: &Profile) -> Result<Self, Failure> {
         let (name, region) = (profile.stack.clone(), aws.region().to_owned());
-        let wanted = [("StackName".to_owned(), name.clone())];
-        let described = aws.call(Service::CloudFormation, "DescribeStacks", &wanted).await;
+        let wanted = [("StackName", name.as_str())];
+        let described = aws.query(Service::CloudFormation, "DescribeStacks", &wanted).await;
         let described = described.map_err(|error| {
             if error.message.contains("does not exist") {
                 Failure::NoStack { name: name.clone(), region: region.clone() }

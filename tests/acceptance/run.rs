@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use cli::Tables;
+use cli::aws::Aws;
 use cli::dead_letters::{DeadLetterQueue, Doing, Done, Selection, work};
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 use leads_store::LeadsStore as _;
 use platform::clock::{Clock as _, SystemClock};
 use tests::Failed;
-use tests::aws::Aws;
 
 use crate::target::Target;
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use cli::aws::{Aws, CallFailed, Service};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tests::Failed;
-use tests::aws::{Aws, CallFailed, Service};
 
 use crate::difference::{compared, difference, list, statements};
 use crate::promise::{Check, Promise};

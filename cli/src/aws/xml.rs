@@ -1,5 +1,5 @@
-//! Reads the XML of AWS's query protocol as JSON: an element whose children are all called `member` is an array, any
-//! other element with children an object, and one without children a string.
+//! Reads the XML of AWS's query protocol as JSON: an element whose children are all called `member` or `entry` is an
+//! array, any other element with children an object, and one without children a string.
 
 use serde_json::{Map, Value};
 use xmlparser::{ElementEnd, Token, Tokenizer};
@@ -47,7 +47,7 @@ impl Open {
         if self.children.is_empty() {
             return Value::String(self.text);
         }
-        if self.children.iter().all(|(name, _)| name == "member") {
+        if self.children.iter().all(|(name, _)| name == "member" || name == "entry") {
             return self.children.into_iter().map(|(_, value)| value).collect();
         }
         Value::Object(Map::from_iter(self.children))

@@ -17,12 +17,13 @@ pub(super) async fn alarms(aws: &Aws, stack: &str) -> (Result<BTreeMap<String, S
     let (mut found, mut token) = (BTreeMap::new(), None);
     for page in 1..=MOST_PAGES {
         let mut wanted = vec![
-            ("AlarmNamePrefix".to_owned(), prefix.clone()),
-            ("AlarmTypes.member.1".to_owned(), "MetricAlarm".to_owned()),
-            ("MaxRecords".to_owned(), "100".to_owned()),
+            ("AlarmNamePrefix", prefix.as_str()),
+            ("AlarmTypes.member.1", "MetricAlarm"),
+            ("MaxRecords", "100"),
         ];
-        wanted.extend(token.take().map(|token| ("NextToken".to_owned(), token)));
-        let answer = match aws.call(Service::CloudWatch, "DescribeAlarms", &wanted).await {
+        let next: Option<String> = token.take();
+        wanted.extend(next.as_deref().map(|token| ("NextToken", token)));
+        let answer = match aws.query(Service::CloudWatch, "DescribeAlarms", &wanted).await {
             Ok(answer) => answer,
             Err(error) => return (Err(error), page),
         };
@@ -144,7 +145,9 @@ pub(super) async fn read(
             put(&format!("MetricStat.Metric.Dimensions.member.{place}.Value"), value);
         }
     }
-    let answer = aws.call(Service::CloudWatch, "GetMetricData", &parameters).await?;
+    let parameters: Vec<(&str, &str)> =
+        parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let answer = aws.query(Service::CloudWatch, "GetMetricData", &parameters).await?;
     let results = answer["MetricDataResults"].as_array().into_iter().flatten();
     let values = results.filter_map(|result| {
         let values = result["Values"].as_array().into_iter().flatten();

@@ -140,7 +140,7 @@ async fn missing_credentials_and_rights_are_reported_with_their_remedy() {
     let denied = cloud.leads(&["show", "ada"]).await;
     assert_eq!(denied.exit, Exit::Failed);
     assert!(
-        denied.err.contains("error: cloudformation:DescribeStacks failed: AccessDenied"),
+        denied.err.contains("error: these credentials may not call cloudformation:DescribeStacks"),
         "{}",
         denied.err
     );
