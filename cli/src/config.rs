@@ -1,12 +1,15 @@
 //! The locations of the stack's queues and tables, of the former system and of AWS. This is the only module of the
 //! command that reads environment variables.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
+use aws_types::region::Region;
 use clap::Args;
 use event_store::DynamoStreams;
 use leads_store::DynamoLeads;
@@ -24,6 +27,15 @@ pub(crate) const CONNECTION: &str = "Connection options";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = CONNECTION)]
 pub struct Places {
+    /// The stack: its name in CloudFormation, or a profile in `~/.config/leads.toml`. Its outputs name the queues and
+    /// tables; a single option below wins over them, and they win over a variable.
+    #[arg(long, global = true, env = "LEADS_STACK", value_name = "NAME", hide_env_values = true)]
+    pub stack: Option<String>,
+
+    /// The file of profiles, instead of `~/.config/leads.toml`.
+    #[arg(long, global = true, env = "LEADS_PROFILES", value_name = "FILE", hide_env_values = true)]
+    pub profiles: Option<PathBuf>,
+
     /// URL of the queue of offer events: the stack's output `OfferEventsQueueUrl`.
     #[arg(long, global = true, env = "OFFER_EVENTS_QUEUE_URL", value_name = "URL", hide_env_values = true)]
     pub queue_url: Option<String>,
@@ -52,6 +64,17 @@ pub struct Places {
     pub legacy_url: Option<String>,
 }
 
+/// The AWS to connect to, as far as a profile names it. What it leaves open comes from the environment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Target {
+    /// The region.
+    pub region: Option<String>,
+    /// The profile of the AWS CLI with the credentials.
+    pub profile: Option<String>,
+    /// The URL of a local AWS, which gets dummy credentials.
+    pub endpoint: Option<String>,
+}
+
 /// Clients of the streams table and the leads table.
 #[derive(Debug, Clone)]
 pub struct Tables {
@@ -76,6 +99,13 @@ impl Tables {
 }
 
 impl Places {
+    /// The file of profiles; `None` if there is no home folder either.
+    pub(crate) fn profiles(&self) -> Option<PathBuf> {
+        let folder = |name: &str| std::env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
+        let config = || folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
+        self.profiles.clone().or_else(|| Some(config()?.join("leads.toml")))
+    }
+
     pub(crate) fn queue_url(&self) -> Result<&str, Failure> {
         let (what, origin) = ("the URL of the queue of offer events", "output OfferEventsQueueUrl");
         let (option, variable) = ("--queue-url", "OFFER_EVENTS_QUEUE_URL");
@@ -131,12 +161,16 @@ impl Places {
         };
         let url = given(self.legacy_url.as_deref(), missing)?.trim_end_matches('/').to_owned();
         let authorization = std::env::var("LEGACY_AUTHORIZATION").ok().filter(|value| !value.is_empty());
-        // An operator's machine may trust additional certificate authorities, for example a company's own.
-        let machine = rustls_native_certs::load_native_certs().certs;
-        let trust = if machine.is_empty() { Trust::BuiltIn } else { Trust::Roots(machine) };
-        let https = Https::trusting(trust).map_err(Failure::Untrusted)?;
-        HttpLegacy::at(url, authorization, https).map_err(Failure::LegacySetting)
+        HttpLegacy::at(url, authorization, https()?).map_err(Failure::LegacySetting)
     }
+}
+
+/// The HTTPS client for everything without an SDK crate.
+pub(crate) fn https() -> Result<Https, Failure> {
+    // An operator's machine may trust additional certificate authorities, for example a company's own.
+    let machine = rustls_native_certs::load_native_certs().certs;
+    let trust = if machine.is_empty() { Trust::BuiltIn } else { Trust::Roots(machine) };
+    Https::trusting(trust).map_err(Failure::Untrusted)
 }
 
 fn fifo_queue<'a>(url: &'a str, what: &'static str, origin: &'static str) -> Result<&'a str, Failure> {
@@ -154,17 +188,28 @@ fn given(value: Option<&str>, missing: Failure) -> Result<&str, Failure> {
     value.filter(|value| !value.is_empty()).ok_or(missing)
 }
 
-/// Loads the AWS configuration from the environment and the profile. Every operation has a time-out.
-pub(crate) async fn connect() -> Result<SdkConfig, Failure> {
+/// Loads the AWS configuration of a target, and what it leaves open from the environment and the profile of the AWS
+/// CLI. Every operation has a time-out.
+pub(crate) async fn connect(target: Target) -> Result<SdkConfig, Failure> {
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(5))
         .operation_attempt_timeout(Duration::from_secs(15))
         .operation_timeout(Duration::from_mins(1))
         .build();
-    let config = aws_config::defaults(BehaviorVersion::latest())
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .retry_config(RetryConfig::standard().with_max_attempts(6))
-        .timeout_config(timeouts)
-        .load()
-        .await;
+        .timeout_config(timeouts);
+    if let Some(region) = target.region {
+        loader = loader.region(Region::new(region));
+    }
+    if let Some(profile) = target.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(endpoint) = target.endpoint {
+        // Real credentials are never sent to a local AWS.
+        let dummy = Credentials::new("test", "test", None, None, "local");
+        loader = loader.endpoint_url(endpoint).credentials_provider(dummy);
+    }
+    let config = loader.load().await;
     if config.region().is_none() { Err(Failure::NoRegion) } else { Ok(config) }
 }

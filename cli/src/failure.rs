@@ -11,6 +11,8 @@ use leads_store::LeadsUnavailable;
 use legacy::{BadSetting, LegacyUnavailable};
 use platform::telemetry::chain;
 
+use crate::aws::CallFailed;
+
 /// How a command ended, reported to scripts as the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -41,8 +43,8 @@ impl From<Exit> for ExitCode {
 pub enum Failure {
     /// A location that the command needs is missing.
     #[error(
-        "{what} is missing: use {option} or set {variable}. It is the stack's {origin}; \
-         for the stack of `make up` run `. .local/stack.env`"
+        "{what} is missing: use --stack or {option}, or set {variable}. It is the stack's {origin}; \
+         for the stack of `make up` use `--stack local`"
     )]
     Missing {
         /// What is missing.
@@ -62,6 +64,45 @@ pub enum Failure {
         /// The output of the stack that contains it, as in `output OfferEventsQueueUrl`.
         origin: &'static str,
     },
+    /// A profile is invalid.
+    #[error("{file}: {rule}")]
+    BadProfile {
+        /// The file of profiles.
+        file: String,
+        /// What is wrong, and where.
+        rule: String,
+    },
+    /// No stack has this name.
+    #[error("no stack `{name}` exists in this account and region {region}, and no profile has that name")]
+    NoStack {
+        /// The name.
+        name: String,
+        /// The region.
+        region: String,
+    },
+    /// The stack is in another account than its profile says.
+    #[error("these credentials belong to account {found}, but the profile names account {expected}")]
+    OtherAccount {
+        /// The account in the profile.
+        expected: String,
+        /// The account of the stack that was found.
+        found: String,
+    },
+    /// The stack was not deployed from the template.
+    #[error("the stack `{name}` is not a stack of Leadstream: it has no output StreamsTableName")]
+    NotLeadstream {
+        /// The name of the stack.
+        name: String,
+    },
+    /// The command reads more than single places.
+    #[error("`leads {command}` needs a stack: use --stack or set LEADS_STACK")]
+    NoStackNamed {
+        /// The command.
+        command: &'static str,
+    },
+    /// A call of AWS failed.
+    #[error("{0}")]
+    Call(CallFailed),
     /// Neither the environment nor the profile names a region.
     #[error("no AWS region is configured: set AWS_REGION, or set AWS_PROFILE to a profile with a region")]
     NoRegion,
@@ -252,11 +293,20 @@ fn some_of(lines: &[BadLine]) -> String {
     shown.join(", ")
 }
 
+/// Whether DynamoDB refused a request because the table has other keys or indexes than Leadstream's.
+pub(crate) fn is_other_table(error: &str) -> bool {
+    ["specified index", "does not match the schema", "missed key schema element"]
+        .iter()
+        .any(|word| error.contains(word))
+}
+
 /// Advice for an AWS error, chosen by words in its text.
 fn hint(error: &str) -> Option<&'static str> {
     let says = |words: &[&str]| words.iter().any(|word| error.contains(word));
     if says(&["ResourceNotFoundException", "QueueDoesNotExist", "NonExistentQueue"]) {
         Some("no such table or queue in this account and region: compare the name with the stack's outputs")
+    } else if is_other_table(error) {
+        Some("this is the table of something else: compare the name with the stack's outputs")
     } else if says(&["AccessDenied", "not authorized"]) {
         Some("your role lacks the permission: try another AWS_PROFILE, or ask for the permission")
     } else if says(&[

@@ -5,6 +5,7 @@
 
 mod args;
 pub mod audit;
+pub mod aws;
 pub mod buyers;
 pub mod check;
 mod config;
@@ -17,19 +18,24 @@ pub mod history;
 pub mod list;
 mod output;
 pub mod parity;
+mod profile;
 pub mod send;
 pub mod show;
+mod stack;
+mod status;
 pub mod takeover;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 
 use args::{Arguments, Command};
+use aws::Aws;
 use aws_types::SdkConfig;
-pub use config::{Places, Tables};
+pub use config::{Places, Tables, Target};
 pub use explain::{Entry, Explained, Fate, Line, Mode, Settled, explain};
 pub use failure::{Exit, Failure};
 use output::Output;
+use stack::Stack;
 
 /// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment.
 pub async fn run(
@@ -41,10 +47,10 @@ pub async fn run(
 }
 
 /// Like [`run`], on the AWS that `connect` returns. `connect` is called only by commands that need AWS, and only once
-/// they have something to do.
+/// they have something to do or a stack to find.
 pub async fn run_on(
     arguments: impl IntoIterator<Item = OsString>,
-    connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+    connect: impl AsyncFnOnce(Target) -> Result<SdkConfig, Failure>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Exit {
@@ -58,7 +64,9 @@ pub async fn run_on(
             return if answer.use_stderr() { Exit::Failed } else { Exit::Good };
         }
     };
-    let ended = dispatch(&arguments, connect, Output { out, err, is_json: arguments.json }).await;
+    let output = Output { out, err, is_json: arguments.json };
+    // Boxed, because the future of all commands is large.
+    let ended = Box::pin(dispatch(&arguments, connect, output)).await;
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Failure::Write));
     match ended {
         Ok(exit) => exit,
@@ -76,13 +84,37 @@ pub async fn run_on(
     }
 }
 
+/// Finds the stack, if one is named and the command needs AWS, and then carries out the command.
 async fn dispatch<O: Write, E: Write>(
-    arguments: &Arguments,
+    Arguments { command, places: given, .. }: &Arguments,
+    connect: impl AsyncFnOnce(Target) -> Result<SdkConfig, Failure>,
+    mut output: Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let Some(name) = given.stack.as_deref().filter(|_| command.needs_aws()) else {
+        return carry_out(command, given, async || connect(Target::default()).await, output).await;
+    };
+    let profile = profile::find(name, given.profiles().as_deref())?;
+    let config = connect(profile.target.clone()).await?;
+    let aws = Aws::on(&config, config::https()?);
+    if let Command::Status(status) = command {
+        return status::command(status, &status::Source { aws, profile, config, given }, &mut output).await;
+    }
+    let stack = Stack::find(&aws, &profile).await?;
+    if !command.only_reads() && !output.is_json {
+        output.aside(&stack.banner(given))?;
+    }
+    let places = stack.places(given);
+    carry_out(command, &places, async || Ok(config), output).await
+}
+
+async fn carry_out<O: Write, E: Write>(
+    command: &Command,
+    places: &Places,
     connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
     mut output: Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let places = &arguments.places;
-    match &arguments.command {
+    match command {
+        Command::Status(_) => Err(Failure::NoStackNamed { command: "status" }),
         Command::Check { file } => check::command(file, &mut output),
         Command::Send { file, repeat } => {
             let queue_url = places.queue_url()?;

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
+use console::Term;
 use domain::Contact;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
@@ -26,6 +27,11 @@ impl<O: Write, E: Write> Output<'_, O, E> {
 
     pub(crate) fn json(&mut self, document: &Value) -> Result<(), Failure> {
         writeln!(self.out, "{document:#}").map_err(Failure::Write)
+    }
+
+    /// Makes everything written so far visible.
+    pub(crate) fn flush(&mut self) -> Result<(), Failure> {
+        self.out.flush().map_err(Failure::Write)
     }
 
     /// Writes a remark to standard error. The answer on standard output stays free of it.
@@ -137,6 +143,11 @@ impl Progress {
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
+}
+
+/// The rows and columns of the terminal that standard output is; `None` if it is none.
+pub(crate) fn screen() -> Option<(u16, u16)> {
+    Term::stdout().features().is_attended().then(|| Term::stdout().size_checked()).flatten()
 }
 
 /// Completes once Ctrl-C was pressed.

@@ -10,8 +10,8 @@ Template = dict
 Rule = Callable[[Template], Iterator[str]]
 
 TWO_WEEKS = 14 * 24 * 60 * 60
-# The only action that is allowed on every resource, because it knows none.
-ON_ANY_RESOURCE = ["dynamodb:ListStreams"]
+# The only actions that are allowed on every resource, because they know none.
+ON_ANY_RESOURCE = [["dynamodb:ListStreams"], ["cloudwatch:GetMetricData"]]
 
 
 def of_type(template: Template, kind: str) -> dict[str, dict]:
@@ -327,7 +327,7 @@ def roles_grant_single_actions_on_single_resources(template):
         actions, resources = listed(one["Action"]), listed(one["Resource"])
         if any("*" in action for action in actions):
             yield f"{name} grants a pattern of actions"
-        if "*" in resources and actions != ON_ANY_RESOURCE:
+        if "*" in resources and actions not in ON_ANY_RESOURCE:
             yield f"{name} grants {', '.join(actions)} on every resource"
         senders = one.get("Condition", {}).get("StringLike", {}).get("ses:FromAddress", [])
         if "ses:SendEmail" in actions and "identity/*" in str(resources) and len(senders) != 2:

@@ -55,8 +55,7 @@ def deploy(endpoint: str, region: str, artifacts: Path, parameters: dict[str, st
         "EMAIL_RECEIPTS_QUEUE_URL": outputs["EmailReceiptsQueueUrl"],
         "STREAMS_TABLE": outputs["StreamsTableName"],
         "LEADS_TABLE": outputs["LeadsTableName"],
-        # No output of the template names this queue, but its URL differs only in the name.
-        "REACTOR_FAILURES_QUEUE_URL": outputs["EmailReceiptsQueueUrl"].replace("EmailReceipts", "ReactorFailures"),
+        "REACTOR_FAILURES_QUEUE_URL": outputs["ReactorFailuresQueueUrl"],
         "EMAIL_CONFIGURATION_SET": f"{STACK}-emails",
         "RECORDER_LOG_GROUP": f"/aws/lambda/{STACK}-recorder",
         "REACTOR_LOG_GROUP": f"/aws/lambda/{STACK}-reactor",

@@ -33,6 +33,7 @@ from emulator import ENGINES, Emulator, is_taken
 from engine import REGION, EmulatorFailed, Engine
 from engine_localstack import LocalStack
 from inspection import Inspection
+from profiles import Taken, add, profiles, remove
 from removal import status, undeploy
 from running import HOW, Need, Running, selector, skipped
 from strict import StrictWire, never_used
@@ -113,8 +114,8 @@ def up(engine: Engine, artifacts: Path, port: int) -> int:
         raise
     _write_stack_env(environment)
     print(
-        f"The stack is running at {emulator.endpoint}. To use it, run `. {os.path.relpath(STACK_ENV)}`; "
-        "to stop it, run `make down`."
+        f"The stack is running at {emulator.endpoint}. To use it, {_how_to_use(emulator.endpoint)}; to stop it, run "
+        "`make down`."
     )
     return 0
 
@@ -131,17 +132,14 @@ def up_at(there: Running, artifacts: Path) -> int:
             _leave(there, is_deploying=True)
         raise
     _write_stack_env(environment)
-    print(
-        f"The stack is on {there}. To use it, run `. {os.path.relpath(STACK_ENV)}`; "
-        f"to delete it, run `{_removal_from(there)}`."
-    )
+    print(f"The stack is on {there}. To use it, {_how_to_use(there.endpoint)}; to delete it, run `{_removal_from(there)}`.")
     return 0
 
 
 def down_at(there: Running) -> int:
     """Deletes the stack from a LocalStack that is already running."""
     was_there = undeploy(there.endpoint, REGION)
-    STACK_ENV.unlink(missing_ok=True)
+    _forget_stack()
     print(f"The stack is deleted from {there}." if was_there else f"No stack is on {there}.")
     return 0
 
@@ -151,7 +149,7 @@ def down() -> int:
     emulator = Emulator.running_in(UP_HOME)
     if emulator:
         emulator.stop()
-    STACK_ENV.unlink(missing_ok=True)
+    _forget_stack()
     shutil.rmtree(UP_HOME, ignore_errors=True)
     print("The stack is stopped." if emulator else "No stack is running.")
     return 0
@@ -278,6 +276,25 @@ def _check_updatable(endpoint: str, removal: str) -> str | None:
 def _write_stack_env(environment: dict[str, str]) -> None:
     LOCAL.mkdir(exist_ok=True)
     STACK_ENV.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()))
+
+
+def _how_to_use(endpoint: str) -> str:
+    """Adds the profile for `leads --stack local`. Returns how to use the stack."""
+    variables = f"run `. {os.path.relpath(STACK_ENV)}`"
+    try:
+        add(profiles(os.environ), STACK, REGION, endpoint)
+    except (OSError, Taken) as error:
+        _complain(f"no profile `local` for `leads`: {error}")
+        return variables
+    return f"use `leads --stack local`, or {variables}"
+
+
+def _forget_stack() -> None:
+    STACK_ENV.unlink(missing_ok=True)
+    try:
+        remove(profiles(os.environ))
+    except OSError as error:
+        _complain(f"the profile `local` for `leads` stays: {error}")
 
 
 def _report(

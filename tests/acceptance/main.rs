@@ -20,18 +20,19 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use aws_config::BehaviorVersion;
+use aws_config::{BehaviorVersion, SdkConfig};
 use behaviour::Plan;
 use clap::Parser;
 use cli::Tables;
+use cli::aws::{Aws, CallFailed, Service};
 use jiff::{SignedDuration, Timestamp};
+use platform::https::{Https, Trust};
 use report::Report;
 use run::Run;
 use serde_json::{Value, json};
 use target::{Target, text};
 use template::Template;
 use tests::Failed;
-use tests::aws::{Aws, CallFailed, Service};
 
 /// Checks that a deployed stack keeps Leadstream's promises, with events of its own buyers.
 #[derive(Debug, Parser)]
@@ -67,9 +68,20 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Refuses what the checks could not decide on.
+fn connect(config: &SdkConfig) -> Result<Aws, Failed> {
+    let region = config.region().ok_or("no AWS region is set: set AWS_REGION")?;
+    if ["cn-", "us-gov-", "us-iso", "eu-isoe-"].iter().any(|other| region.as_ref().starts_with(other)) {
+        return Err(
+            format!("{region} is of another partition than `aws`, the only one supported here").into()
+        );
+    }
+    Ok(Aws::on(config, Https::trusting(Trust::BuiltIn)?))
+}
+
 async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
     let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
-    let aws = Aws::on(&config)?;
+    let aws = connect(&config)?;
     let template = Template::read()?;
     let target = Target::find(&aws, &arguments.stack, &template.unconditional()).await?;
     let started = Timestamp::now();
@@ -301,7 +313,7 @@ mod tests_of_refusals {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(wire.url())
             .build();
-        let aws = Aws::on(&config).unwrap();
+        let aws = connect(&config).unwrap();
         let refused = refuse_traffic(&aws, &Target::named("leadstream"), Timestamp::UNIX_EPOCH).await;
         refused.err().map(|refused| refused.to_string())
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use cli::aws::Service;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use tests::Failed;
-use tests::aws::Service;
 
 use crate::promise::{Check, Promise};
 use crate::run::Run;

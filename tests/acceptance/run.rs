@@ -4,13 +4,13 @@ use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
 use cli::Tables;
+use cli::aws::Aws;
 use cli::dead_letters::{DeadLetterQueue, Doing, Done, Selection, work};
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 use leads_store::LeadsStore as _;
 use platform::clock::{Clock as _, SystemClock};
 use tests::Failed;
-use tests::aws::Aws;
 
 use crate::target::Target;
 
@@ -113,7 +113,7 @@ impl Run<'_> {
         let mut last = String::new();
         let look = async || {
             let (mut out, mut err) = (Vec::new(), Vec::new());
-            let connect = async || Ok(self.config.clone());
+            let connect = async |_| Ok(self.config.clone());
             let exit = cli::run_on(words.clone(), connect, &mut out, &mut err).await;
             last = String::from_utf8_lossy(&err).into_owned();
             match exit {

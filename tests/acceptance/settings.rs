@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use cli::aws::{Aws, CallFailed, Service};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tests::Failed;
-use tests::aws::{Aws, CallFailed, Service};
 
 use crate::difference::{compared, difference, list, statements};
 use crate::promise::{Check, Promise};
@@ -326,13 +326,12 @@ impl Reader<'_> {
                 if !statement["Condition"].is_null() {
                     continue;
                 }
-                for action in list(&statement["Action"]) {
-                    let pattern = text(&statement["Resource"]);
+                for (action, pattern) in pairs(&statement) {
                     // LocalStack's simulator compares with the pattern as text
                     // (`localstack/services/iam/resources/policy_simulator.py`); IAM needs an example of it.
                     let resource = if self.aws.is_emulated() { pattern } else { example_of(&pattern) };
                     asked += 1;
-                    match self.decision(&arn, &text(&action), &resource).await {
+                    match self.decision(&arn, &action, &resource).await {
                         Ok(decision) if decision == "allowed" => {}
                         Ok(decision) => {
                             differences.push(format!("{role}: {action} on {resource} is {decision}"));
@@ -367,6 +366,16 @@ impl Reader<'_> {
     }
 }
 
+/// Each action of a statement with each resource.
+fn pairs(statement: &Value) -> Vec<(String, String)> {
+    let resources: Vec<String> = list(&statement["Resource"]).iter().map(text).collect();
+    let with_each = |action: &Value| {
+        let action = text(action);
+        resources.iter().map(move |resource| (action.clone(), resource.clone())).collect::<Vec<_>>()
+    };
+    list(&statement["Action"]).iter().flat_map(with_each).collect()
+}
+
 /// A resource that this pattern covers. The simulator takes an ARN, or `*` for all resources (AWS IAM API Reference,
 /// `SimulatePrincipalPolicy`).
 fn example_of(pattern: &str) -> String {
@@ -381,7 +390,18 @@ fn entries_of(attributes: &Value) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests_of_patterns {
-    use super::example_of;
+    use serde_json::json;
+
+    use super::{example_of, pairs};
+
+    #[test]
+    fn every_action_of_a_statement_is_asked_about_for_every_resource() {
+        let statement = json!({ "Action": "sqs:GetQueueAttributes", "Resource": ["a", "b"] });
+        let action = "sqs:GetQueueAttributes".to_owned();
+        assert_eq!(pairs(&statement), [(action.clone(), "a".to_owned()), (action, "b".to_owned())]);
+        let statement = json!({ "Action": ["c", "d"], "Resource": "*" });
+        assert_eq!(pairs(&statement).len(), 2);
+    }
 
     #[test]
     fn the_simulator_is_asked_about_an_arn_or_all_resources() {

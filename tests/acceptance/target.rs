@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use cli::aws::{Aws, CallFailed, Service};
 use serde_json::Value;
 use tests::Failed;
-use tests::aws::{Aws, CallFailed, Service};
 
 /// A resource as CloudFormation describes it.
 #[derive(Debug, Clone)]

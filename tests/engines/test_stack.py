@@ -40,10 +40,12 @@ REMOVABLE = {"DescribeStackResources": (200, RESOURCES), "DeleteStack": (200, DO
 
 class Commands(unittest.TestCase):
     def stack(self, endpoint: str, *words: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-B", ROOT / "infra/local/stack.py", *words], cwd=ROOT, capture_output=True, text=True,
-            env=os.environ | {"LOCALSTACK_ENDPOINT": endpoint}, timeout=60,
-        )
+        with TemporaryDirectory() as folder:
+            own = {"LOCALSTACK_ENDPOINT": endpoint, "LEADS_PROFILES": f"{folder}/leads.toml"}
+            done = subprocess.run(
+                [sys.executable, "-B", ROOT / "infra/local/stack.py", *words], cwd=ROOT, capture_output=True, text=True,
+                env=os.environ | own, timeout=60,
+            )
         return done.returncode, done.stderr
 
     def run_there(self, there: FakeLocalStack, *options: str) -> tuple[int, str, bool]:

@@ -6,8 +6,9 @@ use std::fs;
 use std::process::Command;
 
 use aws_config::BehaviorVersion;
+use cli::aws::{Aws, Service};
+use platform::https::{Https, Trust};
 use serde_json::{Value, json};
-use tests::aws::{Aws, Service};
 
 use crate::{control, on_the_stack};
 
@@ -54,7 +55,8 @@ fn assert_whole() {
 }
 
 async fn connect() -> Aws {
-    Aws::on(&aws_config::load_defaults(BehaviorVersion::latest()).await).unwrap()
+    let config = aws_config::load_defaults(BehaviorVersion::latest()).await;
+    Aws::on(&config, Https::trusting(Trust::BuiltIn).unwrap())
 }
 
 /// The physical id of a resource.

@@ -1,13 +1,11 @@
 //! Access to a deployed stack, for the deployed tests, the demo and the acceptance test.
 #![expect(clippy::missing_errors_doc, reason = "every error ends a test or the demo, and its text says why")]
 
-pub mod aws;
 mod crowd;
 mod emulator;
 mod invariants;
 mod play;
 mod stack;
-mod xml;
 
 pub use crowd::{Guest, Observed, crowd, crowd_of, post_all};
 pub use emulator::{Failed, Mail, Queued, Seen};

@@ -21,6 +21,21 @@ const RECEIVE_LETTERS: Call = ("sqs:ReceiveMessage", "OfferEventsDeadLetters.Arn
 const RELEASE_LETTERS: Call = ("sqs:ChangeMessageVisibility", "OfferEventsDeadLetters.Arn");
 const COUNT_LETTERS: Call = ("sqs:GetQueueAttributes", "OfferEventsDeadLetters.Arn");
 const DELETE_LETTERS: Call = ("sqs:DeleteMessage", "OfferEventsDeadLetters.Arn");
+/// Every command but `check` finds its places in the stack's outputs.
+const FIND_STACK: Call = (
+    "cloudformation:DescribeStacks",
+    "arn:${AWS::Partition}:cloudformation:${AWS::Region}:${AWS::AccountId}:stack/${AWS::StackName}/*",
+);
+const READ_ALARMS: Call = (
+    "cloudwatch:DescribeAlarms",
+    "arn:${AWS::Partition}:cloudwatch:${AWS::Region}:${AWS::AccountId}:alarm:*",
+);
+const READ_METRICS: Call = ("cloudwatch:GetMetricData", "*");
+const COUNT_EVENTS: Call = ("sqs:GetQueueAttributes", "OfferEvents.Arn");
+const COUNT_FAILURES: Call = ("sqs:GetQueueAttributes", "ReactorFailures.Arn");
+const COUNT_SALES: Call = ("sqs:GetQueueAttributes", "SalesTeam.Arn");
+const COUNT_RECEIPTS: Call = ("sqs:GetQueueAttributes", "EmailReceipts.Arn");
+const COUNT_RECEIPTS_ASIDE: Call = ("sqs:GetQueueAttributes", "EmailReceiptsDeadLetters.Arn");
 
 /// What a command calls without changing anything, and in addition when it changes something.
 struct Used {
@@ -29,9 +44,28 @@ struct Used {
     changing: &'static [Call],
 }
 
-const COMMANDS: [Used; 15] = [
+const COMMANDS: [Used; 16] = [
     Used { command: "Check", reading: &[], changing: &[] },
     Used { command: "Send", reading: &[], changing: &[SEND] },
+    Used {
+        command: "Status",
+        reading: &[
+            FIND_STACK,
+            READ_ALARMS,
+            READ_METRICS,
+            COUNT_EVENTS,
+            COUNT_LETTERS,
+            COUNT_FAILURES,
+            COUNT_SALES,
+            COUNT_RECEIPTS,
+            COUNT_RECEIPTS_ASIDE,
+            RECEIVE_LETTERS,
+            RELEASE_LETTERS,
+            FIND_WORK,
+            READ_CURSOR,
+        ],
+        changing: &[],
+    },
     Used { command: "Show", reading: &[READ_STREAM, READ_BUYER], changing: &[] },
     Used { command: "List", reading: &[FIND_LEADS], changing: &[] },
     Used { command: "Held", reading: &[FIND_WORK, READ_STREAM], changing: &[] },

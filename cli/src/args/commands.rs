@@ -6,7 +6,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use leads_store::Status;
+use leads_store::Status as EmailStatus;
 
 use crate::Failure;
 use crate::buyers::Which;
@@ -231,6 +231,21 @@ pub(crate) struct Picked {
     pub(crate) newer_than: Option<SignedDuration>,
 }
 
+/// Arguments of `leads status`.
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Look again every so many seconds, until Ctrl-C. With --json, each look is one line.
+    ///
+    /// A look costs about 0.0002 dollars for metrics.
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "30",
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) watch: Option<u64>,
+
+    /// The width of the screen; by default that of the terminal.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(20..))]
+    pub(crate) columns: Option<u16>,
+}
+
 pub(super) const EMAILS_EXAMPLES: &str = "\
 Example:
   leads emails --status unknown
@@ -245,7 +260,7 @@ Example:
 pub(crate) struct Emails {
     /// Select e-mails with this status.
     #[arg(long, value_parser = status())]
-    pub(crate) status: Option<Status>,
+    pub(crate) status: Option<EmailStatus>,
 
     /// Select e-mails that have had this status for at most this long, as in `90m` or `2d`.
     #[arg(long, value_name = "AGE", value_parser = age, requires = "status")]
@@ -316,7 +331,7 @@ pub(super) fn priority() -> impl TypedValueParser<Value = Priority> {
         .map(|name| if name == Priority::High.name() { Priority::High } else { Priority::Low })
 }
 
-pub(super) fn status() -> impl TypedValueParser<Value = Status> {
+pub(super) fn status() -> impl TypedValueParser<Value = EmailStatus> {
     PossibleValuesParser::new([
         "sending",
         "unknown",
@@ -327,7 +342,7 @@ pub(super) fn status() -> impl TypedValueParser<Value = Status> {
         "superseded",
         "suppressed",
     ])
-    .try_map(|name| Status::parse(&name).ok_or("unknown status"))
+    .try_map(|name| EmailStatus::parse(&name).ok_or("unknown status"))
 }
 
 pub(super) fn email_id(text: &str) -> Result<EmailId, &'static str> {

@@ -4,8 +4,9 @@ mod commands;
 
 use std::path::PathBuf;
 
-use clap::{Arg, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status};
 use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
@@ -33,7 +34,7 @@ Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage or a failur
 
 AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`.
 AWS_ENDPOINT_URL selects a local AWS, and AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL_DYNAMODB
-another one for that service. For the stack of `make up` run: . .local/stack.env";
+another one for that service. For the stack of `make up` use: --stack local";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -62,6 +63,14 @@ pub(crate) enum Command {
         #[arg(long)]
         repeat: bool,
     },
+
+    /// Show on one screen whether the stack is well, and what to do if it is not.
+    ///
+    /// Reads what the stack measures, in a bounded number of requests and without a scan. Exits with 1 if a line is
+    /// red: its alarm rings, or its value is above the alarm's threshold now. Exits with 2 if nothing is red, but
+    /// something could not be read.
+    #[command(after_help = "Example:\n  leads status --stack prod\n  leads status --stack prod --watch 60")]
+    Status(Status),
 
     /// Show a buyer's current state: shadow or live, offers, open leads, held events, cursor and e-mails.
     #[command(after_help = "Example:\n  leads show buyer-7")]
@@ -231,10 +240,16 @@ leads parity --all --state parity.jsonl --explained known.jsonl --report parity.
 }
 
 impl Command {
+    /// Whether the command reads or writes anything of a stack.
+    pub(crate) const fn needs_aws(&self) -> bool {
+        !matches!(self, Self::Check { .. })
+    }
+
     /// Whether the command changes nothing.
     pub(crate) const fn only_reads(&self) -> bool {
         match self {
             Self::Check { .. }
+            | Self::Status(_)
             | Self::Show { .. }
             | Self::List { .. }
             | Self::Held { .. }
@@ -263,7 +278,32 @@ pub(crate) fn parse(
     arguments: impl IntoIterator<Item = std::ffi::OsString>,
 ) -> Result<Arguments, clap::Error> {
     let matches = command().try_get_matches_from(arguments)?;
-    Arguments::from_arg_matches(&matches)
+    let mut arguments = Arguments::from_arg_matches(&matches)?;
+    if arguments.places.stack.as_ref().is_some_and(|name| !name.is_empty()) {
+        arguments.places.forget_variables(&matches);
+    } else {
+        arguments.places.stack = None;
+    }
+    Ok(arguments)
+}
+
+impl Places {
+    /// Forgets places that come from variables: beside a stack, only options count. Otherwise a shell set up for one
+    /// stack would mix its tables with the queues of another.
+    fn forget_variables(&mut self, matches: &ArgMatches) {
+        let single = [
+            ("queue_url", &mut self.queue_url),
+            ("dead_letters_url", &mut self.dead_letters_url),
+            ("streams_table", &mut self.streams_table),
+            ("leads_table", &mut self.leads_table),
+            ("legacy_url", &mut self.legacy_url),
+        ];
+        for (id, place) in single {
+            if matches.value_source(id) == Some(ValueSource::EnvVariable) {
+                *place = None;
+            }
+        }
+    }
 }
 
 /// The command line. Every command accepts the connection options, and its help shows only those that it uses.
@@ -287,9 +327,12 @@ fn command() -> clap::Command {
 fn used_by(command: &str) -> &'static [&'static str] {
     match command {
         "check" => &[],
-        "send" => &["queue_url"],
-        "dead-letters" => &["dead_letters_url", "queue_url"],
-        "reset" | "go-live" | "parity" => &["streams_table", "leads_table", "legacy_url"],
-        _ => &["streams_table", "leads_table"],
+        "send" => &["stack", "profiles", "queue_url"],
+        "dead-letters" => &["stack", "profiles", "dead_letters_url", "queue_url"],
+        "reset" | "go-live" | "parity" => {
+            &["stack", "profiles", "streams_table", "leads_table", "legacy_url"]
+        }
+        "status" => &["stack", "profiles"],
+        _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }

@@ -1,5 +1,6 @@
 //! The dead-letter queue and its letters.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use aws_sdk_sqs::Client;
@@ -23,6 +24,9 @@ const VISIBILITY: i32 = 60;
 /// The time in seconds for which a receive waits for letters. Long polling asks every server of SQS, so an empty
 /// response means an empty queue.
 const WAIT: i32 = 2;
+
+/// The same for a glance, which must be quick.
+const GLANCE: i32 = 1;
 
 /// The dead-letter queue of the offer events, and the queue that the letters came from.
 #[derive(Debug, Clone)]
@@ -64,13 +68,47 @@ impl DeadLetterQueue {
     }
 
     pub(super) async fn receive(&self) -> Result<Vec<Letter>, Failure> {
+        self.receive_within(WAIT).await
+    }
+
+    /// The reasons of the first letters with their numbers, from at most `receives` receives; it stops once it has seen
+    /// `waiting` letters. Also returns the number of requests. The letters are released at once.
+    pub(crate) async fn glance(
+        &self,
+        receives: u64,
+        waiting: u64,
+    ) -> (Result<BTreeMap<String, u64>, Failure>, u64) {
+        let (mut reasons, mut receipts, mut requests) = (BTreeMap::new(), Vec::new(), 0);
+        let mut failed = None;
+        while requests < receives && (receipts.len() as u64) < waiting {
+            requests += 1;
+            match self.receive_within(GLANCE).await {
+                Ok(letters) if letters.is_empty() => break,
+                Ok(letters) => {
+                    for letter in letters {
+                        *reasons.entry(letter.reason).or_default() += 1;
+                        receipts.push(letter.receipt);
+                    }
+                }
+                Err(failure) => {
+                    failed = Some(failure);
+                    break;
+                }
+            }
+        }
+        self.release(&receipts).await;
+        requests += receipts.len().div_ceil(HANDED_OUT) as u64;
+        (failed.map_or(Ok(reasons), Err), requests)
+    }
+
+    async fn receive_within(&self, seconds: i32) -> Result<Vec<Letter>, Failure> {
         let answer = self
             .sqs
             .receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(i32::try_from(HANDED_OUT).unwrap_or(i32::MAX))
             .visibility_timeout(VISIBILITY)
-            .wait_time_seconds(WAIT)
+            .wait_time_seconds(seconds)
             .message_system_attribute_names(MessageSystemAttributeName::MessageGroupId)
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_attribute_names("All")

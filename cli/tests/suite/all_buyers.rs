@@ -140,6 +140,22 @@ impl World {
         self.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
     }
 
+    /// Deletes the sweeper's own item, as in a new stack.
+    pub(crate) fn forget_sweeps(&self) {
+        let key = json!({ "buyer": { "S": "sweeper/place" }, "kind": { "S": "place" } });
+        let delete = json!({ "TableName": "leads", "Key": key });
+        self.database.delete_item(serde_json::from_value(delete).unwrap()).unwrap();
+    }
+
+    /// Writes open work that no version of this software wrote.
+    pub(crate) fn put_unreadable_work(&self) {
+        let texts = [("buyer", "ada"), ("kind", "riddle"), ("openWork", "held#0"), ("due", "2020")];
+        let item: Value =
+            texts.into_iter().map(|(name, text)| (name.to_owned(), json!({ "S": text }))).collect();
+        let put = json!({ "TableName": "leads", "Item": item });
+        self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+    }
+
     pub(crate) async fn settle(&self, name: &str, through: u64) {
         self.progress(name, Progress { through: Sequence::new(through), ..Progress::default() }).await;
     }
@@ -149,7 +165,7 @@ impl World {
     }
 
     /// Records in the leads table that the buyer holds events, the oldest at this sequence number.
-    async fn holds(&self, name: &str, sequence: u64, through: u64) {
+    pub(crate) async fn holds(&self, name: &str, sequence: u64, through: u64) {
         let oldest =
             Some(Held { sequence: Sequence::new(sequence), since: at("10:00:00"), due: at("10:00:00") });
         let held = Some(HeldAtHead { oldest, is_known: false });

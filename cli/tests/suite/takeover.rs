@@ -143,7 +143,7 @@ async fn an_unknown_buyer_is_a_finding_for_held_and_erase() {
 }
 
 /// An output whose reader has closed the pipe.
-struct ClosedPipe;
+pub(crate) struct ClosedPipe;
 
 impl Write for ClosedPipe {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -167,7 +167,7 @@ async fn a_closed_pipe_fails_only_commands_that_change_something() {
         let mut err = Vec::new();
         let arguments = std::iter::once("leads").chain(words.iter().copied()).map(std::ffi::OsString::from);
         let ended =
-            cli::run_on(arguments, async || panic!("connected to AWS"), &mut ClosedPipe, &mut err).await;
+            cli::run_on(arguments, async |_| panic!("connected to AWS"), &mut ClosedPipe, &mut err).await;
         assert_eq!(ended, exit, "{words:?}");
     }
     assert_eq!(offline(&["check", &good]).await.exit, Exit::Good);

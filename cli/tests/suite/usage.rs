@@ -9,6 +9,7 @@ async fn help_succeeds_and_gives_an_example_of_each_command() {
     for command in [
         "check",
         "send",
+        "status",
         "show",
         "history",
         "list",
@@ -36,15 +37,24 @@ async fn help_succeeds_and_gives_an_example_of_each_command() {
 
 #[tokio::test]
 async fn connection_options_are_shown_last_and_only_where_they_are_used() {
-    let all = ["--queue-url", "--dead-letters-url", "--streams-table", "--leads-table", "--legacy-url"];
+    let all = [
+        "--stack",
+        "--profiles",
+        "--queue-url",
+        "--dead-letters-url",
+        "--streams-table",
+        "--leads-table",
+        "--legacy-url",
+    ];
     for (command, used) in [
         ("", &[][..]),
         ("check", &[]),
-        ("send", &["--queue-url"]),
-        ("show", &["--streams-table", "--leads-table"]),
-        ("dead-letters", &["--queue-url", "--dead-letters-url"]),
-        ("dead-letters redrive", &["--queue-url", "--dead-letters-url"]),
-        ("parity", &["--streams-table", "--leads-table", "--legacy-url"]),
+        ("send", &["--stack", "--profiles", "--queue-url"]),
+        ("status", &["--stack", "--profiles"]),
+        ("show", &["--stack", "--profiles", "--streams-table", "--leads-table"]),
+        ("dead-letters", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
+        ("dead-letters redrive", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
+        ("parity", &["--stack", "--profiles", "--streams-table", "--leads-table", "--legacy-url"]),
     ] {
         let words: Vec<&str> = command.split_whitespace().collect();
         let help = offline(&[&words[..], &["--help"]].concat()).await.out;
@@ -98,18 +108,21 @@ async fn wrong_usage_exits_with_2_and_explains_the_right_usage() {
         (&["parity"], "--sample <N>"),
         (&["parity", "--sample", "0"], "0 is not in 1.."),
         (&["parity", "--sample", "5", "--all"], "cannot be used with"),
-        (&["parity", "ada"], "use --legacy-url or set LEGACY_URL"),
+        (&["parity", "ada"], "use --stack or --legacy-url, or set LEGACY_URL"),
         (&["parity", "ada", "--legacy-url", "http://example.com"], "an https URL"),
         (&["erase", "ada", "--effects", "live"], "unexpected argument '--effects'"),
+        (&["status"], "`leads status` needs a stack: use --stack or set LEADS_STACK"),
+        (&["status", "--stack", ""], "needs a stack"),
+        (&["status", "--stack", "s", "--watch", "0"], "0 is not in 1..=3600"),
         (&["list", "--priority", "middle"], "possible values: high, low"),
-        (&["send", "--queue-url", "", file], "use --queue-url or set OFFER_EVENTS_QUEUE_URL"),
+        (&["send", "--queue-url", "", file], "use --stack or --queue-url, or set OFFER_EVENTS_QUEUE_URL"),
         (
             &["show", "--streams-table", "", "ada"],
-            "It is the stack's output StreamsTableName; for the stack of `make up`",
+            "It is the stack's output StreamsTableName; for the stack of `make up` use `--stack local`",
         ),
         (
             &["history", "--streams-table", "s", "--leads-table", "", "ada"],
-            "use --leads-table or set LEADS_TABLE",
+            "use --stack or --leads-table, or set LEADS_TABLE",
         ),
     ] {
         let ended = offline(arguments).await;

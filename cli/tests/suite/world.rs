@@ -61,7 +61,7 @@ pub(crate) async fn run(
 ) -> Ended {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let arguments = std::iter::once("leads").chain(arguments.iter().copied()).map(OsString::from);
-    let exit = cli::run_on(arguments, connect, &mut out, &mut err).await;
+    let exit = cli::run_on(arguments, async |_| connect().await, &mut out, &mut err).await;
     Ended { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
 }
 

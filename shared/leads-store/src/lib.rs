@@ -11,7 +11,9 @@ mod work;
 pub use cursor::{
     Behind, CURSORS_AT_ONCE, Closing, Cursor, Held, HeldAtHead, LeadChange, Moved, Opening, Outcome, Progress,
 };
-pub use dynamo::{About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, OpenLead, Scanned};
+pub use dynamo::{
+    About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, OpenLead, Scanned, SeenWork, WorkLook,
+};
 pub use ledger::{
     AddressDigest, Claim, Claimed, LedgerEntry, ReceiptRecord, Settled, Status, Taking, Verdict,
 };

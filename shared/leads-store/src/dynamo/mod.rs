@@ -5,6 +5,7 @@ mod claim;
 mod cursor;
 mod operators;
 mod receipts;
+mod status;
 mod table;
 mod work;
 
@@ -21,6 +22,7 @@ use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 pub use about::{About, KnownLead};
 pub use operators::{FoundEmails, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
+pub use status::{SeenWork, WorkLook};
 pub use table::DynamoLeads;
 
 impl LeadsStore for DynamoLeads {

@@ -97,6 +97,13 @@ pub(super) async fn begin(
     Ok(place.map(|place| read_walked(&place)))
 }
 
+/// How far the sweeper has walked, in one eventually consistent `GetItem`; `None` before the first walk.
+pub(super) async fn walked(leads: &DynamoLeads) -> Result<Option<Walked>, LeadsUnavailable> {
+    let get = leads.client.get_item().table_name(&leads.table).set_key(Some(key(SWEEPER, "place")));
+    let place = get.send().await.map_err(|error| unavailable("GetItem", &SWEEPER, error))?;
+    Ok(place.item().and_then(read_walked))
+}
+
 pub(super) async fn set_walked(leads: &DynamoLeads, walked: Walked) -> Result<(), LeadsUnavailable> {
     // Each position moves forward independently, so each has its own update. The stored times compare correctly as
     // strings.

@@ -4,8 +4,6 @@
 use serde_json::{Map, Value};
 use xmlparser::{ElementEnd, Token, Tokenizer};
 
-use crate::Failed;
-
 /// An element that is being read.
 #[derive(Default)]
 struct Open {
@@ -14,30 +12,21 @@ struct Open {
     text: String,
 }
 
-/// Reads a document. The result is the content of its root element.
-pub(crate) fn read(text: &str) -> Result<Value, Failed> {
+/// The content of the root element; `None` if the text is not XML.
+pub(super) fn read(text: &str) -> Option<Value> {
     let mut open = vec![Open::default()];
     for token in Tokenizer::from(text) {
-        match token? {
+        match token.ok()? {
             Token::ElementStart { local, .. } => {
                 open.push(Open { name: local.as_str().to_owned(), ..Open::default() });
             }
             Token::ElementEnd { end: ElementEnd::Close(..) | ElementEnd::Empty, .. } => {
-                let closed = open.pop().ok_or("an element ends that never began")?;
-                let parent = open.last_mut().ok_or("an element ends that never began")?;
-                let name = closed.name.clone();
-                parent.children.push((name, closed.value()));
+                let mut closed = open.pop()?;
+                let name = std::mem::take(&mut closed.name);
+                open.last_mut()?.children.push((name, closed.value()));
             }
-            Token::Text { text } => {
-                if let Some(element) = open.last_mut() {
-                    element.text.push_str(&unescaped(text.as_str()));
-                }
-            }
-            Token::Cdata { text, .. } => {
-                if let Some(element) = open.last_mut() {
-                    element.text.push_str(text.as_str());
-                }
-            }
+            Token::Text { text } => open.last_mut()?.text.push_str(&unescaped(text.as_str())),
+            Token::Cdata { text, .. } => open.last_mut()?.text.push_str(text.as_str()),
             Token::ElementEnd { end: ElementEnd::Open, .. }
             | Token::Attribute { .. }
             | Token::Comment { .. }
@@ -49,8 +38,8 @@ pub(crate) fn read(text: &str) -> Result<Value, Failed> {
             | Token::ProcessingInstruction { .. } => {}
         }
     }
-    let root = open.pop().filter(|_| open.is_empty()).ok_or("the document ends too early")?;
-    root.children.into_iter().next().map(|(_, value)| value).ok_or_else(|| "the document is empty".into())
+    let root = open.pop().filter(|_| open.is_empty())?;
+    root.children.into_iter().next().map(|(_, value)| value)
 }
 
 impl Open {
@@ -61,8 +50,7 @@ impl Open {
         if self.children.iter().all(|(name, _)| name == "member" || name == "entry") {
             return self.children.into_iter().map(|(_, value)| value).collect();
         }
-        let object: Map<String, Value> = self.children.into_iter().collect();
-        Value::Object(object)
+        Value::Object(Map::from_iter(self.children))
     }
 }
 
@@ -78,15 +66,19 @@ fn unescaped(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::read;
 
     #[test]
     fn members_are_an_array_and_entities_are_resolved() {
         let text = "<?xml version=\"1.0\"?><R><Names><member>a &amp;lt; b</member><member/></Names>\
                     <One><Code>x</Code></One></R>";
-        assert_eq!(read(text).unwrap(), json!({"Names": ["a &lt; b", ""], "One": {"Code": "x"}}));
-        for bad in ["", "<a>", "</a>", "<a", "no XML"] {
-            assert!(read(bad).is_err(), "{bad}");
+        assert_eq!(read(text), Some(json!({"Names": ["a &lt; b", ""], "One": {"Code": "x"}})));
+    }
+
+    #[test]
+    fn anything_but_a_whole_document_is_refused() {
+        for bad in ["", "<a>", "</a>", "<a", "no XML", "{}"] {
+            assert_eq!(read(bad), None, "{bad}");
         }
     }
 }
