@@ -8,7 +8,7 @@ use std::io::Write;
 use std::path::Path;
 
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
-use domain::{BuyerId, Sequence};
+use domain::{BuyerId, Contact, Sequence};
 use event_store::{Appended, EventStore as _, StoreError, oldest_held, stored_history};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -60,10 +60,10 @@ impl Whole {
         let mut outcomes = BTreeMap::<Sequence, BTreeMap<String, Outcome>>::new();
         for (sequence, names) in &exported.about.outcomes {
             for (key, name) in names {
-                let outcome = Outcome::parse(name).ok_or_else(|| {
-                    refused(&exported.buyer, "an outcome in the file is of a newer version")
-                })?;
-                outcomes.entry(Sequence::new(*sequence)).or_default().insert(key.clone(), outcome);
+                let (Ok(sequence), Some(outcome)) = (sequence.parse(), Outcome::parse(name)) else {
+                    return Err(refused(&exported.buyer, "an outcome in the file is of a newer version"));
+                };
+                outcomes.entry(Sequence::new(sequence)).or_default().insert(key.clone(), outcome);
             }
         }
         Ok(Self { exported, commits, outcomes })
@@ -82,7 +82,12 @@ impl Whole {
 
     /// The moves of the cursor from this place to the end, with the leads announced and the outcomes on the way.
     fn moves(&self, from: Sequence) -> Vec<Moves> {
-        let head = replay(&self.commits).state;
+        let mut head = replay(&self.commits).state;
+        if head.is_erased {
+            // All leads are closed, and the contact of a closed lead is not written.
+            let nobody = Contact { name: String::new(), email: String::new(), phone: None };
+            head.offers.change_each(|_, offer| offer.contact = Some(nobody.clone()));
+        }
         let mut moves = Vec::new();
         let mut next = Moves { from, through: from, ..Moves::default() };
         for commit in self.commits.iter().filter(|commit| commit.last() > from) {

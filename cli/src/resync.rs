@@ -124,6 +124,8 @@ impl<'a> Sink<'a> {
                     Ok(Message {
                         line,
                         buyer: (*buyer).clone(),
+                        // SQS accepts a repeated one without delivering it for five minutes, even after the first was
+                        // deleted (Amazon SQS Developer Guide, "FIFO queue key terms").
                         deduplication_id: send::fresh(&message.id),
                         body: message.body.clone(),
                         attempts: 0,
@@ -181,10 +183,10 @@ impl Tally {
         lines.join("\n")
     }
 
-    fn json(&self, sink: Option<&str>, next: Option<&BuyerId>) -> Value {
+    fn json(&self, sink: Option<&str>, next: Option<&BuyerId>, is_early: bool) -> Value {
         let failed = self.failed.iter().map(|(buyer, why)| json!({ "buyerId": buyer.as_str(), "why": why }));
         json!({
-            "isComplete": next.is_none() && self.buyers + self.failed.len() as u64 == self.selected,
+            "isComplete": !is_early,
             "sentTo": sink,
             "selected": self.selected,
             "buyers": self.buyers,
@@ -268,7 +270,7 @@ fn end<O: Write, E: Write>(
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
     if output.is_json {
-        output.json(&tally.json(sink, next))?;
+        output.json(&tally.json(sink, next, is_early))?;
     } else {
         output.line(&tally.text(sink))?;
     }

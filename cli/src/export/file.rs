@@ -33,6 +33,7 @@ pub struct Reader {
     /// What was read so far.
     totals: Totals,
     seen: BTreeSet<BuyerId>,
+    is_at_end: bool,
 }
 
 /// What follows in a file.
@@ -66,7 +67,15 @@ impl Reader {
 
     fn on(name: String, file: File) -> Self {
         let input = BufReader::new(file);
-        Self { name, input, line: 0, place: 0, totals: Totals::default(), seen: BTreeSet::new() }
+        Self {
+            name,
+            input,
+            line: 0,
+            place: 0,
+            totals: Totals::default(),
+            seen: BTreeSet::new(),
+            is_at_end: false,
+        }
     }
 
     fn begin(&mut self) -> Result<Begun, Failure> {
@@ -84,9 +93,15 @@ impl Reader {
     /// # Errors
     /// [`Failure::Read`]; [`Failure::BadLine`], also for a file that is cut off.
     pub fn buyer(&mut self) -> Result<Option<Exported>, Failure> {
+        if self.is_at_end {
+            return Ok(None);
+        }
         match self.part()? {
             Part::Buyer(exported) => Ok(Some(*exported)),
-            Part::End => Ok(None),
+            Part::End => {
+                self.is_at_end = true;
+                Ok(None)
+            }
             Part::CutOff => Err(self.bad(CUT_OFF)),
         }
     }
@@ -133,12 +148,12 @@ impl Reader {
 
     fn nothing_follows(&mut self) -> Result<Part, Failure> {
         match self.next()? {
-            Next::CutOff if self.is_at_end()? => Ok(Part::End),
+            Next::CutOff if self.has_read_all()? => Ok(Part::End),
             Next::CutOff | Next::Line(_) => Err(self.bad("nothing may follow the end")),
         }
     }
 
-    fn is_at_end(&self) -> Result<bool, Failure> {
+    fn has_read_all(&self) -> Result<bool, Failure> {
         let length = self.input.get_ref().metadata().map_err(|source| self.unread(source))?.len();
         Ok(length == self.place)
     }

@@ -42,7 +42,7 @@ pub async fn lines(
     let units = bytes.div_ceil(4096) + 1;
     let outcomes = about.settled.iter().map(|(sequence, outcomes)| {
         let names = outcomes.iter().map(|(key, outcome)| (key.clone(), outcome.name().to_owned()));
-        (sequence.get(), names.collect())
+        (sequence.to_string(), names.collect())
     });
     let mut lines = vec![Line::Buyer(ExportedBuyer {
         buyer: buyer.to_string(),

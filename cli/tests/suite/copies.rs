@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use cli::Exit;
+use cli::takeover::replay;
 use contract::receipt::Kind;
 use domain::Fact;
 use effects::outside::MemoryOutside;
@@ -53,7 +54,10 @@ async fn import(cloud: &Cloud, file: &str, words: &[&str]) -> Ended {
 /// The items of the leads table but the ledger of e-mails, which an export does not contain.
 fn leads_of(world: &World) -> Vec<Value> {
     let is_email = |item: &Value| item["kind"]["S"].as_str().unwrap().starts_with("email/");
-    let mut items: Vec<Value> = world.items("leads").into_iter().filter(|item| !is_email(item)).collect();
+    // Where nothing is held any more, only the key is left.
+    let is_left = |item: &Value| item["kind"]["S"] == "held" && item["sequence"].is_null();
+    let of_leads = world.items("leads").into_iter();
+    let mut items: Vec<Value> = of_leads.filter(|item| !is_email(item) && !is_left(item)).collect();
     for item in &mut items {
         // When the sweeper looks next is of the stack, not of the buyer.
         if item["kind"]["S"] == "held" {
@@ -61,6 +65,14 @@ fn leads_of(world: &World) -> Vec<Value> {
         }
     }
     items
+}
+
+/// Compares items, and shows the first that differ.
+#[track_caller]
+fn assert_same(copy: &[Value], source: &[Value]) {
+    let differing = copy.iter().zip(source).find(|(one, other)| one != other);
+    assert_eq!(differing, None);
+    assert_eq!(copy.len(), source.len());
 }
 
 #[tokio::test]
@@ -75,11 +87,11 @@ async fn a_copy_of_a_thousand_buyers_is_the_same_in_every_command_and_performs_n
     let (document, commits) = (ended.json(), source.world.items("streams"));
     assert_schema("import", &document);
     let numbers = ["buyers", "imported", "commits", "written", "pendingEffects"];
-    let wanted = [1000, 1000, commits.len(), commits.len(), 0];
-    assert_eq!(numbers.map(|name| document[name].as_u64().unwrap() as usize), wanted);
+    let all = commits.len() as u64;
+    assert_eq!(numbers.map(|name| document[name].as_u64().unwrap()), [1000, 1000, all, all, 0]);
 
-    assert_eq!(target.world.items("streams"), commits);
-    assert_eq!(leads_of(&target.world), leads_of(&source.world));
+    assert!(target.world.items("streams") == commits);
+    assert_same(&leads_of(&target.world), &leads_of(&source.world));
     let former = Former::start().await;
     for words in [
         &["audit", "--json", "--rate", "1000000"][..],
@@ -88,7 +100,8 @@ async fn a_copy_of_a_thousand_buyers_is_the_same_in_every_command_and_performs_n
         &["held", "--json"],
     ] {
         let (one, other) = (source.world.leads(words).await, target.world.leads(words).await);
-        assert_eq!((one.exit, one.json()), (other.exit, other.json()), "{words:?}");
+        assert!(one.exit != Exit::Failed && one.exit == other.exit, "{words:?}: {}", other.err);
+        assert!(one.json() == other.json(), "{words:?}");
     }
     assert_eq!(target.world.leads(&["audit", "--rate", "1000000"]).await.exit, Exit::Good);
 
@@ -98,17 +111,18 @@ async fn a_copy_of_a_thousand_buyers_is_the_same_in_every_command_and_performs_n
     for number in 0..1000 {
         let name = id(number);
         advance(&target.world, &outside, &name).await;
-        let replayed = target.world.leads(&["replay", name.as_str()]).await;
-        assert_eq!(replayed.exit, Exit::Good, "{}", replayed.out);
-        for fact in target.world.facts(name.as_str()).await {
-            *kinds.entry(fact).or_default() += 1;
+        let copied = event_store::history(&target.world.direct.streams, &name).await.unwrap();
+        assert_eq!(replay(&copied).differing, []);
+        for fact in copied.iter().flat_map(|commit| &commit.facts) {
+            *kinds.entry(fact.name()).or_default() += 1;
         }
     }
     assert_eq!((outside.sales(), outside.emails()), (vec![], vec![]));
     for kind in ["migrated", "handed-over", "voided", "reset", "erased", "made", "accepted"] {
         assert!(kinds.get(kind).is_some_and(|number| *number >= 20), "{kind}: {kinds:?}");
     }
-    assert_eq!(leads_of(&target.world), leads_of(&source.world), "the doorbells changed nothing");
+    // The doorbells changed nothing.
+    assert_same(&leads_of(&target.world), &leads_of(&source.world));
 
     let again = import(&target, file.name(), &["--yes", "--json"]).await;
     assert_eq!((again.exit, &again.json()["written"]), (Exit::Good, &json!(0)), "{}", again.err);
@@ -141,8 +155,8 @@ async fn what_is_recorded_after_an_import_has_its_effects() {
 #[tokio::test]
 async fn stopped_addresses_stay_stopped_in_a_copy() {
     let source = World::start().await;
-    source.record("ada", &[made("car-1")], "10:00:00").await;
     source.email("ada", "quote-email", leads_store::Status::Sent, None).await;
+    source.record("ada", &[made("car-1")], "10:00:00").await;
     source.receive("ada", Kind::Complained { at: at("12:00:00") }).await;
     let stopped = |world: &World| {
         let cursor = world.items("leads").into_iter().find(|item| item["kind"]["S"] == "cursor").unwrap();
@@ -206,13 +220,14 @@ async fn an_interrupted_import_goes_on() {
     let target = target().await;
     let words =
         ["import", file.name(), "--yes", "--rate", "1", "--stack", "cars", "--profiles", "/no/profiles"];
-    let is_time = || target.world.items("streams").len() > 5;
+    // The last request of a buyer's commits begins the rest after the first group.
+    let is_time = || target.operations().iter().filter(|one| *one == "PutItem").count() > 5;
     let (code, out) = interrupted(target.wire.url(), "http://127.0.0.1:1", &words, is_time).await;
     assert_eq!(code, Some(130), "{out}");
     assert!(target.world.items("streams").len() < crowd.world.items("streams").len());
     assert_eq!(import(&target, file.name(), &["--yes"]).await.exit, Exit::Good);
     assert_eq!(target.world.items("streams"), crowd.world.items("streams"));
-    assert_eq!(leads_of(&target.world), leads_of(&crowd.world));
+    assert_same(&leads_of(&target.world), &leads_of(&crowd.world));
 }
 
 #[tokio::test]
@@ -305,9 +320,7 @@ async fn a_missing_permission_is_named() {
         assert_eq!(ended.exit, Exit::Failed, "{words:?}: {}", ended.out);
         assert!(ended.err.contains(action), "{words:?}: {}", ended.err);
     };
-    let words = ["import", file.name(), "--yes"];
-    denied(&target().await, "dynamodb:PutItem", &words).await;
-    denied(&target().await, "dynamodb:UpdateItem", &words).await;
+    denied(&target().await, "dynamodb:PutItem", &["import", file.name(), "--yes"]).await;
     let cloud = Cloud::start().await;
     cloud.world.record("ada", &[made("car-1")], "10:00:00").await;
     advance(&cloud.world, &MemoryOutside::default(), &buyer("ada")).await;

@@ -60,10 +60,7 @@ async fn connection_options_are_shown_last_and_only_where_they_are_used() {
         ("dead-letters", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
         ("dead-letters redrive", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
         ("tail", &["--stack", "--profiles", "--streams-table", "--leads-table"]),
-        (
-            "resync",
-            &["--stack", "--profiles", "--sales-team-url", "--streams-table", "--leads-table"],
-        ),
+        ("resync", &["--stack", "--profiles", "--sales-team-url", "--streams-table", "--leads-table"]),
         ("parity", &["--stack", "--profiles", "--streams-table", "--leads-table", "--legacy-url"]),
     ] {
         let words: Vec<&str> = command.split_whitespace().collect();

@@ -50,9 +50,10 @@ pub struct ExportedBuyer {
     /// The digests of addresses that get no more e-mail.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub stopped: Vec<String>,
-    /// The outcomes of effects that were not sent, by sequence and effect key.
+    /// The outcomes of effects that were not sent, by sequence and effect key. The sequence is a text, because serde
+    /// cannot read another key in a tagged enum (serde-rs/serde#1183).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub outcomes: BTreeMap<u64, BTreeMap<String, String>>,
+    pub outcomes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 /// A commit: the attributes of its item, unchanged.
