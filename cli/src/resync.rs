@@ -131,8 +131,8 @@ impl<'a> Sink<'a> {
                         attempts: 0,
                     })
                 };
-                let posted = send::post(sqs, url, (0..).zip(messages).map(message), |_| {}).await;
-                let refused = |line: u64| usize::try_from(line).ok().and_then(|line| messages.get(line));
+                let posted = send::post(sqs, url, (1..).zip(messages).map(message), |_| {}).await;
+                let refused = |line: u64| messages.get(usize::try_from(line).ok()?.checked_sub(1)?);
                 match posted.failure {
                     None => Ok(()),
                     Some(Failure::Refused { line, code }) => Err(Failure::MessageRefused {

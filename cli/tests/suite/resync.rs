@@ -93,7 +93,7 @@ async fn a_consumer_that_lost_its_data_has_the_same_open_leads_after_a_resync() 
     // A quote of a buyer who was erased cannot be requested again.
     let erased: BTreeSet<String> = crowd.erased().iter().map(ToString::to_string).collect();
     let kept = before.quotes.into_iter().filter(|((buyer, _), _)| !erased.contains(buyer));
-    assert!(after.quotes == kept.collect());
+    assert!(after.quotes == kept.collect::<BTreeMap<_, _>>());
 
     // Apart from what was erased since, the same bytes in the same order for each buyer.
     let (first, second) = (by_buyer(sent.iter().map(String::as_str)), by_buyer(again.lines()));
