@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs the contract's example consumers, unchanged: on files, on a queue whose consumer dies, and on a deployed stack.
+"""Runs the contract's example consumers, unchanged: on files, on a queue whose consumer dies, and on a deployed stack,
+where each loses its database and gets the messages again.
 
-    consumers.py --built DIR [LANGUAGE ...]      DIR contains the built `consumer-example`
+    consumers.py --built DIR [LANGUAGE ...]      DIR contains the built `consumer-example` and `leads`
 
 The languages are `python`, `rust` and `typescript`, by default all. TypeScript needs npm, which downloads what the consumer
 depends on, and Node 24 where `node` is older (for Linux on x86-64 only); otherwise it is skipped by name. The stack is the
@@ -34,6 +35,8 @@ PATIENCE = 120
 # The version that npm brings where the machine's own is older than 24.
 NODE = "24.22.3"
 CONSUMERS: dict[str, list[str]] = {}
+# The command `leads`, on the stack that the environment variables name.
+LEADS = Path()
 LANGUAGES = ("python", "rust", "typescript")
 
 
@@ -156,6 +159,23 @@ class Consumers(unittest.TestCase):
                 lead = f"high/{buyer}-offer/2"
                 until(lambda: lead in open_leads(database, buyer))
                 self.assertEqual(open_leads(database, buyer), {lead: "Zoë Example"})
+            with self.subTest(name, "after its database is lost"):
+                before = about(database, buyer)
+                for file in self.folder.glob(f"{name}.db*"):
+                    file.unlink()
+                # The reactor records that it sent a message after the queue has it.
+                until(lambda: sum(self.resync(buyer)["messages"].values()) == len(before["applied"]))
+                again = self.resync(buyer, "--to-queue", "--yes")
+                self.assertEqual((again["isComplete"], again["sentTo"]), (True, "queue"))
+                with Started(consumer, database, {}):
+                    until(lambda: lead in open_leads(database, buyer) and about(database, buyer) == before)
+
+    def resync(self, buyer: str, *words: str) -> dict:
+        done = subprocess.run(
+            [LEADS, "resync", "--json", "--buyer", buyer, *words], capture_output=True, encoding="utf-8", timeout=PATIENCE
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return json.loads(done.stdout)
 
     def queue(self, delivery: list[int]):
         """A queue that delivers these bodies in this order."""
@@ -226,6 +246,12 @@ def open_leads(database: Path, buyer: str) -> dict[str, str]:
     return {row["lead_id"]: row["name"] for row in rows if row["buyer_id"] == buyer}
 
 
+def about(database: Path, buyer: str) -> dict[str, list[dict]]:
+    """The rows of each table about a buyer."""
+    is_its = lambda row: row.get("buyer_id") == buyer or row.get("id", "").startswith(f"{buyer}/")
+    return {name: [row for row in rows if is_its(row)] for name, rows in tables(database).items()}
+
+
 def query(database: Path, statement: str) -> list[dict]:
     connection = sqlite3.connect(database)
     try:
@@ -260,6 +286,7 @@ def build_typescript(folder: Path, node: str) -> None:
 
 
 def main() -> int:
+    global LEADS
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--built", type=Path, required=True, metavar="DIR")
     parser.add_argument("languages", nargs="*", metavar="LANGUAGE")
@@ -267,6 +294,7 @@ def main() -> int:
     languages = arguments.languages or LANGUAGES
     if unknown := set(languages) - set(LANGUAGES):
         parser.error(f"unknown language: {', '.join(sorted(unknown))}")
+    LEADS = arguments.built.resolve() / "leads"
     commands = {
         "python": [sys.executable, "-B", str(EXAMPLES / "python/consumer.py")],
         "rust": [str(arguments.built.resolve() / "consumer-example")],

@@ -5,15 +5,16 @@ use std::fs;
 use std::io::Write;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use domain::BuyerId;
-use futures::future::{Either, select};
+use event_store::CommitKey;
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 pub use crate::failure::BadLine;
 use crate::output::{Output, Progress, count, harmless};
+use crate::pass::{rest, unless};
 use crate::{Failure, Tables};
 
 /// A selection of buyers.
@@ -65,6 +66,19 @@ impl Which {
         interrupted: &mut (impl Future<Output = ()> + Unpin),
         output: &mut Output<'_, O, E>,
     ) -> Result<Option<Vec<BuyerId>>, Failure> {
+        self.resolve_since(listed, None, rate, tables, interrupted, output).await
+    }
+
+    /// The same, but a scan finds only buyers with a commit recorded at or after `since`.
+    pub(crate) async fn resolve_since<O: Write, E: Write>(
+        &self,
+        listed: Option<Listed>,
+        since: Option<Timestamp>,
+        rate: u32,
+        tables: &Tables,
+        interrupted: &mut (impl Future<Output = ()> + Unpin),
+        output: &mut Output<'_, O, E>,
+    ) -> Result<Option<Vec<BuyerId>>, Failure> {
         if let Some(Listed { buyers, blank, repeated }) = listed {
             if blank + repeated > 0 {
                 let (blank, repeated) = (count(blank, "blank line"), count(repeated, "repeat"));
@@ -77,7 +91,7 @@ impl Which {
             "Reading the keys of the whole streams table to find every buyer, at most {rate} read units per second."
         ))?;
         let progress = Progress::counting("commits read");
-        let found = scan(tables, rate, interrupted, &progress).await;
+        let found = scan(tables, since, rate, interrupted, &progress).await;
         progress.end();
         let Some(all) = found? else { return Ok(None) };
         Ok(Some(match self {
@@ -141,33 +155,31 @@ pub fn listed(text: &[u8]) -> Result<Listed, Vec<BadLine>> {
     if bad.is_empty() { Ok(Listed { blank, ..Listed::of(buyers) }) } else { Err(bad) }
 }
 
-/// Every buyer with a stream, from the keys of the whole streams table. Reads at most `rate` units per second. `None`
+/// Every buyer with a commit recorded at or after `since`, from the keys of the whole streams table. Reads at most `rate` units per second. `None`
 /// if interrupted.
 ///
 /// A scan is not a snapshot of the table: a buyer first recorded while it runs may be missing.
 async fn scan(
     tables: &Tables,
+    since: Option<Timestamp>,
     rate: u32,
     interrupted: &mut (impl Future<Output = ()> + Unpin),
     progress: &Progress,
 ) -> Result<Option<BTreeSet<BuyerId>>, Failure> {
     let (mut buyers, mut commits, mut place) = (BTreeSet::new(), 0, None);
     loop {
-        let reading = Box::pin(tables.streams.keys(place));
-        let page = match select(reading, &mut *interrupted).await {
-            Either::Left((page, _)) => page.map_err(Failure::Streams)?,
-            Either::Right(_) => return Ok(None),
-        };
+        let Some(page) = unless(interrupted, tables.streams.keys(place)).await else { return Ok(None) };
+        let page = page.map_err(Failure::Streams)?;
         commits += page.keys.len() as u64;
-        buyers.extend(page.keys.into_iter().map(|key| key.buyer));
+        let is_wanted = |key: &CommitKey| since.is_none_or(|since| key.recorded_at >= since);
+        buyers.extend(page.keys.into_iter().filter(is_wanted).map(|key| key.buyer));
         progress.note(format!(" of {}", count(buyers.len() as u64, "buyer")));
         progress.at(commits);
         place = page.next;
         if place.is_none() {
             return Ok(Some(buyers));
         }
-        let rest = Duration::from_secs_f64(page.read_units / f64::from(rate.max(1)));
-        if let Either::Right(_) = select(Box::pin(tokio::time::sleep(rest)), &mut *interrupted).await {
+        if unless(interrupted, rest(page.read_units, rate)).await.is_none() {
             return Ok(None);
         }
     }

@@ -50,6 +50,10 @@ pub struct Places {
     )]
     pub dead_letters_url: Option<String>,
 
+    /// URL of the sales team's queue: the stack's output `SalesTeamQueueUrl`.
+    #[arg(long, global = true, env = "SALES_TEAM_QUEUE_URL", value_name = "URL", hide_env_values = true)]
+    pub sales_team_url: Option<String>,
+
     /// Name of the streams table: the stack's output `StreamsTableName`.
     #[arg(long, global = true, env = "STREAMS_TABLE", value_name = "TABLE", hide_env_values = true)]
     pub streams_table: Option<String>,
@@ -118,6 +122,21 @@ impl Places {
         let (option, variable) = ("--dead-letters-url", "OFFER_EVENTS_DEAD_LETTERS_QUEUE_URL");
         let missing = Failure::Missing { what, option, variable, origin };
         fifo_queue(given(self.dead_letters_url.as_deref(), missing)?, "the dead-letter queue", origin)
+    }
+
+    pub(crate) fn sales_team_url(&self) -> Result<&str, Failure> {
+        let (what, origin) = ("the URL of the sales team's queue", "output SalesTeamQueueUrl");
+        let (option, variable) = ("--sales-team-url", "SALES_TEAM_QUEUE_URL");
+        let missing = Failure::Missing { what, option, variable, origin };
+        let url =
+            fifo_queue(given(self.sales_team_url.as_deref(), missing)?, "the sales team's queue", origin)?;
+        if [&self.queue_url, &self.dead_letters_url].iter().any(|other| other.as_deref() == Some(url)) {
+            return Err(Failure::Usage(
+                "the sales team's queue has the URL of a queue of offer events: correct one of them"
+                    .to_owned(),
+            ));
+        }
+        Ok(url)
     }
 
     pub(crate) async fn tables(

@@ -231,7 +231,7 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
 /// 4. The cursor, if it has not reached the effect: it is pending.
 /// 5. The ledger entry of the same key: a later opening took the e-mail over, or an earlier effect has it.
 /// 6. The cursor, which has passed the effect: it was performed.
-fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
+pub(crate) fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
     if commit.is_shadow {
         // No outcome is stored for it: the cursor only moves past it.
         return Explained { effect: effect.clone(), settled: Settled::Suppressed, reason: None };

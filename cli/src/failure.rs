@@ -142,6 +142,20 @@ pub enum Failure {
         /// The error code of SQS.
         code: String,
     },
+    /// The sales team's queue did not take a batch of messages.
+    #[error("the sales team's queue did not take a batch of messages")]
+    SalesTeam(#[source] Box<dyn Error + Send + Sync>),
+    /// The sales team's queue accepted a batch, but refused this message of it.
+    #[error("the sales team's queue refused the message {id}: {code}")]
+    MessageRefused {
+        /// The message's id.
+        id: String,
+        /// The error code of SQS.
+        code: String,
+    },
+    /// An export cannot be imported, or not into this stack.
+    #[error("not imported: {0}")]
+    NotImported(String),
     /// A request to the streams table about one buyer failed.
     #[error("cannot access the stream of {buyer}")]
     Stream {

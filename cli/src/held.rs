@@ -46,7 +46,9 @@ pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
     let gaps = stream::iter(held).map(async |(buyer, sequence)| gaps_of(tables, &buyer, sequence).await);
     let gaps: Vec<Vec<Gap>> = gaps.buffered(AT_ONCE).try_collect().await?;
     let mut gaps: Vec<Gap> = gaps.into_iter().flatten().collect();
-    gaps.sort_by_key(|gap| gap.since);
+    gaps.sort_by(|one, other| {
+        (one.since, &one.buyer, &one.offer).cmp(&(other.since, &other.buyer, &other.offer))
+    });
     Ok(gaps)
 }
 

@@ -12,17 +12,22 @@ mod config;
 pub mod dead_letters;
 pub mod emails;
 mod explain;
+pub mod export;
 mod failure;
 pub mod held;
 pub mod history;
+mod import;
 pub mod list;
 mod output;
 pub mod parity;
+mod pass;
 mod profile;
+pub mod resync;
 pub mod send;
 pub mod show;
 mod stack;
 mod status;
+mod tail;
 pub mod takeover;
 
 use std::ffi::OsString;
@@ -100,6 +105,9 @@ async fn dispatch<O: Write, E: Write>(
         return status::command(status, &status::Source { aws, profile, config, given }, &mut output).await;
     }
     let stack = Stack::find(&aws, &profile).await?;
+    if let Command::Import(_) = command {
+        import::refuse_unless_in_shadow(&stack)?;
+    }
     if !command.only_reads() && !output.is_json {
         output.aside(&stack.banner(given))?;
     }
@@ -169,6 +177,27 @@ async fn carry_out<O: Write, E: Write>(
             let former = places.legacy()?;
             let tables = places.tables(connect).await?;
             parity::command(comparison, &former, &tables, &mut output).await
+        }
+        Command::Resync(resync) => {
+            let queue_url = if resync.to_queue { Some(places.sales_team_url()?) } else { None };
+            let mut config = None;
+            let tables = places.tables(async || Ok(config.insert(connect().await?).clone())).await?;
+            let queue = queue_url.zip(config.as_ref());
+            let queue = queue.map(|(url, config)| (aws_sdk_sqs::Client::new(config), url));
+            resync::command(resync, &tables, queue, &mut output).await
+        }
+        Command::Tail(tail) => {
+            let tables = places.tables(connect).await?;
+            tail::command(tail, &tables, &mut output).await
+        }
+        Command::Export(export) => {
+            let tables = places.tables(connect).await?;
+            export::command(export, &tables, &mut output).await
+        }
+        Command::Import(_) if places.stack.is_none() => Err(Failure::NoStackNamed { command: "import" }),
+        Command::Import(import) => {
+            let tables = places.tables(connect).await?;
+            import::command(import, &tables, &mut output).await
         }
         Command::History { buyer } => {
             let tables = places.tables(connect).await?;

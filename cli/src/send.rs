@@ -56,8 +56,8 @@ pub fn messages(
     })
 }
 
-/// A new deduplication id that begins with the event's id.
-fn fresh(id: &str) -> String {
+/// A new deduplication id that begins with this id.
+pub(crate) fn fresh(id: &str) -> String {
     let nonce = Uuid::new_v4().to_string();
     let room = LONGEST_DEDUPLICATION_ID - nonce.len() - 1;
     format!("{}-{nonce}", id.get(..room).unwrap_or(id))

@@ -77,6 +77,7 @@ impl Stack {
         Places {
             queue_url: or(&given.queue_url, self.output("OfferEventsQueueUrl")),
             dead_letters_url: or(&given.dead_letters_url, self.output("OfferEventsDeadLettersQueueUrl")),
+            sales_team_url: or(&given.sales_team_url, self.output("SalesTeamQueueUrl")),
             streams_table: or(&given.streams_table, self.output("StreamsTableName")),
             leads_table: or(&given.leads_table, self.output("LeadsTableName")),
             legacy_url: or(&given.legacy_url, self.parameter("LegacyUrl")),
@@ -90,6 +91,7 @@ impl Stack {
         let options = [
             ("--queue-url", &given.queue_url),
             ("--dead-letters-url", &given.dead_letters_url),
+            ("--sales-team-url", &given.sales_team_url),
             ("--streams-table", &given.streams_table),
             ("--leads-table", &given.leads_table),
             ("--legacy-url", &given.legacy_url),

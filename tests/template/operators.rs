@@ -8,15 +8,18 @@ type Call = (&'static str, &'static str);
 
 const READ_STREAM: Call = ("dynamodb:Query", "StreamsTable.Arn");
 const SCAN_STREAMS: Call = ("dynamodb:Scan", "StreamsTable.Arn");
+const FOLLOW: Call = ("dynamodb:Query", "${StreamsTable.Arn}/index/feed");
 const APPEND: Call = ("dynamodb:PutItem", "StreamsTable.Arn");
 const CLEAR: Call = ("dynamodb:UpdateItem", "StreamsTable.Arn");
 const READ_BUYER: Call = ("dynamodb:Query", "LeadsTable.Arn");
 const READ_CURSOR: Call = ("dynamodb:GetItem", "LeadsTable.Arn");
 const SCAN_EMAILS: Call = ("dynamodb:Scan", "LeadsTable.Arn");
 const CHANGE_LEADS: Call = ("dynamodb:UpdateItem", "LeadsTable.Arn");
+const FENCE: Call = ("dynamodb:ConditionCheckItem", "LeadsTable.Arn");
 const FIND_LEADS: Call = ("dynamodb:Query", "${LeadsTable.Arn}/index/open-leads");
 const FIND_WORK: Call = ("dynamodb:Query", "${LeadsTable.Arn}/index/open-work");
 const SEND: Call = ("sqs:SendMessage", "OfferEvents.Arn");
+const REPEAT: Call = ("sqs:SendMessage", "SalesTeam.Arn");
 const RECEIVE_LETTERS: Call = ("sqs:ReceiveMessage", "OfferEventsDeadLetters.Arn");
 const RELEASE_LETTERS: Call = ("sqs:ChangeMessageVisibility", "OfferEventsDeadLetters.Arn");
 const COUNT_LETTERS: Call = ("sqs:GetQueueAttributes", "OfferEventsDeadLetters.Arn");
@@ -44,7 +47,7 @@ struct Used {
     changing: &'static [Call],
 }
 
-const COMMANDS: [Used; 16] = [
+const COMMANDS: [Used; 20] = [
     Used { command: "Check", reading: &[], changing: &[] },
     Used { command: "Send", reading: &[], changing: &[SEND] },
     Used {
@@ -90,6 +93,14 @@ const COMMANDS: [Used; 16] = [
     },
     Used { command: "Replay", reading: &[READ_STREAM], changing: &[] },
     Used { command: "Parity", reading: &[SCAN_STREAMS, READ_STREAM], changing: &[] },
+    Used { command: "Resync", reading: &[SCAN_STREAMS, READ_STREAM, READ_BUYER], changing: &[REPEAT] },
+    Used { command: "Tail", reading: &[FOLLOW, READ_STREAM, READ_BUYER], changing: &[] },
+    Used { command: "Export", reading: &[SCAN_STREAMS, READ_STREAM, READ_BUYER], changing: &[] },
+    Used {
+        command: "Import",
+        reading: &[FIND_STACK, SCAN_STREAMS],
+        changing: &[READ_STREAM, APPEND, READ_CURSOR, CHANGE_LEADS, FENCE],
+    },
     Used { command: "History", reading: &[READ_STREAM, READ_BUYER], changing: &[] },
 ];
 

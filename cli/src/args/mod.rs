@@ -1,6 +1,7 @@
 //! The command line of `leads`.
 
 mod commands;
+mod copies;
 
 use std::path::PathBuf;
 
@@ -8,6 +9,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status};
 use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
+pub(crate) use copies::{Export, Import, Resync, Tail};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
 use crate::Places;
@@ -227,6 +229,54 @@ pub(crate) enum Command {
 leads parity --all --state parity.jsonl --explained known.jsonl --report parity.html")]
     Parity(Parity),
 
+    /// Send the sales team's messages again, for a consumer that lost its data.
+    ///
+    /// Repeats quote requests, openings and closings, each with the id and the bytes with which it was sent, in order
+    /// within each buyer. Left out are effects that are pending, were overtaken, or were decided in shadow, and openings
+    /// of a buyer who was erased since. Without --yes the messages are only counted.
+    ///
+    /// Each gets a new deduplication id, because SQS would drop a repeat within five minutes. A consumer that keeps the
+    /// contract applies each id once, so running it twice is harmless. It never sends e-mails.
+    ///
+    /// Costs a scan of the streams table unless --buyer is used, and two Queries for each buyer. Ctrl-C exits with 130
+    /// and names the buyer from which to go on.
+    #[command(after_help = "Example:\n  leads resync --since 2h\n  leads resync --to-queue --yes\n  \
+leads resync --buyer buyer-7 --to-file messages.jsonl --yes")]
+    Resync(Resync),
+
+    /// Show what is being recorded and performed, as it happens, until Ctrl-C.
+    ///
+    /// One row for each fact, and one for each effect once it is settled: sent, rejected or overtaken. It cannot show
+    /// every commit: those without effects after which no events are held are not in the index that it reads. With
+    /// --buyer it reads that buyer's stream and shows all of them. With --json, each row is one line.
+    #[command(after_help = "Example:\n  leads tail\n  leads tail --buyer buyer-7 --since 1h")]
+    Tail(Tail),
+
+    /// Write streams to a file as JSON Lines, for an access request, a backup or an analysis.
+    ///
+    /// Each commit is written as it is stored, with how far the buyer's effects are settled; each buyer is consistent,
+    /// all of them together are not. Without --contact, names, addresses, phone numbers, free text and snapshots are
+    /// removed, and the file cannot be imported. The leads table's e-mails are not exported.
+    ///
+    /// Costs a scan of the streams table, and two Queries for each buyer. Ctrl-C exits with 130; with --to, run it again
+    /// to go on.
+    #[command(after_help = "Example:\n  leads export buyer-7 --contact > buyer-7.jsonl\n  \
+leads export --contact --to backup.jsonl")]
+    Export(Export),
+
+    /// Import an export into an empty stack in shadow.
+    ///
+    /// Every commit is written exactly as it was stored, and nothing is performed for it: all effects in the file count
+    /// as settled. Those that were pending at the export are counted; the stack that the file comes from performs them.
+    /// Buyers keep their mode: the next event of one who is live has effects.
+    ///
+    /// Refuses a stack that is not in shadow, that has buyers whom the file does not contain, or that has another
+    /// commit at the same place. Without --yes the file and the stack are only checked. Ctrl-C exits with 130; run it
+    /// again to go on.
+    #[command(after_help = "Example:\n  leads import backup.jsonl --stack copy\n  \
+leads import backup.jsonl --stack copy --yes")]
+    Import(Import),
+
     /// Show a buyer's history: each fact, the leads open after it, its effects, and how each effect was settled.
     ///
     /// Effects decided in shadow are `suppressed`, because the former system performed them. For `migrated` and
@@ -255,12 +305,15 @@ impl Command {
             | Self::Held { .. }
             | Self::Replay { .. }
             | Self::Parity(_)
+            | Self::Tail(_)
+            | Self::Export(_)
             | Self::History { .. }
             | Self::DeadLetters(
                 DeadLetters::List { .. } | DeadLetters::Show { .. } | DeadLetters::Drop { yes: false, .. },
             ) => true,
             Self::Emails(emails) => emails.allow.is_none() && !emails.yes,
             Self::Audit { repair, .. } => !*repair,
+            Self::Resync(Resync { yes, .. }) | Self::Import(Import { yes, .. }) => !*yes,
             Self::Reset(Reset { yes, .. }) | Self::GoLive(GoLive { yes, .. }) => !*yes,
             Self::Send { .. }
             | Self::Void { .. }
@@ -294,6 +347,7 @@ impl Places {
         let single = [
             ("queue_url", &mut self.queue_url),
             ("dead_letters_url", &mut self.dead_letters_url),
+            ("sales_team_url", &mut self.sales_team_url),
             ("streams_table", &mut self.streams_table),
             ("leads_table", &mut self.leads_table),
             ("legacy_url", &mut self.legacy_url),
@@ -333,6 +387,7 @@ fn used_by(command: &str) -> &'static [&'static str] {
             &["stack", "profiles", "streams_table", "leads_table", "legacy_url"]
         }
         "status" => &["stack", "profiles"],
+        "resync" => &["stack", "profiles", "sales_team_url", "streams_table", "leads_table"],
         _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }

@@ -8,11 +8,10 @@ mod stream;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::pin::pin;
-use std::time::Duration;
 
 use domain::{BuyerId, Sequence};
 use event_store::CommitKey;
-use futures::future::{Either, FutureExt as _, select};
+use futures::future::FutureExt as _;
 use futures::stream::{StreamExt as _, TryStreamExt as _};
 use leads_store::{Behind, LeadsStore as _};
 use platform::clock::{Clock, SystemClock};
@@ -20,6 +19,7 @@ use stream::Stream;
 pub use stream::{Audit, Finding};
 
 use crate::output::{Output, Progress, count, interrupted};
+use crate::pass::{rest, unless};
 use crate::{Exit, Failure, Tables};
 
 /// The number of cursors read concurrently.
@@ -166,16 +166,12 @@ impl<S: Clock, I: Future<Output = ()> + Unpin, P: FnMut(&Audit)> Auditor<'_, S, 
 
     /// Waits for as long as the rate demands after a read of this many units.
     async fn rest_after(&mut self, read_units: f64) -> Option<()> {
-        let time = Duration::from_secs_f64(read_units / f64::from(self.rate.max(1)));
-        self.unless_interrupted(tokio::time::sleep(time)).await
+        self.unless_interrupted(rest(read_units, self.rate)).await
     }
 
     /// Awaits read-only work; `None` if the audit is interrupted first.
     async fn unless_interrupted<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
-        match select(pin!(work), &mut self.interrupted).await {
-            Either::Left((done, _)) => Some(done),
-            Either::Right(((), _)) => None,
-        }
+        unless(&mut self.interrupted, work).await
     }
 }
 

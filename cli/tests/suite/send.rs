@@ -10,27 +10,34 @@ use crate::world::{TestFile, offline, online};
 
 /// A message in the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Posted {
-    group: String,
-    deduplication: String,
-    body: String,
+pub(crate) struct Posted {
+    pub(crate) group: String,
+    pub(crate) deduplication: String,
+    pub(crate) body: String,
 }
 
 /// A simulated FIFO queue. It accepts the entries of a batch in order, drops repeats, and fails exactly the entries
 /// that the test selects.
 #[derive(Debug, Clone, Default)]
-struct Queue {
+pub(crate) struct Queue {
     posted: Arc<Mutex<Vec<Posted>>>,
 }
 
 impl Queue {
     async fn start(
         &self,
-        mut fails: impl FnMut(&Posted) -> Option<(&'static str, bool)> + Send + 'static,
+        fails: impl FnMut(&Posted) -> Option<(&'static str, bool)> + Send + 'static,
     ) -> Wire {
+        Wire::start(self.answering(fails)).await
+    }
+
+    pub(crate) fn answering(
+        &self,
+        mut fails: impl FnMut(&Posted) -> Option<(&'static str, bool)> + Send + 'static,
+    ) -> impl FnMut(&mut Request) -> Answer + Send + 'static {
         let posted = Arc::clone(&self.posted);
         let mut known = HashSet::new();
-        Wire::start(move |request: &mut Request| {
+        move |request: &mut Request| {
             let (mut successful, mut failed) = (Vec::new(), Vec::new());
             for entry in request.json()["Entries"].as_array().unwrap() {
                 let field = |name: &str| entry[name].as_str().unwrap().to_owned();
@@ -49,11 +56,10 @@ impl Queue {
                 }
             }
             Answer::Reply(Reply::json(200, &json!({ "Successful": successful, "Failed": failed })))
-        })
-        .await
+        }
     }
 
-    fn posted(&self) -> Vec<Posted> {
+    pub(crate) fn posted(&self) -> Vec<Posted> {
         self.posted.lock().unwrap().clone()
     }
 

@@ -22,6 +22,10 @@ async fn help_succeeds_and_gives_an_example_of_each_command() {
         "erase",
         "replay",
         "parity",
+        "resync",
+        "tail",
+        "export",
+        "import",
         "dead-letters list",
         "dead-letters show",
         "dead-letters redrive",
@@ -42,6 +46,7 @@ async fn connection_options_are_shown_last_and_only_where_they_are_used() {
         "--profiles",
         "--queue-url",
         "--dead-letters-url",
+        "--sales-team-url",
         "--streams-table",
         "--leads-table",
         "--legacy-url",
@@ -54,6 +59,8 @@ async fn connection_options_are_shown_last_and_only_where_they_are_used() {
         ("show", &["--stack", "--profiles", "--streams-table", "--leads-table"]),
         ("dead-letters", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
         ("dead-letters redrive", &["--stack", "--profiles", "--queue-url", "--dead-letters-url"]),
+        ("tail", &["--stack", "--profiles", "--streams-table", "--leads-table"]),
+        ("resync", &["--stack", "--profiles", "--sales-team-url", "--streams-table", "--leads-table"]),
         ("parity", &["--stack", "--profiles", "--streams-table", "--leads-table", "--legacy-url"]),
     ] {
         let words: Vec<&str> = command.split_whitespace().collect();

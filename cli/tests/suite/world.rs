@@ -136,8 +136,19 @@ impl TestFile {
         Self { path }
     }
 
+    /// The name of a file that does not exist yet.
+    pub(crate) fn free() -> Self {
+        let file = Self::of("");
+        fs::remove_file(&file.path).unwrap();
+        file
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.path.to_str().unwrap()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        fs::read_to_string(&self.path).unwrap()
     }
 }
 
@@ -160,6 +171,20 @@ pub(crate) fn examples(file: &str) -> Vec<(String, String)> {
 
 pub(crate) fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/contract/examples")
+}
+
+/// Checks an answer against `docs/leads/<command>.schema.json`.
+#[track_caller]
+pub(crate) fn assert_schema(command: &str, document: &Value) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/leads");
+    let schema = fs::read_to_string(folder.join(format!("{command}.schema.json"))).unwrap();
+    let schema = serde_json::from_str(&schema).unwrap();
+    let errors: Vec<String> = jsonschema::validator_for(&schema)
+        .unwrap()
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(errors, [""; 0], "{document:#}");
 }
 
 /// Compares with `tests/golden/<name>` byte by byte. A missing file is written, for review, and fails the test.

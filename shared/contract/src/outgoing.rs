@@ -4,6 +4,7 @@ use domain::{BuyerId, CarId, Contact, Effect, EffectKind, LeadId, Offer, OfferId
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::stored::Commit;
 use crate::trace::TraceParent;
 
 #[derive(Serialize)]
@@ -65,6 +66,14 @@ impl<'a> From<&'a Contact> for ContactData<'a> {
     fn from(contact: &'a Contact) -> Self {
         Self { name: &contact.name, email: &contact.email, phone: contact.phone.as_deref() }
     }
+}
+
+/// The message that announces an effect of this commit, as [`sales_message`] writes it. Everyone who sends a message,
+/// for the first time or again, calls this function, so that repeats are identical to the byte.
+#[must_use]
+pub fn announcement(effect: &Effect, commit: &Commit, head: &State) -> Option<String> {
+    let trace = commit.trace_of(effect).map(|trace| trace.effect(&commit.buyer, effect));
+    sales_message(&commit.buyer, effect, head, commit.recorded_at, trace)
 }
 
 /// The JSON message that announces an effect to the sales team.

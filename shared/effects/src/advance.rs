@@ -1,13 +1,13 @@
 //! Performs all pending effects of one buyer in order, starting after the cursor.
 
 use contract::metric;
-use contract::outgoing::sales_message;
+use contract::outgoing::announcement;
 use contract::stored::Commit;
 use contract::trace::TraceParent;
-use domain::{BuyerId, Effect, EffectKind, Sequence};
+use domain::{BuyerId, Effect, Sequence};
 use event_store::{Commits, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Behind, Closing, LeadChange, LeadsStore, LeadsUnavailable, Opening, Outcome, Progress};
+use leads_store::{Behind, LeadChange, LeadsStore, LeadsUnavailable, Outcome, Progress};
 use platform::clock::{CALL_TIME, Clock, Deadline};
 use platform::telemetry::{Metrics, Span, SpanKind};
 
@@ -276,7 +276,7 @@ where
         for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
             let (outcome, is_ours) = self.perform(look, effect, commit).await?;
             if outcome == Outcome::Sent
-                && let Some((lead, change)) = lead_change_of(effect, look, commit.recorded_at)
+                && let Some((lead, change)) = LeadChange::of(effect, &look.head.state, commit.recorded_at)
             {
                 progress.leads.entry(lead).or_default().merge(change);
             }
@@ -286,7 +286,7 @@ where
             performed.push(Performed {
                 effect: effect.clone(),
                 event_id: event_id(effect, commit),
-                trace: trace(effect, commit),
+                trace: commit.trace_of(effect),
                 outcome,
                 is_ours,
                 recorded_at: commit.recorded_at,
@@ -313,9 +313,7 @@ where
             return Ok((delivered.outcome(effect), delivered.is_ours()));
         }
         look.deadline.leaves(CALL_TIME, self.clock)?;
-        let trace = trace(effect, commit).map(|trace| trace.effect(look.buyer, effect));
-        let Some(body) = sales_message(look.buyer, effect, &look.head.state, commit.recorded_at, trace)
-        else {
+        let Some(body) = announcement(effect, commit, &look.head.state) else {
             return Ok((Outcome::Superseded, true));
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
@@ -329,28 +327,4 @@ fn event_id(effect: &Effect, commit: &Commit) -> Option<String> {
     let place = effect.sequence.get().checked_sub(commit.first.get())?;
     let fact = commit.facts.get(usize::try_from(place).ok()?)?;
     fact.event().map(|event| event.id.to_string())
-}
-
-/// Where the event that called for an effect was recorded in a trace.
-fn trace(effect: &Effect, commit: &Commit) -> Option<TraceParent> {
-    commit.traces.get(&effect.sequence).map(|sender| sender.recorded(&commit.buyer, effect.sequence))
-}
-
-/// The change of the leads table after a sales message was sent.
-fn lead_change_of(effect: &Effect, look: &Look<'_>, at: Timestamp) -> Option<(domain::LeadId, LeadChange)> {
-    match &effect.kind {
-        EffectKind::LeadOpened { lead, offer } => {
-            let known = look.head.state.offers.get(offer)?;
-            let contact = known.contact.clone()?;
-            let opening = Opening { offer: offer.clone(), car: known.car.clone(), contact, at };
-            Some((lead.clone(), LeadChange { opened: Some(opening), closed: None }))
-        }
-        EffectKind::LeadClosed { lead, reason } => {
-            let closing = Closing { reason: *reason, at };
-            Some((lead.clone(), LeadChange { opened: None, closed: Some(closing) }))
-        }
-        EffectKind::QuoteRequest { .. }
-        | EffectKind::AcceptedEmail { .. }
-        | EffectKind::QuoteInvitation { .. } => None,
-    }
 }

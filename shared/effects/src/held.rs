@@ -1,8 +1,8 @@
 //! Finds held events, which wait for missing earlier ones, and since when.
 
 use contract::stored::Commit;
-use domain::{BuyerId, Fact, Sequence, State};
-use event_store::{Commits, StoreError, WithinDeadline, tail_after};
+use domain::{BuyerId, Sequence, State};
+use event_store::{Commits, StoreError, WithinDeadline, oldest_held, tail_after};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{Held, HeldAtHead, LeadsStore, Progress};
 use platform::clock::{CALL_TIME, Clock, Deadline};
@@ -12,18 +12,6 @@ use crate::look::{Stop, later};
 
 /// How long after a look at a buyer's held events the next look is due.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_hours(1);
-
-/// The sequence number of the oldest event held at this head, and when it was recorded; `None` if no held event is in
-/// these commits.
-#[must_use]
-pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timestamp)> {
-    let counts =
-        commits.iter().rposition(|commit| commit.facts.iter().any(Fact::is_fresh_start)).unwrap_or(0);
-    commits.iter().skip(counts).find_map(|commit| {
-        let place = commit.facts.iter().position(|fact| head.holds(fact))?;
-        Some((Sequence::new(commit.first.get() + place as u64), commit.recorded_at))
-    })
-}
 
 /// The oldest held event at this head, for the next move of the cursor. `commits` are the newest ones up to the head,
 /// and `holds` is what the cursor said when it was read. The next look is due at once, because a short gap is filled by

@@ -16,5 +16,4 @@ mod sweep;
 
 pub use advance::{Advance, Advanced, CannotMark, Performed};
 pub use config::Config;
-pub use held::oldest_held;
 pub use sweep::{Failed, MailPace, Swept, sweep};

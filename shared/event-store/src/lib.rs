@@ -16,7 +16,7 @@ mod store;
 pub use append::{Appending, LARGEST_ITEM};
 pub use dynamo::{CommitKey, DynamoStreams, KeysPage, KeysPlace};
 pub use feed::{Feed, FeedEntry, FeedPartition, Slice, slice};
-pub use load::{Head, Tail, history, load, tail_after};
+pub use load::{Head, Tail, history, load, oldest_held, stored_history, tail_after};
 pub use memory::MemoryStreams;
 pub use operators::{NotErased, erase, go_live, handed_over, migrated, reset, void};
 pub use store::{Appended, Clearing, Commits, EventStore, Page, StoreError, WithinDeadline};

@@ -1,7 +1,8 @@
 //! Loading a stream: newest first, in growing pages, and no further back than needed.
 
 use contract::stored::{self, Commit, StoredCommit, Undecodable};
-use domain::{BuyerId, Sequence, State};
+use domain::{BuyerId, Fact, Sequence, State};
+use jiff::Timestamp;
 
 use crate::{Commits, StoreError};
 
@@ -56,6 +57,35 @@ pub async fn tail_after(
 /// [`StoreError`].
 pub async fn history(store: &impl Commits, buyer: &BuyerId) -> Result<Vec<Commit>, StoreError> {
     Ok(read_back(store, buyer, |_| false).await?.into_iter().map(|(commit, _)| commit).collect())
+}
+
+/// The sequence number of the oldest event held at this head, and when it was recorded; `None` if no held event is in
+/// these commits.
+#[must_use]
+pub fn oldest_held(head: &State, commits: &[Commit]) -> Option<(Sequence, Timestamp)> {
+    let counts =
+        commits.iter().rposition(|commit| commit.facts.iter().any(Fact::is_fresh_start)).unwrap_or(0);
+    commits.iter().skip(counts).find_map(|commit| {
+        let place = commit.facts.iter().position(|fact| head.holds(fact))?;
+        Some((Sequence::new(commit.first.get() + place as u64), commit.recorded_at))
+    })
+}
+
+/// Loads the whole stream as it is stored, oldest first, page by page, without decoding it.
+///
+/// # Errors
+/// [`StoreError::Unavailable`].
+pub async fn stored_history(store: &impl Commits, buyer: &BuyerId) -> Result<Vec<StoredCommit>, StoreError> {
+    let mut newest_first: Vec<StoredCommit> = Vec::new();
+    loop {
+        let before = newest_first.last().map(|commit| Sequence::new(commit.sequence));
+        let page = store.page(buyer, before, LARGEST_PAGE).await?;
+        newest_first.extend(page.commits);
+        if !page.has_more {
+            newest_first.reverse();
+            return Ok(newest_first);
+        }
+    }
 }
 
 /// Reads commits newest first until `is_enough` accepts one. Returns them oldest first, with their sizes in bytes.

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{CarId, CloseReason, Contact, LeadId, OfferId, Sequence};
+use domain::{CarId, CloseReason, Contact, Effect, EffectKind, LeadId, OfferId, Sequence, State};
 use jiff::Timestamp;
 
 use crate::ledger::AddressDigest;
@@ -115,6 +115,27 @@ pub struct LeadChange {
 }
 
 impl LeadChange {
+    /// The change of the leads table after the sales message of an effect was sent; `None` if the effect concerns no
+    /// lead. `head` contains the contact, and `at` is when the effect's commit was recorded.
+    #[must_use]
+    pub fn of(effect: &Effect, head: &State, at: Timestamp) -> Option<(LeadId, Self)> {
+        match &effect.kind {
+            EffectKind::LeadOpened { lead, offer } => {
+                let known = head.offers.get(offer)?;
+                let contact = known.contact.clone()?;
+                let opening = Opening { offer: offer.clone(), car: known.car.clone(), contact, at };
+                Some((lead.clone(), Self { opened: Some(opening), closed: None }))
+            }
+            EffectKind::LeadClosed { lead, reason } => {
+                let closing = Closing { reason: *reason, at };
+                Some((lead.clone(), Self { opened: None, closed: Some(closing) }))
+            }
+            EffectKind::QuoteRequest { .. }
+            | EffectKind::AcceptedEmail { .. }
+            | EffectKind::QuoteInvitation { .. } => None,
+        }
+    }
+
     /// Adds a later change of the same lead.
     pub fn merge(&mut self, later: Self) {
         self.opened = later.opened.or(self.opened.take());

@@ -4,6 +4,7 @@
 //! A commit is written once and must stay readable permanently, so a field never changes its meaning. Every change is a
 //! new [`FORMAT`] with its own reader beside the old one.
 
+pub mod export;
 mod facts;
 mod offer;
 
@@ -139,6 +140,12 @@ impl Commit {
     pub fn last(&self) -> Sequence {
         let last = || Sequence::new(self.first.get() + (self.facts.len() as u64).saturating_sub(1));
         self.emptied.map_or_else(last, |emptied| emptied.last)
+    }
+
+    /// Where the event that called for an effect was recorded in a trace; `None` if its sender gave no trace.
+    #[must_use]
+    pub fn trace_of(&self, effect: &Effect) -> Option<TraceParent> {
+        self.traces.get(&effect.sequence).map(|sender| sender.recorded(&self.buyer, effect.sequence))
     }
 
     /// Whether the state after this commit can be computed without any earlier commit. A load reads back to such a

@@ -1,4 +1,4 @@
-//! The operators' queries over all buyers, and the three changes that operators may make.
+//! The operators' queries over all buyers, and the changes that operators may make.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,8 @@ use jiff::Timestamp;
 
 use super::about::{KnownLead, Unreadable, read_lead};
 use super::table::{
-    DynamoLeads, Item, LEAD_SHARDS, buyer_of, entry_key, key, number, open_work, partition, read_entry,
-    read_text, text, time, unavailable,
+    DynamoLeads, Item, LEAD_SHARDS, buyer_of, entry_key, if_condition_holds, key, number, open_work,
+    partition, read_entry, read_text, text, time, unavailable,
 };
 use super::work::read_work;
 use crate::cursor::Behind;
@@ -198,6 +198,31 @@ impl DynamoLeads {
             .condition_expression("stopped = :found")
             .expression_attribute_values(":found", AttributeValue::Ss(found));
         update_unless_changed(buyer, update, |item| !item.contains_key("stopped")).await
+    }
+
+    /// Stops all e-mail to these addresses of a buyer, as recorded in the stack that it comes from. Idempotent.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`].
+    pub async fn stop(
+        &self,
+        buyer: &BuyerId,
+        addresses: &BTreeSet<AddressDigest>,
+    ) -> Result<(), LeadsUnavailable> {
+        // DynamoDB does not support empty sets.
+        if addresses.is_empty() {
+            return Ok(());
+        }
+        let addresses = addresses.iter().map(|digest| digest.0.clone()).collect();
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(key(buyer.as_str(), "cursor")))
+            .update_expression("ADD stopped :addresses")
+            .condition_expression("NOT stopped = :addresses")
+            .expression_attribute_values(":addresses", AttributeValue::Ss(addresses));
+        if_condition_holds(buyer, update).await.map(|_| ())
     }
 
     /// Marks a buyer behind because an audit found pending effects that nothing will retry. The sweeper then settles
