@@ -26,6 +26,7 @@ const PAGES = {
   emails: "emails",
   runbook: "runbook",
   buyer: BUYER,
+  dealer: "buyer?id=dealer",
   hostile: HOSTILE,
   unknown: "buyer?id=nobody",
 };
@@ -89,6 +90,12 @@ async function picture(name) {
 
 /** Whether the page as a whole is not wider than the screen; tables and pictures scroll within themselves. */
 const overflow = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+
+test("axe is at work", async () => {
+  await go("");
+  await page.evaluate(() => document.querySelector("main").append(document.createElement("button")));
+  assert.match((await findings()).join(), /^button-name/);
+});
 
 for (const colorScheme of ["light", "dark"]) {
   for (const [size, viewport] of Object.entries({ wide: WIDE, narrow: NARROW })) {
@@ -202,6 +209,8 @@ test("going live changes the line that changed, says so, and keeps the operator'
   await ask("deny DescribeStacks");
   await page.waitForFunction(() => document.getElementById("failure")?.textContent.includes("is not allowed"));
   assert.equal(await line.getAttribute("class").then((name) => name.split(" ")[0]), "red");
+  // Its account is known only from a look that succeeded: the lines do not pass for newer than they are.
+  assert.match(await page.locator("#place").textContent(), /account 123456789012/);
   await picture("status-failing");
   await ask("allow everything");
   await page.waitForFunction(() => !document.getElementById("failure"));
@@ -239,9 +248,10 @@ test("on paper there is no navigation, and the picture fits", async () => {
 
 test("the picture for the README", async () => {
   if (!PICTURES) return;
-  await page.setViewportSize({ width: 1280, height: 760 });
   await go(BUYER);
-  await page.screenshot({ path: join(PICTURES, "console.png") });
+  const legend = await page.locator(".legend").boundingBox();
+  const clip = { x: 0, y: 0, width: WIDE.width, height: Math.ceil(legend.y + legend.height) + 24 };
+  await page.screenshot({ path: join(PICTURES, "console.png"), clip });
 });
 
 let failed = 0;

@@ -31,7 +31,8 @@
     const changed = [];
     for (const old of document.querySelectorAll("[data-piece]")) {
       const piece = fresh.content.getElementById(old.id);
-      if (!piece) continue;
+      // What is shown stays as old as it is, and says so.
+      if (!piece || (failure && old.id === "place")) continue;
       settle(old);
       const opened = [...old.querySelectorAll("details")].map((one) => one.open);
       [...piece.querySelectorAll("details")].forEach((one, at) => { one.open = opened[at] ?? false; });

@@ -6,13 +6,14 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::console::{HOSTILE_PAGE, hostile};
+use crate::console::{HOSTILE_PAGE, hostile, play_dealer};
 use crate::site::{Site, console};
 
 /// The script asks for a change of the stack by a line such as `ring DeadLettersAlarm`, and goes on once it is answered.
 #[tokio::test]
 async fn pages_are_usable_by_keyboard_and_screen_reader_on_every_screen_and_on_paper() {
     let cloud = hostile().await;
+    play_dealer(&cloud, 15, 5).await;
     console(&cloud, &["--every", "1"], async |site: Site| {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/console/console.mjs");
         let mut node = Command::new("node");

@@ -363,26 +363,25 @@ async fn what_is_not_well_looks_different() {
     }
 }
 
-/// 10,000 events: 500 offers, each made, and then accepted and withdrawn in turn.
-async fn ten_thousand_events(cloud: &Cloud) {
-    let changes = |offer: &str| -> Vec<Event> {
-        let later = (2..=20).map(|version| match version {
-            version if version % 2 == 0 => accepted(offer).v(version),
-            version => acceptance_withdrawn(offer).v(version),
-        });
-        std::iter::once(made(offer)).chain(later).collect()
+/// Records events of `dealer`: of each offer as many, made, and then accepted and withdrawn in turn; ten offers in a
+/// commit.
+pub(crate) async fn play_dealer(cloud: &Cloud, offers: usize, versions: u32) {
+    let change = |offer: &str, version| match version {
+        1 => made(offer),
+        version if version % 2 == 0 => accepted(offer).v(version),
+        version => acceptance_withdrawn(offer).v(version),
     };
-    let offers: Vec<String> = (0..500).map(|number| format!("car-{number:03}")).collect();
+    let offers: Vec<String> = (0..offers).map(|number| format!("car-{number:03}")).collect();
     for (part, minute) in offers.chunks(10).zip(0..) {
-        let events: Vec<Event> = part.iter().flat_map(|offer| changes(offer)).collect();
-        cloud.world.record("dealer", &events, &format!("10:{minute:02}:00")).await;
+        let events = (1..=versions).flat_map(|version| part.iter().map(move |offer| change(offer, version)));
+        cloud.world.record("dealer", &events.collect::<Vec<_>>(), &format!("10:{minute:02}:00")).await;
     }
 }
 
 #[tokio::test]
 async fn a_buyer_with_ten_thousand_events_is_shown_page_by_page() {
     let cloud = Cloud::start().await;
-    ten_thousand_events(&cloud).await;
+    play_dealer(&cloud, 500, 20).await;
     console(&cloud, &[], async |site: Site| {
         let newest = site.page("buyer?id=dealer").await;
         assert_eq!(newest.status, 200);
