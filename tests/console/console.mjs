@@ -250,7 +250,7 @@ test("the picture for the README", async () => {
   if (!PICTURES) return;
   await go(BUYER);
   const legend = await page.locator(".legend").boundingBox();
-  const clip = { x: 0, y: 0, width: WIDE.width, height: Math.ceil(legend.y + legend.height) + 24 };
+  const clip = { x: 0, y: 0, width: WIDE.width, height: Math.ceil(legend.y + legend.height) + 12 };
   await page.screenshot({ path: join(PICTURES, "console.png"), clip });
 });
 

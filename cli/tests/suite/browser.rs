@@ -6,8 +6,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::Command;
 
-use crate::console::{HOSTILE_PAGE, hostile, play_dealer};
 use crate::site::{Site, console};
+use crate::stories::{HOSTILE_PAGE, hostile, play_dealer};
 
 /// The script asks for a change of the stack by a line such as `ring DeadLettersAlarm`, and goes on once it is answered.
 #[tokio::test]
@@ -31,7 +31,7 @@ async fn pages_are_usable_by_keyboard_and_screen_reader_on_every_screen_and_on_p
                     cloud.script().denied.insert("cloudformation:DescribeStacks");
                 }
                 Some(("allow", _)) => cloud.script().denied.clear(),
-                _ => println!("{line}"),
+                _ => panic!("the script wrote: {line}"),
             }
             answer.write_all(b"done\n").await.unwrap();
         }

@@ -3,7 +3,7 @@
 use domain::{EffectKind, LeadId, OfferId, Priority, Stage};
 
 use super::window::{Step, Window};
-use crate::output::{count, moment};
+use crate::output::moment;
 use crate::{Explained, Fate, Line, Settled};
 
 /// The number of leads that have a lane of their own.
@@ -84,7 +84,7 @@ fn offers(window: &Window) -> Vec<Lane> {
     };
     let mut lanes: Vec<Lane> = window.offers.iter().enumerate().map(lane).collect();
     if window.other_offers > 0 {
-        let label = format!("{} more", count(window.other_offers as u64, "offer"));
+        let label = format!("and {} more", window.other_offers);
         lanes.push(Lane { label, signs: with_step(None), ..Lane::default() });
     }
     lanes
@@ -117,7 +117,7 @@ fn leads(window: &Window) -> Vec<Lane> {
     let others = lanes.len().saturating_sub(LEADS);
     lanes.truncate(LEADS);
     if others > 0 {
-        lanes.push(Lane { label: format!("{} more", count(others as u64, "lead")), ..Lane::default() });
+        lanes.push(Lane { label: format!("and {others} more"), ..Lane::default() });
     }
     lanes
 }

@@ -81,7 +81,7 @@ pub(crate) struct Text {
     pub(crate) x: usize,
     pub(crate) y: usize,
     pub(crate) class: &'static str,
-    pub(crate) text: String,
+    pub(crate) words: String,
 }
 
 pub(super) fn layout(window: &Window, groups: &[Group]) -> Picture {
@@ -90,8 +90,7 @@ pub(super) fn layout(window: &Window, groups: &[Group]) -> Picture {
     drawing.picture.width = LABELS + column * window.steps.len();
     let mut y = HEADER;
     for group in groups {
-        let text = Text { x: 0, y: y + 18, class: "group", text: group.name.to_owned() };
-        drawing.picture.texts.push(text);
+        drawing.text(0, y + 18, "group", group.name.to_owned());
         drawing.rule((0, y), (drawing.picture.width, y), "border");
         y += HEADING;
         for lane in &group.lanes {
@@ -123,8 +122,8 @@ impl Drawing {
         self.picture.rules.push(Rule { from, to, class });
     }
 
-    fn text(&mut self, x: usize, y: usize, class: &'static str, text: String) {
-        self.picture.texts.push(Text { x, y, class, text });
+    fn text(&mut self, x: usize, y: usize, class: &'static str, words: String) {
+        self.picture.texts.push(Text { x, y, class, words });
     }
 
     /// The numbers, names and times of the steps, and a line down from each.

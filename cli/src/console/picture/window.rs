@@ -79,8 +79,8 @@ impl Window {
 
     /// Adds a line that the window needs, with the state after it.
     pub(crate) fn add(&mut self, line: Line, state: &State) {
-        let stage = |offer| state.offers.get(offer).map(|known| known.stage);
-        let step = Step { line, stages: self.offers.iter().map(stage).collect() };
+        let stages = self.offers.iter().map(|offer| state.offers.get(offer).map(|known| known.stage));
+        let step = Step { line, stages: stages.collect() };
         if self.first > 0 && self.before.is_none() && self.steps.is_empty() {
             self.before = Some(step);
         } else {

@@ -49,7 +49,7 @@ struct Leads {
 struct Lead {
     since: String,
     buyer: Buyer,
-    lead: String,
+    name: String,
     offer: String,
     car: String,
     contact: [String; 3],
@@ -83,7 +83,7 @@ impl Lead {
         Self {
             since: or_dash(known.opened_at.map(moment)),
             buyer: Buyer::of(buyer.as_str()),
-            lead: lead.to_string(),
+            name: lead.to_string(),
             offer: or_dash(known.offer.as_ref()),
             car: or_dash(known.car.as_ref()),
             contact: contact_row(known.contact.as_ref()),
