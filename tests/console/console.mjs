@@ -234,13 +234,15 @@ test("without scripts everything but going live works", async () => {
 });
 
 test("on paper there is no navigation, and the picture fits", async () => {
-  await page.emulateMedia({ media: "print", colorScheme: "light" });
+  // Paper is white, whatever the screen is.
+  await page.emulateMedia({ media: "print", colorScheme: "dark" });
   for (const path of ["", BUYER]) {
     await go(path);
     // A4 with margins.
     await page.setViewportSize({ width: 700, height: 1000 });
     assert.equal(await page.getByRole("navigation", { name: "Pages" }).isVisible(), false);
     assert.equal(await overflow(), 0);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
     await picture(path ? "buyer-print" : "status-print");
   }
   assert.ok((await page.pdf({ format: "A4" })).length > 10_000);
