@@ -39,22 +39,24 @@ impl Site {
     }
 
     /// Why a request is refused, if it is.
-    fn refusal(&self, path: &str, headers: &HeaderMap) -> Option<(StatusCode, &'static str)> {
+    fn refusal(&self, path: &str, headers: &HeaderMap) -> Option<(StatusCode, String)> {
         let hosts = [format!("127.0.0.1:{}", self.port), format!("localhost:{}", self.port)];
         let is_ours = |value: &HeaderValue, scheme: &str| {
             hosts.iter().any(|host| value.as_bytes() == format!("{scheme}{host}").as_bytes())
         };
         let mut names = headers.get_all(header::HOST).iter();
         if !names.next().is_some_and(|host| is_ours(host, "")) || names.next().is_some() {
-            return Some((StatusCode::MISDIRECTED_REQUEST, "This console answers only at 127.0.0.1."));
+            let only = format!("This console answers only at {}.", hosts.join(" and "));
+            return Some((StatusCode::MISDIRECTED_REQUEST, only));
         }
         if !headers.get_all(header::ORIGIN).iter().all(|origin| is_ours(origin, "http://")) {
-            return Some((StatusCode::FORBIDDEN, "Other sites may not read this console."));
+            return Some((StatusCode::FORBIDDEN, "Other sites may not read this console.".to_owned()));
         }
         let token = path.split('/').nth(1).unwrap_or_default();
         // The time of comparing digests says nothing about the token.
         if Sha256::digest(token) != Sha256::digest(&self.token) {
-            return Some((StatusCode::NOT_FOUND, "Use the whole URL that `leads console` printed."));
+            let whole = "Use the whole address that `leads console` printed.".to_owned();
+            return Some((StatusCode::NOT_FOUND, whole));
         }
         None
     }

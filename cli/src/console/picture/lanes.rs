@@ -1,5 +1,7 @@
 //! The lanes of the picture: what is drawn, by steps instead of coordinates.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::{EffectKind, LeadId, OfferId, Priority, Stage};
 
 use super::window::{Step, Window};
@@ -93,25 +95,20 @@ fn offers(window: &Window) -> Vec<Lane> {
 /// Leads with a change on this page come first. All low leads share a lane, because at most one is open; so do the high
 /// leads of an offer.
 fn leads(window: &Window) -> Vec<Lane> {
-    let mut lanes: Vec<(String, &'static str)> = Vec::new();
-    let open =
-        all_steps(window).flat_map(|step| step.map(|step| &step.line.open_leads).into_iter().flatten());
-    for lead in open {
-        let lane = (label(lead), class(lead));
-        if !lanes.contains(&lane) {
-            lanes.push(lane);
+    // By name, once for each step: a buyer may have thousands of open leads.
+    let open = all_steps(window).map(|step| step.map(|step| &step.line.open_leads).into_iter().flatten());
+    let open: Vec<BTreeMap<String, &LeadId>> =
+        open.map(|leads| leads.map(|lead| (label(lead), lead)).collect()).collect();
+    let mut named = BTreeSet::new();
+    let mut lanes: Vec<Lane> = Vec::new();
+    for (name, lead) in open.iter().flatten() {
+        if named.insert(name) {
+            let class = class(lead);
+            let values =
+                open.iter().map(|open| open.get(name).map(|lead| (class, format!("lead {lead} is open"))));
+            lanes.push(Lane { spans: spans(values), label: name.clone(), ..Lane::default() });
         }
     }
-    let mut lanes: Vec<Lane> = lanes
-        .into_iter()
-        .map(|(name, class)| {
-            let open = all_steps(window).map(|step| {
-                let lead = step?.line.open_leads.iter().find(|lead| label(lead) == name)?;
-                Some((class, format!("lead {lead} is open")))
-            });
-            Lane { spans: spans(open), label: name.clone(), ..Lane::default() }
-        })
-        .collect();
     let is_unchanged = |lane: &Lane| matches!(lane.spans[..], [Span { from: None, to: None, .. }]);
     lanes.sort_by_key(is_unchanged);
     let others = lanes.len().saturating_sub(LEADS);
