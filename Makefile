@@ -14,6 +14,7 @@ PARITY_BUYERS ?= 10000
 MINUTES ?= 30
 SEED ?= 1
 SHARD ?= 0/1
+CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome 2>/dev/null))
 MUTATED ?= domain event-store leads-store effects contract recorder reactor sweeper receipts
 
 NEXTEST_VERSION := 0.9.143
@@ -39,7 +40,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-console chromium test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -50,7 +51,7 @@ help: ## Lists the targets
 demo: $(ENGINE) build-demo ## Runs a demonstration of the whole system on its own local AWS (VERBOSE=1 EMULATOR=ministack)
 	@$(ON_A_STACK) --needs email,bodies -- $(LOCAL)/demo $(if $(VERBOSE),--verbose)
 
-test: test-python test-rules test-local ## Runs all tests, including those of the deployed stack, except those that need LocalStack
+test: test-python test-rules test-local test-console ## Runs all tests, including those of the deployed stack, except those that need LocalStack
 
 test-rules: .tools/nextest build-local ## Runs the tests that need no AWS
 	cargo nextest run --cargo-profile local --workspace
@@ -85,6 +86,17 @@ test-python: .venv/ready ## Tests the deployer, how engines are found, the soak'
 	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
+
+# Only where there is a browser; PICTURE=1 also renews the README's picture of the console.
+BROWSER := $(if $(CHROMIUM),$(shell command -v npm 2>/dev/null))
+test-console: $(if $(BROWSER),.tools/console .tools/nextest build-local) ## Tests the pages of `leads console` in Chromium; needs npm (PICTURE=1)
+ifeq ($(BROWSER),)
+	@echo "Skipped: the pages of leads console are tested in Chromium. To install it: apt-get install chromium npm (or make chromium)."
+else
+	CHROMIUM="$(CHROMIUM)" PICTURES="$(abspath $(LOCAL))/console" \
+		cargo nextest run --cargo-profile local --workspace --profile console --no-capture
+	$(if $(PICTURE),cp $(LOCAL)/console/console.png docs/pictures/console.png)
+endif
 
 migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000 EMULATOR=ministack)
 	$(ON_A_STACK) --needs email,bodies,machine -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
@@ -245,14 +257,24 @@ prerequisites: ## Checks the prerequisites
 		missing="$$missing\n  Python 3.10 or later with venv, as $(PYTHON) (PYTHON= names another one)"; \
 	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
 
+chromium: ## Installs Chromium for `make test-console`, on Debian as root; elsewhere it says what is missing
+	@if [ -n "$(CHROMIUM)" ]; then exit 0; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; \
+	else echo "Chromium is missing, and make test-console will be skipped. To install it: apt-get install chromium" >&2; fi
+
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then env -u LOCALSTACK_ENDPOINT $(LOCAL_STACK) down; fi
-	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules infra/local/__pycache__ infra/deploy/__pycache__
+	rm -rf .local .tools .venv .venv-localstack bench/peers/target bench/castore/node_modules tests/console/node_modules infra/local/__pycache__ infra/deploy/__pycache__
 	rm -rf docs/contract/*-example/typescript/node_modules docs/contract/*-example/typescript/built
 	cargo clean
 
 .tools/castore: bench/castore/package-lock.json | prerequisites
 	npm ci --silent --prefix bench/castore
+	mkdir -p .tools && touch $@
+
+.tools/console: tests/console/package-lock.json | prerequisites
+	npm ci --silent --prefix tests/console
 	mkdir -p .tools && touch $@
 
 # An environment is recreated whenever its list changes, so that it contains nothing of an older one.

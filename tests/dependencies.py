@@ -17,7 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/dependencies.md"
 CARGO = ["Cargo.toml", "bench/peers/Cargo.toml"]
-NPM = ["bench/castore", "docs/contract/consumer-example/typescript", "docs/contract/sender-example/typescript"]
+NPM = [
+    "bench/castore", "docs/contract/consumer-example/typescript", "docs/contract/sender-example/typescript", "tests/console",
+]
 PIP = {
     # All that a list names, where it names only what is used directly.
     "infra/requirements-package.txt": None,

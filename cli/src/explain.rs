@@ -170,33 +170,54 @@ impl From<Status> for Settled {
 /// Folds a whole stream again, fact by fact, and determines the status of each stored effect. Performs nothing.
 #[must_use]
 pub fn explain(commits: &[Commit], about: &About) -> Vec<Line> {
-    let mut state = State::default();
     let mut lines = Vec::new();
+    explain_some(commits, about, |_| true, |line, _| lines.push(line));
+    lines
+}
+
+/// Like [`explain`], but passes on only the lines whose number, from 0, is wanted, each with the state after it. Returns
+/// the state after all. A long stream with many open leads would not fit into memory as lines.
+pub(crate) fn explain_some(
+    commits: &[Commit],
+    about: &About,
+    is_wanted: impl Fn(usize) -> bool,
+    mut take: impl FnMut(Line, &State),
+) -> State {
+    let mut state = State::default();
+    let mut numbers = 0..;
+    let mut is_next_wanted = || numbers.next().is_some_and(&is_wanted);
     for commit in commits {
-        if let Some(emptied) = commit.emptied {
-            lines.push(Line {
+        if let Some(emptied) = commit.emptied
+            && is_next_wanted()
+        {
+            let line = Line {
                 sequence: commit.first,
                 entry: Entry::Emptied(emptied),
                 recorded_at: commit.recorded_at,
                 fate: Fate::Taken,
                 open_leads: Vec::new(),
                 effects: commit.effects.iter().map(|effect| explained(effect, commit, about)).collect(),
-            });
+            };
+            take(line, &state);
         }
         for fact in &commit.facts {
             let fate = fold(&mut state, fact);
+            if !is_next_wanted() {
+                continue;
+            }
             let effects = commit.effects.iter().filter(|effect| effect.sequence == state.sequence);
-            lines.push(Line {
+            let line = Line {
                 sequence: state.sequence,
                 entry: Entry::Fact(fact.clone()),
                 recorded_at: commit.recorded_at,
                 fate,
                 open_leads: state.open_leads().collect(),
                 effects: effects.map(|effect| explained(effect, commit, about)).collect(),
-            });
+            };
+            take(line, &state);
         }
     }
-    lines
+    state
 }
 
 /// Folds a fact and returns its fate.

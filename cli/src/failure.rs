@@ -265,6 +265,17 @@ pub enum Failure {
     /// No trusted root certificates could be loaded.
     #[error("cannot set up HTTPS for the former system")]
     Untrusted(#[source] platform::https::Untrusted),
+    /// The console cannot listen.
+    #[error(
+        "cannot listen on 127.0.0.1, port {port}: choose another one with --port, or leave the option out"
+    )]
+    Listen {
+        /// The port.
+        port: u16,
+        /// The cause.
+        #[source]
+        source: io::Error,
+    },
     /// The answer cannot be written.
     #[error("cannot write the answer")]
     Write(#[source] io::Error),
@@ -279,6 +290,11 @@ impl Failure {
         if let Some(hint) = hint(&text) {
             let _ = writeln!(err, "hint: {hint}");
         }
+    }
+
+    /// The cause in one sentence for a page, and advice for some causes.
+    pub(crate) fn sentence(&self) -> (String, Option<&'static str>) {
+        (why(self), hint(&chain(self)))
     }
 }
 
@@ -308,10 +324,31 @@ fn some_of(lines: &[BadLine]) -> String {
 }
 
 /// Whether DynamoDB refused a request because the table has other keys or indexes than Leadstream's.
-pub(crate) fn is_other_table(error: &str) -> bool {
+fn is_other_table(error: &str) -> bool {
     ["specified index", "does not match the schema", "missed key schema element"]
         .iter()
         .any(|word| error.contains(word))
+}
+
+/// Why something cannot be read, in short: a missing permission by its name, a table that is not the stack's, anything
+/// else with its causes.
+pub(crate) fn why(error: &(dyn Error + 'static)) -> String {
+    let text = chain(error);
+    let denied = text.split_once("not authorized to perform: ").map(|(_, rest)| rest);
+    match denied.and_then(|rest| rest.split_whitespace().next()) {
+        Some(action) => format!("{action} is not allowed"),
+        None if is_other_table(&text) => "this is the table of something else".to_owned(),
+        None => plain(&text),
+    }
+}
+
+/// The text without the form in which the SDK prints the details of an error: only the service's own message is kept.
+fn plain(text: &str) -> String {
+    let Some((before, details)) = text.split_once(": Error { ") else { return text.to_owned() };
+    match details.split_once("message: \"").and_then(|(_, rest)| rest.split_once('"')) {
+        Some((message, _)) if !message.is_empty() => format!("{before}: {message}"),
+        Some(_) | None => before.to_owned(),
+    }
 }
 
 /// Advice for an AWS error, chosen by words in its text.
@@ -335,5 +372,18 @@ fn hint(error: &str) -> Option<&'static str> {
         Some("AWS could not be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain;
+
+    #[test]
+    fn the_details_of_the_sdk_are_reduced_to_the_services_message() {
+        let details = r#"no answer: unhandled error (Expired): Error { code: "Expired", message: "It expired", id: "1" }"#;
+        assert_eq!(plain(details), "no answer: unhandled error (Expired): It expired");
+        assert_eq!(plain("no answer: Error { code: \"Expired\" }"), "no answer");
+        assert_eq!(plain("no answer"), "no answer");
     }
 }

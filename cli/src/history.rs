@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use contract::stored::Commit;
 use domain::{BuyerId, Fact, FormerLeadId, Known, OfferId, OfferVersion, Priority};
 use leads_store::About;
 use serde_json::{Value, json};
@@ -29,13 +30,19 @@ pub struct History {
 /// # Errors
 /// [`Failure::Stream`], [`Failure::Leads`].
 pub async fn history(tables: &Tables, buyer: &BuyerId) -> Result<History, Failure> {
+    let (commits, about) = read(tables, buyer).await?;
+    Ok(History { buyer: buyer.clone(), lines: explain(&commits, &about), mode: Mode::of(&commits), about })
+}
+
+/// A buyer's whole stream, and its items in the leads table.
+pub(crate) async fn read(tables: &Tables, buyer: &BuyerId) -> Result<(Vec<Commit>, About), Failure> {
     let commits = event_store::history(&tables.streams, buyer)
         .await
         .map_err(|source| Failure::Stream { buyer: buyer.clone(), source })?;
     // Read after the stream, so that no effect settled before that is shown as pending.
     let about =
         tables.leads.about(buyer).await.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
-    Ok(History { buyer: buyer.clone(), lines: explain(&commits, &about), mode: Mode::of(&commits), about })
+    Ok((commits, about))
 }
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -106,7 +113,7 @@ impl History {
     }
 }
 
-fn entry_text(entry: &Entry) -> String {
+pub(crate) fn entry_text(entry: &Entry) -> String {
     let name = entry.name();
     match entry {
         Entry::Fact(Fact::Event(event)) => format!("{name}\n{} v{}", event.offer, event.version),
@@ -142,7 +149,7 @@ fn former_json(known: &Known) -> Value {
     json!({ "offers": known.offers.len(), "wasInvited": known.was_invited, "openLeads": leads })
 }
 
-fn time_of(entry: &Entry) -> Option<&str> {
+pub(crate) fn time_of(entry: &Entry) -> Option<&str> {
     entry.event()?.time.as_deref()
 }
 
@@ -154,7 +161,7 @@ fn effect_text(explained: &Explained) -> String {
     }
 }
 
-fn fate_text(fate: &Fate) -> String {
+pub(crate) fn fate_text(fate: &Fate) -> String {
     match fate {
         Fate::Applied { released } if !released.is_empty() => {
             let released: Vec<String> = released.iter().map(|version| format!("v{version}")).collect();

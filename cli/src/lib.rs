@@ -9,6 +9,7 @@ pub mod aws;
 pub mod buyers;
 pub mod check;
 mod config;
+mod console;
 pub mod dead_letters;
 pub mod emails;
 mod explain;
@@ -104,6 +105,9 @@ async fn dispatch<O: Write, E: Write>(
     if let Command::Status(status) = command {
         return status::command(status, &status::Source { aws, profile, config, given }, &mut output).await;
     }
+    if let Command::Console(console) = command {
+        return console::command(console, &status::Source { aws, profile, config, given }, &mut output).await;
+    }
     let stack = Stack::find(&aws, &profile).await?;
     if let Command::Import(_) = command {
         import::refuse_unless_in_shadow(&stack)?;
@@ -123,6 +127,7 @@ async fn carry_out<O: Write, E: Write>(
 ) -> Result<Exit, Failure> {
     match command {
         Command::Status(_) => Err(Failure::NoStackNamed { command: "status" }),
+        Command::Console(_) => Err(Failure::NoStackNamed { command: "console" }),
         Command::Check { file } => check::command(file, &mut output),
         Command::Send { file, repeat } => {
             let queue_url = places.queue_url()?;

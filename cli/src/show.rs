@@ -67,7 +67,7 @@ pub(crate) fn unknown<O: Write, E: Write>(
 }
 
 impl Overview {
-    fn open_leads(&self) -> impl Iterator<Item = Open> {
+    pub(crate) fn open_leads(&self) -> impl Iterator<Item = Open> {
         self.state.open_leads().map(|lead| {
             let low = self.state.low_lead.as_ref().filter(|low| low.id() == lead).map(|low| &low.offer);
             let is_its = |(id, offer): &(&OfferId, &Offer)| offer.high_lead(id).as_ref() == Some(&lead);
@@ -85,21 +85,21 @@ impl Overview {
         })
     }
 
-    fn held(&self) -> impl Iterator<Item = (&OfferId, &Event)> {
+    pub(crate) fn held(&self) -> impl Iterator<Item = (&OfferId, &Event)> {
         self.state.held.iter().flat_map(|(offer, held)| held.values().map(move |event| (offer, event)))
     }
 }
 
 /// A lead that is open in the state.
-struct Open {
-    lead: LeadId,
-    offer: Option<OfferId>,
-    since: Since,
+pub(crate) struct Open {
+    pub(crate) lead: LeadId,
+    pub(crate) offer: Option<OfferId>,
+    pub(crate) since: Since,
 }
 
 /// Whether and when the opening of a lead was announced.
 #[derive(Clone, Copy)]
-enum Since {
+pub(crate) enum Since {
     /// Leadstream announced it. The moment is that of the commit that opened the lead.
     Announced(Timestamp),
     /// It is not announced yet.
@@ -110,6 +110,17 @@ enum Since {
     NotOurs,
 }
 
+impl Since {
+    pub(crate) fn text(self) -> String {
+        match self {
+            Self::Announced(since) => moment(since),
+            Self::Pending => "not announced yet".to_owned(),
+            Self::Former => "announced by the former system".to_owned(),
+            Self::NotOurs => "in shadow: not announced".to_owned(),
+        }
+    }
+}
+
 pub(crate) const fn stage(offer: &Offer) -> &'static str {
     match offer.stage {
         Stage::Pending => "pending",
@@ -118,7 +129,7 @@ pub(crate) const fn stage(offer: &Offer) -> &'static str {
     }
 }
 
-const fn contact_of(change: &OfferChange) -> Option<&Contact> {
+pub(crate) const fn contact_of(change: &OfferChange) -> Option<&Contact> {
     match change {
         OfferChange::Made { contact, .. } => contact.as_ref(),
         OfferChange::Accepted
@@ -232,13 +243,7 @@ impl Overview {
         part("Offers", offers.collect(), &header);
 
         let leads = self.open_leads().map(|Open { lead, offer, since }| {
-            let since = match since {
-                Since::Announced(since) => moment(since),
-                Since::Pending => "not announced yet".to_owned(),
-                Since::Former => "announced by the former system".to_owned(),
-                Since::NotOurs => "in shadow: not announced".to_owned(),
-            };
-            vec![lead.to_string(), lead.priority().name().to_owned(), or_dash(offer), since]
+            vec![lead.to_string(), lead.priority().name().to_owned(), or_dash(offer), since.text()]
         });
         part("Open leads", leads.collect(), &["lead", "priority", "offer", "since"]);
 
@@ -274,7 +279,7 @@ impl Overview {
         parts.join("\n\n")
     }
 
-    fn settled_text(&self) -> String {
+    pub(crate) fn settled_text(&self) -> String {
         let (head, through) = (self.state.sequence, self.about.cursor.through);
         let mode = self.mode.text();
         let facts = count(head.get(), "fact");
@@ -292,7 +297,7 @@ impl Overview {
 }
 
 /// The bounces and complaints that SES reported for an e-mail. A stopped address gets no more e-mails.
-fn receipts_text(receipts: &ReceiptRecord) -> String {
+pub(crate) fn receipts_text(receipts: &ReceiptRecord) -> String {
     let ReceiptRecord { bounced_at, passing_bounce_at, complained_at } = receipts;
     let words = [
         ("stopped by a bounce", bounced_at),

@@ -47,7 +47,7 @@ struct Used {
     changing: &'static [Call],
 }
 
-const COMMANDS: [Used; 20] = [
+const COMMANDS: [Used; 21] = [
     Used { command: "Check", reading: &[], changing: &[] },
     Used { command: "Send", reading: &[], changing: &[SEND] },
     Used {
@@ -66,6 +66,29 @@ const COMMANDS: [Used; 20] = [
             RELEASE_LETTERS,
             FIND_WORK,
             READ_CURSOR,
+        ],
+        changing: &[],
+    },
+    // Everything that one of its pages reads; nothing changes.
+    Used {
+        command: "Console",
+        reading: &[
+            FIND_STACK,
+            READ_ALARMS,
+            READ_METRICS,
+            COUNT_EVENTS,
+            COUNT_LETTERS,
+            COUNT_FAILURES,
+            COUNT_SALES,
+            COUNT_RECEIPTS,
+            COUNT_RECEIPTS_ASIDE,
+            RECEIVE_LETTERS,
+            RELEASE_LETTERS,
+            FIND_WORK,
+            FIND_LEADS,
+            READ_CURSOR,
+            READ_STREAM,
+            READ_BUYER,
         ],
         changing: &[],
     },

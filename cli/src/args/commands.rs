@@ -246,6 +246,24 @@ pub(crate) struct Status {
     pub(crate) columns: Option<u16>,
 }
 
+/// Arguments of `leads console`.
+#[derive(Debug, Args)]
+pub(crate) struct Console {
+    /// The port on 127.0.0.1; by default a free one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) port: Option<u16>,
+
+    /// How often a page that is live is read again.
+    ///
+    /// A page is live only once its button was pressed, and while it is visible.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub(crate) every: u64,
+
+    /// Also show names, e-mail addresses and phone numbers.
+    #[arg(long)]
+    pub(crate) contact: bool,
+}
+
 pub(super) const EMAILS_EXAMPLES: &str = "\
 Example:
   leads emails --status unknown
@@ -359,6 +377,6 @@ pub(super) fn version(text: &str) -> Result<OfferVersion, &'static str> {
     text.parse().ok().and_then(OfferVersion::new).ok_or("a version is a whole number from 1")
 }
 
-pub(super) fn buyer_id(text: &str) -> Result<BuyerId, &'static str> {
+pub(crate) fn buyer_id(text: &str) -> Result<BuyerId, &'static str> {
     BuyerId::parse(text).map_err(|_| "a buyer's id is 1 to 128 visible ASCII characters without '/'")
 }

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status};
-use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
 pub(crate) use copies::{Export, Import, Resync, Tail};
+pub(crate) use commands::{
+    Console, DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status, buyer_id,
+};
+use commands::{EMAILS_EXAMPLES, offer_id, priority, version};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
 use crate::Places;
@@ -73,6 +75,16 @@ pub(crate) enum Command {
     /// something could not be read.
     #[command(after_help = "Example:\n  leads status --stack prod\n  leads status --stack prod --watch 60")]
     Status(Status),
+
+    /// Serve a read-only page about the stack on this machine: its status, buyers with their history as a picture, open
+    /// leads, dead letters, gaps and e-mails.
+    ///
+    /// Prints the page's address, which contains a random token, and serves it on 127.0.0.1 until Ctrl-C. Only a browser
+    /// on this machine can open it. The page needs the permissions of the read-only role.
+    #[command(
+        after_help = "Example:\n  leads console --stack prod\n  leads console --stack prod --port 8080 --contact"
+    )]
+    Console(Console),
 
     /// Show a buyer's current state: shadow or live, offers, open leads, held events, cursor and e-mails.
     #[command(after_help = "Example:\n  leads show buyer-7")]
@@ -300,6 +312,7 @@ impl Command {
         match self {
             Self::Check { .. }
             | Self::Status(_)
+            | Self::Console(_)
             | Self::Show { .. }
             | Self::List { .. }
             | Self::Held { .. }
@@ -388,6 +401,7 @@ fn used_by(command: &str) -> &'static [&'static str] {
         }
         "status" => &["stack", "profiles"],
         "resync" => &["stack", "profiles", "sales_team_url", "streams_table", "leads_table"],
+        "console" => &["stack", "profiles", "streams_table", "leads_table", "dead_letters_url"],
         _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }

@@ -78,27 +78,35 @@ impl DeadLetterQueue {
         receives: u64,
         waiting: u64,
     ) -> (Result<BTreeMap<String, u64>, Failure>, u64) {
-        let (mut reasons, mut receipts, mut requests) = (BTreeMap::new(), Vec::new(), 0);
-        let mut failed = None;
-        while requests < receives && (receipts.len() as u64) < waiting {
+        let (letters, requests) = self.first(receives, waiting).await;
+        let reasons = letters.map(|letters| {
+            let mut reasons = BTreeMap::new();
+            for letter in letters {
+                *reasons.entry(letter.reason).or_default() += 1;
+            }
+            reasons
+        });
+        (reasons, requests)
+    }
+
+    /// Like [`glance`](Self::glance), with the letters themselves.
+    pub(crate) async fn first(&self, receives: u64, waiting: u64) -> (Result<Vec<Letter>, Failure>, u64) {
+        let (mut seen, mut requests, mut failed) = (Vec::new(), 0, None);
+        while requests < receives && (seen.len() as u64) < waiting {
             requests += 1;
             match self.receive_within(GLANCE).await {
                 Ok(letters) if letters.is_empty() => break,
-                Ok(letters) => {
-                    for letter in letters {
-                        *reasons.entry(letter.reason).or_default() += 1;
-                        receipts.push(letter.receipt);
-                    }
-                }
+                Ok(letters) => seen.extend(letters),
                 Err(failure) => {
                     failed = Some(failure);
                     break;
                 }
             }
         }
+        let receipts: Vec<String> = seen.iter().map(|letter| letter.receipt.clone()).collect();
         self.release(&receipts).await;
         requests += receipts.len().div_ceil(HANDED_OUT) as u64;
-        (failed.map_or(Ok(reasons), Err), requests)
+        (failed.map_or(Ok(seen), Err), requests)
     }
 
     async fn receive_within(&self, seconds: i32) -> Result<Vec<Letter>, Failure> {

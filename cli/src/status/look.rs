@@ -2,7 +2,6 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use aws_sdk_sqs::types::QueueAttributeName::{
     ApproximateNumberOfMessages, ApproximateNumberOfMessagesDelayed, ApproximateNumberOfMessagesNotVisible,
@@ -12,13 +11,12 @@ use futures::future::{join, join_all, join5};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{SeenWork, WorkKind, WorkLook};
 use platform::clock::{Clock as _, SystemClock};
-use platform::telemetry::chain;
 
 use super::metrics::{self, Metrics, of_hours, of_minutes, queue_name};
 use crate::aws::Aws;
 use crate::config::{Places, Tables};
 use crate::dead_letters::DeadLetterQueue;
-use crate::failure::{Failure, is_other_table};
+use crate::failure::{Failure, why};
 use crate::profile::Profile;
 use crate::stack::Stack;
 
@@ -47,9 +45,9 @@ pub(crate) struct Source<'a> {
 pub(super) type Read<T> = Result<T, String>;
 
 /// What was seen.
-pub(super) struct Seen {
-    pub(super) at: Timestamp,
-    pub(super) stack: Stack,
+pub(crate) struct Seen {
+    pub(crate) at: Timestamp,
+    pub(crate) stack: Stack,
     /// The states of alarms by their names in the template.
     pub(super) alarms: Read<BTreeMap<String, String>>,
     pub(super) minutes: Read<Metrics>,
@@ -62,7 +60,7 @@ pub(super) struct Seen {
     /// How far the sweeper has walked.
     pub(super) walked: Read<Option<Timestamp>>,
     /// The number of requests, without the SDK's own retries.
-    pub(super) requests: u64,
+    pub(crate) requests: u64,
 }
 
 /// The approximate number of messages in a queue.
@@ -116,7 +114,7 @@ impl Seen {
 ///
 /// # Errors
 /// Those of [`Stack::find`], and of places that are missing.
-pub(super) async fn look(source: &Source<'_>) -> Result<Seen, Failure> {
+pub(crate) async fn look(source: &Source<'_>) -> Result<Seen, Failure> {
     let stack = Stack::find(&source.aws, &source.profile).await?;
     let places = stack.places(source.given);
     let tables = places.tables(async || Ok(source.config.clone())).await?;
@@ -242,16 +240,4 @@ async fn open_work(tables: &Tables, kind: WorkKind) -> Read<Open> {
         open.is_cut |= is_cut;
     }
     Ok(open)
-}
-
-/// Why a source cannot be read, in short: a missing permission by its name, a table that is not the stack's, anything
-/// else with its causes.
-fn why(error: &(dyn Error + 'static)) -> String {
-    let text = chain(error);
-    let denied = text.split_once("not authorized to perform: ").map(|(_, rest)| rest);
-    match denied.and_then(|rest| rest.split_whitespace().next()) {
-        Some(action) => format!("{action} is not allowed"),
-        None if is_other_table(&text) => "this is the table of something else".to_owned(),
-        None => text,
-    }
 }

@@ -12,9 +12,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use lines::{State, lines};
-pub(crate) use look::Source;
-use look::{Seen, look};
+pub(crate) use lines::{Line, State, lines};
+pub(crate) use look::{Seen, Source, look};
 
 use crate::args::Status;
 use crate::output::{Output, interrupted, screen};

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use cli::{Exit, Tables};
 use contract::receipt::{Kind, Receipt};
 use contract::stored::StoredCommit;
-use domain::{CarId, CloseReason, Event, Fact, LeadId, OfferVersion, Sequence};
+use domain::{CarId, CloseReason, Contact, Event, Fact, LeadId, OfferVersion, Sequence};
 use dynoxide::Database;
 use event_store::{Appended, Appending, EventStore as _, Head, load};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use leads_store::{
     AddressDigest, Claim, Claimed, Closing, DynamoReceipts, Held, HeldAtHead, LeadChange, LeadsStore as _,
     Opening, Progress, ReceiptOutcome, Receipts as _, Settled, Status, Taking, Verdict,
@@ -179,8 +179,44 @@ impl World {
         self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
     }
 
+    /// Writes open low leads of `buyer-0`, `buyer-1` and so on, oldest first, as announced.
+    pub(crate) fn put_leads(&self, number: usize, contact: Option<&Contact>) {
+        let begin = at("00:00:00");
+        for number in 0..number {
+            let opened = begin + SignedDuration::from_millis(i64::try_from(number).unwrap());
+            let texts = [
+                ("buyer", format!("buyer-{number}")),
+                ("kind", "lead/low/1".to_owned()),
+                ("priority", "low".to_owned()),
+                ("openedAt", format!("{opened:.3}")),
+                ("openLeads", format!("low#{}", number % 4)),
+                ("offer", "car-1".to_owned()),
+            ];
+            let mut item: Value =
+                texts.into_iter().map(|(name, text)| (name.to_owned(), json!({ "S": text }))).collect();
+            if let Some(Contact { name, email, phone }) = contact {
+                let fields = [("name", Some(name)), ("email", Some(email)), ("phone", phone.as_ref())];
+                let fields = fields
+                    .into_iter()
+                    .filter_map(|(name, text)| Some((name.to_owned(), json!({ "S": text? }))));
+                item["contact"] = json!({ "M": fields.collect::<Value>() });
+            }
+            let put = json!({ "TableName": "leads", "Item": item });
+            self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+        }
+    }
+
     pub(crate) async fn settle(&self, name: &str, through: u64) {
         self.progress(name, Progress { through: Sequence::new(through), ..Progress::default() }).await;
+    }
+
+    /// Moves the cursor, with the opening of a lead of this offer.
+    pub(crate) async fn announce(&self, name: &str, through: u64, (lead, of): (&str, &str), time: &str) {
+        let car = Some(CarId::parse(of).unwrap());
+        let opening = Opening { offer: offer(of), car, contact: contact(), at: at(time) };
+        let change = LeadChange { opened: Some(opening), closed: None };
+        let leads = BTreeMap::from([(LeadId::parse(lead).unwrap(), change)]);
+        self.progress(name, Progress { through: Sequence::new(through), leads, ..Progress::default() }).await;
     }
 
     async fn progress(&self, name: &str, progress: Progress) {
@@ -209,13 +245,38 @@ impl World {
         reason: Option<&str>,
         now: Timestamp,
     ) {
+        self.settle_email(name, key, (1, 0), status, reason, now).await;
+    }
+
+    /// The same for an e-mail of the fact with this sequence number, while the stream ends at `head`.
+    pub(crate) async fn mailed(
+        &self,
+        name: &str,
+        key: &str,
+        (sequence, head): (u64, u64),
+        status: Status,
+        reason: Option<&str>,
+        time: &str,
+    ) {
+        self.settle_email(name, key, (sequence, head), status, reason, at(time)).await;
+    }
+
+    async fn settle_email(
+        &self,
+        name: &str,
+        key: &str,
+        (sequence, head): (u64, u64),
+        status: Status,
+        reason: Option<&str>,
+        now: Timestamp,
+    ) {
         let claim = Claim {
             buyer: buyer(name),
             key: key.to_owned(),
-            sequence: Sequence::new(1),
+            sequence: Sequence::new(sequence),
             nonce: "first".to_owned(),
             address: AddressDigest::of("ada.canary@example.com"),
-            head: Sequence::START,
+            head: Sequence::new(head),
             now: at("10:00:00"),
             taking: Taking::Attempt(at("10:00:30")),
             found: None,

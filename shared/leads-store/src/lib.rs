@@ -12,7 +12,8 @@ pub use cursor::{
     Behind, CURSORS_AT_ONCE, Closing, Cursor, Held, HeldAtHead, LeadChange, Moved, Opening, Outcome, Progress,
 };
 pub use dynamo::{
-    About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, OpenLead, Scanned, SeenWork, WorkLook,
+    About, DynamoLeads, DynamoReceipts, FoundEmails, KnownLead, LeadLook, OpenLead, Scanned, SeenWork,
+    WorkLook,
 };
 pub use ledger::{
     AddressDigest, Claim, Claimed, LedgerEntry, ReceiptRecord, Settled, Status, Taking, Verdict,

@@ -15,7 +15,7 @@ use super::look::{Read, Seen};
 
 /// What the operator must know of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Ok,
     Red,
     /// The line could not be read.
@@ -23,7 +23,7 @@ pub(super) enum State {
 }
 
 impl State {
-    pub(super) const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ok => "ok",
             Self::Red => "red",
@@ -34,17 +34,17 @@ impl State {
 
 /// A line of the screen.
 #[derive(Debug)]
-pub(super) struct Line {
-    pub(super) name: &'static str,
-    pub(super) state: State,
+pub(crate) struct Line {
+    pub(crate) name: &'static str,
+    pub(crate) state: State,
     /// The value, in words.
-    pub(super) now: String,
+    pub(crate) now: String,
     /// The line's alarms by their names in the template, with their states; `None` if the state is not known.
-    pub(super) alarms: Vec<(&'static str, Option<String>)>,
+    pub(crate) alarms: Vec<(&'static str, Option<String>)>,
     /// What to do if the line is red.
-    pub(super) advice: &'static str,
+    pub(crate) advice: &'static str,
     /// The numbers in `now`.
-    pub(super) values: Value,
+    pub(crate) values: Value,
 }
 
 /// How a line is made.
@@ -169,7 +169,7 @@ const LINES: [Making; 18] = [
     },
 ];
 
-pub(super) fn lines(seen: &Seen) -> Vec<Line> {
+pub(crate) fn lines(seen: &Seen) -> Vec<Line> {
     let state_of = |alarm: &str| seen.alarms.as_ref().ok()?.get(alarm).cloned();
     LINES
         .into_iter()

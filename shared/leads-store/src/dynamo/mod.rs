@@ -20,7 +20,7 @@ use crate::store::{LeadsStore, LeadsUnavailable};
 use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 
 pub use about::{About, KnownLead};
-pub use operators::{FoundEmails, OpenLead, Scanned};
+pub use operators::{FoundEmails, LeadLook, OpenLead, Scanned};
 pub use receipts::DynamoReceipts;
 pub use status::{SeenWork, WorkLook};
 pub use table::DynamoLeads;

@@ -35,6 +35,17 @@ pub struct OpenLead {
     pub known: KnownLead,
 }
 
+/// The open leads of a priority that have been open longest.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LeadLook {
+    /// The leads, oldest first.
+    pub oldest: Vec<OpenLead>,
+    /// The number of leads that were read.
+    pub seen: usize,
+    /// Whether there are more leads than were read.
+    pub is_cut: bool,
+}
+
 /// The cost of a scan over the whole table.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Scanned {
@@ -65,6 +76,37 @@ impl DynamoLeads {
         }
         leads.sort_by_key(|lead| lead.known.opened_at);
         Ok(leads)
+    }
+
+    /// The `limit` open leads of a priority that have been open longest, with one eventually consistent `Query` for each
+    /// shard, however many are open.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also if an item cannot be read.
+    pub async fn look_at_leads(&self, priority: Priority, limit: u16) -> Result<LeadLook, LeadsUnavailable> {
+        let mut look = LeadLook::default();
+        for shard in 0..LEAD_SHARDS {
+            let page = self
+                .client
+                .query()
+                .table_name(&self.table)
+                .index_name("open-leads")
+                .key_condition_expression("openLeads = :leads")
+                .expression_attribute_values(":leads", text(format!("{}#{shard}", priority.name())))
+                .limit(limit.into())
+                .send()
+                .await
+                .map_err(|error| unavailable("Query", &ALL_BUYERS, error))?;
+            look.is_cut |= page.last_evaluated_key().is_some();
+            for item in page.items() {
+                look.oldest.push(read_open_lead(item).ok_or_else(|| unreadable(item))?);
+            }
+        }
+        // Each shard gave its oldest ones, so the oldest of all are among them.
+        look.seen = look.oldest.len();
+        look.oldest.sort_by_key(|lead| lead.known.opened_at);
+        look.oldest.truncate(limit.into());
+        Ok(look)
     }
 
     /// All open work, due or not, longest due first. The read is eventually consistent.

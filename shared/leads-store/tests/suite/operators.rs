@@ -8,8 +8,8 @@ use contract::receipt::{Kind, Receipt};
 use domain::{BuyerId, CarId, CloseReason, LeadId, Priority, Sequence};
 use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursor, DynamoLeads, Held, HeldAtHead, KnownLead,
-    LeadChange, LeadsStore as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress, Receipts as _,
-    Settled, Status, Verdict,
+    LeadChange, LeadLook, LeadsStore as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress,
+    Receipts as _, Settled, Status, Verdict,
 };
 use serde_json::json;
 use testkit::leads::{claim, verdict};
@@ -113,6 +113,26 @@ async fn open_leads_are_listed_by_priority_oldest_first() {
     let high_ones = paged.leads.open_leads(Priority::High).await.unwrap();
     assert_eq!(high_ones, [known("fay", high(), "10:00:06")]);
     assert!(paged.requests("Query") > 8, "{}: more pages than partitions", paged.requests("Query"));
+}
+
+#[tokio::test]
+async fn a_look_at_open_leads_gives_the_oldest_of_all_shards_in_one_request_each() {
+    let paged = Paged::start().await;
+    for second in 10..30 {
+        paged.lead(&format!("buyer-{second}"), LOW, &format!("10:00:{second}"), None).await;
+    }
+    // Without the limit of one item.
+    let leads = leads_at(&paged.engine.url);
+    let look = leads.look_at_leads(Priority::Low, 3).await.unwrap();
+    let oldest: Vec<&str> = look.oldest.iter().map(|lead| lead.buyer.as_str()).collect();
+    assert_eq!(oldest, ["buyer-10", "buyer-11", "buyer-12"]);
+    assert!(look.is_cut && (3..=12).contains(&look.seen), "{look:?}");
+    let all = leads.look_at_leads(Priority::Low, 20).await.unwrap();
+    assert_eq!((all.oldest.len(), all.seen, all.is_cut), (20, 20, false));
+    let none = leads.look_at_leads(Priority::High, 3).await.unwrap();
+    assert_eq!(none, LeadLook::default());
+    paged.leads.look_at_leads(Priority::Low, 3).await.unwrap();
+    assert_eq!(paged.requests("Query"), 4);
 }
 
 #[tokio::test]
