@@ -18,6 +18,7 @@ pub mod history;
 pub mod list;
 mod output;
 pub mod parity;
+mod pause;
 mod profile;
 pub mod send;
 pub mod show;
@@ -139,6 +140,14 @@ async fn carry_out<O: Write, E: Write>(
             emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
+        Command::Pause { what, reason } => {
+            let tables = places.tables(connect).await?;
+            pause::pause(what.kinds(), reason, &tables, &mut output).await
+        }
+        Command::Resume { what, yes } => {
+            let tables = places.tables(connect).await?;
+            pause::resume(what.kinds(), *yes, &tables, &mut output).await
+        }
         Command::Audit { rate, repair } => {
             let tables = places.tables(connect).await?;
             audit::command(*rate, *repair, &tables, &mut output).await

@@ -12,6 +12,7 @@ mod dead_letters;
 mod emails;
 mod explain;
 mod parity;
+mod pause;
 mod send;
 mod stacks;
 mod status;
