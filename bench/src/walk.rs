@@ -7,7 +7,7 @@ use contract::stored::written;
 use domain::Sequence;
 use effects::mail::Letterhead;
 use effects::outside::MemoryOutside;
-use effects::{Advance, MailPace, Swept};
+use effects::{Advance, KnownPauses, MailPace, Swept};
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, Head};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{DynamoLeads, LeadsStore as _, Progress};
@@ -89,6 +89,7 @@ pub async fn sweep(url: &str) {
         outside: &outside,
         clock: &AnHourLater,
         letterhead: &letterhead,
+        pauses: &KnownPauses::default(),
     };
     let deadline = Deadline::at(AnHourLater.now() + SignedDuration::from_mins(4));
     let mut swept = Swept::default();

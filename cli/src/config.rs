@@ -102,6 +102,12 @@ impl Tables {
     }
 }
 
+/// Who runs the command, as far as it is known: the user of this machine.
+pub(crate) fn caller() -> String {
+    let name = ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unknown user".to_owned())
+}
+
 impl Places {
     /// The file of profiles; `None` if there is no home folder either.
     pub(crate) fn profiles(&self) -> Option<PathBuf> {

@@ -214,6 +214,9 @@ pub enum Failure {
     /// The combination of options is wrong.
     #[error("{0}")]
     Usage(String),
+    /// Another operator changed the pauses.
+    #[error("the pauses changed meanwhile: look at them with `leads status`, then run the command again")]
+    PausesChanged,
     /// The command needs a confirmation.
     #[error("Not done: {what} cannot be undone. Pass --yes to confirm.")]
     NotConfirmed {

@@ -22,6 +22,7 @@ pub mod list;
 mod output;
 pub mod parity;
 mod pass;
+mod pause;
 mod profile;
 pub mod resync;
 pub mod send;
@@ -151,6 +152,14 @@ async fn carry_out<O: Write, E: Write>(
             emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
+        Command::Pause { what, reason } => {
+            let tables = places.tables(connect).await?;
+            pause::pause(what.kinds(), reason, &tables, &mut output).await
+        }
+        Command::Resume { what, yes } => {
+            let tables = places.tables(connect).await?;
+            pause::resume(what.kinds(), *yes, &tables, &mut output).await
+        }
         Command::Audit { rate, repair } => {
             let tables = places.tables(connect).await?;
             audit::command(*rate, *repair, &tables, &mut output).await

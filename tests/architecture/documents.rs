@@ -42,6 +42,8 @@ fn documents_state_the_limits_of_the_code() {
     let held = HELD_LIMIT as u64;
     let body = LARGEST_BODY as u64;
     let version = u64::from(OfferVersion::LAST.get());
+    let pause = number("shared/effects/src/pauses.rs", "KNOWN_FOR")
+        + number("shared/effects/src/deliver.rs", "CLAIM_LASTS");
     let panics = "functions/recorder/src/remembered.rs";
     let limits = [
         (held, "README.md", "at most {} events per buyer wait"),
@@ -78,6 +80,9 @@ fn documents_state_the_limits_of_the_code() {
         ),
         (number(panics, "GIVE_UP_AT"), "ARCHITECTURE.md", "after {} panics"),
         (number(panics, "LAST_RECEIVES"), "ARCHITECTURE.md", "from the {}th receive on"),
+        (pause, "cli/src/pause.rs", "It holds within {} seconds"),
+        (pause, "cli/src/args/mod.rs", "Holds within {} seconds"),
+        (pause, "docs/runbook.md", "holds within {} seconds"),
         (number("shared/event-store/src/feed.rs", "SHARDS"), "docs/cost.md", "`feed`: {} shards"),
         (number("shared/leads-store/src/work.rs", "WORK_SHARDS"), "docs/cost.md", "`open-work`: {} shards"),
     ];

@@ -94,6 +94,7 @@ fn exactly_the_expected_metrics_are_watched_by_alarms() {
         "Invocations of Sweeper",
         "IteratorAge of Reactor",
         "MessagesReturned of Recorder",
+        "PausedFor of Sweeper",
         "Reputation.BounceRate of Emails",
         "Reputation.ComplaintRate of Emails",
         "SweepsUnfinished of Sweeper",
@@ -196,6 +197,16 @@ fn work_that_stays_unreadable_counts_in_every_alarm_period() {
         alarm.at("Period").number() >= 60 * 60 + 2 * sweep_every(),
         "a period covers an hour and two sweeps"
     );
+}
+
+#[test]
+fn a_long_pause_is_measured_in_every_period_and_alarmed_when_status_is_red() {
+    let alarm = properties("PausedForLongAlarm");
+    assert_eq!(alarm.at("Statistic").text(), "Maximum");
+    assert!(alarm.at("Period").number() >= 2 * sweep_every(), "a period covers two sweeps");
+    let hours = alarm.at("Threshold").number() / 3600;
+    let red = format!("const PAUSED_FOR: SignedDuration = SignedDuration::from_hours({hours});");
+    assert!(file("cli/src/status/lines/measured.rs").contains(&red), "{red}");
 }
 
 #[test]

@@ -47,7 +47,7 @@ struct Used {
     changing: &'static [Call],
 }
 
-const COMMANDS: [Used; 21] = [
+const COMMANDS: [Used; 23] = [
     Used { command: "Check", reading: &[], changing: &[] },
     Used { command: "Send", reading: &[], changing: &[SEND] },
     Used {
@@ -105,6 +105,8 @@ const COMMANDS: [Used; 21] = [
         reading: &[RECEIVE_LETTERS, RELEASE_LETTERS, COUNT_LETTERS],
         changing: &[SEND, DELETE_LETTERS],
     },
+    Used { command: "Pause", reading: &[], changing: &[READ_CURSOR, CHANGE_LEADS] },
+    Used { command: "Resume", reading: &[READ_CURSOR, FIND_WORK], changing: &[CHANGE_LEADS] },
     Used { command: "Audit", reading: &[SCAN_STREAMS, READ_STREAM, READ_CURSOR], changing: &[CHANGE_LEADS] },
     Used { command: "Void", reading: &[], changing: &[READ_STREAM, APPEND] },
     Used { command: "Reset", reading: &[SCAN_STREAMS, READ_STREAM], changing: &[APPEND] },

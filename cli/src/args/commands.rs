@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 use jiff::{SignedDuration, Span, SpanRelativeTo};
-use leads_store::Status as EmailStatus;
+use leads_store::{Pausable, Status as EmailStatus};
 
 use crate::Failure;
 use crate::buyers::Which;
@@ -262,6 +262,37 @@ pub(crate) struct Console {
     /// Also show names, e-mail addresses and phone numbers.
     #[arg(long)]
     pub(crate) contact: bool,
+}
+
+/// What `leads pause` and `leads resume` are about.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Paused {
+    /// E-mails to buyers
+    Emails,
+    /// Messages to the sales team
+    Sales,
+    /// Both
+    #[default]
+    All,
+}
+
+impl Paused {
+    pub(crate) const fn kinds(self) -> &'static [Pausable] {
+        match self {
+            Self::Emails => &[Pausable::Emails],
+            Self::Sales => &[Pausable::Sales],
+            Self::All => &Pausable::ALL,
+        }
+    }
+}
+
+/// The longest reason of a pause, in characters.
+const LONGEST_REASON: usize = 200;
+
+pub(super) fn pause_reason(text: &str) -> Result<String, &'static str> {
+    let reason = text.trim();
+    let is_right = (1..=LONGEST_REASON).contains(&reason.chars().count());
+    if is_right { Ok(reason.to_owned()) } else { Err("a reason is 1 to 200 characters") }
 }
 
 pub(super) const EMAILS_EXAMPLES: &str = "\

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-pub(crate) use copies::{Export, Import, Resync, Tail};
 pub(crate) use commands::{
-    Console, DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status, buyer_id,
+    Console, DeadLetters, Emails, GoLive, Pace, Parity, Paused, Picked, Reset, Status, buyer_id,
 };
-use commands::{EMAILS_EXAMPLES, offer_id, priority, version};
+use commands::{EMAILS_EXAMPLES, offer_id, pause_reason, priority, version};
+pub(crate) use copies::{Export, Import, Resync, Tail};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
 use crate::Places;
@@ -125,6 +125,36 @@ pub(crate) enum Command {
     /// `sending`, `unknown` and `retry` are indexed; other statuses scan the whole leads table and print the cost.
     #[command(after_help = EMAILS_EXAMPLES)]
     Emails(Emails),
+
+    /// Let e-mails, sales messages or both wait. Events are recorded as before, and nothing is lost.
+    ///
+    /// Holds within 40 seconds. What is overtaken meanwhile is not sent later, except closings of leads. The times for
+    /// which an e-mail is tried and for which it may be doubtful stand still. Exits with 1 if all of it is paused
+    /// already.
+    #[command(after_help = "Example:\n  leads pause emails --reason \"wrong template\"")]
+    Pause {
+        /// What to pause.
+        #[arg(value_name = "WHAT", value_enum)]
+        what: Paused,
+
+        /// Why, in at most 200 characters. `leads status` shows it.
+        #[arg(long, value_name = "TEXT", value_parser = pause_reason)]
+        reason: String,
+    },
+
+    /// End pauses: the next sweeps perform what waits, in order for each buyer.
+    ///
+    /// Without --yes it only shows what is paused and how much waits. Exits with 1 if nothing of it is paused.
+    #[command(after_help = "Example:\n  leads resume\n  leads resume emails --yes")]
+    Resume {
+        /// What to resume.
+        #[arg(value_name = "WHAT", value_enum, default_value_t)]
+        what: Paused,
+
+        /// Confirm. What was sent cannot be called back.
+        #[arg(long)]
+        yes: bool,
+    },
 
     /// List, show, redrive or drop dead letters: offer events that were set aside.
     #[command(subcommand)]
@@ -327,8 +357,11 @@ impl Command {
             Self::Emails(emails) => emails.allow.is_none() && !emails.yes,
             Self::Audit { repair, .. } => !*repair,
             Self::Resync(Resync { yes, .. }) | Self::Import(Import { yes, .. }) => !*yes,
-            Self::Reset(Reset { yes, .. }) | Self::GoLive(GoLive { yes, .. }) => !*yes,
+            Self::Reset(Reset { yes, .. }) | Self::GoLive(GoLive { yes, .. }) | Self::Resume { yes, .. } => {
+                !*yes
+            }
             Self::Send { .. }
+            | Self::Pause { .. }
             | Self::Void { .. }
             | Self::Erase { .. }
             | Self::DeadLetters(DeadLetters::Redrive { .. } | DeadLetters::Drop { yes: true, .. }) => false,

@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName::{
 use aws_types::SdkConfig;
 use futures::future::{join, join_all, join5};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{SeenWork, WorkKind, WorkLook};
+use leads_store::{LeadsStore as _, Pauses, SeenWork, WorkKind, WorkLook};
 use platform::clock::{Clock as _, SystemClock};
 
 use super::metrics::{self, Metrics, of_hours, of_minutes, queue_name};
@@ -59,6 +59,8 @@ pub(crate) struct Seen {
     pub(super) open: BTreeMap<WorkKind, Read<Open>>,
     /// How far the sweeper has walked.
     pub(super) walked: Read<Option<Timestamp>>,
+    /// What operators have paused.
+    pub(super) pauses: Read<Pauses>,
     /// The number of requests, without the SDK's own retries.
     pub(crate) requests: u64,
 }
@@ -102,6 +104,12 @@ impl Seen {
         self.queues.get(queue).cloned().unwrap_or_else(|| Err("the queue is unknown".to_owned()))
     }
 
+    /// How long something has lasted by the clocks of e-mails, which stand still while they are paused.
+    pub(super) fn lasted(&self, since: Timestamp) -> SignedDuration {
+        let paused = self.pauses.as_ref().map(|pauses| pauses.emails_paused(since, self.at));
+        self.at.duration_since(since) - paused.unwrap_or_default()
+    }
+
     pub(super) fn open(&self, kind: WorkKind) -> Read<&Open> {
         match self.open.get(&kind) {
             Some(open) => open.as_ref().map_err(Clone::clone),
@@ -129,16 +137,16 @@ pub(crate) async fn look(source: &Source<'_>) -> Result<Seen, Failure> {
     let at = SystemClock.now();
     let looking =
         Looking { source, stack: &stack.name, at, queues: &queues, tables: &tables, requests: Cell::new(1) };
-    let (alarms, (minutes, hours), (depths, reasons), open, walked) = Box::pin(join5(
+    let (alarms, (minutes, hours), (depths, reasons), open, (walked, pauses)) = Box::pin(join5(
         looking.alarms(),
         looking.metrics(),
         looking.queues(),
         looking.work(),
-        looking.walked(),
+        join(looking.walked(), looking.pauses()),
     ))
     .await;
     let requests = looking.requests.get();
-    Ok(Seen { at, stack, alarms, minutes, hours, queues: depths, reasons, open, walked, requests })
+    Ok(Seen { at, stack, alarms, minutes, hours, queues: depths, reasons, open, walked, pauses, requests })
 }
 
 /// A look in progress.
@@ -213,6 +221,11 @@ impl Looking<'_> {
         self.count(1);
         let walked = self.tables.leads.walked().await.map_err(|error| why(&error))?;
         Ok(walked.map(|walked| walked.through))
+    }
+
+    async fn pauses(&self) -> Read<Pauses> {
+        self.count(1);
+        self.tables.leads.pauses().await.map_err(|error| why(&error))
     }
 }
 

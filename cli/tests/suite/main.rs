@@ -18,6 +18,7 @@ mod explain;
 mod pages;
 mod parity;
 mod resync;
+mod pause;
 mod send;
 mod site;
 mod stacks;

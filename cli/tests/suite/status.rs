@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use cli::Exit;
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Behind, LeadsStore as _, Status};
+use leads_store::{Behind, LeadsStore as _, Pausable, Pause, Pauses, Status};
 use serde_json::Value;
 use testkit::buyer;
 
+use crate::all_buyers::at;
 use crate::cloud::{Cloud, alarms_of_the_template};
 use crate::takeover::ClosedPipe;
 use crate::world::{Ended, aws_at, interrupted, run};
@@ -73,12 +74,13 @@ async fn a_stack_that_is_well_has_no_red_line() {
     assert!(ended.out.starts_with("stack cars, account 123456789012, us-east-1, 20"), "{}", ended.out);
     for expected in [
         "\nok   mode              live; the stack is UPDATE_COMPLETE\n",
-        "\nok   alarms            20 alarms, none rings\n",
+        "\nok   alarms            21 alarms, none rings\n",
+        "\nok   paused            nothing (PausedForLongAlarm)\n",
         "\nok   offer events      0 waiting, 0 in flight (OfferEventsWaitAlarm, MessagesReturnedAlarm)\n",
         "\nok   last sweep        has seen all commits up to 3 min ago (SweeperNotCalledAlarm,\n",
         "\nok   buyers behind     0 buyers (BuyersBehindAlarm)\n",
         "\nok   e-mails rejected  0 in 24 h (EmailsRejectedAlarm)\n",
-        "\n0 of 18 lines are red. 24 requests.\n",
+        "\n0 of 19 lines are red. 25 requests.\n",
     ] {
         assert!(ended.out.contains(expected), "{expected}{}", ended.out);
     }
@@ -106,9 +108,9 @@ async fn a_look_needs_a_bounded_number_of_requests_and_no_scan_however_much_is_o
             number("Query"),
             number("GetItem"),
         ],
-        [1, 2, 2, 6, 3, 3, 12, 1]
+        [1, 2, 2, 6, 3, 3, 12, 2]
     );
-    assert_eq!((operations.len(), &document["requests"]), (30, &Value::from(30)));
+    assert_eq!((operations.len(), &document["requests"]), (31, &Value::from(31)));
     let line = document["lines"].as_array().unwrap().iter().find(|line| line["name"] == "buyers behind");
     let line = line.unwrap();
     assert!(
@@ -220,6 +222,47 @@ async fn e_mails_are_counted_by_status_and_red_once_the_sweeper_is_late() {
 }
 
 #[tokio::test]
+async fn a_pause_is_shown_with_its_reason_and_red_after_two_hours() {
+    let cloud = Cloud::start().await;
+    let now = Timestamp::now();
+    let pause = |minutes, reason: &str| Pause {
+        since: now - SignedDuration::from_mins(minutes),
+        by: "ada".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let leads = &cloud.world.tables.leads;
+    let none = Pauses::default();
+    let emails = none.paused(&[Pausable::Emails], &pause(100, "wrong template"));
+    assert!(leads.change_pauses(&none, &emails).await.unwrap());
+    let line = cloud.line("paused").await;
+    assert_eq!(
+        (&line["state"], &line["now"]),
+        (&"ok".into(), &"emails for 100 min by ada: wrong template".into())
+    );
+    assert_eq!(line["values"]["sales"], Value::Null);
+    assert_eq!(line["values"]["emails"]["reason"], "wrong template");
+    let both = none.paused(&[Pausable::Emails], &pause(121, "wrong template"));
+    let both = both.paused(&[Pausable::Sales], &pause(3, "maintenance"));
+    assert!(leads.change_pauses(&emails, &both).await.unwrap());
+    let line = cloud.line("paused").await;
+    assert_eq!(line["now"], "emails for 2 h by ada: wrong template; sales for 3 min by ada: maintenance");
+    assert_eq!(cloud.in_state("red").await, ["paused"]);
+}
+
+#[tokio::test]
+async fn the_time_of_a_pause_does_not_make_an_e_mail_late() {
+    let cloud = Cloud::start().await;
+    cloud.world.email("bob", "quote-email", Status::Retry, Some("TooManyRequestsException")).await;
+    cloud.world.email("cem", "quote-email", Status::Unknown, Some("timeout")).await;
+    assert_eq!(cloud.in_state("red").await, ["e-mails to retry", "e-mails in doubt"]);
+    let since = at("10:00:00");
+    let pause = Pause { since, by: "ada".to_owned(), reason: "wrong template".to_owned() };
+    let paused = Pauses::default().paused(&[Pausable::Emails], &pause);
+    assert!(cloud.world.tables.leads.change_pauses(&Pauses::default(), &paused).await.unwrap());
+    assert_eq!(cloud.in_state("red").await, ["paused"]);
+}
+
+#[tokio::test]
 async fn the_oldest_gap_is_red_after_the_stacks_own_limit() {
     let cloud = Cloud::start().await;
     cloud.world.holds("ada", 1, 1).await;
@@ -258,7 +301,7 @@ async fn what_a_role_may_not_read_is_named_and_everything_else_is_shown() {
             "dynamodb:Query",
             &["buyers behind", "unreadable work", "oldest gap", "e-mails to retry", "e-mails in doubt"],
         ),
-        ("dynamodb:GetItem", &["last sweep"]),
+        ("dynamodb:GetItem", &["paused", "last sweep"]),
         (
             "sqs:GetQueueAttributes",
             &[

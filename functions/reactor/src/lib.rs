@@ -8,7 +8,7 @@ use aws_lambda_events::event::dynamodb::{Event, EventRecord};
 use domain::{BuyerId, Sequence};
 use effects::mail::Letterhead;
 use effects::outside::Outside;
-use effects::{Advance, CannotMark};
+use effects::{Advance, CannotMark, KnownPauses};
 use event_store::Commits;
 use futures::{StreamExt as _, stream};
 use leads_store::LeadsStore;
@@ -34,6 +34,7 @@ pub struct Reactor<S, L, O, W> {
     letterhead: Letterhead,
     traces: Traces,
     cursors: Mutex<BTreeMap<BuyerId, Sequence>>,
+    pauses: KnownPauses,
 }
 
 impl<S, L, O, W> Reactor<S, L, O, W>
@@ -43,11 +44,11 @@ where
     O: Outside,
     W: Clock,
 {
-    /// A reactor without remembered cursors.
+    /// A reactor that remembers nothing.
     #[must_use]
     pub fn new(streams: S, leads: L, outside: O, clock: W, letterhead: Letterhead) -> Self {
-        let (traces, cursors) = (Traces::default(), Mutex::default());
-        Self { streams, leads, outside, clock, letterhead, traces, cursors }
+        let (traces, cursors, pauses) = (Traces::default(), Mutex::default(), KnownPauses::default());
+        Self { streams, leads, outside, clock, letterhead, traces, cursors, pauses }
     }
 
     /// The same reactor with its spans exported there.
@@ -101,6 +102,7 @@ where
             outside: &self.outside,
             clock: &self.clock,
             letterhead: &self.letterhead,
+            pauses: &self.pauses,
         };
         match advance.advance(&buyer, deadline).await {
             Ok(advanced) => {

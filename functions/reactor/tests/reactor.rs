@@ -15,7 +15,7 @@ use reactor::Reactor;
 use serde_json::json;
 use testkit::hooks::{Fate, Faults, Which};
 use testkit::leads::{record, tables};
-use testkit::{Hooked, TestClock, acceptance_withdrawn, accepted, buyer, doorbell, made};
+use testkit::{Hooked, TestClock, acceptance_withdrawn, accepted, at, buyer, doorbell, made};
 
 type Streams = Hooked<'static, MemoryStreams, Faults>;
 type Leads = Hooked<'static, MemoryLeads, Faults>;
@@ -212,4 +212,23 @@ fn a_record_of_another_table_is_ignored() {
     event.records[0].change.keys = serde_json::from_value(json!({"id": {"S": "x"}})).unwrap();
     block_on(stage.reactor.handle(event, stage.deadline())).unwrap();
     assert_eq!(stage.requests(), 0);
+}
+
+#[test]
+fn the_pauses_are_read_once_in_ten_seconds() {
+    let stage = stage();
+    let read = |names: [&'static str; 2]| {
+        for name in names {
+            stage.record(name, &[made("car-1")]);
+        }
+        stage.ring(&names.map(|name| (name, 1)));
+        stage.leads.hook.take().iter().filter(|call| *call == "pauses").count()
+    };
+    assert_eq!(read(["ada", "bob"]), 1);
+    stage.clock.set(at("10:00:09.999"));
+    assert_eq!(read(["cem", "dan"]), 0);
+    stage.clock.set(at("10:00:10"));
+    assert_eq!(read(["eve", "fay"]), 1);
+    stage.clock.set(at("09:59:50"));
+    assert_eq!(read(["gil", "hal"]), 1, "a clock that went back says nothing");
 }

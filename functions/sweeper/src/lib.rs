@@ -7,7 +7,7 @@ mod config;
 use contract::metric;
 use effects::mail::Letterhead;
 use effects::outside::Outside;
-use effects::{Advance, CannotMark, Failed, MailPace, Swept, sweep};
+use effects::{Advance, CannotMark, Failed, KnownPauses, MailPace, Swept, sweep};
 use event_store::{Commits, Feed};
 use leads_store::{LeadsStore, Status, WorkPlace};
 use platform::Traces;
@@ -58,6 +58,7 @@ where
             outside: &self.outside,
             clock: &self.clock,
             letterhead: &self.letterhead,
+            pauses: &KnownPauses::default(),
         };
         let mut swept = Swept::default();
         let ended = sweep(&advance, self.pace, deadline, &mut swept).await;
@@ -106,6 +107,11 @@ fn report(swept: &Swept, clock: &impl Clock) -> Metrics {
     for (kind, count) in &swept.open {
         metrics.count(metric::OPEN_WORK, vec![("kind", kind.name().to_owned())], *count);
     }
+    if let Some(since) = swept.paused_since {
+        let age = now.duration_since(since).as_secs();
+        metrics.oldest(metric::PAUSED_FOR, u64::try_from(age).unwrap_or_default());
+        tracing::info!(since = since.to_string(), "effects are paused");
+    }
     for (share, reason) in &swept.left {
         tracing::warn!(share, reason, "due work is left for the next run");
     }
@@ -150,6 +156,17 @@ mod tests {
         assert_eq!(unfinished(&Swept::default()), Some(0.into()));
         let left = Swept { left: [("feed", "no time".to_owned())].into(), ..Swept::default() };
         assert_eq!(unfinished(&left), Some(1.into()));
+    }
+
+    #[test]
+    fn the_age_of_a_pause_is_measured_while_it_lasts() {
+        let paused = |since: Option<&str>| {
+            let swept = Swept { paused_since: since.map(testkit::at), ..Swept::default() };
+            counted(&swept).iter().find_map(|line| line.get("PausedFor").cloned())
+        };
+        assert_eq!(paused(Some("09:00:00")), Some(3600.into()));
+        assert_eq!(paused(Some("10:00:01")), Some(0.into()), "by an operator's clock that is ahead");
+        assert_eq!(paused(None), None);
     }
 
     #[test]

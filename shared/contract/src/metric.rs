@@ -29,6 +29,8 @@ pub const HELD_OLDEST: &str = "HeldOldest";
 pub const OPEN_WORK: &str = "OpenWork";
 /// Open items that the sweeper cannot read.
 pub const WORK_UNREADABLE: &str = "WorkUnreadable";
+/// The time for which effects have been paused, in seconds.
+pub const PAUSED_FOR: &str = "PausedFor";
 /// Sweeps that left due work.
 pub const SWEEPS_UNFINISHED: &str = "SweepsUnfinished";
 /// Delivery events of SES, by `kind` and `outcome`.

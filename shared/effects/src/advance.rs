@@ -1,21 +1,23 @@
 //! Performs all pending effects of one buyer in order, starting after the cursor.
 
-use contract::metric;
+use std::cell::Cell;
+
 use contract::outgoing::announcement;
 use contract::stored::Commit;
 use contract::trace::TraceParent;
 use domain::{BuyerId, Effect, Sequence};
 use event_store::{Commits, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{Behind, LeadChange, LeadsStore, LeadsUnavailable, Outcome, Progress};
+use leads_store::{Behind, LeadChange, LeadsStore, LeadsUnavailable, Outcome, Pausable, Progress};
 use platform::clock::{CALL_TIME, Clock, Deadline};
-use platform::telemetry::{Metrics, Span, SpanKind};
 
 use crate::deliver::{How, deliver};
 use crate::held::held_at_head;
 use crate::look::{Look, Stop, catch_panic, later};
 use crate::mail::Letterhead;
 use crate::outside::{Outside, SalesMessage};
+use crate::pauses::KnownPauses;
+use crate::report::{Advanced, Performed};
 
 /// How many times an advance reads a buyer if facts are recorded between reading and claiming. After that the buyer is
 /// marked behind; the doorbell of the newer fact causes another advance anyway.
@@ -23,6 +25,9 @@ const LOOKS: usize = 4;
 
 /// The number of lead and outcome items after which the cursor is moved; a transaction takes at most 100 items.
 const LARGEST_TRANSACTION: usize = 50;
+
+/// Why a buyer is behind whose sales messages are paused.
+const PAUSED: &str = "sales messages are paused";
 
 /// The stores and adapters with which buyers are advanced.
 #[derive(Debug)]
@@ -37,90 +42,8 @@ pub struct Advance<'a, S, L, O, W> {
     pub clock: &'a W,
     /// The site's name and URL, which every e-mail shows.
     pub letterhead: &'a Letterhead,
-}
-
-/// How an advance ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Advanced {
-    /// The sequence number through which all effects are settled.
-    pub through: Sequence,
-    /// Why some effects must be tried again later; `None` if all are settled.
-    pub behind: Option<String>,
-    /// The settled effects in order. A message that was sent twice, under the same id, appears twice.
-    pub performed: Vec<Performed>,
-}
-
-/// An effect that was settled.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Performed {
-    /// The effect.
-    pub effect: Effect,
-    /// The sender's id of the event that called for the effect; `None` if another fact called for it.
-    pub event_id: Option<String>,
-    /// Where that event was recorded in a trace; `None` if its sender gave no trace.
-    pub trace: Option<TraceParent>,
-    /// How it ended.
-    pub outcome: Outcome,
-    /// Whether this look settled it. Otherwise another worker, a receipt or an earlier look has settled and counted it.
-    pub is_ours: bool,
-    /// When its commit was recorded.
-    pub recorded_at: Timestamp,
-}
-
-impl Advanced {
-    /// Logs and counts each effect, and logs whether the buyer is settled or behind.
-    pub fn report(&self, buyer: &BuyerId, now: Timestamp, metrics: &mut Metrics) {
-        for performed in &self.performed {
-            let (kind, outcome) = (performed.effect.kind.name(), performed.outcome.name());
-            metrics.count(
-                metric::EFFECTS,
-                vec![("kind", kind.to_owned()), ("outcome", outcome.to_owned())],
-                1,
-            );
-            let lag = now.duration_since(performed.recorded_at).as_millis();
-            metrics.longest(metric::FEED_LAG, u64::try_from(lag).unwrap_or_default());
-            if performed.effect.kind.is_email() && performed.outcome == Outcome::Rejected && performed.is_ours
-            {
-                metrics.count_for_stack(metric::EMAILS_REJECTED, 1);
-            }
-            let (effect, sequence) = (performed.effect.key(), performed.effect.sequence.get());
-            let event_id = performed.event_id.as_deref();
-            let trace = performed.trace.map(|trace| trace.trace_id());
-            tracing::info!(%buyer, effect, sequence, eventId = event_id, traceId = trace, outcome, "effect");
-            metrics.spans(performed.span(buyer, now));
-        }
-        let through = self.through.get();
-        match &self.behind {
-            None => tracing::info!(%buyer, through, "settled"),
-            Some(reason) => {
-                metrics.count(metric::BUYERS_BEHIND, vec![], 1);
-                tracing::warn!(%buyer, through, reason, "behind");
-            }
-        }
-    }
-}
-
-impl Performed {
-    /// The span of the effect, from its commit to now; `None` if the sender of its event records no spans.
-    fn span(&self, buyer: &BuyerId, now: Timestamp) -> Option<Span> {
-        let recorded = self.trace.filter(TraceParent::is_sampled)?;
-        let kind = &self.effect.kind;
-        Some(Span {
-            name: kind.name(),
-            kind: if kind.is_email() { SpanKind::Client } else { SpanKind::Producer },
-            trace: recorded.trace_id(),
-            id: recorded.effect(buyer, &self.effect).span_id(),
-            parent: recorded.span_id(),
-            began: self.recorded_at.as_millisecond(),
-            ended: now.as_millisecond(),
-            attributes: vec![
-                ("buyer", buyer.to_string()),
-                ("sequence", self.effect.sequence.to_string()),
-                ("effect", self.effect.key()),
-                ("outcome", self.outcome.name().to_owned()),
-            ],
-        })
-    }
+    /// What operators have paused, as this execution environment knows it.
+    pub pauses: &'a KnownPauses,
 }
 
 /// A buyer could be neither advanced nor marked behind. This is the only error that fails an invocation.
@@ -166,6 +89,12 @@ where
             match catch_panic(self.look(buyer, (deadline, parks_mail), &mut attempts, &mut advanced)).await {
                 Ok(()) => return Ok(advanced),
                 Err(Stop::HeadMoved) => {}
+                Err(Stop::Paused) => {
+                    // No attempt failed, and the next one is due as soon as the pause ends.
+                    self.mark(buyer, PAUSED.to_owned(), attempts, self.clock.now()).await?;
+                    (advanced.behind, advanced.is_paused) = (Some(PAUSED.to_owned()), true);
+                    return Ok(advanced);
+                }
                 Err(Stop::Later { reason, not_before }) => {
                     behind = (reason, not_before);
                     break;
@@ -190,14 +119,19 @@ where
         attempts: u32,
         not_before: Option<Timestamp>,
     ) -> Result<(), CannotMark> {
-        let now = self.clock.now();
         let wait = SignedDuration::from_mins(1 << attempts.min(4));
-        let behind = Behind {
-            mark: self.clock.nonce(),
-            reason: reason.clone(),
-            attempts: attempts.saturating_add(1),
-            not_before: not_before.unwrap_or_else(|| later(now, wait)),
-        };
+        let not_before = not_before.unwrap_or_else(|| later(self.clock.now(), wait));
+        self.mark(buyer, reason, attempts.saturating_add(1), not_before).await
+    }
+
+    async fn mark(
+        &self,
+        buyer: &BuyerId,
+        reason: String,
+        attempts: u32,
+        not_before: Timestamp,
+    ) -> Result<(), CannotMark> {
+        let behind = Behind { mark: self.clock.nonce(), reason: reason.clone(), attempts, not_before };
         let marked = self.leads.mark_behind(buyer, &behind).await;
         marked.map_err(|source| CannotMark { buyer: buyer.clone(), reason, source })
     }
@@ -217,16 +151,20 @@ where
         advanced.through = advanced.through.max(cursor.through);
         let streams = WithinDeadline { store: self.streams, deadline, clock: self.clock };
         let (head, pending) = tail_after(&streams, buyer, Some(cursor.through)).await?;
-        let look = Look { buyer, head, deadline, stopped: &cursor.stopped, parks_mail };
+        let is_held_back = Cell::new(false);
+        let look = Look { buyer, head, deadline, stopped: &cursor.stopped, parks_mail, is_held_back };
         let mut progress = Progress { from: cursor.through, through: cursor.through, ..Progress::default() };
         let mut stopped = Ok(());
         for commit in &pending {
             // The former system performs the effects of shadow commits.
-            if commit.is_shadow {
-                progress.through = commit.last();
-                continue;
-            }
-            match self.perform_all(&look, commit, cursor.through, &mut advanced.performed).await {
+            let performed = if commit.is_shadow {
+                Ok(Progress { through: commit.last(), ..Progress::default() })
+            } else {
+                self.perform_all(&look, commit, cursor.through, &mut advanced.performed).await
+            };
+            match performed {
+                // The cursor stays before the first message that waits, and e-mails go on.
+                Ok(_) if look.is_held_back.get() => stopped = Err(Stop::Paused),
                 Ok(settled) => progress.extend(settled),
                 Err(stop) => {
                     stopped = Err(stop);
@@ -262,7 +200,8 @@ where
         Ok(())
     }
 
-    /// Performs the pending effects of one commit: sales messages first, so that they do not wait for SES.
+    /// Performs the pending effects of one commit: sales messages first, so that they do not wait for SES. If a sales
+    /// message is held back, no later one is sent either.
     async fn perform_all(
         &self,
         look: &Look<'_>,
@@ -274,7 +213,15 @@ where
         let pending = || commit.effects.iter().filter(|effect| effect.sequence > settled_through);
         let messages = pending().filter(|effect| !effect.kind.is_email());
         for effect in messages.chain(pending().filter(|effect| effect.kind.is_email())) {
-            let (outcome, is_ours) = self.perform(look, effect, commit).await?;
+            let Some((outcome, is_ours)) = self.perform(look, effect, commit).await? else {
+                look.is_held_back.set(true);
+                continue;
+            };
+            // While a message is held back, the cursor stays, so each look finds the same effects again. Only what this
+            // one writes to the ledger is reported.
+            if look.is_held_back.get() && (!is_ours || outcome == Outcome::Superseded) {
+                continue;
+            }
             if outcome == Outcome::Sent
                 && let Some((lead, change)) = LeadChange::of(effect, &look.head.state, commit.recorded_at)
             {
@@ -296,29 +243,37 @@ where
     }
 
     /// Performs one effect unless a later fact has overtaken it. Returns how it ended, and whether this call settled
-    /// it.
+    /// it; `None` if it is a sales message that is held back by a pause.
     async fn perform(
         &self,
         look: &Look<'_>,
         effect: &Effect,
         commit: &Commit,
-    ) -> Result<(Outcome, bool), Stop> {
+    ) -> Result<Option<(Outcome, bool)>, Stop> {
         let Some(called_for) = look.head.state.calls_for(effect) else {
-            return Ok((Outcome::Superseded, true));
+            return Ok(Some((Outcome::Superseded, true)));
         };
         if effect.kind.is_email() {
-            let how = if look.parks_mail { How::Park } else { How::Try };
+            let is_parked = look.parks_mail || self.is_paused(Pausable::Emails, look.deadline).await?;
+            let how = if is_parked { How::Park } else { How::Try };
             let Self { leads, outside, clock, letterhead, .. } = self;
             let delivered = deliver(*leads, *outside, *clock, letterhead, look, &called_for, how).await?;
-            return Ok((delivered.outcome(effect), delivered.is_ours()));
+            return Ok(Some((delivered.outcome(effect), delivered.is_ours())));
+        }
+        if look.is_held_back.get() || self.is_paused(Pausable::Sales, look.deadline).await? {
+            return Ok(None);
         }
         look.deadline.leaves(CALL_TIME, self.clock)?;
         let Some(body) = announcement(effect, commit, &look.head.state) else {
-            return Ok((Outcome::Superseded, true));
+            return Ok(Some((Outcome::Superseded, true)));
         };
         let message = SalesMessage { buyer: look.buyer.clone(), effect_id: effect.id(look.buyer), body };
         self.outside.notify_sales(&message).await?;
-        Ok((Outcome::Sent, true))
+        Ok(Some((Outcome::Sent, true)))
+    }
+
+    async fn is_paused(&self, kind: Pausable, deadline: Deadline) -> Result<bool, Stop> {
+        Ok(self.pauses.get(self.leads, self.clock, deadline).await?.of(kind).is_some())
     }
 }
 

@@ -1,5 +1,6 @@
 //! One look at a buyer, and why the work on it may stop. Arithmetic with moments that cannot fail.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
@@ -22,12 +23,17 @@ pub(crate) struct Look<'a> {
     pub(crate) stopped: &'a BTreeSet<AddressDigest>,
     /// Whether e-mails are left to the sweeper, which paces them.
     pub(crate) parks_mail: bool,
+    /// Whether a sales message waits for the end of a pause. Later ones of the buyer then wait too, even if the pause
+    /// ends meanwhile.
+    pub(crate) is_held_back: Cell<bool>,
 }
 
 /// Why the work on a buyer stops for now.
 pub(crate) enum Stop {
     /// A fact was recorded after the head that was read; read the buyer again.
     HeadMoved,
+    /// Sales messages wait for the end of a pause.
+    Paused,
     /// A temporary failure; try again later.
     Later { reason: String, not_before: Option<Timestamp> },
 }

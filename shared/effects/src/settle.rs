@@ -36,7 +36,9 @@ pub(crate) async fn settle(
     tried_for: Option<SignedDuration>,
 ) -> Ended {
     let now = clock.now();
-    let is_last = tried_for.zip(claim.first_tried_at).is_some_and(|(long, first)| later(first, long) < now);
+    // The time of the attempt counts, not that of its answer.
+    let is_over = |(long, first)| later(first, long) < claim.now;
+    let is_last = tried_for.zip(claim.first_tried_at).is_some_and(is_over);
     let verdict = Verdict {
         nonce: claim.nonce.clone(),
         from: Verdict::BY_CLAIMANT,

@@ -4,6 +4,7 @@ mod cursor;
 mod dynamo;
 mod ledger;
 mod memory;
+mod pauses;
 mod receipts;
 mod store;
 mod work;
@@ -19,6 +20,7 @@ pub use ledger::{
     AddressDigest, Claim, Claimed, LedgerEntry, ReceiptRecord, Settled, Status, Taking, Verdict,
 };
 pub use memory::{MemoryLeads, Tables};
+pub use pauses::{Pausable, Pause, Pauses, Span};
 pub use receipts::{ReceiptOutcome, Receipts};
 pub use store::{LeadsStore, LeadsUnavailable};
 pub use work::{Again, Lease, Open, OpenWork, Walked, WorkCount, WorkKind, WorkPage, WorkPlace, WorkShard};

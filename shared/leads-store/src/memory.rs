@@ -11,6 +11,7 @@ use crate::cursor::{Behind, Cursor, Held, HeldAtHead, LeadChange, Moved, Outcome
 use crate::ledger::{
     AddressDigest, Claim, Claimed, LedgerEntry, ReceiptRecord, Settled, Status, Verdict, is_claimable,
 };
+use crate::pauses::Pauses;
 use crate::receipts::{self, ReceiptOutcome, Receipts};
 use crate::store::{LeadsStore, LeadsUnavailable};
 use crate::work::{
@@ -43,6 +44,8 @@ pub struct Tables {
     pub walked: Option<Walked>,
     /// The current lease of the sweeper.
     pub lease: Option<Lease>,
+    /// What operators have paused.
+    pub pauses: Pauses,
 }
 
 impl MemoryLeads {
@@ -81,6 +84,17 @@ impl MemoryLeads {
         let mut tables = self.tables.borrow_mut();
         let cursor = tables.cursors.get_mut(buyer).filter(|cursor| cursor.stopped == *found);
         cursor.is_some_and(|cursor| !mem::take(&mut cursor.stopped).is_empty())
+    }
+
+    /// The equivalent of `DynamoLeads::change_pauses`.
+    #[must_use]
+    pub fn change_pauses(&self, found: &Pauses, after: &Pauses) -> bool {
+        let mut tables = self.tables.borrow_mut();
+        let is_unchanged = tables.pauses.version == found.version;
+        if is_unchanged {
+            tables.pauses.clone_from(after);
+        }
+        is_unchanged
     }
 
     fn has_moved(&self, buyer: &BuyerId, head: Sequence) -> bool {
@@ -302,6 +316,10 @@ impl LeadsStore for MemoryLeads {
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
         self.tables.borrow_mut().lease.take_if(|current| current.nonce == lease.nonce);
         Ok(())
+    }
+
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable> {
+        Ok(self.tables.borrow().pauses.clone())
     }
 }
 

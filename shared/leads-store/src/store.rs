@@ -8,9 +8,10 @@ use jiff::Timestamp;
 
 use crate::cursor::{Behind, Cursor, Moved, Progress};
 use crate::ledger::{Claim, Claimed, Settled, Verdict};
+use crate::pauses::Pauses;
 use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 
-/// The leads table, for those who perform effects. Its operations are in four groups:
+/// The leads table, for those who perform effects. Its operations are in five groups:
 ///
 /// - **Cursors**, how far each buyer's effects are settled: [`cursor`](Self::cursor), [`cursors`](Self::cursors),
 ///   [`move_cursor`](Self::move_cursor), [`mark_behind`](Self::mark_behind).
@@ -19,6 +20,7 @@ use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 /// - **Open work** for the sweeper: [`due`](Self::due), [`count`](Self::count), [`postpone`](Self::postpone).
 /// - **The sweeper's own item**, with its lease and how far it has walked: [`begin`](Self::begin),
 ///   [`set_walked`](Self::set_walked), [`end`](Self::end).
+/// - **Pauses** by operators: [`pauses`](Self::pauses).
 #[expect(async_fn_in_trait, reason = "every function runs on one thread, no future needs to be Send")]
 pub trait LeadsStore {
     /// The buyer's cursor, in a strongly consistent read. An unknown buyer has a cursor at the start.
@@ -121,6 +123,12 @@ pub trait LeadsStore {
     /// # Errors
     /// [`LeadsUnavailable`]: the lease expires by itself.
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable>;
+
+    /// What operators have paused, in a strongly consistent read.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also if the item cannot be read: no effect may be performed then.
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable>;
 }
 
 /// The leads table could not complete an operation. A write may have happened.

@@ -11,8 +11,8 @@ use event_store::{
 };
 use jiff::Timestamp;
 use leads_store::{
-    Behind, Claim, Claimed, Cursor, LeadsStore, LeadsUnavailable, Lease, Moved, Progress, ReceiptOutcome,
-    Receipts, Settled, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
+    Behind, Claim, Claimed, Cursor, LeadsStore, LeadsUnavailable, Lease, Moved, Pauses, Progress,
+    ReceiptOutcome, Receipts, Settled, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 
 use crate::hooks::{Call, Fate, Hook};
@@ -214,6 +214,10 @@ impl<T: LeadsStore, H: Hook> LeadsStore for Hooked<'_, T, H> {
 
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
         self.kept(of("end", "", ""), self.inner.end(lease)).await
+    }
+
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable> {
+        self.kept(of("pauses", "", ""), self.inner.pauses()).await
     }
 }
 

@@ -16,8 +16,8 @@ use event_store::{
 };
 use jiff::Timestamp;
 use leads_store::{
-    Behind, Claim, Claimed, Cursor, LeadsStore, LeadsUnavailable, Lease, Moved, Progress, ReceiptOutcome,
-    Receipts, Settled, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
+    Behind, Claim, Claimed, Cursor, LeadsStore, LeadsUnavailable, Lease, Moved, Pausable, Pauses, Progress,
+    ReceiptOutcome, Receipts, Settled, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use platform::clock::{Clock, Sleep};
 use recorder::dead_letters::{DeadLetter, DeadLetters, DeadLettersUnavailable};
@@ -186,7 +186,8 @@ impl LeadsStore for Aws {
         let changed = is_off.then(|| unguarded::claim_from_effect(&self.0, claim));
         let claim = changed.as_ref().unwrap_or(claim);
         let request = || Some(Request::Claim(claim.clone()));
-        self.0.call(Site::Claim, |platform| Ok(platform.claim(claim)), lost, request).await
+        let judged = self.0.platform.borrow().now;
+        self.0.call(Site::Claim, |platform| Ok(platform.claim(claim, judged)), lost, request).await
     }
 
     async fn settle(
@@ -197,7 +198,8 @@ impl LeadsStore for Aws {
     ) -> Result<Settled, LeadsUnavailable> {
         let lost = |_| Err(leads_unavailable("UpdateItem", buyer));
         let request = || Some(Request::Settle(buyer.clone(), key.to_owned(), verdict.clone()));
-        let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, verdict));
+        let judged = self.0.platform.borrow().now;
+        let perform = |platform: &mut Platform| Ok(platform.settle(buyer.as_str(), key, verdict, judged));
         self.0.call(Site::Settle, perform, lost, request).await
     }
 
@@ -255,6 +257,13 @@ impl LeadsStore for Aws {
         let request = || Some(Request::End(lease.clone()));
         self.0.call(Site::Lease, perform, |_| Err(without_buyer("UpdateItem")), request).await
     }
+
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable> {
+        let perform = |platform: &mut Platform| {
+            Ok(unguarded::as_known(&platform.leads.pauses, platform.off, &self.0.name))
+        };
+        self.0.call(Site::Pauses, perform, |_| Err(without_buyer("GetItem")), || None).await
+    }
 }
 
 impl Feed for Aws {
@@ -282,6 +291,7 @@ impl Outside for Aws {
         let changed = self.0.platform.borrow().in_place_of(email);
         let email = changed.as_ref().unwrap_or(email);
         self.check_no_mail_after_stop(email);
+        self.0.must_not_be_paused(Pausable::Emails);
         let request = || Some(Request::Email(email.clone()));
         let delivery = self.0.call(Site::Email, |platform| platform.send_email(email), lost, request).await;
         let repeats = self.0.platform.borrow().strategy.is_some_and(Strategy::repeats_doubts);
@@ -292,6 +302,7 @@ impl Outside for Aws {
     }
 
     async fn notify_sales(&self, message: &SalesMessage) -> Result<(), SalesUnavailable> {
+        self.0.must_not_be_paused(Pausable::Sales);
         let lost = |_| Err(SalesUnavailable { effect_id: message.effect_id.clone(), source: LOST.into() });
         let perform = |platform: &mut Platform| {
             if platform.now < platform.sales.back_at {

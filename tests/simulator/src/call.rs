@@ -9,6 +9,7 @@ use std::task::{Poll, Wake, Waker};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use leads_store::Pausable;
 use platform::clock::Clock;
 
 use crate::chance::timestamp;
@@ -66,6 +67,10 @@ pub(crate) struct Machine {
     trusted: RefCell<Option<(String, u64)>>,
     /// The steps in which the current invocation read each buyer's cursor first and last.
     looks: RefCell<BTreeMap<String, (u64, u64)>>,
+    /// The time at which the current invocation began.
+    began: Cell<i64>,
+    /// Whether the clock was ever changed.
+    is_clock_changed: Cell<bool>,
     /// The nonces of the claims of invitations since the last read of the buyer's cursor, by buyer.
     invitations: RefCell<BTreeMap<String, Vec<String>>>,
 }
@@ -79,12 +84,15 @@ impl Machine {
             skew: Cell::new(skew),
             trusted: RefCell::new(None),
             looks: RefCell::default(),
+            began: Cell::new(0),
+            is_clock_changed: Cell::new(false),
             invitations: RefCell::default(),
         }
     }
 
     /// Changes the error of the clock. Returns the difference to the previous one.
     pub(crate) fn set_clock(&self, skew: i64) -> i64 {
+        self.is_clock_changed.set(true);
         skew - self.skew.replace(skew)
     }
 
@@ -117,9 +125,21 @@ impl Machine {
         self.looks.borrow().get(buyer).copied().unwrap_or_default()
     }
 
-    /// Forgets the reads of earlier invocations, when a new one begins.
-    pub(crate) fn forget_looks(&self) {
+    /// Forgets the reads of earlier invocations, when a new one begins now.
+    pub(crate) fn begin(&self, now: i64) {
         self.looks.borrow_mut().clear();
+        self.began.set(now);
+    }
+
+    /// Checks that the current invocation may perform effects of this kind: if it began in a pause of them, and the pause
+    /// was older than what an execution environment relies on, it may not.
+    pub(crate) fn must_not_be_paused(&self, kind: Pausable) {
+        let mut platform = self.platform.borrow_mut();
+        let is_known = |paused_at: i64| paused_at + 10_000 <= self.began.get();
+        if platform.pauses.begun(kind).is_some_and(is_known) && !self.is_clock_changed.get() {
+            let violation = format!("{} performs an effect although {} are paused", self.name, kind.name());
+            platform.violations.push(violation);
+        }
     }
 
     /// The number of places for calls; some may be empty.

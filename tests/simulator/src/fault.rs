@@ -125,11 +125,13 @@ pub enum Site {
     Handover,
     /// The write that removes personal data from an older commit.
     Clear,
+    /// The read of the pauses.
+    Pauses,
 }
 
 impl Site {
     /// Every kind of call.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::Page,
         Self::Append,
         Self::Letter,
@@ -151,11 +153,12 @@ impl Site {
         Self::LookUp,
         Self::Handover,
         Self::Clear,
+        Self::Pauses,
     ];
 
     /// Whether this call only reads.
     const fn is_read(self) -> bool {
-        matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork | Self::LookUp)
+        matches!(self, Self::Page | Self::Cursor | Self::Feed | Self::OpenWork | Self::LookUp | Self::Pauses)
     }
 
     /// Whether Lambda makes this call at the end of an invocation.

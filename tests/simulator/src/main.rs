@@ -32,6 +32,9 @@ struct Arguments {
     /// Does the work in another way, so that seeds must fail
     #[arg(long, value_parser = strategy)]
     way: Option<Strategy>,
+    /// Lets an operator pause effects for an hour in the middle of each run
+    #[arg(long)]
+    pause: bool,
     /// Prints the first seed's run step by step
     #[arg(long)]
     trace: bool,
@@ -101,8 +104,8 @@ fn compare(arguments: &Arguments) -> io::Result<()> {
     page.as_deref().map_or(Ok(()), |page| write_part(page, "ways", &section))
 }
 
-fn run_seeds(Arguments { from, seeds, off, way, trace, sights, .. }: &Arguments) -> (u64, u64) {
-    let template = Plan { off: *off, strategy: *way, ..Plan::default() };
+fn run_seeds(Arguments { from, seeds, off, way, pause, trace, sights, .. }: &Arguments) -> (u64, u64) {
+    let template = Plan { off: *off, strategy: *way, has_pause: *pause, ..Plan::default() };
     if *trace {
         print!("{}", Plan { seed: *from, has_trace: true, ..template.clone() }.run().trace);
     }

@@ -1,16 +1,17 @@
-//! Operators who void gaps, and reset, erase or take live buyers while everything else goes on, and the take-over from
-//! a former system: the settings of the stack over time, and events older than our queue.
+//! Operators who void gaps, and reset, erase or take live buyers or pause effects while everything else goes on, and the
+//! take-over from a former system: the settings of the stack over time, and events older than our queue.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use domain::{BuyerId, Known, OfferVersion};
 use event_store::{erase, go_live, load, reset, void};
+use leads_store::{Pausable, Pause};
 use legacy::{Answer, Legacy, LegacyUnavailable};
 
 use crate::adapters::{Aws, LOST};
 use crate::call::Machine;
-use crate::chance::{Chance, HOUR, MINUTE};
+use crate::chance::{Chance, HOUR, MINUTE, timestamp};
 use crate::fault::Site;
 use crate::history::{Post, Sent};
 use crate::plan::{Operation, Setting, Settings, Takeover};
@@ -38,6 +39,10 @@ pub(crate) async fn operate(machine: Rc<Machine>, operation: Operation) {
             let mut platform = aws.0.platform.borrow_mut();
             let setting = Setting { percent: *percent, ..platform.setting };
             platform.set(setting);
+            true
+        }
+        Operation::Pause(kinds) => {
+            aws.0.platform.borrow_mut().pause(kinds);
             true
         }
     };
@@ -172,6 +177,25 @@ impl Takeover {
 }
 
 impl Platform {
+    /// An operator pauses effects for an hour.
+    pub(crate) fn pause(&mut self, kinds: &[Pausable]) {
+        let now = self.now;
+        self.log(format_args!("{kinds:?} are paused"));
+        let pause =
+            Pause { since: timestamp(now), by: "an operator".to_owned(), reason: "a test".to_owned() };
+        self.leads.pauses = self.leads.pauses.paused(kinds, &pause);
+        self.pauses.begin(kinds, now);
+    }
+
+    /// Ends the pause once its hour is over.
+    pub(crate) fn resume_in_time(&mut self) {
+        let now = self.now;
+        if self.pauses.end_in_time(now) {
+            self.log(format_args!("the pause ends"));
+            self.leads.pauses = self.leads.pauses.resumed(&Pausable::ALL, timestamp(now));
+        }
+    }
+
     /// The operations at the end of a run. A buyer that the former system has handed over but that is still in shadow
     /// goes live, as an operator would do by `leads parity` and `leads go-live`. In some runs all other buyers with a
     /// recorded answer go live too.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use domain::BuyerId;
-use leads_store::Status;
+use leads_store::{Pausable, Status};
 use recorder::LiveShare;
 
 use crate::chance::Chance;
@@ -27,6 +27,8 @@ pub struct Plan {
     pub off: Option<Safeguard>,
     /// Another way to do the work, for comparison with ours.
     pub strategy: Option<Strategy>,
+    /// Whether an operator pauses effects for an hour in the middle of the run. Otherwise some random runs have a pause.
+    pub has_pause: bool,
     /// Whether to record a trace.
     pub has_trace: bool,
 }
@@ -44,6 +46,28 @@ impl Plan {
         let mut chance = Chance::of(self.seed ^ 0x6d61_696c);
         self.faults == Faults::Random && self.posts.is_none() && chance.per_mille(350)
     }
+
+    /// The pause in the middle of this run; `None` if nothing is paused. The other ways have no pauses.
+    pub(crate) fn pausing(&self) -> Option<Pausing> {
+        let mut chance = Chance::of(self.seed ^ 0x7061_7573);
+        let is_random = self.faults == Faults::Random && self.posts.is_none() && self.strategy.is_none();
+        let is_chosen = chance.per_mille(400) || self.has_pause;
+        (is_random && is_chosen).then(|| {
+            let kinds = chance.pick(&[&[Pausable::Emails][..], &[Pausable::Sales], &Pausable::ALL]);
+            let from = chance.below(700);
+            Pausing { kinds, from, to: chance.between(from, 900) }
+        })
+    }
+}
+
+/// A pause of effects in a random run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pausing {
+    pub(crate) kinds: &'static [Pausable],
+    /// The part of the run, in thousandths, before the pause.
+    pub(crate) from: usize,
+    /// The part of the run, in thousandths, at which the rest of the hour passes.
+    pub(crate) to: usize,
 }
 
 /// The parameters `Effects`, `LivePercent` and `LegacyUrl` of a stack.
@@ -92,6 +116,8 @@ pub(crate) enum Operation {
     GoLive(BuyerId),
     /// Let this percentage of buyers go live with their next event.
     Live(u8),
+    /// Pause these effects for an hour.
+    Pause(&'static [Pausable]),
 }
 
 /// A rule of the product that the simulator can switch off, by an adapter that leaves it out or changes the data that
@@ -138,6 +164,12 @@ pub enum Safeguard {
     OneByOne,
     /// Errors contain no personal data.
     DiscreetErrors,
+    /// The reactor performs nothing that is paused.
+    ReactorPauses,
+    /// The sweeper performs nothing that is paused.
+    SweeperPauses,
+    /// The clocks of the ledger stand still in a pause.
+    ClocksStandStill,
     /// In shadow the former system is only asked by look-ups.
     HandoverInShadow,
     /// At a handover, the difference between the announced leads and those called for is performed.
@@ -173,7 +205,7 @@ impl Safeguard {
     }
 
     /// Every safeguard that can be switched off.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 31] = [
         Self::PutCondition,
         Self::ClaimCondition,
         Self::HeadCheck,
@@ -194,6 +226,9 @@ impl Safeguard {
         Self::ForwardOnly,
         Self::OneByOne,
         Self::DiscreetErrors,
+        Self::ReactorPauses,
+        Self::SweeperPauses,
+        Self::ClocksStandStill,
         Self::HandoverInShadow,
         Self::Difference,
         Self::FormerNames,

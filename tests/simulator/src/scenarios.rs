@@ -1,6 +1,7 @@
 //! The scenarios of the systematic mode: short histories, one for each situation of a buyer.
 
 use domain::BuyerId;
+use leads_store::Pausable;
 
 use crate::Faults;
 use crate::history::{Post, Sent};
@@ -18,7 +19,9 @@ use crate::plan::{Operation, Plan, Takeover};
 /// - `!` alone: a bad message; `~` alone: the stack begins in shadow beside a former system
 /// - `+void`, `+reset`, `+erase`, `+golive`, `+live`: an operator voids the first gap, resets, erases or takes live the
 ///   buyer, or sets the stack live, before the remaining events are posted
-pub const SCENARIOS: [(&str, &str); 56] = [
+/// - `+pause`, `+pause-emails`, `+pause-sales`: an operator pauses effects for an hour, before the remaining events are
+///   posted
+pub const SCENARIOS: [(&str, &str); 59] = [
     ("an offer is made", "m0"),
     ("accepted", "m0 a0"),
     ("accepted, acceptance withdrawn", "m0 a0 t0"),
@@ -75,6 +78,9 @@ pub const SCENARIOS: [(&str, &str); 56] = [
     ("an offer whose first version is voided", "a0.2 +void t0.3"),
     ("erased with leads open", "m0 a0 m1 +erase a1"),
     ("erased with events held", "m0 t0.3 +erase a0.2"),
+    ("e-mails paused for an hour", "m0 +pause-emails a0 t0"),
+    ("sales messages paused for an hour", "m0 +pause-sales a0 t0"),
+    ("all effects paused for an hour", "+pause m0 a0"),
 ];
 
 /// The plan of a scenario: the messages, the events known to the former system, and the operations.
@@ -99,6 +105,9 @@ pub fn plan(scenario: &str) -> Plan {
             "erase" => Some(Operation::Erase(buyer)),
             "golive" => Some(Operation::GoLive(buyer)),
             "live" => Some(Operation::Live(100)),
+            "pause" => Some(Operation::Pause(&Pausable::ALL)),
+            "pause-emails" => Some(Operation::Pause(&[Pausable::Emails])),
+            "pause-sales" => Some(Operation::Pause(&[Pausable::Sales])),
             _ => None,
         });
         takeover.later = posts(later).len();

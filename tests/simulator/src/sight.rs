@@ -107,11 +107,17 @@ pub enum Sight {
     VoidedArrives,
     /// A buyer is erased.
     Erased,
+    /// An e-mail waits for the end of a pause.
+    EmailPaused,
+    /// A sales message waits for the end of a pause.
+    SalesPaused,
+    /// A sweep runs in a pause.
+    SweptInPause,
 }
 
 impl Sight {
     /// Every sight.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 55] = [
         Self::ReceivedAgain,
         Self::RepeatedLater,
         Self::Contradicted,
@@ -164,6 +170,9 @@ impl Sight {
         Self::Voided,
         Self::VoidedArrives,
         Self::Erased,
+        Self::EmailPaused,
+        Self::SalesPaused,
+        Self::SweptInPause,
     ];
 
     /// The sight's description in a table.
@@ -222,6 +231,9 @@ impl Sight {
             Self::Voided => "a gap is voided",
             Self::VoidedArrives => "an event of a voided version arrives",
             Self::Erased => "a buyer is erased",
+            Self::EmailPaused => "an e-mail waits for the end of a pause",
+            Self::SalesPaused => "a sales message waits for the end of a pause",
+            Self::SweptInPause => "a sweep runs in a pause",
         }
     }
 }

@@ -30,6 +30,7 @@ impl World {
                     self.platform.borrow_mut().sights.add(Sight::Outage);
                     self.is_down = false;
                 }
+                self.pause_at(tick * 1000 / ticks, (tick + 1) * 1000 / ticks);
                 self.tick();
             }
             if has_swept && self.chance.per_mille(60) {
@@ -54,6 +55,27 @@ impl World {
             self.sweeps = 1;
         }
         Err(format!("does not drain: {}", left.unwrap_or_default()))
+    }
+
+    /// Begins the pause in its part of the run, lets a minute pass in a later one, and the rest of its hour in the last.
+    /// All parts are in thousandths, up to `until`.
+    fn pause_at(&mut self, from: usize, until: usize) {
+        let Some(pausing) = self.pausing else { return };
+        let is_now = |part: usize| (from..until).contains(&part);
+        if is_now(pausing.from) {
+            self.platform.borrow_mut().pause(pausing.kinds);
+        }
+        if is_now(pausing.from + (pausing.to - pausing.from) / 4) {
+            self.pass(MINUTE);
+            self.sweeps = 1;
+        }
+        if is_now(pausing.to) {
+            let left = {
+                let platform = self.platform.borrow();
+                platform.pauses.left(platform.now)
+            };
+            self.pass(left);
+        }
     }
 
     /// Adds the operations that operators perform at the end of a run. Returns whether there are any.
@@ -159,6 +181,7 @@ impl World {
     fn pass_time(&mut self) -> i64 {
         let mut platform = self.platform.borrow_mut();
         platform.now += 1 + self.chance.up_to(self.longest_step);
+        platform.resume_in_time();
         let now = platform.now;
         while let Some(at) = platform.late.iter().position(|(at, _)| *at <= now) {
             let (_, request) = platform.late.swap_remove(at);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use contract::stored::StoredCommit;
 use domain::{FormerLeadId, Known, Sequence};
 use event_store::Page;
-use leads_store::{AddressDigest, Claim, Taking};
+use leads_store::{AddressDigest, Claim, Pauses, Taking};
 use serde_json::Value;
 
 use crate::call::Machine;
@@ -150,6 +150,22 @@ pub(crate) fn as_understood(mut known: Known, off: Option<Safeguard>) -> Known {
         offer.former_lead = offer.former_lead.take().and_then(|_| named(format!("high-{id}")));
     }
     known
+}
+
+/// The pauses as this machine knows them. Without a safeguard it does not know that effects are paused, or that they
+/// were.
+pub(crate) fn as_known(pauses: &Pauses, off: Option<Safeguard>, machine: &str) -> Pauses {
+    let past = pauses.past.clone();
+    match off {
+        Some(Safeguard::ReactorPauses) if machine.starts_with("Reactor") => {
+            Pauses { past, ..Pauses::default() }
+        }
+        Some(Safeguard::SweeperPauses) if machine.starts_with("Sweeper") => {
+            Pauses { past, ..Pauses::default() }
+        }
+        Some(Safeguard::ClocksStandStill) => Pauses { past: Vec::new(), ..pauses.clone() },
+        _ => pauses.clone(),
+    }
 }
 
 /// Switches off holding: an early event is acknowledged, and dropped or sent again.

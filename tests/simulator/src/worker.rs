@@ -182,6 +182,9 @@ impl Warm {
             }
             Self::Sweeper(machine, sweeper) => {
                 platform.log(format_args!("{} sweeps", machine.name));
+                if platform.pauses.is_on() {
+                    platform.sights.add(Sight::SweptInPause);
+                }
                 (machine, Box::pin(sweep(Rc::clone(machine), Rc::clone(sweeper))), Vec::new())
             }
             Self::Operator(machine) => {
@@ -202,7 +205,7 @@ impl Warm {
             }
         };
         let machine = Rc::clone(machine);
-        machine.forget_looks();
+        machine.begin(now);
         Some(Invocation {
             kind: self.kind(),
             machine,

@@ -19,7 +19,7 @@ use crate::chance::{Chance, HOUR, MINUTE, timestamp};
 use crate::fault::{Fault, FaultSource, Faults, Site};
 use crate::history::{Post, Sent};
 use crate::operator::take_over;
-use crate::plan::{Plan, Settings};
+use crate::plan::{Pausing, Plan, Settings};
 use crate::platform::Platform;
 use crate::sight::Sight;
 use crate::worker::{Invocation, Kind, Warm};
@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) longest_step: i64,
     /// Whether reactor and sweeper are down.
     pub(crate) is_down: bool,
+    /// See [`Plan::pausing`].
+    pub(crate) pausing: Option<Pausing>,
     /// The number of posts that are withheld until all operations are done, or until the caller releases them.
     pub(crate) withheld: usize,
     /// Whether only the caller releases them.
@@ -126,6 +128,7 @@ impl World {
             is_about_mail,
             longest_step: 100,
             is_down: false,
+            pausing: plan.pausing(),
             withheld: plan.takeover.later,
             is_withheld_permanently: false,
         }
@@ -186,7 +189,8 @@ impl World {
                 | Site::ReceiptsAnswer
                 | Site::LookUp
                 | Site::Handover
-                | Site::Clear => {}
+                | Site::Clear
+                | Site::Pauses => {}
             }
         }
         if platform.trace.is_some() {

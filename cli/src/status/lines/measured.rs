@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::found::{Found, between, long, most_frequent, whole};
 use crate::output::count;
+use crate::pause;
 use crate::status::look::{Read, Seen};
 use crate::status::metrics::FUNCTIONS;
 
@@ -16,6 +17,9 @@ const FEED_LAG: f64 = 300.0;
 /// The time within which the sweeper must be called, half an hour, plus the two minutes for which it leaves commits to
 /// their doorbell, and the time of a sweep.
 const SWEEP_WITHIN: SignedDuration = SignedDuration::from_mins(40);
+
+/// The threshold of `PausedForLongAlarm`.
+const PAUSED_FOR: SignedDuration = SignedDuration::from_hours(2);
 
 #[expect(clippy::unnecessary_wraps, reason = "as the other lines")]
 pub(super) fn mode(seen: &Seen) -> Read<Found> {
@@ -87,6 +91,13 @@ pub(super) fn sweep(seen: &Seen) -> Read<Found> {
         None => "never".to_owned(),
     };
     Ok(Found { is_red, now, values: json!({ "walkedThrough": walked.map(|at| at.to_string()) }) })
+}
+
+pub(super) fn paused(seen: &Seen) -> Read<Found> {
+    let pauses = seen.pauses.as_ref().map_err(Clone::clone)?;
+    let is_red = pauses.since().is_some_and(|since| seen.at.duration_since(since) > PAUSED_FOR);
+    let now = pause::words(pauses, |since| between(since, seen.at));
+    Ok(Found { is_red, now, values: pause::json(pauses) })
 }
 
 pub(super) fn rejected(seen: &Seen) -> Read<Found> {

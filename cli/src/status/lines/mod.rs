@@ -56,7 +56,7 @@ struct Making {
 }
 
 /// All lines, in the order in which an event passes through the stack.
-const LINES: [Making; 18] = [
+const LINES: [Making; 19] = [
     Making {
         name: "mode",
         alarms: &[],
@@ -68,6 +68,12 @@ const LINES: [Making; 18] = [
         alarms: &[],
         advice: "act by the red lines; the runbook has a row for each alarm",
         read: measured::alarms,
+    },
+    Making {
+        name: "paused",
+        alarms: &["PausedForLongAlarm"],
+        advice: "is the reason still true? leads resume shows what waits",
+        read: measured::paused,
     },
     Making {
         name: "offer events",

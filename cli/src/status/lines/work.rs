@@ -83,7 +83,7 @@ pub(super) fn retry(open: &Open, seen: &Seen) -> Found {
     let attempt =
         next.map(|at| format!(": {reasons}; next attempt {}", ahead(at, seen.at))).unwrap_or_default();
     Found {
-        is_red: first.is_some_and(|at| seen.at.duration_since(at) > limit),
+        is_red: first.is_some_and(|at| seen.lasted(at) > limit),
         now: format!("{}{attempt}", at_least(open.is_cut, entries.len(), "e-mail")),
         values: json!({
             "count": entries.len(),
@@ -101,7 +101,7 @@ pub(super) fn doubt(open: &Open, seen: &Seen) -> Found {
     let age = oldest.map(|at| format!(", oldest {}", between(at, seen.at))).unwrap_or_default();
     let ended = abandoned.map(|number| format!("; {number} abandoned in 24 h")).unwrap_or_default();
     Found {
-        is_red: oldest.is_some_and(|at| seen.at.duration_since(at) > IN_DOUBT_FOR),
+        is_red: oldest.is_some_and(|at| seen.lasted(at) > IN_DOUBT_FOR),
         now: format!("{}{age}{ended}", at_least(open.is_cut, entries.len(), "e-mail")),
         values: json!({
             "count": entries.len(),

@@ -1,12 +1,13 @@
 //! The sweep's share of e-mails: each due e-mail is closed, declared doubtful or tried again. Attempts are made at a
 //! steady pace.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use domain::{BuyerId, Effect, EffectKind, Sequence};
 use event_store::{Commits, Feed, WithinDeadline, load};
-use jiff::SignedDuration;
-use leads_store::{LeadsStore, LedgerEntry, Open, OpenWork, Status, Verdict, WorkKind};
+use jiff::{SignedDuration, Timestamp};
+use leads_store::{LeadsStore, LedgerEntry, Open, OpenWork, Pausable, Pauses, Status, Verdict, WorkKind};
 use platform::clock::{Clock, Sleep};
 
 use super::Sweep;
@@ -28,6 +29,9 @@ where
 {
     pub(super) async fn mails(&self) {
         let kind = WorkKind::Email;
+        if self.unless_paused(Pausable::Emails, kind).await.is_none() {
+            return;
+        }
         let work = async |work: OpenWork| {
             let place = work.place();
             let Open::Email { key, entry } = work.what else { return };
@@ -51,6 +55,10 @@ where
         (key, effect): (&str, &Effect),
         entry: &LedgerEntry,
     ) -> Result<Option<Status>, Stop> {
+        let pauses = self.unless_paused(Pausable::Emails, WorkKind::Email).await;
+        if pauses.is_none_or(|pauses| !is_due(entry, &pauses, self.now())) {
+            return Ok(None);
+        }
         match entry.status {
             Status::Sending => {
                 self.has_time()?;
@@ -75,7 +83,7 @@ where
         if !self.may_send(Duration::ZERO) {
             return Ok(None);
         }
-        let Advance { streams, leads, outside, clock, letterhead } = self.advance;
+        let Advance { streams, leads, outside, clock, letterhead, .. } = self.advance;
         let streams = WithinDeadline { store: *streams, deadline: self.shares_end, clock: *clock };
         let head = load(&streams, buyer).await?;
         let sequence = head.state.sequence;
@@ -86,9 +94,19 @@ where
         if !self.wait_for_turn().await {
             return Ok(None);
         }
-        let look =
-            Look { buyer, head, deadline: self.shares_end, stopped: &cursor.stopped, parks_mail: false };
-        let how = How::Again { found: entry, tried_for: self.pace.tried_for };
+        let Some(pauses) = self.unless_paused(Pausable::Emails, WorkKind::Email).await else {
+            return Ok(None);
+        };
+        let look = Look {
+            buyer,
+            head,
+            deadline: self.shares_end,
+            stopped: &cursor.stopped,
+            parks_mail: false,
+            is_held_back: Cell::new(false),
+        };
+        let paused = entry.first_tried_at.map(|first| pauses.emails_paused(first, self.now()));
+        let how = How::Again { found: entry, tried_for: self.pace.tried_for + paused.unwrap_or_default() };
         match deliver(*leads, *outside, *clock, letterhead, &look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
             Delivered::Ours(Ended { status, is_ours, paused }) => {
@@ -153,6 +171,11 @@ where
         let settled = settle_until_answered(*leads, *clock, (buyer, key), &verdict, self.shares_end).await?;
         Ok(settled.is_ours().then_some(status))
     }
+}
+
+/// Whether an entry that is due by its time is due still if that time stood still in the pauses of e-mails.
+fn is_due(entry: &LedgerEntry, pauses: &Pauses, now: Timestamp) -> bool {
+    entry.due.is_none_or(|due| later(due, pauses.emails_paused(entry.since, now)) <= now)
 }
 
 /// The effect of a ledger entry; `None` for a key that this version does not know. The offer of an invitation is a

@@ -17,15 +17,17 @@ use futures::future::{join_all, join4, try_join_all};
 use futures::{StreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{
-    Held, LeadsStore, Lease, Open, OpenWork, Status, WorkCount, WorkKind, WorkPage, WorkPlace, WorkShard,
+    Held, LeadsStore, Lease, Open, OpenWork, Pausable, Pauses, Status, WorkCount, WorkKind, WorkPage,
+    WorkPlace, WorkShard,
 };
 use platform::clock::{CALL_TIME, Clock, Deadline, Sleep};
 use platform::telemetry::chain;
 
-use crate::advance::{Advance, Advanced, CannotMark};
+use crate::advance::{Advance, CannotMark};
 use crate::held::look_at_held;
 use crate::look::{Stop, catch_panic, earlier, later};
 use crate::outside::Outside;
+use crate::report::Advanced;
 
 /// The number of buyers whose held events are looked at at once.
 const GAPS_AT_ONCE: usize = 16;
@@ -78,6 +80,8 @@ pub struct Swept {
     pub left: BTreeMap<&'static str, String>,
     /// The amount of open work of each kind at the end, due or not. A kind that could not be counted is missing.
     pub open: BTreeMap<WorkKind, u64>,
+    /// When the older of the pauses began; `None` if nothing is paused.
+    pub paused_since: Option<Timestamp>,
 }
 
 /// Open work that failed.
@@ -194,6 +198,10 @@ where
     }
 
     async fn behind(&self) {
+        // Most of them wait for the end of the pause, and their next look would mark them again.
+        if self.unless_paused(Pausable::Sales, WorkKind::Behind).await.is_none() {
+            return;
+        }
         let work = async |work: OpenWork| {
             if let Err(stop) = self.advance_once(&work.buyer).await {
                 self.leave(WorkKind::Behind.name(), stop);
@@ -314,6 +322,21 @@ where
     fn leave(&self, share: &'static str, stop: Stop) {
         if let Stop::Later { reason, .. } = stop {
             self.swept.borrow_mut().left.entry(share).or_insert(reason);
+        }
+    }
+
+    /// The pauses, unless effects of this kind are paused or the pauses cannot be read; that share is left then.
+    async fn unless_paused(&self, kind: Pausable, share: WorkKind) -> Option<Pauses> {
+        let Advance { leads, clock, pauses, .. } = self.advance;
+        match pauses.get(*leads, *clock, self.shares_end).await {
+            Ok(pauses) => {
+                self.swept.borrow_mut().paused_since = pauses.since();
+                pauses.of(kind).is_none().then_some(pauses)
+            }
+            Err(stop) => {
+                self.leave(share.name(), stop);
+                None
+            }
         }
     }
 

@@ -10,6 +10,7 @@ mod advance {
     mod workers;
 }
 mod mail;
+mod pauses;
 mod requests;
 mod ses;
 mod ses_refusals;

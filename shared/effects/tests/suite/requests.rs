@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use domain::Sequence;
-use effects::Advance;
 use effects::outside::Delivery;
+use effects::{Advance, KnownPauses};
 use event_store::{Appended, Appending, DynamoStreams, EventStore as _, load};
 use jiff::SignedDuration;
 use leads_store::{DynamoLeads, LeadsStore as _, Outcome, Progress, Status};
@@ -21,6 +21,10 @@ use testkit::engine::{Engine, leads_at, streams_at};
 /// The requests of an advance that sends one e-mail.
 const MAIL: [&str; 5] = ["GetItem", "Query", "TransactWriteItems", "UpdateItem", "TransactWriteItems"];
 
+/// The same with the read of the pauses, which an execution environment makes once in ten seconds.
+const MAIL_WITH_PAUSES: [&str; 6] =
+    ["GetItem", "Query", "GetItem", "TransactWriteItems", "UpdateItem", "TransactWriteItems"];
+
 /// A world whose tables are in a DynamoDB engine behind a wire, which can lose the answer to one request.
 struct Counted {
     world: World,
@@ -28,6 +32,7 @@ struct Counted {
     wire: Wire,
     streams: DynamoStreams,
     leads: DynamoLeads,
+    pauses: KnownPauses,
     /// How many more requests pass before an answer is lost; [`NONE`] if none is to be lost.
     lost: Arc<AtomicUsize>,
 }
@@ -52,7 +57,7 @@ impl Counted {
         })
         .await;
         let (streams, leads) = (streams_at(wire.url()), leads_at(wire.url()));
-        Self { world: World::new(), engine, wire, streams, leads, lost }
+        Self { world: World::new(), engine, wire, streams, leads, pauses: KnownPauses::default(), lost }
     }
 
     /// Records an event without going through the wire.
@@ -66,7 +71,8 @@ impl Counted {
     async fn advance(&self) -> (Seen, Vec<String>) {
         let World { buyer, outside, clock, letterhead, .. } = &self.world;
         let (streams, leads) = (&self.streams, &self.leads);
-        let advance = Advance { streams, leads, outside, clock, letterhead };
+        let pauses = &self.pauses;
+        let advance = Advance { streams, leads, outside, clock, letterhead, pauses };
         let before = self.wire.operations().len();
         let advanced = advance.advance(buyer, self.world.deadline()).await.unwrap();
         (Seen::of(&advanced), self.wire.operations().split_off(before))
@@ -82,7 +88,7 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     counted.record(made("car-1")).await;
     let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(1, &["quote/car-1 sent", "opened/low/1 sent", "quote-email sent"]));
-    assert_eq!(requests, MAIL);
+    assert_eq!(requests, MAIL_WITH_PAUSES);
 
     counted.record(made("car-2")).await;
     let (seen, requests) = counted.advance().await;
@@ -94,6 +100,11 @@ async fn a_commit_costs_three_requests_and_five_with_an_e_mail() {
     let (seen, requests) = counted.advance().await;
     assert_eq!(seen, settled(4, &["closed/low/1 sent"]));
     assert_eq!(requests, ["GetItem", "Query", "TransactWriteItems"], "a lead to close");
+
+    counted.world.clock.pass(SignedDuration::from_secs(10));
+    counted.record(made("car-3")).await;
+    let (_, requests) = counted.advance().await;
+    assert_eq!(requests.iter().filter(|name| *name == "GetItem").count(), 2, "the pauses are read again");
 }
 
 #[tokio::test]
@@ -103,8 +114,8 @@ async fn a_rejected_email_costs_as_many_requests_as_a_sent_one() {
     counted.world.outside.deliver_as([Delivery::Refused { reason: "MessageRejected".to_owned() }]);
     let (seen, requests) = counted.advance().await;
     assert_eq!(seen.performed.last().unwrap(), "quote-email rejected");
-    let fenced = ["GetItem", "Query", "TransactWriteItems", "TransactWriteItems", "TransactWriteItems"];
-    assert_eq!(requests, fenced);
+    assert_eq!(requests[..3], MAIL_WITH_PAUSES[..3]);
+    assert_eq!(requests[3..], ["TransactWriteItems"; 3]);
 }
 
 #[tokio::test]
@@ -158,7 +169,7 @@ async fn clearing_a_mark_costs_no_request() {
     counted.world.outside.refuse_sales(1);
     let (seen, requests) = counted.advance().await;
     assert!(seen.behind.is_some());
-    assert_eq!(requests, ["GetItem", "Query", "UpdateItem"], "marked");
+    assert_eq!(requests, ["GetItem", "Query", "GetItem", "UpdateItem"], "marked");
 
     let (seen, requests) = counted.advance().await;
     assert_eq!((seen.through, seen.behind), (1, None));
@@ -224,9 +235,9 @@ async fn record_short_lived_offers(counted: &Counted, are_accepted: &[bool]) {
     }
 }
 
-/// The number of write requests; the read of the cursor, also a `…Item`, is subtracted.
+/// The number of write requests; the reads of the cursor and the pauses, also a `…Item`, are subtracted.
 fn moves(requests: &[String]) -> usize {
-    requests.iter().filter(|request| request.ends_with("Items") || request.ends_with("Item")).count() - 1
+    requests.iter().filter(|request| request.ends_with("Items") || request.ends_with("Item")).count() - 2
 }
 
 #[tokio::test]

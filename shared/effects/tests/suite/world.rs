@@ -7,7 +7,7 @@ use contract::stored::Commit;
 use domain::{BuyerId, Event, State};
 use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, Outside};
-use effects::{Advance, Advanced};
+use effects::{Advance, Advanced, KnownPauses};
 use event_store::{Commits, MemoryStreams, history, load};
 use leads_store::{LeadsStore, MemoryLeads, Tables};
 use platform::clock::{Clock as _, Deadline};
@@ -74,7 +74,7 @@ impl World {
         outside: &impl Outside,
     ) -> Advanced {
         let (clock, letterhead) = (&self.clock, &self.letterhead);
-        let advance = Advance { streams, leads, outside, clock, letterhead };
+        let advance = Advance { streams, leads, outside, clock, letterhead, pauses: &KnownPauses::default() };
         advance.advance(&self.buyer, self.deadline()).await.unwrap()
     }
 

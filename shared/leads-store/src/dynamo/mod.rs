@@ -4,6 +4,7 @@ mod about;
 mod claim;
 mod cursor;
 mod operators;
+mod pauses;
 mod receipts;
 mod status;
 mod table;
@@ -16,6 +17,7 @@ use jiff::Timestamp;
 
 use crate::cursor::{Behind, Cursor, Moved, Progress};
 use crate::ledger::{Claim, Claimed, Settled, Verdict};
+use crate::pauses::Pauses;
 use crate::store::{LeadsStore, LeadsUnavailable};
 use crate::work::{Lease, Walked, WorkCount, WorkPage, WorkPlace, WorkShard};
 
@@ -92,5 +94,9 @@ impl LeadsStore for DynamoLeads {
 
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
         work::end(self, lease).await
+    }
+
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable> {
+        pauses::pauses(self).await
     }
 }

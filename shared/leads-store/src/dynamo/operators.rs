@@ -1,6 +1,7 @@
 //! The operators' queries over all buyers, and the changes that operators may make.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -306,8 +307,8 @@ impl DynamoLeads {
 
 /// Sends an update. Returns `false` if its condition failed, unless `is_ours` recognizes our own earlier update: the
 /// SDK may send it twice.
-async fn update_unless_changed(
-    buyer: &BuyerId,
+pub(super) async fn update_unless_changed(
+    buyer: &impl fmt::Display,
     update: UpdateItemFluentBuilder,
     is_ours: impl Fn(&Item) -> bool,
 ) -> Result<bool, LeadsUnavailable> {

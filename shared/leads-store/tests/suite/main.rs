@@ -7,6 +7,7 @@ mod cursor;
 mod held;
 mod many;
 mod operators;
+mod pauses;
 mod receipts;
 mod requests;
 mod settles;
@@ -22,8 +23,8 @@ use event_store::{DynamoStreams, MemoryStreams};
 use jiff::Timestamp;
 use leads_store::{
     About, AddressDigest, Behind, Claim, Claimed, Cursor, DynamoLeads, DynamoReceipts, KnownLead, LeadsStore,
-    LeadsUnavailable, Lease, LedgerEntry, MemoryLeads, Moved, Progress, ReceiptOutcome, Receipts, Settled,
-    Tables, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
+    LeadsUnavailable, Lease, LedgerEntry, MemoryLeads, Moved, Pauses, Progress, ReceiptOutcome, Receipts,
+    Settled, Tables, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use testkit::at;
 use testkit::leads::record;
@@ -136,7 +137,7 @@ fn kinds(engine: &Engine, index: &str) -> Vec<String> {
 /// The contents in memory in the form that DynamoDB stores: a closed lead has no contact.
 fn contents_of(tables: Tables) -> Contents {
     let mut contents = Contents::default();
-    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _, lease: _ } = tables;
+    let Tables { mut cursors, leads, ledger, settled, mut held, walked: _, lease: _, pauses: _ } = tables;
     contents.about.cursor = cursors.remove(&buyer()).unwrap_or_default();
     if contents.about.cursor.behind.is_some() {
         contents.open_work.push("cursor".to_owned());
@@ -249,6 +250,10 @@ impl LeadsStore for Table {
 
     async fn end(&self, lease: &Lease) -> Result<(), LeadsUnavailable> {
         either!(self, leads.end(lease))
+    }
+
+    async fn pauses(&self) -> Result<Pauses, LeadsUnavailable> {
+        either!(self, leads.pauses())
     }
 }
 

@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use leads_store::{AddressDigest, LedgerEntry, Outcome, Status};
 
 use super::story::{Story, Violations};
-use crate::platform::{Announced, Content, Fate, Mail, OfBuyer, Platform};
+use crate::platform::{Announced, Content, Fate, GivenUp, Mail, OfBuyer, Platform};
 use crate::rules::{Buyer, Due};
+use crate::sight::Sight;
 
 pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violations: &mut Violations) {
     let mut mails: BTreeMap<(&str, &str), usize> = BTreeMap::new();
@@ -31,6 +33,7 @@ pub(super) fn check(platform: &Platform, stories: &BTreeMap<&str, Story>, violat
     for mail in &platform.ses.mails {
         check_address(platform, stories, mail, violations);
     }
+    check_given_up(platform, violations);
     let mut announced: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for message in &platform.sales.messages {
         let buyer = message.buyer.as_str();
@@ -253,10 +256,31 @@ fn check_receipts(platform: &Platform, buyer: &str, violations: &mut Violations)
     }
 }
 
-/// Whether a mail that was certainly never sent was tried long enough before it was given up.
+/// The time by which the clocks of the product may be ahead in a pause, because a worker relies on what it read.
+const READ_BEFORE: SignedDuration = SignedDuration::from_secs(60);
+
+/// Whether a mail that was certainly never sent was tried long enough before it was given up. The time of pauses does
+/// not count.
 fn was_tried_for_long(platform: &Platform, entry: &LedgerEntry) -> bool {
-    let tried_for = |first| entry.since.duration_since(first) >= platform.pace.tried_for;
-    entry.first_tried_at.is_some_and(tried_for)
+    let last = platform.granted.iter().find(|granted| granted.nonce == entry.nonce);
+    let (last, now) = last.map_or((entry.since, 0), |granted| granted.at);
+    let long = platform.pace.tried_for - READ_BEFORE;
+    entry.first_tried_at.is_some_and(|first| platform.pauses.running((first, last), now) >= long)
+}
+
+/// A doubtful mail must wait for an hour for its receipt before it is given up. The time of pauses does not count.
+fn check_given_up(platform: &Platform, violations: &mut Violations) {
+    // A clock that went back makes the times useless.
+    if platform.sights.has(Sight::ClockWentBack) {
+        return;
+    }
+    for given_up in &platform.given_up {
+        let GivenUp { buyer, key, doubtful_since, at: (at, now) } = given_up;
+        let waited = platform.pauses.running((*doubtful_since, *at), *now);
+        violations.must(waited >= SignedDuration::from_hours(1) - READ_BEFORE, || {
+            format!("{buyer}: {key} was given up after {} minutes of doubt", waited.as_mins())
+        });
+    }
 }
 
 /// Sales messages must be sent in order when they are first sent, except effects that were overtaken when the cursor

@@ -6,8 +6,8 @@ use domain::BuyerId;
 use jiff::Timestamp;
 use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Cursor, Held, HeldAtHead, Lease, LedgerEntry, Moved, Open,
-    OpenWork, Outcome, Progress, ReceiptOutcome, ReceiptRecord, Settled, Status, Taking, Verdict, Walked,
-    WorkKind, WorkPage, WorkPlace,
+    OpenWork, Outcome, Pauses, Progress, ReceiptOutcome, ReceiptRecord, Settled, Status, Taking, Verdict,
+    Walked, WorkKind, WorkPage, WorkPlace,
 };
 
 use crate::chance::Chance;
@@ -19,6 +19,7 @@ use crate::plan::Safeguard;
 pub(crate) struct Leads {
     pub(crate) buyers: BTreeMap<String, OfBuyer>,
     pub(crate) walked: Option<Walked>,
+    pub(crate) pauses: Pauses,
     lease: Option<Lease>,
 }
 

@@ -4,6 +4,7 @@
 mod former;
 mod leads;
 mod outside;
+mod pauses;
 mod queue;
 mod requests;
 mod streams;
@@ -24,6 +25,7 @@ pub(crate) use leads::{Leads, OfBuyer, claimed};
 use leads_store::{AddressDigest, Behind, Claim, Lease, LedgerEntry, Progress, Verdict, Walked};
 pub(crate) use outside::{Announced, Content, Fate, Mail};
 use outside::{Events, Sales, SalesKeys, Ses, content_of};
+use pauses::PausesSeen;
 use queue::Queue;
 pub(crate) use queue::{Received, message_id};
 use recorder::dead_letters::DeadLetter;
@@ -50,6 +52,19 @@ pub(crate) struct Granted {
     pub(crate) buyer: String,
     pub(crate) key: String,
     pub(crate) head: u64,
+    pub(crate) nonce: String,
+    /// The time of the claim by its worker's clock, and in milliseconds since the run began.
+    pub(crate) at: (Timestamp, i64),
+}
+
+/// A doubtful e-mail that was given up, with the times at which it became doubtful and at which it was given up.
+#[derive(Debug, Clone)]
+pub(crate) struct GivenUp {
+    pub(crate) buyer: String,
+    pub(crate) key: String,
+    pub(crate) doubtful_since: Timestamp,
+    /// By its worker's clock, and in milliseconds since the run began.
+    pub(crate) at: (Timestamp, i64),
 }
 
 /// A write that may take effect when its sender has long continued.
@@ -116,6 +131,12 @@ pub(crate) struct Platform {
     /// The announcements of both systems.
     pub(crate) announced: Vec<Announced>,
     sales_keys: SalesKeys,
+    /// What operators paused, and when.
+    pub(crate) pauses: PausesSeen,
+    /// Since when e-mails were doubtful, by the nonces of their claims.
+    doubtful: BTreeMap<String, Timestamp>,
+    /// The doubtful e-mails that were given up.
+    pub(crate) given_up: Vec<GivenUp>,
     /// The violations that were noticed during the run.
     pub(crate) violations: Vec<String>,
     pub(crate) ses: Ses,
@@ -176,6 +197,9 @@ impl Platform {
             known: Vec::new(),
             announced: Vec::new(),
             sales_keys: SalesKeys::new(),
+            pauses: PausesSeen::default(),
+            doubtful: BTreeMap::new(),
+            given_up: Vec::new(),
             violations: Vec::new(),
             ses: Ses::default(),
             pace: MailPace {

@@ -10,15 +10,18 @@ use effects::outside::{Delivery, SalesMessage};
 use event_store::{Appended, FeedEntry, Page};
 use jiff::Timestamp;
 use leads_store::{
-    AddressDigest, Behind, Claim, Claimed, LedgerEntry, Moved, Progress, ReceiptOutcome, Settled, Status,
-    Taking, Verdict,
+    AddressDigest, Behind, Claim, Claimed, LedgerEntry, Moved, Pausable, Progress, ReceiptOutcome, Settled,
+    Status, Taking, Verdict,
 };
 use recorder::dead_letters::DeadLetter;
 
-use super::{AnnouncementsPending, Fate, Granted, Leads, Platform, Request, SetAside, claimed};
+use super::{AnnouncementsPending, Fate, GivenUp, Granted, Leads, Platform, Request, SetAside, claimed};
 use crate::chance::{HOUR, timestamp};
 use crate::plan::{Safeguard, Strategy};
 use crate::sight::Sight;
+
+/// The time of a decision that is not known, because its request takes effect late.
+const LONG_AGO: i64 = i64::MIN;
 
 impl Platform {
     pub(crate) fn append(&mut self, commit: &StoredCommit) -> Appended {
@@ -107,13 +110,17 @@ impl Platform {
 
     pub(crate) fn mark_behind(&mut self, buyer: &str, behind: &Behind) {
         self.check_not_personal(&behind.reason);
+        if behind.reason.contains("paused") {
+            self.sights.add(Sight::SalesPaused);
+        }
         if self.is_off(Safeguard::BehindMark) {
             return;
         }
         self.leads.mark_behind(buyer, behind);
     }
 
-    pub(crate) fn claim(&mut self, claim: &Claim) -> Claimed {
+    /// `judged` is the time at which the worker decided to claim.
+    pub(crate) fn claim(&mut self, claim: &Claim, judged: i64) -> Claimed {
         let buyer = claim.buyer.as_str();
         let head_moved = self.streams.has(buyer, claim.head.get() + 1);
         let is_repeat = self.leads.entry(buyer, &claim.key).is_some_and(|entry| entry.nonce == claim.nonce);
@@ -134,13 +141,19 @@ impl Platform {
             // on the first attempt does not apply to it.
             self.reported.remove(&claim.nonce);
             let head = self.streams.last(buyer);
-            self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head });
+            let (nonce, at) = (claim.nonce.clone(), (claim.now, judged));
+            self.granted.push(Granted { buyer: buyer.to_owned(), key: claim.key.clone(), head, nonce, at });
+        }
+        let is_paused = self.pauses.begun(Pausable::Emails).is_some();
+        if claimed == Claimed::Ours && matches!(claim.taking, Taking::Park(_)) && is_paused {
+            self.sights.add(Sight::EmailPaused);
         }
         self.log(format_args!("  {buyer}/{} as {}: {claimed:?}", claim.key, claim.nonce));
         claimed
     }
 
-    pub(crate) fn settle(&mut self, buyer: &str, key: &str, verdict: &Verdict) -> Settled {
+    /// `judged` is the time at which the worker decided on the verdict.
+    pub(crate) fn settle(&mut self, buyer: &str, key: &str, verdict: &Verdict, judged: i64) -> Settled {
         match verdict.status {
             Status::Unknown => self.sights.add(Sight::Doubt),
             Status::Retry => self.sights.add(Sight::SesThrottles),
@@ -159,11 +172,30 @@ impl Platform {
         }
         let head_moved = verdict.head.is_some_and(|head| self.streams.has(buyer, head.get() + 1));
         let settled = self.leads.settle(buyer, key, verdict, head_moved, self.off);
+        if settled == Settled::Done {
+            self.note_doubt(buyer, key, verdict, judged);
+        }
         if settled == Settled::HeadMoved {
             self.sights.add(Sight::FenceHolds);
         }
         self.log(format_args!("  {buyer}/{key}: {verdict:?}: {settled:?}"));
         settled
+    }
+
+    /// Notes since when an e-mail is doubtful, and when it is given up.
+    fn note_doubt(&mut self, buyer: &str, key: &str, verdict: &Verdict, judged: i64) {
+        if verdict.status == Status::Unknown {
+            // The sweeper and the claimant may both find it doubtful, with different clocks.
+            let since = self.doubtful.entry(verdict.nonce.clone()).or_insert(verdict.now);
+            *since = verdict.now.min(*since);
+        }
+        if let Some(since) = self.doubtful.get(&verdict.nonce)
+            && verdict.status == Status::Abandoned
+            && verdict.head.is_none()
+        {
+            let (buyer, key, at) = (buyer.to_owned(), key.to_owned(), (verdict.now, judged));
+            self.given_up.push(GivenUp { buyer, key, doubtful_since: *since, at });
+        }
     }
 
     /// Adds a stopped address to the buyer's cursor item.
@@ -241,9 +273,9 @@ impl Platform {
                 self.move_cursor(buyer.as_str(), progress, mark.as_deref());
             }
             Request::Mark(buyer, behind) => self.mark_behind(buyer.as_str(), behind),
-            Request::Claim(claim) => drop(self.claim(claim)),
+            Request::Claim(claim) => drop(self.claim(claim, LONG_AGO)),
             Request::Settle(buyer, key, verdict) => {
-                self.settle(buyer.as_str(), key, verdict);
+                self.settle(buyer.as_str(), key, verdict, LONG_AGO);
             }
             Request::Begin(lease) => drop(self.leads.begin(lease)),
             Request::End(lease) => self.leads.end(lease),

@@ -109,6 +109,21 @@ fn discreet_errors() {
 }
 
 #[test]
+fn reactor_pauses() {
+    assert_is_missed(Safeguard::ReactorPauses);
+}
+
+#[test]
+fn sweeper_pauses() {
+    assert_is_missed(Safeguard::SweeperPauses);
+}
+
+#[test]
+fn clocks_stand_still() {
+    assert_is_missed(Safeguard::ClocksStandStill);
+}
+
+#[test]
 fn handover_in_shadow() {
     assert_is_missed(Safeguard::HandoverInShadow);
 }

@@ -4,7 +4,7 @@ use contract::receipt::{Kind, Receipt};
 use contract::trace::TraceParent;
 use domain::Sequence;
 use effects::outside::Delivery;
-use effects::{Advance, CannotMark};
+use effects::{Advance, CannotMark, KnownPauses};
 use event_store::{Appending, EventStore as _, Head};
 use jiff::SignedDuration;
 use leads_store::{Behind, Cursor, LeadsStore, Progress, Receipts as _};
@@ -50,10 +50,10 @@ async fn after_an_outage_messages_repeat_under_the_same_id() {
     let faults = Faults::at(&[(3, Fate::Fails)]);
     let outside = Hooked { inner: &world.outside, hook: &faults };
     // The second commit's message is not sent, and the cursor cannot be moved past the first commit.
-    let leads_faults = Faults::at(&[(3, Fate::Fails)]);
+    let leads_faults = Faults::at(&[(4, Fate::Fails)]);
     let leads = Hooked { inner: &world.leads, hook: &leads_faults };
     let stopped = world.advance_over(&*world.streams, &leads, &outside).await;
-    assert_eq!(leads_faults.calls()[3], "move_cursor");
+    assert_eq!(leads_faults.calls()[4], "move_cursor");
 
     let performed = ["closed/low/1 sent", "opened/high/car-1/2 sent", "accepted-email/car-1/2 sent"];
     assert_eq!(Seen::of(&stopped).performed, performed);
@@ -109,8 +109,14 @@ async fn nothing_is_started_that_could_outlive_the_deadline() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     let (clock, letterhead) = (&world.clock, &world.letterhead);
-    let advance =
-        Advance { streams: &*world.streams, leads: &world.leads, outside: &world.outside, clock, letterhead };
+    let advance = Advance {
+        streams: &*world.streams,
+        leads: &world.leads,
+        outside: &world.outside,
+        clock,
+        letterhead,
+        pauses: &KnownPauses::default(),
+    };
     let ends_at = |time| Deadline::at(at(time));
     let too_late = advance.advance(&world.buyer, ends_at("10:00:05")).await.unwrap();
     assert_eq!(
@@ -137,6 +143,7 @@ async fn without_time_for_an_attempt_the_email_is_parked_for_the_sweeper() {
             outside: &world.outside,
             clock: &world.clock,
             letterhead: &world.letterhead,
+            pauses: &KnownPauses::default(),
         };
         let advanced = advance.advance(&world.buyer, Deadline::at(at(ends))).await.unwrap();
         let performed = ["quote/car-1 sent", "opened/low/1 sent", &format!("quote-email {status}")];
@@ -155,7 +162,7 @@ async fn only_a_buyer_that_cannot_be_marked_fails_the_invocation() {
     let world = World::new();
     world.record(&[made("car-1")]).await;
     world.outside.refuse_sales(1);
-    let faults = Faults::at(&[(2, Fate::Fails)]);
+    let faults = Faults::at(&[(3, Fate::Fails)]);
     let leads = Hooked { inner: &world.leads, hook: &faults };
     let advance = Advance {
         streams: &*world.streams,
@@ -163,12 +170,13 @@ async fn only_a_buyer_that_cannot_be_marked_fails_the_invocation() {
         outside: &world.outside,
         clock: &world.clock,
         letterhead: &world.letterhead,
+        pauses: &KnownPauses::default(),
     };
     let failed = advance.advance(&world.buyer, world.deadline()).await;
     let CannotMark { buyer, reason, .. } = failed.unwrap_err();
     let down = "the sales team's queue did not take buyer-7/quote/car-1: the test's queue takes nothing now";
     assert_eq!((buyer, reason.as_str()), (world.buyer.clone(), down));
-    assert_eq!(faults.calls(), ["cursor", "move_cursor", "mark_behind"]);
+    assert_eq!(faults.calls(), ["cursor", "pauses", "move_cursor", "mark_behind"]);
 }
 
 #[tokio::test]
@@ -182,16 +190,17 @@ async fn a_worker_that_stops_halfway_leaves_the_mark_it_read() {
     world.record(&[made("car-2")]).await;
 
     let (streams, leads, outside) =
-        (Faults::default(), Faults::at(&[(4, Fate::Fails)]), Faults::at(&[(3, Fate::Fails)]));
+        (Faults::default(), Faults::at(&[(5, Fate::Fails)]), Faults::at(&[(3, Fate::Fails)]));
     let advance = Advance {
         streams: &Hooked { inner: &*world.streams, hook: &streams },
         leads: &Hooked { inner: &world.leads, hook: &leads },
         outside: &Hooked { inner: &world.outside, hook: &outside },
         clock: &world.clock,
         letterhead: &world.letterhead,
+        pauses: &KnownPauses::default(),
     };
     advance.advance(&world.buyer, world.deadline()).await.unwrap_err();
-    let calls = ["cursor", "claim quote-email", "settle quote-email", "move_cursor", "mark_behind"];
+    let calls = ["cursor", "pauses", "claim quote-email", "settle quote-email", "move_cursor", "mark_behind"];
     assert_eq!(leads.calls(), calls);
     let cursor = Cursor { through: Sequence::new(1), behind: mark, ..Cursor::default() };
     assert_eq!(world.leads.cursor(&world.buyer).await.unwrap(), cursor);

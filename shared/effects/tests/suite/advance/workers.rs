@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use domain::{Event, LeadId, State};
-use effects::Advance;
+use effects::{Advance, KnownPauses};
 use jiff::SignedDuration;
 use leads_store::{LeadChange, LeadsStore as _, Walked};
 use platform::clock::Clock as _;
@@ -54,9 +54,18 @@ async fn interleave(recorded: &[Vec<Event>], meanwhile: &[Event], mut order: imp
     let leads = Hooked { inner: &world.leads, hook: &Steps };
     let outside = Hooked { inner: &world.outside, hook: &Steps };
     let (clock, letterhead) = (&world.clock, &world.letterhead);
-    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, clock, letterhead };
-    let worker = || Box::pin(advance.advance(&world.buyer, world.deadline()));
-    let mut workers = [Some(worker()), Some(worker())];
+    // Each worker is in an execution environment of its own.
+    let known = [KnownPauses::default(), KnownPauses::default()];
+    let advances = known.each_ref().map(|pauses| Advance {
+        streams: &streams,
+        leads: &leads,
+        outside: &outside,
+        clock,
+        letterhead,
+        pauses,
+    });
+    let mut workers =
+        advances.each_ref().map(|advance| Some(Box::pin(advance.advance(&world.buyer, world.deadline()))));
     let mut facts = meanwhile.iter();
     let mut highest = 0;
     let mut claimed = BTreeSet::new();
@@ -233,7 +242,14 @@ async fn drain(events: &[&[Event]], faults: &Faults) -> World {
     let leads = Hooked { inner: &world.leads, hook: faults };
     let outside = Hooked { inner: &world.outside, hook: faults };
     let (clock, letterhead) = (&world.clock, &world.letterhead);
-    let advance = Advance { streams: &streams, leads: &leads, outside: &outside, clock, letterhead };
+    let advance = Advance {
+        streams: &streams,
+        leads: &leads,
+        outside: &outside,
+        clock,
+        letterhead,
+        pauses: &KnownPauses::default(),
+    };
     let mut highest = 0;
     for _ in 0..10 {
         let ended = poll(advance.advance(&world.buyer, world.deadline()));

@@ -13,7 +13,7 @@ use std::num::NonZeroU32;
 use domain::BuyerId;
 use effects::mail::Email;
 use effects::outside::{Delivery, Outside, SalesMessage, SalesUnavailable};
-use effects::{Advance, CannotMark, MailPace, Swept, sweep};
+use effects::{Advance, CannotMark, KnownPauses, MailPace, Swept, sweep};
 use event_store::{Commits, Feed};
 use jiff::SignedDuration;
 use leads_store::{LeadsStore, Status};
@@ -60,7 +60,7 @@ impl World {
         outside: &impl Outside,
     ) -> (Swept, Result<(), CannotMark>) {
         let (clock, letterhead) = (&self.clock, &self.letterhead);
-        let advance = Advance { streams, leads, outside, clock, letterhead };
+        let advance = Advance { streams, leads, outside, clock, letterhead, pauses: &KnownPauses::default() };
         let mut swept = Swept::default();
         let ended = sweep(&advance, pace, self.deadline(), &mut swept).await;
         (swept, ended)
@@ -73,7 +73,11 @@ impl World {
 
     /// Records an offer for each of these buyers and advances them. The first attempt of each invitation, at ten
     /// o'clock, has this result.
-    async fn invite(&self, names: impl IntoIterator<Item = String>, delivery: Delivery) -> Vec<BuyerId> {
+    pub(crate) async fn invite(
+        &self,
+        names: impl IntoIterator<Item = String>,
+        delivery: Delivery,
+    ) -> Vec<BuyerId> {
         let mut buyers = Vec::new();
         for name in names {
             let buyer = testkit::buyer(&name);
@@ -85,6 +89,7 @@ impl World {
                 outside: &self.outside,
                 clock: &self.clock,
                 letterhead: &self.letterhead,
+                pauses: &KnownPauses::default(),
             };
             assert_eq!(advance.advance(&buyer, self.deadline()).await.unwrap().behind, None);
             buyers.push(buyer);
@@ -112,6 +117,6 @@ impl Outside for Always {
 }
 
 /// The e-mails that a sweep changed, as `<key> <status>`.
-fn changed_emails(swept: &Swept) -> Vec<String> {
+pub(crate) fn changed_emails(swept: &Swept) -> Vec<String> {
     swept.emails.iter().map(|(_, key, status)| format!("{key} {}", status.name())).collect()
 }
