@@ -39,7 +39,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-examples migration soak drill check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -78,13 +78,14 @@ test-examples: $(ENGINE) build-local ## Runs the example senders and consumers, 
 		.venv/bin/python -B tests/senders.py --built $(LOCAL); \
 		.venv/bin/python -B tests/consumers.py --built $(LOCAL)'
 
-test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, and the contract with its example programs
+test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, the drill's reading, and the contract with its example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
 	cd tests/contract && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
 	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
+	cd tests/drill && $(PYTHON) -B -m unittest --quiet
 
 migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000 EMULATOR=ministack)
 	$(ON_A_STACK) --needs email,bodies,machine -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \
@@ -94,6 +95,10 @@ soak: EMULATOR = localstack
 soak: .venv/ready .venv-localstack/ready build-local ## Runs for MINUTES on LocalStack while functions are killed and calls fail (MINUTES=30 SEED=1)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/soak/run.py --minutes $(MINUTES) --seed $(SEED) \
 		--report $(LOCAL)/soak.json --evidence $(LOCAL)/soak-evidence.json --page docs/soak.md
+
+drill: EMULATOR = localstack
+drill: .venv/ready .venv-localstack/ready build-local ## Makes each alarm ring on LocalStack and follows the runbook; takes 12 minutes
+	$(ON_A_STACK) -- .venv/bin/python -B tests/drill/run.py --leads $(LOCAL) --page docs/drill.md
 
 sim: build-local ## Runs the simulator on SEEDS seeds, beginning with FROM (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights
