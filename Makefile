@@ -85,7 +85,7 @@ test-python: .venv/ready ## Tests the deployer, how engines are found, the soak'
 	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
-	cd tests/drill && $(PYTHON) -B -m unittest --quiet
+	cd tests/drill && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
 
 migration: $(ENGINE) build-local ## Rehearses a migration on its own local AWS (BUYERS=1000 PARITY_BUYERS=10000 EMULATOR=ministack)
 	$(ON_A_STACK) --needs email,bodies,machine -- .venv/bin/python -B tests/migration/run.py --leads $(LOCAL)/leads --buyers $(BUYERS) \

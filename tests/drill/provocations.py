@@ -46,7 +46,7 @@ def first_wave() -> list[Provocation]:
         ),
         Provocation(
             "EmailReceiptsDeadLettersAlarm", "an SES event is put into the queue itself, because SQS does so after an hour",
-            "the queue is redriven (`StartMessageMoveTask`)",
+            "its messages are sent to `EmailReceipts` again",
             lambda stack: stack.set_receipt_aside(), lambda stack: stack.redrive_receipts(),
         ),
         Provocation(
@@ -55,8 +55,8 @@ def first_wave() -> list[Provocation]:
             buyer="drill-refused",
         ),
         Provocation(
-            "WorkUnreadableAlarm", "an item of open work that no version wrote", "the item is deleted",
-            lambda stack: stack.put_unreadable_work(), lambda stack: stack.delete_unreadable_work(),
+            "WorkUnreadableAlarm", "an item of open work that no version wrote", "the item is taken out of the index of open work",
+            lambda stack: stack.put_unreadable_work(), lambda stack: stack.close_unreadable_work(),
         ),
         Provocation(
             "HeldForLongAlarm", "version 4 of an offer is posted after version 1",

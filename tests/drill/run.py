@@ -113,7 +113,7 @@ class Drill:
         if USAGE in ended.stderr or ended.returncode > 2:
             drilled.refused.append(f"{command}: {ended.stderr.strip()}")
         if ended.returncode:
-            print(f"    {ended.stderr.strip()[:500]}", flush=True)
+            print(f"    {(ended.stdout[-300:] + ended.stderr[-300:]).strip()}", flush=True)
         return ended
 
     def _values(self, buyer: str) -> dict[str, str]:
@@ -146,7 +146,7 @@ class Drill:
             period = "as it is" if waits == (60, 1) else f"60 s × 1 instead of {waits[0]} s × {waits[1]}"
             if alarm == "HeldForLongAlarm":
                 period += f"; threshold {HELD_FOR_LONG} s instead of {described['Threshold']:.0f} s"
-            commands = "<br>".join(f"`{command}`: {code}" for command, code in one.commands)
+            commands = "<br>".join(f"`{' '.join(command.split())}`: {code}" for command, code in one.commands)
             lines.append(
                 f"|`{alarm}`|{one.provocation.how}|{period}|{_seconds(one.rang_after)}|{'yes' if one.is_named else 'no'}|"
                 f"{commands}|{one.provocation.do}|{_seconds(one.ok_after)}|")

@@ -132,19 +132,29 @@ class Stack:
         self.post_receipt("EmailReceiptsDeadLetters")
 
     def redrive_receipts(self) -> None:
-        arn = self.sqs.get_queue_attributes(
-            QueueUrl=self.resources["EmailReceiptsDeadLetters"], AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
-        self.sqs.start_message_move_task(SourceArn=arn)
+        """Sends all messages of the queue of dead letters again, as SQS's console does (`StartMessageMoveTask`, which
+        the strict wire does not know)."""
+        for message in self._take_all("EmailReceiptsDeadLetters"):
+            self.sqs.send_message(QueueUrl=self.resources["EmailReceipts"], MessageBody=message["Body"])
 
     def empty_reactor_failures(self) -> None:
-        self.sqs.purge_queue(QueueUrl=self.resources["ReactorFailures"])
+        self._take_all("ReactorFailures")
+
+    def _take_all(self, queue: str) -> list[dict]:
+        taken, url = [], self.resources[queue]
+        while found := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in found:
+                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            taken += found
+        return taken
 
     def put_unreadable_work(self) -> None:
         work = {"openWork": {"S": "behind#0"}, "due": {"S": "2026-01-01T00:00:00.000Z"}}
         self.dynamodb.put_item(TableName=os.environ["LEADS_TABLE"], Item=UNREADABLE | work)
 
-    def delete_unreadable_work(self) -> None:
-        self.dynamodb.delete_item(TableName=os.environ["LEADS_TABLE"], Key=UNREADABLE)
+    def close_unreadable_work(self) -> None:
+        self.dynamodb.update_item(
+            TableName=os.environ["LEADS_TABLE"], Key=UNREADABLE, UpdateExpression="REMOVE openWork, due")
 
     # ---- Commands ----------------------------------------------------------------------------------------------------
 
