@@ -55,10 +55,6 @@ def first_wave() -> list[Provocation]:
             buyer="drill-refused",
         ),
         Provocation(
-            "WorkUnreadableAlarm", "an item of open work that no version wrote", "the item is taken out of the index of open work",
-            lambda stack: stack.put_unreadable_work(), lambda stack: stack.close_unreadable_work(),
-        ),
-        Provocation(
             "HeldForLongAlarm", "version 4 of an offer is posted after version 1",
             "the commands themselves: `send` version 2, declare the rest `void`",
             lambda stack: stack.leave_gap("drill-gap"), lambda stack: None, buyer="drill-gap",
@@ -121,3 +117,18 @@ def second_wave() -> list[Provocation]:
             lambda stack: stack.give_back("recorder"), buyer="drill-returned",
         ),
     ]
+
+
+def third_wave() -> list[Provocation]:
+    """What must not meet another: `leads held` fails while an item is unreadable."""
+    return [
+        Provocation(
+            "WorkUnreadableAlarm", "an item of open work that no version wrote", "the item is taken out of the index of open work",
+            lambda stack: stack.put_unreadable_work(), lambda stack: stack.close_unreadable_work(),
+        ),
+    ]
+
+
+def waves() -> list[list[Provocation]]:
+    """All provocations. A wave begins once every fault of the one before is ended."""
+    return [first_wave(), second_wave(), third_wave()]

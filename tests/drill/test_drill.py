@@ -11,7 +11,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "infra/local/localstack/leadstream"))
 
 from metrics import LOG, metrics_of  # noqa: E402
-from provocations import NOT_PROVOKED, first_wave, second_wave  # noqa: E402
+from provocations import NOT_PROVOKED, waves  # noqa: E402
+from run import is_expected  # noqa: E402
 from runbook import commands_of, filled, rows  # noqa: E402
 
 TEMPLATE = (ROOT / "infra/template.yaml").read_text(encoding="utf-8")
@@ -22,7 +23,7 @@ PAGE = (ROOT / "docs/drill.md").read_text(encoding="utf-8")
 
 class Coverage(unittest.TestCase):
     def test_every_alarm_is_provoked_once_or_has_a_reason_why_not(self):
-        planned = [one.alarm for one in first_wave() + second_wave()]
+        planned = [one.alarm for wave in waves() for one in wave]
         self.assertEqual(sorted([*planned, *NOT_PROVOKED]), ALARMS)
 
     def test_every_alarm_has_a_row_in_the_runbook(self):
@@ -45,6 +46,13 @@ class Commands(unittest.TestCase):
         values = {"B": "ada", "buyer-7": "ada", "offer-1": "o"}
         self.assertEqual(filled("leads void buyer-7 offer-1 -B B buyer-70", values), "leads void ada o -B ada buyer-70")
         self.assertEqual(filled("leads emails --resend buyer-7/quote-email", values), "leads emails --resend ada/quote-email")
+
+    def test_a_command_ends_with_0_or_as_it_is_known_to(self):
+        self.assertTrue(is_expected("leads audit", 0, ""))
+        self.assertFalse(is_expected("leads audit", 1, ""))
+        self.assertTrue(is_expected("leads dead-letters drop --reason x", 2, "Not done: … Pass --yes to confirm."))
+        self.assertFalse(is_expected("leads dead-letters drop --reason x", 2, "error: unexpected argument"))
+        self.assertFalse(is_expected("leads emails --allow b", 0, ""))
 
 
 class MetricsInLogLines(unittest.TestCase):
