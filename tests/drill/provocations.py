@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stack import BAD_NAME, NOWHERE, Stack
 
-# LocalStack's scheduler of queue metrics (`localstack/services/sqs/provider.py`, "ApproximateAgeOfOldestMessage is missing").
+# `localstack/services/sqs/provider.py` 4.14.0, `CloudwatchPublishWorker`: "ApproximateAgeOfOldestMessage is missing".
 NO_AGE = "LocalStack publishes no age of a queue's oldest message"
 NO_REPUTATION = "LocalStack publishes no metrics of SES"
 NOT_PROVOKED = {
@@ -39,13 +39,15 @@ def first_wave() -> list[Provocation]:
     """Everything whose provocation needs all functions, and last the recorder's errors."""
     return [
         Provocation(
-            "DeadLettersAlarm", "a message that is not JSON is posted", "`leads dead-letters drop --reason not-json --yes`",
+            "DeadLettersAlarm", "a message that is not JSON is posted",
+            "`leads dead-letters drop --reason not-json --yes`",
             lambda stack: stack.post_body("drill-letter", "this is not JSON"),
             lambda stack: stack.run_by_hand("leads dead-letters drop --reason not-json --yes"),
             buyer="drill-letter",
         ),
         Provocation(
-            "EmailReceiptsDeadLettersAlarm", "an SES event is put into the queue itself, because SQS does so after an hour",
+            "EmailReceiptsDeadLettersAlarm",
+            "an SES event is put into the queue itself, because SQS does so after an hour",
             "its messages are sent to `EmailReceipts` again",
             lambda stack: stack.set_receipt_aside(), lambda stack: stack.redrive_receipts(),
         ),
@@ -65,7 +67,8 @@ def first_wave() -> list[Provocation]:
             buyer="drill-behind",
         ),
         Provocation(
-            "RecorderErrorsAlarm", "the recorder gets a table name that it refuses at its start", "the setting is given back",
+            "RecorderErrorsAlarm", "the recorder gets a table name that it refuses at its start",
+            "the setting is given back",
             lambda stack: (
                 stack.wait_recorded("drill-refused", "drill-gap", "drill-behind"),
                 stack.change("recorder", STREAMS_TABLE=BAD_NAME), stack.make_offer("drill-recorder"),
@@ -86,7 +89,9 @@ def second_wave() -> list[Provocation]:
         Provocation(
             "SweeperErrorsAlarm", "the sweeper gets a table name that it refuses, and is called twice by hand",
             "the setting is given back",
-            lambda stack: (stack.change("sweeper", LEADS_TABLE=BAD_NAME), stack.invoke("sweeper"), stack.invoke("sweeper")),
+            lambda stack: (
+                stack.change("sweeper", LEADS_TABLE=BAD_NAME), stack.invoke("sweeper"), stack.invoke("sweeper"),
+            ),
             lambda stack: stack.give_back("sweeper"),
         ),
         Provocation(
@@ -123,7 +128,8 @@ def third_wave() -> list[Provocation]:
     """What must not meet another: `leads held` fails while an item is unreadable."""
     return [
         Provocation(
-            "WorkUnreadableAlarm", "an item of open work that no version wrote", "the item is taken out of the index of open work",
+            "WorkUnreadableAlarm", "an item of open work that no version wrote",
+            "the item is taken out of the index of open work",
             lambda stack: stack.put_unreadable_work(), lambda stack: stack.close_unreadable_work(),
         ),
     ]

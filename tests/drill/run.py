@@ -30,8 +30,8 @@ MARKS = "<!-- report -->\n", "<!-- end -->\n"
 PATIENCE = 420
 # In seconds. The threshold of the template, `HeldForLong`, is a time that is waited, at least an hour.
 HELD_FOR_LONG = 5
-# Every other command of the runbook must end with 0. By its beginning, the exit code that a command has in this drill, and a
-# part of what it then prints.
+# Every other command of the runbook must end with 0. By its beginning, the exit code that a command has in this drill,
+# and a part of what it then prints.
 OTHERWISE = {
     "leads status": (1, '"red"'),
     "leads held --buyer": (1, "is unknown: the streams table has no event"),
@@ -143,8 +143,10 @@ class Drill:
 
     def table(self) -> str:
         """Every alarm of the template, in its order of the runbook."""
-        lines = ["|alarm|provoked by|period|rings after|`leads status` names it|commands of the runbook, exit code|done|OK after|"]
-        lines.append("|---|---|---|---:|---|---|---|---:|")
+        lines = [
+            "|alarm|provoked by|period|rings after|`leads status` names it|commands of the runbook, exit code|done|OK after|",
+            "|---|---|---|---:|---|---|---|---:|",
+        ]
         for alarm in self.rows:
             if alarm in NOT_PROVOKED:
                 lines.append(f"|`{alarm}`|not: {NOT_PROVOKED[alarm]}||||||")
@@ -156,8 +158,8 @@ class Drill:
                 period += f"; threshold {HELD_FOR_LONG} s instead of {described['Threshold']:.0f} s"
             commands = "<br>".join(f"`{' '.join(command.split())}`: {code}" for command, code in one.commands)
             lines.append(
-                f"|`{alarm}`|{one.provocation.how}|{period}|{_seconds(one.rang_after)}|{'yes' if one.is_named else 'no'}|"
-                f"{commands}|{one.provocation.do}|{_seconds(one.ok_after)}|")
+                f"|`{alarm}`|{one.provocation.how}|{period}|{_seconds(one.rang_after)}"
+                f"|{'yes' if one.is_named else 'no'}|{commands}|{one.provocation.do}|{_seconds(one.ok_after)}|")
         return "\n".join(lines) + "\n"
 
 
