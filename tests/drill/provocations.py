@@ -82,11 +82,6 @@ def second_wave() -> list[Provocation]:
     """Everything that breaks the other functions."""
     return [
         Provocation(
-            "SweeperNotCalledAlarm", "the rule `SweeperSchedule` is disabled", "the rule is enabled",
-            lambda stack: stack.events.disable_rule(Name=stack.resource("SweeperSchedule")),
-            lambda stack: stack.events.enable_rule(Name=stack.resource("SweeperSchedule")),
-        ),
-        Provocation(
             "SweeperErrorsAlarm", "the sweeper gets a table name that it refuses, and is called twice by hand",
             "the setting is given back",
             lambda stack: (
@@ -135,6 +130,18 @@ def third_wave() -> list[Provocation]:
     ]
 
 
+def fourth_wave() -> list[Provocation]:
+    """What needs a sweeper that is not called at all, and LocalStack calls a failing one again for three minutes."""
+    return [
+        Provocation(
+            # LocalStack goes on calling the targets of a disabled rule: `DisableRule` leaves its scheduled job alone
+            # (`localstack/services/events/provider.py` 4.14.0, `disable_rule`).
+            "SweeperNotCalledAlarm", "the target of the rule `SweeperSchedule` is removed", "the target is put back",
+            lambda stack: stack.remove_schedule(), lambda stack: stack.restore_schedule(),
+        ),
+    ]
+
+
 def waves() -> list[list[Provocation]]:
     """All provocations. A wave begins once every fault of the one before is ended."""
-    return [first_wave(), second_wave(), third_wave()]
+    return [first_wave(), second_wave(), third_wave(), fourth_wave()]

@@ -57,8 +57,8 @@ class Drilled:
 
 
 class Drill:
-    def __init__(self, page_rows: dict[str, Row]):
-        self.stack, self.rows = Stack(), page_rows
+    def __init__(self, page_rows: dict[str, Row], only: list[str]):
+        self.stack, self.rows, self.only = Stack(), page_rows, only
         self.template = self.stack.described()
         self.drilled: dict[str, Drilled] = {}
 
@@ -71,7 +71,7 @@ class Drill:
             threshold = HELD_FOR_LONG if one.alarm == "HeldForLongAlarm" else None
             self.stack.shorten(self.template[one.alarm], threshold)
         for wave in waves():
-            self._ring(wave)
+            self._ring([one for one in wave if not self.only or one.alarm in self.only])
         self._see_the_end()
 
     def _ring(self, wave: list[Provocation]) -> None:
@@ -148,6 +148,8 @@ class Drill:
             "|---|---|---|---:|---|---|---|---:|",
         ]
         for alarm in self.rows:
+            if self.only and alarm not in self.only:
+                continue
             if alarm in NOT_PROVOKED:
                 lines.append(f"|`{alarm}`|not: {NOT_PROVOKED[alarm]}||||||")
                 continue
@@ -177,12 +179,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--leads", type=Path, required=True, metavar="DIR", help="where the command `leads` is")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the report into this page")
+    parser.add_argument("--only", nargs="*", default=[], metavar="ALARM", help="provoke only these; writes no page")
     arguments = parser.parse_args()
     os.environ["PATH"] = f"{arguments.leads.resolve()}:{os.environ['PATH']}"
     # The code that runs, whatever is committed meanwhile.
     commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
     try:
-        drill = Drill(rows(RUNBOOK.read_text(encoding="utf-8")))
+        drill = Drill(rows(RUNBOOK.read_text(encoding="utf-8")), arguments.only)
         drill.run()
     except Failed as failed:
         print(f"FAILED: {failed}", file=sys.stderr)
@@ -196,7 +199,7 @@ def main() -> int:
         f" {len(drill.drilled)} were provoked, {rang} rang, {len(drill.drilled) - len(bad)} were named by `leads status`"
         f" and ended.\n\n{drill.table()}")
     print(report)
-    if arguments.page:
+    if arguments.page and not arguments.only:
         before, rest = arguments.page.read_text().split(MARKS[0])
         arguments.page.write_text(before + MARKS[0] + report + MARKS[1] + rest.split(MARKS[1])[1])
     return 1 if bad else 0

@@ -42,6 +42,7 @@ class Stack:
         found = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
         self.resources = {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in found}
         self._former: dict[str, dict[str, str]] = {}
+        self._targets: list[dict] = []
 
     def resource(self, logical: str) -> str:
         return self.resources[logical].rpartition("/")[2]
@@ -86,6 +87,14 @@ class Stack:
 
     def invoke(self, function: str) -> None:
         self.functions.invoke(FunctionName=self.resource(function.capitalize()), Qualifier="live", Payload=b"{}")
+
+    def remove_schedule(self) -> None:
+        rule = self.resource("SweeperSchedule")
+        self._targets = self.events.list_targets_by_rule(Rule=rule)["Targets"]
+        self.events.remove_targets(Rule=rule, Ids=[target["Id"] for target in self._targets])
+
+    def restore_schedule(self) -> None:
+        self.events.put_targets(Rule=self.resource("SweeperSchedule"), Targets=self._targets)
 
     # ---- Messages ----------------------------------------------------------------------------------------------------
 
