@@ -40,7 +40,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-console chromium test-examples migration soak check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-console chromium test-examples migration soak drill check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -79,13 +79,14 @@ test-examples: $(ENGINE) build-local ## Runs the example senders and consumers, 
 		.venv/bin/python -B tests/senders.py --built $(LOCAL); \
 		.venv/bin/python -B tests/consumers.py --built $(LOCAL)'
 
-test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, and the contract with its example programs
+test-python: .venv/ready ## Tests the deployer, how engines are found, the soak's judge, the drill's reading, and the contract with its example programs
 	PYTHONPATH=infra .venv/bin/python -B -m unittest discover --quiet --start-directory tests/deploy
 	PYTHONPATH=infra/local .venv/bin/python -B -m unittest discover --quiet --start-directory tests/engines
 	cd tests/contract && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
 	cd docs/contract/consumer-example/python && $(PYTHON) -B -m unittest --quiet
 	cd docs/contract/former-system-example && $(PYTHON) -B -m unittest --quiet
 	cd tests/soak && $(PYTHON) -B -m unittest --quiet
+	cd tests/drill && $(CURDIR)/.venv/bin/python -B -m unittest --quiet
 
 # Only where there is a browser; PICTURE=1 also renews the README's picture of the console.
 BROWSER := $(if $(CHROMIUM),$(shell command -v npm 2>/dev/null))
@@ -106,6 +107,10 @@ soak: EMULATOR = localstack
 soak: .venv/ready .venv-localstack/ready build-local ## Runs for MINUTES on LocalStack while functions are killed and calls fail (MINUTES=30 SEED=1)
 	$(ON_A_STACK) -- .venv/bin/python -B tests/soak/run.py --minutes $(MINUTES) --seed $(SEED) \
 		--report $(LOCAL)/soak.json --evidence $(LOCAL)/soak-evidence.json --page docs/soak.md
+
+drill: EMULATOR = localstack
+drill: .venv/ready .venv-localstack/ready build-local ## Makes each alarm ring on LocalStack and follows the runbook; takes 18 minutes
+	$(ON_A_STACK) -- .venv/bin/python -B tests/drill/run.py --leads $(LOCAL) --page docs/drill.md
 
 sim: build-local ## Runs the simulator on SEEDS seeds, beginning with FROM (FROM=0 SEEDS=10000)
 	@$(LOCAL)/sim --from $(FROM) --seeds $(SEEDS) --sights

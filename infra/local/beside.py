@@ -8,7 +8,7 @@ that change the stack's parameters or break a function.
     GET  /control/requests       the requests to the two endpoints so far: {buyer: {"GET 200": number, …}}
     PUT  /control/away           `true` makes the two endpoints answer 503; `false` ends that
     PUT  /control/recorder       changes these environment variables of the recorder, given as a JSON object
-    PUT  /control/reactor        the same for the reactor
+    PUT  /control/reactor        the same for the reactor, and so for `sweeper` and `receipts`
     PUT  /control/signal         sends a signal to a function's processes, given as {"function": "recorder", "signal":
                                  "SIGKILL"}; answers how many there were
 
@@ -104,7 +104,7 @@ class Beside:
                         return self._send(200, json.dumps(count))
                     case "/control/away":
                         away.set() if body == "true" else away.clear()
-                    case "/control/recorder" | "/control/reactor":
+                    case "/control/recorder" | "/control/reactor" | "/control/sweeper" | "/control/receipts":
                         beside.set_variables(self.path.rpartition("/")[2], json.loads(body))
                 self._send(204)
 

@@ -41,7 +41,11 @@ pub(crate) async fn alarm(run: &Run<'_>) -> Result<Check, Failed> {
     };
     let seen = run.until(patience, look).await?;
     if seen.is_none() && run.aws.is_emulated() {
-        return Ok(Check::not_possible(Promise::Alarms, what, "no emulator has the queue's metric"));
+        return Ok(Check::not_possible(
+            Promise::Alarms,
+            what,
+            "an emulator is not waited for; `make drill` rings it on LocalStack",
+        ));
     }
     let differences: Vec<String> = seen.is_none().then(|| "it did not ring".to_owned()).into_iter().collect();
     Ok(Check::of(Promise::Alarms, what, "it rang", &differences, "compare it with the template"))

@@ -21,6 +21,7 @@ from localstack.services.lambda_.invocation.lambda_models import InvocationResul
 from localstack.services.lambda_.invocation.plugins import RuntimeExecutorPlugin
 from localstack.services.lambda_.invocation.runtime_executor import RuntimeExecutor
 
+from leadstream import metrics
 from leadstream.runtime_api import RuntimeApi
 
 # The name of the role that each access key belongs to.
@@ -76,7 +77,9 @@ class ProcessExecutor(RuntimeExecutor):
         with open(self.log, "rb") as log:
             log.seek(logged)
             lines = log.read().decode(errors="replace")
-        version = self.function_version.id.qualifier
+        function = self.function_version.id
+        metrics.publish(lines, function.account, function.region)
+        version = function.qualifier
         logs = f"START RequestId: {request} Version: {version}\n{lines}END RequestId: {request}\n"
         return InvocationResult(request, body, is_error=kind == "error", logs=logs)
 
