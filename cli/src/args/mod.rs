@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
-pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status};
+pub(crate) use commands::{DeadLetters, Emails, GoLive, Pace, Parity, Picked, Reset, Status, Why};
 use commands::{EMAILS_EXAMPLES, buyer_id, offer_id, priority, version};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
@@ -140,7 +140,7 @@ pub(crate) enum Command {
     ///
     /// An event with a void version that arrives later becomes a dead letter. A buyer in shadow stays in shadow.
     #[command(
-        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --yes\n\n`leads held` lists the missing versions."
+        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --because \"lost by the sender\" --yes\n\n`leads held` lists the missing versions."
     )]
     Void {
         /// The buyer's id.
@@ -158,6 +158,9 @@ pub(crate) enum Command {
         /// Confirm that these versions will never arrive.
         #[arg(long)]
         yes: bool,
+
+        #[command(flatten)]
+        why: Why,
     },
 
     /// Discard the recorded state of buyers in shadow; their next event looks them up in the former system again.
@@ -200,6 +203,9 @@ pub(crate) enum Command {
         /// Confirm. Erasing cannot be undone.
         #[arg(long)]
         yes: bool,
+
+        #[command(flatten)]
+        why: Why,
     },
 
     /// Fold all facts of a buyer again and compare every snapshot with the result. Performs no effects.
@@ -257,7 +263,10 @@ impl Command {
             | Self::Parity(_)
             | Self::History { .. }
             | Self::DeadLetters(
-                DeadLetters::List { .. } | DeadLetters::Show { .. } | DeadLetters::Drop { yes: false, .. },
+                DeadLetters::List { .. }
+                | DeadLetters::Show { .. }
+                | DeadLetters::Redrive { yes: false, .. }
+                | DeadLetters::Drop { yes: false, .. },
             ) => true,
             Self::Emails(emails) => emails.allow.is_none() && !emails.yes,
             Self::Audit { repair, .. } => !*repair,
@@ -265,7 +274,9 @@ impl Command {
             Self::Send { .. }
             | Self::Void { .. }
             | Self::Erase { .. }
-            | Self::DeadLetters(DeadLetters::Redrive { .. } | DeadLetters::Drop { yes: true, .. }) => false,
+            | Self::DeadLetters(
+                DeadLetters::Redrive { yes: true, .. } | DeadLetters::Drop { yes: true, .. },
+            ) => false,
         }
     }
 }
