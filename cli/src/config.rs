@@ -11,13 +11,16 @@ use aws_credential_types::Credentials;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
 use clap::Args;
-use event_store::DynamoStreams;
+use contract::stored::{Act, StoredCommit};
+use domain::{BuyerId, Sequence};
+use event_store::{Appended, Commits, DynamoStreams, EventStore, Page, StoreError};
 use leads_store::DynamoLeads;
 use legacy::HttpLegacy;
 use platform::RetryConflicts;
 use platform::https::{Https, Trust};
 
 use crate::Failure;
+use crate::aws::{Aws, Service};
 
 /// The heading of the connection options in the help of a command.
 pub(crate) const CONNECTION: &str = "Connection options";
@@ -86,6 +89,26 @@ pub struct Tables {
     pub streams: DynamoStreams,
     /// The leads table: cursors, announced leads and the e-mail ledger.
     pub leads: DynamoLeads,
+    /// Whose acts changes are, and why.
+    pub act: Act,
+}
+
+/// What is appended to the streams table becomes the act of whoever runs the command.
+impl Commits for Tables {
+    async fn page(
+        &self,
+        buyer: &BuyerId,
+        before: Option<Sequence>,
+        limit: usize,
+    ) -> Result<Page, StoreError> {
+        self.streams.page(buyer, before, limit).await
+    }
+}
+
+impl EventStore for Tables {
+    async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
+        self.streams.append(&commit.by(&self.act)).await
+    }
 }
 
 impl Tables {
@@ -98,14 +121,9 @@ impl Tables {
         Self {
             streams: DynamoStreams::new(client.clone(), streams_table.to_owned()),
             leads: DynamoLeads::new(client, leads_table.to_owned(), streams_table.to_owned()),
+            act: Act { by: UNKNOWN.to_owned(), because: String::new() },
         }
     }
-}
-
-/// Who runs the command, as far as it is known: the user of this machine.
-pub(crate) fn caller() -> String {
-    let name = ["USER", "USERNAME"].into_iter().find_map(|name| std::env::var(name).ok());
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "an unknown user".to_owned())
 }
 
 impl Places {
@@ -167,7 +185,25 @@ impl Places {
     }
 }
 
+/// Whose act a change is if AWS does not say.
+const UNKNOWN: &str = "unknown";
+
 impl Places {
+    /// The tables, for a command that changes them: with the caller's identity and reason. AWS asks for no permission to
+    /// call `GetCallerIdentity` (AWS STS API Reference). An act is not refused because the caller stays unknown.
+    pub(crate) async fn tables_to_change(
+        &self,
+        connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+        because: Option<&str>,
+    ) -> Result<Tables, Failure> {
+        let config = connect().await?;
+        let aws = Aws::on(&config, https()?);
+        let identity = aws.query(Service::Sts, "GetCallerIdentity", &[]).await.unwrap_or_default();
+        let by = identity["Arn"].as_str().unwrap_or(UNKNOWN).to_owned();
+        let tables = self.tables(async || Ok(config)).await?;
+        Ok(Tables { act: Act { by, because: because.unwrap_or_default().to_owned() }, ..tables })
+    }
+
     /// The former system for `leads go-live`, whose error explains what to do if there never was one.
     pub(crate) fn legacy_to_hand_over(&self) -> Result<HttpLegacy, Failure> {
         if self.legacy_url.as_deref().is_none_or(str::is_empty) {

@@ -155,7 +155,7 @@ async fn resend_many<O: Write, E: Write>(
 
 async fn resend(email: &Email, now: Timestamp, tables: &Tables) -> Result<Outcome, Failure> {
     let Email { buyer, key, entry } = email;
-    let is_done = tables.leads.resend(buyer, key, entry, now).await;
+    let is_done = tables.leads.resend(buyer, key, entry, now, &tables.act).await;
     let is_done = is_done.map_err(|source| Failure::Leads { buyer: buyer.clone(), source })?;
     Ok(if is_done { Outcome::Resent } else { Outcome::Changed })
 }
@@ -195,7 +195,7 @@ async fn allow<O: Write, E: Write>(
         output.aside(&format!("no address of {buyer} is stopped"))?;
         return Ok(Exit::Findings);
     }
-    if !tables.leads.allow(buyer, &stopped).await.map_err(failed)? {
+    if !tables.leads.allow(buyer, &stopped, &tables.act).await.map_err(failed)? {
         output.aside(&format!("the stopped addresses of {buyer} changed meanwhile: run it again"))?;
         return Ok(Exit::Findings);
     }

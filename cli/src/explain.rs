@@ -1,6 +1,6 @@
 //! Explains a buyer's history: folds the stream again and combines it with the leads table. Pure.
 
-use contract::stored::{Commit, Emptied};
+use contract::stored::{Act, Commit, Emptied};
 use domain::{Effect, Event, Fact, LeadId, OfferVersion, Sequence, State};
 use jiff::Timestamp;
 use leads_store::{About, Outcome, Status};
@@ -17,6 +17,8 @@ pub struct Line {
     pub recorded_at: Timestamp,
     /// How it was handled on arrival.
     pub fate: Fate,
+    /// Whose act it is, if an operator's.
+    pub act: Option<Act>,
     /// The leads open after it.
     pub open_leads: Vec<LeadId>,
     /// The effects decided with it, in order.
@@ -90,6 +92,8 @@ pub struct Explained {
     pub settled: Settled,
     /// The reason from the e-mail ledger, if it has one, for example an error code.
     pub reason: Option<String>,
+    /// Who had the e-mail sent again, and why.
+    pub act: Option<Act>,
 }
 
 /// The status of an effect.
@@ -195,6 +199,7 @@ pub(crate) fn explain_some(
                 entry: Entry::Emptied(emptied),
                 recorded_at: commit.recorded_at,
                 fate: Fate::Taken,
+                act: commit.act.clone(),
                 open_leads: Vec::new(),
                 effects: commit.effects.iter().map(|effect| explained(effect, commit, about)).collect(),
             };
@@ -211,6 +216,7 @@ pub(crate) fn explain_some(
                 entry: Entry::Fact(fact.clone()),
                 recorded_at: commit.recorded_at,
                 fate,
+                act: commit.act.clone(),
                 open_leads: state.open_leads().collect(),
                 effects: effects.map(|effect| explained(effect, commit, about)).collect(),
             };
@@ -255,7 +261,7 @@ fn versions_after(first: OfferVersion, last: OfferVersion) -> Vec<OfferVersion> 
 pub(crate) fn explained(effect: &Effect, commit: &Commit, about: &About) -> Explained {
     if commit.is_shadow {
         // No outcome is stored for it: the cursor only moves past it.
-        return Explained { effect: effect.clone(), settled: Settled::Suppressed, reason: None };
+        return Explained { effect: effect.clone(), settled: Settled::Suppressed, reason: None, act: None };
     }
     let key = effect.key();
     let is_past = effect.sequence <= about.cursor.through;
@@ -275,7 +281,8 @@ pub(crate) fn explained(effect: &Effect, commit: &Commit, about: &About) -> Expl
             Some(entry) => Settled::from(entry.status),
         },
     };
-    Explained { effect: effect.clone(), settled, reason: of_this.and_then(|entry| entry.reason.clone()) }
+    let (reason, act) = of_this.map(|entry| (entry.reason.clone(), entry.act.clone())).unwrap_or_default();
+    Explained { effect: effect.clone(), settled, reason, act }
 }
 
 /// A buyer's mode, which decides whether Leadstream or the former system announces its leads.

@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
-use contract::stored::Commit;
+use contract::stored::{Act, Commit};
 use domain::{BuyerId, Fact, FormerLeadId, Known, OfferId, OfferVersion, Priority};
 use leads_store::About;
 use serde_json::{Value, json};
 
 use crate::Tables;
-use crate::output::{Output, count, moment, or_dash, table};
+use crate::output::{Output, count, harmless, moment, or_dash, table};
 use crate::show::{behind_json, unknown};
 use crate::{Entry, Exit, Explained, Failure, Fate, Line, Mode, explain};
 
@@ -71,7 +71,7 @@ impl History {
             let effects: Vec<String> = line.effects.iter().map(effect_text).collect();
             [
                 line.sequence.to_string(),
-                entry_text(&line.entry),
+                entry_text(&line.entry) + &act_text("", line.act.as_ref()),
                 format!("{}\n{}", or_dash(time_of(&line.entry)), moment(line.recorded_at)),
                 fate_text(&line.fate),
                 if leads.is_empty() { "-".to_owned() } else { leads.join("\n") },
@@ -154,11 +154,18 @@ pub(crate) fn time_of(entry: &Entry) -> Option<&str> {
 }
 
 fn effect_text(explained: &Explained) -> String {
-    let Explained { effect, settled, reason } = explained;
-    match reason {
-        Some(reason) => format!("{}: {} ({reason})", effect.key(), settled.name()),
-        None => format!("{}: {}", effect.key(), settled.name()),
-    }
+    let Explained { effect, settled, reason, act } = explained;
+    let reason = reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+    format!("{}: {}{reason}{}", effect.key(), settled.name(), act_text("sent again ", act.as_ref()))
+}
+
+/// Whose act it was, in a line of its own.
+fn act_text(what: &str, act: Option<&Act>) -> String {
+    act.map_or_else(String::new, |act| format!("\n{what}{}", harmless(&act.to_string())))
+}
+
+pub(crate) fn act_json(act: Option<&Act>) -> Value {
+    act.map_or(Value::Null, |act| json!({ "by": act.by, "because": act.because }))
 }
 
 pub(crate) fn fate_text(fate: &Fate) -> String {
@@ -183,6 +190,7 @@ fn line_json(line: &Line) -> Value {
             "kind": explained.effect.kind.name(),
             "settled": explained.settled.name(),
             "reason": explained.reason,
+            "sentAgain": act_json(explained.act.as_ref()),
         })
     });
     let event = line.entry.event();
@@ -202,6 +210,7 @@ fn line_json(line: &Line) -> Value {
         "time": time_of(&line.entry),
         "recordedAt": line.recorded_at.to_string(),
         "fate": line.fate.name(),
+        "act": act_json(line.act.as_ref()),
         "releasedVersions": released,
         "openLeads": leads,
         "effects": effects.collect::<Vec<_>>(),

@@ -39,6 +39,7 @@ use args::{Arguments, Command};
 use aws::Aws;
 use aws_types::SdkConfig;
 pub use config::{Places, Tables, Target};
+use emails::Wanted;
 pub use explain::{Entry, Explained, Fate, Line, Mode, Settled, explain};
 pub use failure::{Exit, Failure};
 use output::Output;
@@ -148,13 +149,17 @@ async fn carry_out<O: Write, E: Write>(
         }
         Command::Emails(emails) => {
             let wanted = emails.wanted()?;
-            let tables = places.tables(connect).await?;
+            let tables = if matches!(wanted, Wanted::List(_)) {
+                places.tables(connect).await?
+            } else {
+                places.tables_to_change(connect, emails.why.because.as_deref()).await?
+            };
             emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
-        Command::Pause { what, reason } => {
-            let tables = places.tables(connect).await?;
-            pause::pause(what.kinds(), reason, &tables, &mut output).await
+        Command::Pause { what, because } => {
+            let tables = places.tables_to_change(connect, Some(because)).await?;
+            pause::pause(what.kinds(), &tables, &mut output).await
         }
         Command::Resume { what, yes } => {
             let tables = places.tables(connect).await?;
@@ -164,23 +169,23 @@ async fn carry_out<O: Write, E: Write>(
             let tables = places.tables(connect).await?;
             audit::command(*rate, *repair, &tables, &mut output).await
         }
-        Command::Void { buyer, offer, through, yes } => {
-            let tables = places.tables(connect).await?;
+        Command::Void { buyer, offer, through, yes, why } => {
+            let tables = places.tables_to_change(connect, why.because.as_deref()).await?;
             let gap = (buyer, offer, *through);
             takeover::void(gap, *yes, &tables, &mut output).await
         }
         Command::Reset(buyers) => {
             let former = places.legacy()?;
-            let tables = places.tables(connect).await?;
+            let tables = places.tables_to_change(connect, buyers.why.because.as_deref()).await?;
             takeover::reset_command(buyers, &former, &tables, &mut output).await
         }
         Command::GoLive(buyers) => {
             let former = places.legacy_to_hand_over()?;
-            let tables = places.tables(connect).await?;
+            let tables = places.tables_to_change(connect, buyers.why.because.as_deref()).await?;
             takeover::go_live_command(buyers, &former, &tables, &mut output).await
         }
-        Command::Erase { buyer, yes } => {
-            let tables = places.tables(connect).await?;
+        Command::Erase { buyer, yes, why } => {
+            let tables = places.tables_to_change(connect, why.because.as_deref()).await?;
             takeover::erase(buyer, *yes, &tables, &mut output).await
         }
         Command::Replay { buyer } => {

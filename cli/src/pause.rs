@@ -2,13 +2,13 @@
 
 use std::io::Write;
 
+use contract::stored::Act;
 use futures::future::try_join_all;
 use jiff::Timestamp;
 use leads_store::{LeadsStore as _, LeadsUnavailable, Pausable, Pause, Pauses, WorkKind, WorkShard};
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::config::caller;
 use crate::output::{Output, count, harmless, moment, table};
 use crate::{Exit, Failure, Tables};
 
@@ -19,7 +19,6 @@ const TAKES_HOLD: &str = "It holds within 40 seconds: what is being sent now is 
 /// Pauses effects of these kinds. A kind that is paused already keeps its pause.
 pub(crate) async fn pause<O: Write, E: Write>(
     kinds: &[Pausable],
-    reason: &str,
     tables: &Tables,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
@@ -30,7 +29,8 @@ pub(crate) async fn pause<O: Write, E: Write>(
         output.aside("Nothing was changed: this is paused already.")?;
         return Ok(Exit::Findings);
     }
-    let pause = Pause { since: SystemClock.now(), by: caller(), reason: reason.to_owned() };
+    let Act { by, because } = tables.act.clone();
+    let pause = Pause { since: SystemClock.now(), by, reason: because };
     let after = found.paused(&kinds, &pause);
     change(&found, &after, tables).await?;
     print(&after, output)?;

@@ -37,6 +37,14 @@ pub(crate) struct Pace {
     pub(crate) rate: u32,
 }
 
+/// Why an operator changes something.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Why {
+    /// Why you do it. It is kept with the change, beside your identity at AWS, and shown by `leads history`.
+    #[arg(long, value_name = "TEXT", value_parser = words)]
+    pub(crate) because: Option<String>,
+}
+
 /// Arguments of `leads reset`.
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("which").args(["buyers", "file", "all"]).required(true)))]
@@ -54,6 +62,9 @@ pub(crate) struct Reset {
     /// Carry it out. Without this option the buyers are only counted.
     #[arg(long)]
     pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// Arguments of `leads go-live`.
@@ -73,6 +84,9 @@ pub(crate) struct GoLive {
     /// Confirm. Without this option the buyers are only counted.
     #[arg(long)]
     pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 /// Arguments of `leads parity`.
@@ -174,7 +188,7 @@ pub(crate) enum DeadLetters {
     /// A letter is deleted once that queue has it. A letter that cannot be sent stops the later letters of its buyer.
     /// Repeating the command is safe: events that are already recorded are recognised.
     #[command(
-        after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all"
+        after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all --yes"
     )]
     #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
     Redrive {
@@ -184,6 +198,10 @@ pub(crate) enum DeadLetters {
         /// Select every dead letter.
         #[arg(long, conflicts_with_all = PICKED)]
         all: bool,
+
+        /// Confirm. Without this option the letters are only listed and counted.
+        #[arg(long)]
+        yes: bool,
     },
 
     /// Delete dead letters permanently.
@@ -286,15 +304,6 @@ impl Paused {
     }
 }
 
-/// The longest reason of a pause, in characters.
-const LONGEST_REASON: usize = 200;
-
-pub(super) fn pause_reason(text: &str) -> Result<String, &'static str> {
-    let reason = text.trim();
-    let is_right = (1..=LONGEST_REASON).contains(&reason.chars().count());
-    if is_right { Ok(reason.to_owned()) } else { Err("a reason is 1 to 200 characters") }
-}
-
 pub(super) const EMAILS_EXAMPLES: &str = "\
 Example:
   leads emails --status unknown
@@ -339,6 +348,9 @@ pub(crate) struct Emails {
     /// Confirm --resend.
     #[arg(long, requires = "resend")]
     pub(crate) yes: bool,
+
+    #[command(flatten)]
+    pub(crate) why: Why,
 }
 
 impl Emails {
@@ -373,6 +385,13 @@ pub(super) fn age(text: &str) -> Result<SignedDuration, &'static str> {
     let span: Result<Span, _> = text.parse();
     let age = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()));
     age.ok().filter(|age| !age.is_negative()).ok_or("an age is a number and a unit, as in 90m, 12h or 2d")
+}
+
+/// An operator's reason: short enough for an item, and in one line.
+pub(super) fn words(text: &str) -> Result<String, &'static str> {
+    let text = text.trim();
+    let is_short = (1..=300).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_short { Ok(text.to_owned()) } else { Err("a reason is one line of 1 to 300 characters") }
 }
 
 pub(super) fn priority() -> impl TypedValueParser<Value = Priority> {

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 pub(crate) use commands::{
-    Console, DeadLetters, Emails, GoLive, Pace, Parity, Paused, Picked, Reset, Status, buyer_id,
+    Console, DeadLetters, Emails, GoLive, Pace, Parity, Paused, Picked, Reset, Status, Why, buyer_id,
 };
-use commands::{EMAILS_EXAMPLES, offer_id, pause_reason, priority, version};
+use commands::{EMAILS_EXAMPLES, offer_id, priority, version, words};
 pub(crate) use copies::{Export, Import, Resync, Tail};
 use domain::{BuyerId, OfferId, OfferVersion, Priority};
 
@@ -131,15 +131,15 @@ pub(crate) enum Command {
     /// Holds within 40 seconds. What is overtaken meanwhile is not sent later, except closings of leads. The times for
     /// which an e-mail is tried and for which it may be doubtful stand still. Exits with 1 if all of it is paused
     /// already.
-    #[command(after_help = "Example:\n  leads pause emails --reason \"wrong template\"")]
+    #[command(after_help = "Example:\n  leads pause emails --because \"wrong template\"")]
     Pause {
         /// What to pause.
         #[arg(value_name = "WHAT", value_enum)]
         what: Paused,
 
-        /// Why, in at most 200 characters. `leads status` shows it.
-        #[arg(long, value_name = "TEXT", value_parser = pause_reason)]
-        reason: String,
+        /// Why you do it. `leads status` shows it, with your identity at AWS.
+        #[arg(long, value_name = "TEXT", value_parser = words)]
+        because: String,
     },
 
     /// End pauses: the next sweeps perform what waits, in order for each buyer.
@@ -184,7 +184,7 @@ pub(crate) enum Command {
     ///
     /// An event with a void version that arrives later becomes a dead letter. A buyer in shadow stays in shadow.
     #[command(
-        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --yes\n\n`leads held` lists the missing versions."
+        after_help = "Example:\n  leads void buyer-7 offer-1 --through 3 --because \"lost by the sender\" --yes\n\n`leads held` lists the missing versions."
     )]
     Void {
         /// The buyer's id.
@@ -202,6 +202,9 @@ pub(crate) enum Command {
         /// Confirm that these versions will never arrive.
         #[arg(long)]
         yes: bool,
+
+        #[command(flatten)]
+        why: Why,
     },
 
     /// Discard the recorded state of buyers in shadow; their next event looks them up in the former system again.
@@ -244,6 +247,9 @@ pub(crate) enum Command {
         /// Confirm. Erasing cannot be undone.
         #[arg(long)]
         yes: bool,
+
+        #[command(flatten)]
+        why: Why,
     },
 
     /// Fold all facts of a buyer again and compare every snapshot with the result. Performs no effects.
@@ -352,7 +358,10 @@ impl Command {
             | Self::Export(_)
             | Self::History { .. }
             | Self::DeadLetters(
-                DeadLetters::List { .. } | DeadLetters::Show { .. } | DeadLetters::Drop { yes: false, .. },
+                DeadLetters::List { .. }
+                | DeadLetters::Show { .. }
+                | DeadLetters::Redrive { yes: false, .. }
+                | DeadLetters::Drop { yes: false, .. },
             ) => true,
             Self::Emails(emails) => emails.allow.is_none() && !emails.yes,
             Self::Audit { repair, .. } => !*repair,
@@ -364,7 +373,9 @@ impl Command {
             | Self::Pause { .. }
             | Self::Void { .. }
             | Self::Erase { .. }
-            | Self::DeadLetters(DeadLetters::Redrive { .. } | DeadLetters::Drop { yes: true, .. }) => false,
+            | Self::DeadLetters(
+                DeadLetters::Redrive { yes: true, .. } | DeadLetters::Drop { yes: true, .. },
+            ) => false,
         }
     }
 }

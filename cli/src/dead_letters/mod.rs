@@ -3,6 +3,7 @@
 mod queue;
 mod work;
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use aws_types::SdkConfig;
@@ -38,8 +39,13 @@ pub(crate) async fn command<O: Write, E: Write>(
             Ok(Exit::Good)
         }
         DeadLetters::Show { id, body } => show(&queue, id, *body, output).await,
-        DeadLetters::Redrive { picked, .. } => {
+        DeadLetters::Redrive { picked, yes, .. } => {
             let selection = picked.selection();
+            if !yes {
+                let done = work(&queue, &selection, Doing::Looking, now).await?;
+                done.report(Doing::Looking, output)?;
+                return Err(Failure::NotConfirmed { what: format!("redriving {selection}") });
+            }
             output.aside(&format!("Redriving {selection}, in order within each buyer."))?;
             finish(
                 work(&queue, &selection, Doing::Redriving, now).await?,
@@ -174,7 +180,15 @@ impl Done {
             Doing::Redriving => "redriven",
             Doing::Dropping => "dropped",
         };
-        let number = count(self.letters.len() as u64, "dead letter");
+        let mut number = count(self.letters.len() as u64, "dead letter");
+        let mut kinds = BTreeMap::<&str, usize>::new();
+        for letter in &self.letters {
+            *kinds.entry(&letter.reason).or_default() += 1;
+        }
+        if kinds.len() > 1 {
+            let kinds = kinds.into_iter().map(|(reason, times)| format!("{times} {}", harmless(reason)));
+            number = format!("{number} ({})", kinds.collect::<Vec<_>>().join(", "));
+        }
         let others = match self.others {
             0 => String::new(),
             others => format!(", {others} other seen and left alone"),

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use contract::stored::StoredCommit;
 use domain::{BuyerId, Sequence};
-use event_store::{Appended, Clearing, Commits, DynamoStreams, EventStore, NotErased, Page, StoreError};
+use event_store::{Appended, Clearing, Commits, EventStore, NotErased, Page, StoreError};
 use futures::future::{Either, select};
 use leads_store::LeadsStore as _;
 use platform::clock::SystemClock;
@@ -43,7 +43,7 @@ const COPIES: [(&str, &str); 8] = [
 
 /// The streams table, counting the commits that were read and cleared.
 struct Counted<'a> {
-    streams: &'a DynamoStreams,
+    tables: &'a Tables,
     read: Cell<u64>,
     cleared: Cell<u64>,
     erased_at: Cell<Option<Sequence>>,
@@ -57,7 +57,7 @@ impl Commits for Counted<'_> {
         before: Option<Sequence>,
         limit: usize,
     ) -> Result<Page, StoreError> {
-        let page = self.streams.page(buyer, before, limit).await?;
+        let page = self.tables.page(buyer, before, limit).await?;
         self.read.set(self.read.get() + page.commits.len() as u64);
         self.progress.at(self.read.get());
         Ok(page)
@@ -66,7 +66,7 @@ impl Commits for Counted<'_> {
 
 impl EventStore for Counted<'_> {
     async fn append(&self, commit: &StoredCommit) -> Result<Appended, StoreError> {
-        let appended = self.streams.append(commit).await?;
+        let appended = self.tables.append(commit).await?;
         if appended == Appended::Written {
             self.erased_at.set(Some(Sequence::new(commit.sequence)));
         }
@@ -76,7 +76,7 @@ impl EventStore for Counted<'_> {
 
 impl Clearing for Counted<'_> {
     async fn clear(&self, cleared: &StoredCommit) -> Result<(), StoreError> {
-        self.streams.clear(cleared).await?;
+        self.tables.streams.clear(cleared).await?;
         self.cleared.set(self.cleared.get() + 1);
         self.progress.note(format!(", {} cleared", self.cleared.get()));
         Ok(())
@@ -95,7 +95,7 @@ pub(crate) async fn command<O: Write, E: Write>(
         return Err(Failure::NotConfirmed { what: format!("erasing {buyer}") });
     }
     let store = Counted {
-        streams: &tables.streams,
+        tables,
         read: Cell::new(0),
         cleared: Cell::new(0),
         erased_at: Cell::new(None),

@@ -33,7 +33,7 @@ pub(crate) async fn void<O: Write, E: Write>(
             what: format!("declaring {offer} void up to version {through}"),
         });
     }
-    let voided = event_store::void(&tables.streams, &SystemClock, buyer, offer, through).await;
+    let voided = event_store::void(tables, &SystemClock, buyer, offer, through).await;
     match voided.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => recorded(buyer, "voided", sequence, output),
         Err(refusal) => refused(&refusal.to_string(), output),
@@ -96,7 +96,7 @@ pub async fn reset(
         let checked = head.state.check_reset(head.is_live, &answer);
         return Ok(checked.map_or_else(|refusal| refusal_of(&refusal), |()| Outcome::Planned));
     }
-    let reset = event_store::reset(&tables.streams, &SystemClock, buyer, &answer).await;
+    let reset = event_store::reset(tables, &SystemClock, buyer, &answer).await;
     Ok(match reset.map_err(|source| of_stream(buyer, source))? {
         Ok(sequence) => Outcome::Done(sequence),
         Err(refusal) => refusal_of(&refusal),
@@ -157,7 +157,7 @@ pub async fn go_live(
         return Ok(Outcome::Planned);
     }
     let known = former.hand_over(buyer).await.map_err(Failure::Legacy)?;
-    let live = event_store::go_live(&tables.streams, &SystemClock, buyer, &known).await;
+    let live = event_store::go_live(tables, &SystemClock, buyer, &known).await;
     live.map(Outcome::Done).map_err(|source| of_stream(buyer, source))
 }
 

@@ -166,10 +166,11 @@ fn error(code: &str, message: &str) -> Answer {
     xml(400, &format!("<ErrorResponse>{error}<RequestId>1</RequestId></ErrorResponse>"))
 }
 
+/// The caller, as STS names it.
+pub(crate) const CALLER: &str = "arn:aws:sts::123456789012:assumed-role/ops/ada";
+
 fn not_authorized(action: &str) -> String {
-    format!(
-        "User: arn:aws:sts::123456789012:assumed-role/ops/ada is not authorized to perform: {action} on resource: *"
-    )
+    format!("User: {CALLER} is not authorized to perform: {action} on resource: *")
 }
 
 impl Script {
@@ -180,6 +181,7 @@ impl Script {
             let needed = format!("{service}:{action}");
             return match action.as_str() {
                 _ if self.denied.contains(needed.as_str()) => error("AccessDenied", &not_authorized(&needed)),
+                "GetCallerIdentity" => result("GetCallerIdentity", &format!("<Arn>{CALLER}</Arn>")),
                 "DescribeStacks" if fields["StackName"] == "cars" => self.described(),
                 "DescribeStacks" => {
                     error("ValidationError", &format!("Stack with id {} does not exist", fields["StackName"]))

@@ -258,11 +258,22 @@ async fn show_prints_the_message_only_with_body() {
 }
 
 #[tokio::test]
+async fn redrive_without_yes_only_lists_and_counts_by_reason() {
+    let world = World::of(three()).await;
+    let ended = world.leads(&["redrive", "--all"]).await;
+    assert_eq!(ended.exit, Exit::Failed);
+    assert!(ended.err.contains("Pass --yes to confirm"), "{}", ended.err);
+    let kinds = "1 contradiction, 1 not-json, 1 too-many-receives";
+    assert!(ended.out.contains(&format!("3 dead letters ({kinds}) found")), "{}", ended.out);
+    assert_eq!((world.left().len(), world.redriven("ada")), (3, Vec::new()));
+}
+
+#[tokio::test]
 async fn a_redrive_sends_whole_groups_in_order_with_new_deduplication_ids() {
     let letters: Vec<Letter> =
         (0..60).map(|number| letter(number, ["ada", "bob"][number % 2], "unknown-type")).collect();
     let world = World::of(letters).await;
-    let ended = world.leads(&["redrive", "--all"]).await;
+    let ended = world.leads(&["redrive", "--all", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
     assert!(ended.out.contains("60 dead letters redriven; the queue held about 60."), "{}", ended.out);
     assert_eq!(world.left(), [""; 0]);
@@ -280,7 +291,7 @@ async fn unselected_letters_stay_and_ten_of_one_buyer_hide_its_later_ones() {
     letters.extend((40..50).map(|number| letter(number, "bob", "not-json")));
     letters.push(letter(50, "bob", "unknown-type"));
     let world = World::of(letters).await;
-    let ended = world.leads(&["redrive", "--reason", "unknown-type", "--json"]).await;
+    let ended = world.leads(&["redrive", "--reason", "unknown-type", "--yes", "--json"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
     assert_eq!(world.redriven("ada"), (9..40).collect::<Vec<_>>());
     assert_eq!(world.redriven("bob"), [0; 0]);
@@ -297,7 +308,7 @@ async fn a_buyer_cut_off_by_the_end_of_a_batch_is_received_again() {
     let world = World::of(letters).await;
     assert_eq!(world.leads(&["list", "--json"]).await.json()["deadLetters"].as_array().unwrap().len(), 11);
     assert_eq!(world.leads(&["show", "letter-10"]).await.exit, Exit::Good);
-    assert_eq!(world.leads(&["redrive", "--reason", "unknown-type"]).await.exit, Exit::Good);
+    assert_eq!(world.leads(&["redrive", "--reason", "unknown-type", "--yes"]).await.exit, Exit::Good);
     assert_eq!((world.redriven("bob"), world.left().len()), (vec![10], 10));
 }
 
@@ -308,7 +319,7 @@ async fn a_letter_that_cannot_be_sent_stops_only_later_ones_of_its_buyer() {
     let refused = letters[2].body.clone();
     let world = World::of(letters).await;
     world.queues.lock().unwrap().refused.insert(refused);
-    let ended = world.leads(&["redrive", "--all"]).await;
+    let ended = world.leads(&["redrive", "--all", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.err.contains("error: dead letter letter-2 could not be redriven"), "{}", ended.err);
     assert!(
@@ -324,11 +335,11 @@ async fn a_letter_that_cannot_be_sent_stops_only_later_ones_of_its_buyer() {
 async fn redriving_a_sent_but_undeleted_letter_again_sends_no_repeat() {
     let world = World::of(three()).await;
     world.queues.lock().unwrap().lost_deletions = 1;
-    let ended = world.leads(&["redrive", "--all"]).await;
+    let ended = world.leads(&["redrive", "--all", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Failed);
     assert!(ended.err.contains("error: dead letter letter-0 could not be deleted"), "{}", ended.err);
     assert_eq!(world.left(), ["letter-0", "letter-2"]);
-    assert_eq!(world.leads(&["redrive", "--all"]).await.exit, Exit::Good);
+    assert_eq!(world.leads(&["redrive", "--all", "--yes"]).await.exit, Exit::Good);
     assert_eq!((world.redriven("ada"), world.left().len()), (vec![0, 2], 0));
 }
 
@@ -338,7 +349,7 @@ async fn a_letter_set_aside_again_is_not_redriven_in_the_same_run() {
     let poison: BTreeSet<String> = letters.iter().map(|letter| letter.body.clone()).collect();
     let world = World::of(letters).await;
     world.queues.lock().unwrap().poison = poison;
-    assert_eq!(world.leads(&["redrive", "--all"]).await.exit, Exit::Good);
+    assert_eq!(world.leads(&["redrive", "--all", "--yes"]).await.exit, Exit::Good);
     assert_eq!((world.redriven("ada"), world.redriven("bob")), (vec![0, 2], vec![1]));
     assert_eq!(world.left().len(), 3);
 }
@@ -363,7 +374,7 @@ async fn drop_without_yes_only_lists_the_selected_letters() {
 #[tokio::test]
 async fn ids_that_are_not_found_are_reported() {
     let world = World::of(three()).await;
-    let ended = world.leads(&["redrive", "--id", "letter-1", "--id", "letter-9"]).await;
+    let ended = world.leads(&["redrive", "--id", "letter-1", "--id", "letter-9", "--yes"]).await;
     assert_eq!(ended.exit, Exit::Findings);
     assert!(ended.err.contains("not found, or excluded by the other options: letter-9"), "{}", ended.err);
     assert_eq!(world.redriven("bob"), [1]);

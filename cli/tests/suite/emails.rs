@@ -2,6 +2,7 @@
 
 use cli::Exit;
 use contract::receipt::Kind;
+use contract::stored::Act;
 use jiff::{SignedDuration, Timestamp};
 use leads_store::{LeadsStore as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict};
 use serde_json::json;
@@ -258,10 +259,11 @@ async fn allow_lifts_the_stop_on_all_addresses_of_one_buyer() {
     let before = cursor("ada").await;
     assert_eq!(before.stopped.len(), 1);
 
-    let lifted = world.leads(&["emails", "--allow", "ada"]).await;
+    let lifted = world.leads(&["emails", "--allow", "ada", "--because", "she asked for it"]).await;
     assert_eq!((lifted.exit, lifted.out.as_str()), (Exit::Good, "1 address of ada may get e-mails again.\n"));
     assert!(lifted.err.contains("`leads emails --resend BUYER/KEY` sends one again"), "{}", lifted.err);
-    let expected = leads_store::Cursor { stopped: [].into(), ..before };
+    let allowed = Some(Act { by: "unknown".to_owned(), because: "she asked for it".to_owned() });
+    let expected = leads_store::Cursor { stopped: [].into(), allowed, ..before };
     assert_eq!(cursor("ada").await, expected);
     assert_eq!(cursor("bob").await.stopped.len(), 1, "only the stop on ada is lifted");
 

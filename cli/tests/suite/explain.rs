@@ -52,6 +52,7 @@ fn entry(status: Status, sequence: u64, reason: Option<&str>) -> LedgerEntry {
         message_id: None,
         reason: reason.map(str::to_owned),
         receipts: ReceiptRecord::default(),
+        act: None,
     }
 }
 

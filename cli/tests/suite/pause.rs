@@ -19,7 +19,7 @@ impl World {
 async fn a_pause_records_who_paused_what_and_why() {
     let world = World::start().await;
     let before = Timestamp::now();
-    let paused = world.leads(&["pause", "emails", "--reason", " wrong template "]).await;
+    let paused = world.leads(&["pause", "emails", "--because", " wrong template "]).await;
     assert_eq!(paused.exit, Exit::Good, "{}", paused.err);
     assert!(paused.out.contains("wrong template") && paused.out.contains("not paused"), "{}", paused.out);
     assert!(paused.err.contains("It holds within 40 seconds"), "{}", paused.err);
@@ -32,15 +32,15 @@ async fn a_pause_records_who_paused_what_and_why() {
 #[tokio::test]
 async fn what_is_paused_already_keeps_its_reason() {
     let world = World::start().await;
-    world.leads(&["pause", "sales", "--reason", "maintenance"]).await;
+    world.leads(&["pause", "sales", "--because", "maintenance"]).await;
     let sales = world.pauses().await.sales;
-    let all = world.leads(&["pause", "all", "--reason", "an incident", "--json"]).await;
+    let all = world.leads(&["pause", "all", "--because", "an incident", "--json"]).await;
     assert_eq!((all.exit, &all.json()["sales"]["reason"]), (Exit::Good, &json!("maintenance")));
     assert_eq!(all.json()["emails"]["reason"], "an incident");
     let found = world.pauses().await;
     assert_eq!(found.sales, sales);
 
-    let again = world.leads(&["pause", "all", "--reason", "once more"]).await;
+    let again = world.leads(&["pause", "all", "--because", "once more"]).await;
     assert_eq!(again.exit, Exit::Findings);
     assert!(again.err.contains("Nothing was changed: this is paused already"), "{}", again.err);
     assert_eq!(world.pauses().await, found);
@@ -49,7 +49,7 @@ async fn what_is_paused_already_keeps_its_reason() {
 #[tokio::test]
 async fn what_waits_is_shown_and_performed_only_after_a_confirmation() {
     let world = World::start().await;
-    world.leads(&["pause", "all", "--reason", "an incident"]).await;
+    world.leads(&["pause", "all", "--because", "an incident"]).await;
     for buyer in ["ada", "bob"] {
         world.email(buyer, "quote-email", Status::Retry, None).await;
     }
@@ -91,7 +91,7 @@ async fn pauses_that_another_operator_changed_meanwhile_are_left_alone() {
         Answer::Forward(url.clone())
     })
     .await;
-    let ended = online(wire.url(), &["pause", "all", "--reason", "an incident"]).await;
+    let ended = online(wire.url(), &["pause", "all", "--because", "an incident"]).await;
     assert_eq!((ended.exit, ended.out.as_str()), (Exit::Failed, ""));
     assert!(ended.err.contains("the pauses changed meanwhile"), "{}", ended.err);
     assert_eq!(world.pauses().await, Pauses::default());

@@ -6,11 +6,12 @@ use cli::Exit;
 use domain::{OfferChange, Sequence};
 use event_store::EventStore as _;
 use leads_store::LeadsStore as _;
-use testkit::wire::{Answer, Wire};
+use serde_json::json;
+use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, buyer, made};
 
 use crate::all_buyers::World;
-use crate::world::{TestFile, assert_golden, examples_folder, interrupted, offline};
+use crate::world::{TestFile, assert_golden, examples_folder, interrupted, offline, online};
 
 #[tokio::test]
 async fn void_and_erase_append_nothing_without_yes() {
@@ -36,6 +37,53 @@ async fn void_and_erase_keep_a_buyer_live_or_in_shadow() {
         assert_eq!((ended.exit, world.is_live(name).await), (Exit::Findings, is_live), "{}", ended.err);
         assert_eq!(world.facts(name).await, ["accepted", "voided", "erased"]);
     }
+}
+
+/// AWS, which says who calls, in front of the tables.
+async fn with_a_caller(world: &World) -> Wire {
+    let url = world.url.clone();
+    Wire::start(move |request| {
+        if !request.body.starts_with(b"Action=GetCallerIdentity") {
+            return Answer::Forward(url.clone());
+        }
+        let body = "<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::1:assumed-role/ops/kim</Arn>\
+                    </GetCallerIdentityResult></GetCallerIdentityResponse>";
+        Answer::Reply(Reply { status: 200, headers: Vec::new(), body: body.into() })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_history_shows_who_did_something_and_why() {
+    let world = World::start().await;
+    let wire = with_a_caller(&world).await;
+    world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
+    let words = ["void", "ada", "car-1", "--through", "1", "--yes", "--because", " never \u{1b}sent"];
+    let refused = online(wire.url(), &words).await;
+    assert!(refused.err.contains("a reason is one line of 1 to 300 characters"), "{}", refused.err);
+    let words = ["void", "ada", "car-1", "--through", "1", "--yes", "--because", "never sent"];
+    assert_eq!(online(wire.url(), &words).await.exit, Exit::Good);
+    let history = world.leads(&["history", "ada"]).await;
+    for words in ["by arn:aws:sts::1:assumed-role/ops/kim: never", "sent"] {
+        assert!(history.out.contains(words), "{}", history.out);
+    }
+    let events = world.leads(&["history", "ada", "--json"]).await.json()["events"].clone();
+    let act = json!({ "by": "arn:aws:sts::1:assumed-role/ops/kim", "because": "never sent" });
+    assert_eq!((&events[0]["act"], &events[1]["act"]), (&json!(null), &act));
+
+    assert_eq!(online(wire.url(), &["erase", "ada", "--yes"]).await.exit, Exit::Findings);
+    let events = world.leads(&["history", "ada", "--json"]).await.json()["events"].clone();
+    assert_eq!(events[1]["act"]["because"], "", "an erasure removes the reason");
+}
+
+#[tokio::test]
+async fn an_act_is_not_refused_because_the_caller_stays_unknown() {
+    let world = World::start().await;
+    world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
+    let ended = world.leads(&["void", "ada", "car-1", "--through", "1", "--yes"]).await;
+    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    let events = world.leads(&["history", "ada", "--json"]).await.json()["events"].clone();
+    assert_eq!(events[1]["act"], json!({ "by": "unknown", "because": "" }));
 }
 
 #[tokio::test]

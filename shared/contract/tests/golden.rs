@@ -90,6 +90,8 @@ fn golden(text: &str) -> StoredCommit {
         feed: text("feed"),
         shadow: json["shadow"] == true,
         traces: text("traces"),
+        by: text("by"),
+        because: text("because"),
         emptied_by: json["emptiedBy"].as_u64(),
     }
 }

@@ -1,7 +1,7 @@
 //! Stored commits: their size, format and shard, and what a load needs of them.
 #![expect(clippy::unwrap_used, reason = "test code")]
 
-use contract::stored::{self, StoredCommit};
+use contract::stored::{self, Act, StoredCommit};
 use domain::{Fact, Known, OfferVersion, Sequence, Stage, State};
 use jiff::Timestamp;
 use testkit::{acceptance_withdrawn, accepted, append, buyer, made, offer};
@@ -36,6 +36,8 @@ fn the_size_of_a_commit_is_the_sum_of_its_attributes() {
         feed: None,
         shadow: false,
         traces: None,
+        by: None,
+        because: None,
         emptied_by: None,
     };
     assert_eq!(smallest.bytes(), 8 + 10 + 6 + 8 + 7 + 14);
@@ -45,12 +47,30 @@ fn the_size_of_a_commit_is_the_sum_of_its_attributes() {
         feed: text("hour#3"),
         shadow: true,
         traces: text("1 00-0-0-01"),
+        by: text("kim"),
+        because: text("lost"),
         ..smallest.clone()
     };
-    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1) + (6 + 11));
+    let act = (2 + 3) + (7 + 4);
+    assert_eq!(whole.bytes(), smallest.bytes() + (7 + 1) + (8 + 5) + (4 + 6) + (6 + 1) + (6 + 11) + act);
     // An emptied commit has no attribute `facts`.
     let emptied = StoredCommit { emptied_by: Some(12_345), ..smallest.clone() };
     assert_eq!(emptied.bytes(), smallest.bytes() - 7 + (9 + 4));
+}
+
+#[test]
+fn a_commit_says_whose_act_it_is_and_an_erasure_removes_the_reason() {
+    let facts = [Fact::Reset(None)];
+    let written = stored::encode(&buyer("ada"), Sequence::new(1), &facts, &[], true, moment());
+    assert_eq!(stored::decode(&written).unwrap().act, None);
+    let act = Act { by: "arn:aws:iam::123456789012:user/kim".to_owned(), because: "Ada called".to_owned() };
+    let signed = written.by(&act);
+    assert_eq!(stored::decode(&signed).unwrap().act, Some(act.clone()));
+    let cleared = signed.without_personal_data().unwrap();
+    let nameless = Act { because: String::new(), ..act };
+    assert_eq!(stored::decode(&cleared).unwrap().act, Some(nameless.clone()));
+    assert_eq!(nameless.to_string(), "by arn:aws:iam::123456789012:user/kim");
+    assert_eq!(written.by(&nameless), cleared, "no reason is no attribute");
 }
 
 #[test]

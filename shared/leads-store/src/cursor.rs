@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use contract::stored::Act;
 use domain::{CarId, CloseReason, Contact, Effect, EffectKind, LeadId, OfferId, Sequence, State};
 use jiff::Timestamp;
 
@@ -17,6 +18,8 @@ pub struct Cursor {
     pub behind: Option<Behind>,
     /// Addresses that get no more e-mail, because one bounced permanently or the recipient complained.
     pub stopped: BTreeSet<AddressDigest>,
+    /// Who last lifted a stop, and why.
+    pub allowed: Option<Act>,
     /// Whether the table records that events are held, in an item [`Held`] beside the cursor.
     pub holds: bool,
 }

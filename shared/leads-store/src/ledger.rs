@@ -4,7 +4,7 @@
 //! The reasons are in `docs/adr/0019-an-email-holds-up-nothing.md`.
 
 use contract::sha256_hex;
-use contract::stored::written;
+use contract::stored::{Act, written};
 use domain::{BuyerId, Sequence};
 use jiff::Timestamp;
 
@@ -34,6 +34,8 @@ pub struct LedgerEntry {
     pub reason: Option<String>,
     /// Bounces and complaints that SES reported after the e-mail was sent.
     pub receipts: ReceiptRecord,
+    /// Who last had it sent again, and why.
+    pub act: Option<Act>,
 }
 
 /// The bounces and complaints that SES reported for an e-mail, each with its first occurrence.

@@ -1,9 +1,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::mem;
 
 use contract::receipt::Receipt;
-use contract::stored::shard_of;
+use contract::stored::{Act, shard_of};
 use domain::{BuyerId, LeadId, Sequence};
 use jiff::Timestamp;
 
@@ -63,7 +62,7 @@ impl MemoryLeads {
 
     /// The equivalent of `DynamoLeads::resend`.
     #[must_use]
-    pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
+    pub fn resend(&self, buyer: &BuyerId, key: &str, found: &LedgerEntry, now: Timestamp, act: &Act) -> bool {
         let mut tables = self.tables.borrow_mut();
         let entry = tables.ledger.get_mut(&(buyer.clone(), key.to_owned()));
         let is_found = |entry: &&mut LedgerEntry| entry.nonce == found.nonce && entry.status == found.status;
@@ -75,15 +74,20 @@ impl MemoryLeads {
         entry.due = Some(now);
         entry.since = now;
         entry.first_tried_at = None;
+        entry.act = Some(act.clone());
         true
     }
 
     /// The equivalent of `DynamoLeads::allow`.
     #[must_use]
-    pub fn allow(&self, buyer: &BuyerId, found: &BTreeSet<AddressDigest>) -> bool {
+    pub fn allow(&self, buyer: &BuyerId, found: &BTreeSet<AddressDigest>, act: &Act) -> bool {
         let mut tables = self.tables.borrow_mut();
         let cursor = tables.cursors.get_mut(buyer).filter(|cursor| cursor.stopped == *found);
-        cursor.is_some_and(|cursor| !mem::take(&mut cursor.stopped).is_empty())
+        cursor.filter(|cursor| !cursor.stopped.is_empty()).is_some_and(|cursor| {
+            cursor.stopped.clear();
+            cursor.allowed = Some(act.clone());
+            true
+        })
     }
 
     /// The equivalent of `DynamoLeads::change_pauses`.
@@ -205,6 +209,7 @@ impl LeadsStore for MemoryLeads {
             return Ok(Claimed::HeadMoved);
         }
         let reason = claim.taking.reason().map(str::to_owned);
+        let act = known.and_then(|entry| entry.act.clone());
         let known = known.filter(|_| claim.found.is_some()).cloned();
         let fresh = LedgerEntry {
             status: claim.taking.status(),
@@ -218,6 +223,7 @@ impl LeadsStore for MemoryLeads {
             message_id: None,
             reason: reason.clone(),
             receipts: ReceiptRecord::default(),
+            act,
         };
         let entry = match known {
             None => fresh,

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use contract::stored::{self, Commit};
+use contract::stored::{self, Act, Commit};
 use domain::{BuyerId, Event, Sequence};
 use event_store::{Appended, Appending, EventStore, MemoryStreams, load};
 use jiff::{SignedDuration, Timestamp};
@@ -71,6 +71,12 @@ pub fn verdict(nonce: &str, status: Status, now: &str) -> Verdict {
     }
 }
 
+/// The act of an operator.
+#[must_use]
+pub fn act() -> Act {
+    Act { by: "arn:aws:iam::123456789012:user/kim".to_owned(), because: "the buyer asked for it".to_owned() }
+}
+
 /// The entry that a claim writes if there was none, or if it starts afresh.
 #[must_use]
 pub fn claimed(claim: &Claim) -> LedgerEntry {
@@ -86,6 +92,7 @@ pub fn claimed(claim: &Claim) -> LedgerEntry {
         message_id: None,
         reason: claim.taking.reason().map(str::to_owned),
         receipts: ReceiptRecord::default(),
+        act: None,
     }
 }
 

@@ -105,6 +105,8 @@ fn stored(item: &Value) -> StoredCommit {
         feed: optional("feed"),
         shadow: item["shadow"]["BOOL"] == true,
         traces: optional("traces"),
+        by: optional("by"),
+        because: optional("because"),
         emptied_by: None,
     }
 }

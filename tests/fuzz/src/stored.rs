@@ -1,5 +1,6 @@
 use contract::stored::{
-    Commit, Emptied, StoredCommit, decode, encode, encode_snapshot, encode_traces, written as stored_moment,
+    Act, Commit, Emptied, StoredCommit, decode, encode, encode_snapshot, encode_traces,
+    written as stored_moment,
 };
 use domain::{Arrival, Fact, Sequence, State};
 use event_store::LARGEST_ITEM;
@@ -17,7 +18,7 @@ pub(crate) fn commit(bytes: &[u8]) {
     let mut next = || given.next().unwrap_or_default();
     let (sequence, last, format) = (next(), next(), next());
     let (facts, effects, snapshot, recorded_at) = (next(), next(), next(), next());
-    let (shadow, emptied_by, traces) = (next(), next(), next());
+    let (shadow, emptied_by, traces, by, because) = (next(), next(), next(), next(), next());
     let stored = StoredCommit {
         buyer: "ada".to_owned(),
         sequence: sequence.parse().unwrap_or(1),
@@ -30,6 +31,8 @@ pub(crate) fn commit(bytes: &[u8]) {
         feed: None,
         shadow: !shadow.is_empty(),
         traces: Some(traces).filter(|text| !text.is_empty()),
+        by: Some(by).filter(|text| !text.is_empty()),
+        because: Some(because).filter(|text| !text.is_empty()),
         emptied_by: emptied_by.parse().ok(),
     };
     let commit = match decode(&stored) {
@@ -46,6 +49,9 @@ pub(crate) fn commit(bytes: &[u8]) {
         let mut stored = encode(buyer, *first, facts, effects, *is_shadow, *recorded_at);
         stored.snapshot = commit.snapshot.as_ref().map(encode_snapshot);
         stored.traces = encode_traces(&commit.traces);
+        if let Some(act) = &commit.act {
+            stored = stored.by(act);
+        }
         if let Some(Emptied { last, by }) = commit.emptied {
             // Older versions of the software wrote emptied commits this way.
             (stored.last, stored.format, stored.emptied_by) = (last.get(), 2, Some(by.get()));
@@ -70,7 +76,8 @@ fn assert_can_be_cleared(stored: &StoredCommit, commit: &Commit) {
     assert_eq!(cleared.without_personal_data().unwrap(), cleared);
     let read = decode(&cleared).unwrap();
     let facts: Vec<Fact> = commit.facts.iter().map(Fact::without_personal_data).collect();
-    assert_eq!(read, Commit { facts, snapshot: None, ..commit.clone() });
+    let act = commit.act.clone().map(|act| Act { because: String::new(), ..act });
+    assert_eq!(read, Commit { facts, snapshot: None, act, ..commit.clone() });
     if commit.emptied.is_none() {
         let (whole, bare) = (erased(commit), erased(&read));
         assert_eq!(whole, bare);

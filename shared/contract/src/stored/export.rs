@@ -78,6 +78,10 @@ pub struct ExportedCommit {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     traces: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    because: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     emptied_by: Option<u64>,
 }
 
@@ -129,6 +133,8 @@ impl From<StoredCommit> for ExportedCommit {
             feed: commit.feed,
             shadow: commit.shadow,
             traces: commit.traces,
+            by: commit.by,
+            because: commit.because,
             emptied_by: commit.emptied_by,
         }
     }
@@ -148,6 +154,8 @@ impl From<ExportedCommit> for StoredCommit {
             feed: commit.feed,
             shadow: commit.shadow,
             traces: commit.traces,
+            by: commit.by,
+            because: commit.because,
             emptied_by: commit.emptied_by,
         }
     }

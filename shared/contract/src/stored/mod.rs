@@ -51,13 +51,41 @@ pub struct StoredCommit {
     pub shadow: bool,
     /// The senders' places in traces, one per line; absent if no event has one. Older versions ignore it.
     pub traces: Option<String>,
+    /// The operator whose act the commit is; absent if it is the recorder's. Older versions ignore it.
+    pub by: Option<String>,
+    /// Why the operator did it. Older versions ignore it.
+    pub because: Option<String>,
     /// The sequence of the fact that replaced this commit's facts, if an older version of the software removed them.
     pub emptied_by: Option<u64>,
 }
 
+/// Who carried out an operator's act, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Act {
+    /// The caller's identity, for example `arn:aws:sts::123456789012:assumed-role/operator/kim`.
+    pub by: String,
+    /// The operator's words, or nothing. They may concern the buyer, so an erasure removes them.
+    pub because: String,
+}
+
+impl std::fmt::Display for Act {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.because.as_str() {
+            "" => write!(f, "by {}", self.by),
+            because => write!(f, "by {}: {because}", self.by),
+        }
+    }
+}
+
 impl StoredCommit {
-    /// The commit as it remains in the stream of an erased buyer: facts without contacts and free text, and no
-    /// snapshot.
+    /// The commit as the act of an operator.
+    #[must_use]
+    pub fn by(&self, act: &Act) -> Self {
+        let because = Some(act.because.clone()).filter(|because| !because.is_empty());
+        Self { by: Some(act.by.clone()), because, ..self.clone() }
+    }
+
+    /// The commit as it remains in the stream of an erased buyer: facts without contacts, no free text and no snapshot.
     ///
     /// # Errors
     /// [`Undecodable`]: personal data cannot be removed from a commit that cannot be read.
@@ -70,7 +98,7 @@ impl StoredCommit {
         let (buyer, effects) = (&commit.buyer, &commit.effects);
         let written = encode(buyer, commit.first, &facts, effects, commit.is_shadow, commit.recorded_at);
         let format = written.format.max(self.format);
-        Ok(Self { facts: written.facts, format, snapshot: None, ..self.clone() })
+        Ok(Self { facts: written.facts, format, snapshot: None, because: None, ..self.clone() })
     }
 
     /// The size of the item in bytes as DynamoDB counts it: names and values in UTF-8, and at most 21 bytes per number.
@@ -92,6 +120,8 @@ impl StoredCommit {
             + optional("feed", self.feed.as_ref())
             + if self.shadow { "shadow".len() + 1 } else { 0 }
             + optional("traces", self.traces.as_ref())
+            + optional("by", self.by.as_ref())
+            + optional("because", self.because.as_ref())
             + self.emptied_by.map_or(0, |by| number("emptiedBy", by))
     }
 }
@@ -121,6 +151,8 @@ pub struct Commit {
     pub is_shadow: bool,
     /// The places in traces of the senders of events, by the event's sequence.
     pub traces: BTreeMap<Sequence, TraceParent>,
+    /// Whose act the commit is, if an operator's.
+    pub act: Option<Act>,
     /// What replaced the facts, if an older version of the software removed them.
     pub emptied: Option<Emptied>,
 }
@@ -207,6 +239,8 @@ pub fn encode(
         feed: None,
         shadow: is_shadow,
         traces: None,
+        by: None,
+        because: None,
         emptied_by: None,
     }
 }
@@ -271,6 +305,7 @@ pub fn decode(stored: &StoredCommit) -> Result<Commit, Undecodable> {
         recorded_at: stored.recorded_at.parse().map_err(|_| corrupt("recordedAt"))?,
         is_shadow: stored.shadow,
         traces: stored.traces.as_deref().map(decode_traces).unwrap_or_default(),
+        act: stored.by.clone().map(|by| Act { by, because: stored.because.clone().unwrap_or_default() }),
         emptied,
     })
 }

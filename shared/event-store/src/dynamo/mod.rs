@@ -116,7 +116,7 @@ impl Clearing for DynamoStreams {
             .table_name(&self.table)
             .key("buyer", AttributeValue::S(cleared.buyer.clone()))
             .key("sequence", number(cleared.sequence))
-            .update_expression("SET facts = :facts, #format = :format REMOVE #snapshot")
+            .update_expression("SET facts = :facts, #format = :format REMOVE #snapshot, because")
             // Never create the key: an empty item would block the next append.
             .condition_expression("attribute_exists(facts)")
             .expression_attribute_names("#format", "format")
@@ -225,6 +225,8 @@ fn write_item(commit: &StoredCommit) -> Item {
         ("snapshot", &commit.snapshot),
         ("feed", &commit.feed),
         ("traces", &commit.traces),
+        ("by", &commit.by),
+        ("because", &commit.because),
     ] {
         if let Some(value) = value {
             item.insert(name.to_owned(), text(value));
@@ -256,6 +258,8 @@ fn read_item(item: &Item) -> Option<StoredCommit> {
         feed: text("feed"),
         shadow: item.get("shadow").is_some_and(|shadow| shadow.as_bool() == Ok(&true)),
         traces: text("traces"),
+        by: text("by"),
+        because: text("because"),
         emptied_by,
     })
 }

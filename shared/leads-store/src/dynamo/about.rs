@@ -142,8 +142,8 @@ fn read_outcomes(item: &Item) -> Option<BTreeMap<String, Outcome>> {
 const FORGOTTEN: &str = "forgotten";
 
 impl DynamoLeads {
-    /// Removes the remaining data that could identify an erased buyer: the digests of its addresses. The closings have
-    /// already removed the contacts of leads. Makes one update per e-mail and one for the cursor, and creates no items.
+    /// Removes the remaining data that could identify an erased buyer: the digests of its addresses, and operators' reasons.
+    /// The closings have already removed the contacts of leads. Makes one update per e-mail and one for the cursor, and creates no items.
     ///
     /// # Errors
     /// [`LeadsUnavailable`]; repeat the call.
@@ -154,7 +154,7 @@ impl DynamoLeads {
                 .update_item()
                 .table_name(&self.table)
                 .set_key(Some(entry_key(buyer, &effect_key)))
-                .update_expression("SET address = :forgotten")
+                .update_expression("SET address = :forgotten REMOVE because")
                 .condition_expression("attribute_exists(buyer)")
                 .expression_attribute_values(":forgotten", text(FORGOTTEN));
             if_condition_holds(buyer, update).await?;
@@ -164,7 +164,7 @@ impl DynamoLeads {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), "cursor")))
-            .update_expression("REMOVE stopped")
+            .update_expression("REMOVE stopped, allowedBecause")
             .condition_expression("attribute_exists(buyer)");
         if_condition_holds(buyer, update).await.map(|_| ())
     }

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValuesOnConditionCheckFailure,
 };
+use contract::stored::Act;
 use domain::{BuyerId, LeadId, Priority, Sequence};
 use jiff::Timestamp;
 
@@ -191,6 +192,7 @@ impl DynamoLeads {
         effect_key: &str,
         found: &LedgerEntry,
         now: Timestamp,
+        act: &Act,
     ) -> Result<bool, LeadsUnavailable> {
         if !found.status.is_resendable() {
             return Ok(false);
@@ -201,10 +203,14 @@ impl DynamoLeads {
             .table_name(&self.table)
             .set_key(Some(entry_key(buyer, effect_key)))
             .update_expression(
-                "SET #status = :retry, due = :now, openWork = :work, since = :now REMOVE reason, firstTriedAt",
+                "SET #status = :retry, due = :now, openWork = :work, since = :now, #by = :by, because = :because \
+                 REMOVE reason, firstTriedAt",
             )
             .condition_expression("nonce = :nonce AND #status = :found")
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#by", "by")
+            .expression_attribute_values(":by", text(&act.by))
+            .expression_attribute_values(":because", text(&act.because))
             .expression_attribute_values(":retry", text(Status::Retry.name()))
             .expression_attribute_values(":found", text(found.status.name()))
             .expression_attribute_values(":nonce", text(&found.nonce))
@@ -226,6 +232,7 @@ impl DynamoLeads {
         &self,
         buyer: &BuyerId,
         found: &BTreeSet<AddressDigest>,
+        act: &Act,
     ) -> Result<bool, LeadsUnavailable> {
         // DynamoDB does not support empty sets.
         if found.is_empty() {
@@ -237,8 +244,10 @@ impl DynamoLeads {
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key(buyer.as_str(), "cursor")))
-            .update_expression("REMOVE stopped")
+            .update_expression("SET allowedBy = :by, allowedBecause = :because REMOVE stopped")
             .condition_expression("stopped = :found")
+            .expression_attribute_values(":by", text(&act.by))
+            .expression_attribute_values(":because", text(&act.because))
             .expression_attribute_values(":found", AttributeValue::Ss(found));
         update_unless_changed(buyer, update, |item| !item.contains_key("stopped")).await
     }

@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, CancellationReason};
-use contract::stored::{shard_of, written};
+use contract::stored::{Act, shard_of, written};
 use domain::{BuyerId, Contact, Sequence};
 use jiff::Timestamp;
 
@@ -152,8 +152,14 @@ pub(super) fn read_cursor(item: &Item) -> Cursor {
         through: Sequence::new(read_number(item, "through").unwrap_or_default()),
         behind,
         stopped,
+        allowed: read_act(item, "allowedBy", "allowedBecause"),
         holds,
     }
+}
+
+/// Reads whose act it was from attributes of these names.
+fn read_act(item: &Item, by: &str, because: &str) -> Option<Act> {
+    Some(Act { by: read_text(item, by)?, because: read_text(item, because).unwrap_or_default() })
 }
 
 /// Reads the item that records held events. Returns `None` for the empty item that remains when nothing is held any
@@ -183,5 +189,6 @@ pub(super) fn read_entry(item: &Item) -> Option<LedgerEntry> {
             passing_bounce_at: read_time(item, "passingBounceAt"),
             complained_at: read_time(item, "complainedAt"),
         },
+        act: read_act(item, "by", "because"),
     })
 }

@@ -188,7 +188,8 @@ fn again(nonce: &str, found: &str) -> Claim {
 /// The entry after the sweeper's claim: the knowledge of earlier attempts stays.
 fn claimed_again(claim: &Claim, retry: LedgerEntry) -> LedgerEntry {
     let fresh = claimed(claim);
-    LedgerEntry { is_unsent: retry.is_unsent, reason: fresh.reason.clone().or(retry.reason), ..fresh }
+    let LedgerEntry { is_unsent, reason, act, .. } = retry;
+    LedgerEntry { is_unsent, reason: fresh.reason.clone().or(reason), act, ..fresh }
 }
 
 #[tokio::test]

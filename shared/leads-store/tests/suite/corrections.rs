@@ -10,7 +10,7 @@ use leads_store::{
     Status,
 };
 use testkit::at;
-use testkit::leads::claim;
+use testkit::leads::{act, claim};
 use testkit::wire::{Answer, Wire, in_turn};
 
 use super::{Table, both, buyer, dynamo, progress};
@@ -45,7 +45,7 @@ async fn lifting_a_stop_frees_all_addresses_and_keeps_the_cursor() {
         assert_eq!(stopped.len(), 2, "{table}");
         let ledger = table.contents().await.about.ledger;
         assert!(table.allow(&stopped).await, "{table}");
-        let expected = Cursor { through: Sequence::new(7), ..Cursor::default() };
+        let expected = Cursor { through: Sequence::new(7), allowed: Some(act()), ..Cursor::default() };
         assert_eq!(table.cursor(&buyer()).await.unwrap(), expected, "{table}");
         assert_eq!(table.contents().await.about.ledger, ledger, "{table}: the ledger is unchanged");
     }
@@ -82,7 +82,7 @@ async fn a_stop_is_lifted_although_the_answer_was_lost() {
     let Table::Dynamo { engine, .. } = &table else { unreachable!() };
     let url = engine.url.clone();
     let wire = Wire::start(in_turn([Answer::ForwardThenReset(url.clone()), Answer::Forward(url)])).await;
-    assert!(leads_at(wire.url()).allow(&buyer(), &stopped).await.unwrap());
+    assert!(leads_at(wire.url()).allow(&buyer(), &stopped, &act()).await.unwrap());
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
     assert_eq!(table.cursor(&buyer()).await.unwrap().stopped, BTreeSet::new());
 }
@@ -110,6 +110,7 @@ async fn a_resend_makes_an_e_mail_due_at_once_and_claimable() {
                 first_tried_at: None,
                 since: at("12:00:00"),
                 reason: None,
+                act: Some(act()),
                 ..found.clone()
             };
             assert_eq!(entry(&table).await, expected, "{table}: {status:?}");

@@ -27,7 +27,7 @@ use leads_store::{
     Settled, Tables, Verdict, Walked, WorkCount, WorkPage, WorkPlace, WorkShard,
 };
 use testkit::at;
-use testkit::leads::record;
+use testkit::leads::{act, record};
 
 use testkit::engine::{Engine, leads_at, receipts_at, streams_at};
 
@@ -78,16 +78,16 @@ impl Table {
     /// Schedules an e-mail to be sent again, if its entry is unchanged since it was found.
     async fn resend(&self, key: &str, found: &LedgerEntry, now: Timestamp) -> bool {
         match self {
-            Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now),
-            Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now).await.unwrap(),
+            Self::Memory { leads, .. } => leads.resend(&buyer(), key, found, now, &act()),
+            Self::Dynamo { leads, .. } => leads.resend(&buyer(), key, found, now, &act()).await.unwrap(),
         }
     }
 
     /// Lifts the stop on these addresses.
     async fn allow(&self, found: &BTreeSet<AddressDigest>) -> bool {
         match self {
-            Self::Memory { leads, .. } => leads.allow(&buyer(), found),
-            Self::Dynamo { leads, .. } => leads.allow(&buyer(), found).await.unwrap(),
+            Self::Memory { leads, .. } => leads.allow(&buyer(), found, &act()),
+            Self::Dynamo { leads, .. } => leads.allow(&buyer(), found, &act()).await.unwrap(),
         }
     }
 

@@ -12,7 +12,7 @@ use leads_store::{
 };
 use serde_json::{Value, json};
 use testkit::engine::{Engine, LEADS, leads_at, receipts_at};
-use testkit::leads::{claim, verdict};
+use testkit::leads::{act, claim, verdict};
 use testkit::wire::{Answer, Exchange, Reply, Wire, in_turn};
 use testkit::{at, contact, offer};
 
@@ -87,7 +87,7 @@ async fn entry(engine: &Engine) -> LedgerEntry {
 #[tokio::test]
 async fn a_resend_succeeds_after_a_lost_answer() {
     let (engine, wire, found) = doubtful_and_lost().await;
-    assert!(leads_at(wire.url()).resend(&buyer(), KEY, &found, at("12:00:00")).await.unwrap());
+    assert!(leads_at(wire.url()).resend(&buyer(), KEY, &found, at("12:00:00"), &act()).await.unwrap());
     assert_eq!(wire.operations(), ["UpdateItem", "UpdateItem"]);
     let entry = entry(&engine).await;
     assert_eq!((entry.status, entry.due), (Status::Retry, Some(at("12:00:00"))));

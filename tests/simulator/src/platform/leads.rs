@@ -336,6 +336,7 @@ pub(crate) fn claimed(claim: &Claim, found: Option<&LedgerEntry>) -> LedgerEntry
         message_id: None,
         reason: reason.or_else(|| found.and_then(|found| found.reason.clone())),
         receipts: ReceiptRecord::default(),
+        act: found.and_then(|found| found.act.clone()),
     }
 }
 

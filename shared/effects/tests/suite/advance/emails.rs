@@ -43,6 +43,7 @@ async fn an_accepted_email_is_sent_and_tagged_with_buyer_effect_and_attempt() {
         message_id: Some("mail-1".to_owned()),
         reason: None,
         receipts: ReceiptRecord::default(),
+        act: None,
     };
     let ledger: Vec<_> = world.tables().ledger.into_iter().collect();
     assert_eq!(ledger, [((world.buyer.clone(), "quote-email".to_owned()), entry)]);

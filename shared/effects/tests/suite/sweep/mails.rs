@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use leads_store::{Claimed, LeadsStore as _, LedgerEntry, Receipts as _, Status};
 use platform::clock::Clock as _;
 use testkit::hooks::{BeforeFirst, Fate, Faults};
-use testkit::leads::claim;
+use testkit::leads::{act, claim};
 use testkit::{Hooked, acceptance_withdrawn, accepted, at, made, made_by, withdrawn};
 
 use super::{Always, changed_emails, minutes, throttled};
@@ -315,8 +315,11 @@ async fn a_resent_email_is_sent_once_and_only_if_still_called_for() {
             world.advance().await;
         }
         let found = world.tables().ledger[&(world.buyer.clone(), key.to_owned())].clone();
-        assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now()));
-        assert!(!world.leads.resend(&world.buyer, key, &found, world.clock.now()), "the entry has changed");
+        assert!(world.leads.resend(&world.buyer, key, &found, world.clock.now(), &act()));
+        assert!(
+            !world.leads.resend(&world.buyer, key, &found, world.clock.now(), &act()),
+            "the entry has changed"
+        );
         world.sweep().await;
         world.sweep().await;
         assert_eq!(world.ledger()[key], status);
@@ -340,7 +343,7 @@ async fn a_resent_email_to_an_unusable_address_is_rejected() {
     let key = (world.buyer.clone(), "quote-email".to_owned());
     let found = world.tables().ledger[&key].clone();
     assert_eq!(found.status.name(), "abandoned");
-    assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now()));
+    assert!(world.leads.resend(&world.buyer, "quote-email", &found, world.clock.now(), &act()));
 
     let changed = world.sweep().await.emails;
     assert_eq!((changed.len(), world.ledger()["quote-email"]), (1, "rejected"));
