@@ -160,7 +160,7 @@ fn effect_text(explained: &Explained) -> String {
 }
 
 /// Whose act it was, in a line of its own.
-fn act_text(what: &str, act: Option<&Act>) -> String {
+pub(crate) fn act_text(what: &str, act: Option<&Act>) -> String {
     act.map_or_else(String::new, |act| format!("\n{what}{}", harmless(&act.to_string())))
 }
 

@@ -63,7 +63,7 @@ pub(super) fn facts(commit: &Commit, with_contact: bool) -> Vec<Row> {
 
 /// A row for each effect of a commit that is settled, as seen at `now`.
 pub(super) fn settled(commit: &Commit, about: &About, now: Timestamp) -> Vec<Row> {
-    let row = |Explained { effect, settled, reason }: Explained| Row {
+    let row = |Explained { effect, settled, reason, .. }: Explained| Row {
         at: now,
         buyer: commit.buyer.clone(),
         sequence: effect.sequence,

@@ -190,9 +190,9 @@ async fn a_live_page_looks_again_and_sends_what_it_sees() {
     let cloud = Cloud::start().await;
     console(&cloud, &["--every", "1"], async |site: Site| {
         let mut live = site.live("").await;
-        assert!(live.next().await.contains("All is well: none of 18 lines is red."));
+        assert!(live.next().await.contains("All is well: none of 19 lines is red."));
         cloud.ring("DeadLettersAlarm");
-        assert!(live.next().await.contains("2 of 18 lines are red."));
+        assert!(live.next().await.contains("2 of 19 lines are red."));
         cloud.script().denied.insert("cloudformation:DescribeStacks");
         assert!(live.next().await.contains("cloudformation:DescribeStacks is not allowed."));
     })

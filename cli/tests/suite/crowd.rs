@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use domain::{BuyerId, CarId, Contact, Event, Fact, FormerLeadId, Known, Offer, OfferVersion, Stage};
-use effects::Advance;
 use effects::mail::Letterhead;
 use effects::outside::{MemoryOutside, SalesMessage};
+use effects::{Advance, KnownPauses};
 use event_store::{Appended, Appending, EventStore as _, load};
 use futures::StreamExt as _;
 use platform::clock::Clock as _;
@@ -166,7 +166,9 @@ pub(crate) async fn advance(world: &World, outside: &MemoryOutside, buyer: &Buye
     let clock = TestClock::default();
     let letterhead = Letterhead { site: "Cars & Co".to_owned(), site_url: "https://cars.example".to_owned() };
     let (streams, leads) = (&world.direct.streams, &world.direct.leads);
-    let advance = Advance { streams, leads, outside, clock: &clock, letterhead: &letterhead };
+    let pauses = KnownPauses::default();
+    let advance =
+        Advance { streams, leads, outside, clock: &clock, letterhead: &letterhead, pauses: &pauses };
     let advanced = advance.advance(buyer, clock.deadline_in(900)).await.unwrap();
     assert_eq!(advanced.behind, None);
 }

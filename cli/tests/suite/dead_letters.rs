@@ -359,7 +359,13 @@ async fn drop_without_yes_only_lists_the_selected_letters() {
     let world = World::of(three()).await;
     let ended = world.leads(&["drop", "--buyer", "ada"]).await;
     assert_eq!(ended.exit, Exit::Failed);
-    assert!(ended.out.contains("2 dead letters found, 1 other seen and left alone"), "{}", ended.out);
+    assert!(
+        ended.out.contains(
+            "2 dead letters (1 contradiction, 1 too-many-receives) found, 1 other seen and left alone"
+        ),
+        "{}",
+        ended.out
+    );
     assert!(
         ended.err.contains("Not done: dropping dead letters of ada cannot be undone. Pass --yes"),
         "{}",

@@ -62,7 +62,7 @@ async fn the_status_page_says_what_leads_status_says_with_a_command_and_the_runb
         let seen = site.page("").await;
         let runbook = site.page("runbook").await;
         assert_eq!(seen.status, 200);
-        assert!(seen.body.contains("2 of 18 lines are red."), "{}", seen.body);
+        assert!(seen.body.contains("2 of 19 lines are red."), "{}", seen.body);
         for line in lines.as_array().unwrap() {
             let name = line["name"].as_str().unwrap();
             let row = seen

@@ -142,7 +142,7 @@ fn a_doorbell_for_work_known_to_be_settled_costs_no_request() {
     let stage = stage();
     stage.record("ada", &[made("car-1")]);
     stage.ring(&[("ada", 1)]);
-    assert_eq!(stage.requests(), 5, "cursor, query, claim, settle, move");
+    assert_eq!(stage.requests(), 6, "cursor, query, pauses, claim, settle, move");
     stage.ring(&[("ada", 1)]);
     assert_eq!(stage.requests(), 0);
     stage.record("bob", &[made("car-1")]);

@@ -4,7 +4,6 @@ use std::cell::Cell;
 
 use contract::outgoing::announcement;
 use contract::stored::Commit;
-use contract::trace::TraceParent;
 use domain::{BuyerId, Effect, Sequence};
 use event_store::{Commits, WithinDeadline, tail_after};
 use jiff::{SignedDuration, Timestamp};

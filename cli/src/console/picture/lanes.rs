@@ -193,7 +193,7 @@ fn event(step: usize, line: &Line) -> Sign {
     Sign { step, glyph, class, label, title }
 }
 
-fn effect(step: usize, Explained { effect, settled, reason }: &Explained) -> Sign {
+fn effect(step: usize, Explained { effect, settled, reason, .. }: &Explained) -> Sign {
     let (glyph, label) = match &effect.kind {
         EffectKind::QuoteRequest { .. } => ("quote", "quote"),
         EffectKind::LeadOpened { .. } => ("opened", "lead opened"),

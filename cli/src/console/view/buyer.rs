@@ -9,7 +9,7 @@ use leads_store::Status;
 use super::around::{Around, quoted, render, sentence_of};
 use crate::console::page::buyer_url;
 use crate::console::picture::{Picture, Step, Window, look, picture};
-use crate::history::{entry_text, fate_text, time_of};
+use crate::history::{act_text, entry_text, fate_text, time_of};
 use crate::output::{contact_row, harmless, moment, or_dash};
 use crate::show::{Overview, contact_of, receipts_text, stage};
 use crate::{Explained, Settled};
@@ -119,7 +119,7 @@ impl BuyerPage {
 impl Event {
     fn of(step: &Step) -> Self {
         let line = &step.line;
-        let entry = entry_text(&line.entry);
+        let entry = entry_text(&line.entry) + &act_text("", line.act.as_ref());
         let mut about = entry.lines().map(harmless);
         let mut leads: Vec<String> = line.open_leads.iter().take(LEADS).map(ToString::to_string).collect();
         let others = line.open_leads.len().saturating_sub(LEADS);
@@ -138,7 +138,7 @@ impl Event {
 }
 
 impl Effect {
-    fn of(Explained { effect, settled, reason }: &Explained) -> Self {
+    fn of(Explained { effect, settled, reason, .. }: &Explained) -> Self {
         Self {
             key: effect.key(),
             status: settled.name(),
