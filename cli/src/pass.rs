@@ -1,7 +1,6 @@
 //! A pass over many buyers in the order of their ids: a few at a time, at a limited rate, and interrupted at any time so
 //! that a later run can go on.
 
-use std::pin::pin;
 use std::time::Duration;
 
 use domain::BuyerId;
@@ -18,7 +17,8 @@ pub(crate) async fn unless<T>(
     interrupted: &mut (impl Future<Output = ()> + Unpin),
     work: impl Future<Output = T>,
 ) -> Option<T> {
-    match select(pin!(work), interrupted).await {
+    // Boxed, because the futures of requests are large.
+    match select(Box::pin(work), interrupted).await {
         Either::Left((done, _)) => Some(done),
         Either::Right(((), _)) => None,
     }

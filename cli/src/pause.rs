@@ -119,10 +119,10 @@ pub(crate) fn json(pauses: &Pauses) -> Value {
 
 /// The pauses in words, each with its age.
 pub(crate) fn words(pauses: &Pauses, age: impl Fn(Timestamp) -> String) -> String {
-    let paused = Pausable::ALL.into_iter().filter_map(|kind| {
+    let current = Pausable::ALL.into_iter().filter_map(|kind| {
         let Pause { since, by, reason } = pauses.of(kind)?;
         Some(format!("{} for {} by {}: {}", kind.name(), age(*since), harmless(by), harmless(reason)))
     });
-    let paused: Vec<String> = paused.collect();
-    if paused.is_empty() { "nothing".to_owned() } else { paused.join("; ") }
+    let current: Vec<String> = current.collect();
+    if current.is_empty() { "nothing".to_owned() } else { current.join("; ") }
 }

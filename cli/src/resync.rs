@@ -115,7 +115,7 @@ impl<'a> Sink<'a> {
             Self::Nowhere => Ok(()),
             Self::File { name, file } => {
                 let lines: String =
-                    messages.iter().map(|(_, message)| format!("{}\n", message.body)).collect();
+                    messages.iter().flat_map(|(_, message)| [message.body.as_str(), "\n"]).collect();
                 let written = file.write_all(lines.as_bytes());
                 written.map_err(|source| Failure::WriteFile { file: name.clone(), source })
             }

@@ -136,7 +136,7 @@ pub(crate) async fn command<O: Write, E: Write>(
 }
 
 fn text_of(lines: &[Line]) -> String {
-    lines.iter().map(|line| format!("{}\n", line.write())).collect()
+    lines.iter().flat_map(|line| [line.write(), "\n".to_owned()]).collect()
 }
 
 /// Reports the result: beside a file on standard output, otherwise on standard error.

@@ -45,7 +45,7 @@ impl Tailed {
 
     async fn row(&mut self) -> String {
         let row = tokio::time::timeout(Duration::from_secs(50), self.rows.next_line()).await;
-        row.expect("a row within 50 seconds").unwrap().unwrap()
+        row.unwrap().unwrap().unwrap()
     }
 
     async fn rows(&mut self, number: usize) -> Vec<String> {

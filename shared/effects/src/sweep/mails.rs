@@ -105,8 +105,9 @@ where
             parks_mail: false,
             is_held_back: Cell::new(false),
         };
-        let paused = entry.first_tried_at.map(|first| pauses.emails_paused(first, self.now()));
-        let how = How::Again { found: entry, tried_for: self.pace.tried_for + paused.unwrap_or_default() };
+        let stood_still = entry.first_tried_at.map(|first| pauses.emails_paused(first, self.now()));
+        let how =
+            How::Again { found: entry, tried_for: self.pace.tried_for + stood_still.unwrap_or_default() };
         match deliver(*leads, *outside, *clock, letterhead, &look, &effect, how).await? {
             Delivered::Superseded => self.close(buyer, key, entry, Status::Superseded, Some(sequence)).await,
             Delivered::Ours(Ended { status, is_ours, paused }) => {

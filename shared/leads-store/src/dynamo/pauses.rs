@@ -58,7 +58,7 @@ impl DynamoLeads {
         for kind in Pausable::ALL {
             let name = kind.name();
             if let Some(pause) = after.of(kind) {
-                set.push_str(&format!(", {name} = :{name}"));
+                set.extend([", ", name, " = :", name]);
                 update = update.expression_attribute_values(format!(":{name}"), pause_item(pause));
             } else {
                 remove.push(name);

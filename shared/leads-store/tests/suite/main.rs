@@ -32,6 +32,7 @@ use testkit::leads::{act, record};
 use testkit::engine::{Engine, leads_at, receipts_at, streams_at};
 
 /// A leads table beside a streams table.
+#[expect(clippy::large_enum_variant, reason = "a test has only a few of them")]
 enum Table {
     Memory { leads: MemoryLeads, streams: Rc<MemoryStreams> },
     Dynamo { leads: DynamoLeads, receipts: DynamoReceipts, streams: DynamoStreams, engine: Engine },
