@@ -159,7 +159,7 @@ class Consumers(unittest.TestCase):
                 lead = f"high/{buyer}-offer/2"
                 until(lambda: lead in open_leads(database, buyer))
                 self.assertEqual(open_leads(database, buyer), {lead: "Zoë Example"})
-            with self.subTest(name, "after its database is lost"):
+            with self.subTest(f"{name}, after its database is lost"):
                 before = about(database, buyer)
                 for file in self.folder.glob(f"{name}.db*"):
                     file.unlink()

@@ -17,6 +17,7 @@ NOT_PROVOKED = {
     "BounceRateAlarm": NO_REPUTATION,
     "ComplaintRateAlarm": NO_REPUTATION,
     "ReactorLagAlarm": "LocalStack publishes no `IteratorAge`",
+    "PausedForLongAlarm": "is younger than the last run of the drill",
     "EmailsAbandonedAlarm": "an e-mail is doubtful for an hour before it is abandoned",
     "SweepsUnfinishedAlarm": "needs more due work than a sweep has time for, over hours",
 }
