@@ -11,6 +11,7 @@ STAGE is a file as infra/stages/dev.toml. Parameters that it does not state keep
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -29,6 +30,8 @@ def main() -> int:
         template = Template(TEMPLATE.read_text(encoding="utf-8"))
         chosen = stage.load(arguments.stage, template)
         account = sign_in(chosen.region, chosen.account)
+        if url := os.environ.get("AWS_ENDPOINT_URL"):
+            print(f"AWS_ENDPOINT_URL is set: all this is about {url}, not AWS.", file=sys.stderr)
         say, confirm = print, _confirm(arguments.yes)
         match arguments.action:
             case "architecture":

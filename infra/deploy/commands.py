@@ -49,13 +49,15 @@ def deploy(
         _record(plan, body)
     _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     outputs = stack.deployed(account, stage.stack).outputs
-    say("\n".join([f"{stage.stack} is up to date.", *_listed(outputs)]))
+    done = "created" if plan.creates else "changed" if is_changed else "unchanged"
+    say("\n".join([f"{stage.stack} is {done}.", *_listed(outputs)]))
     return outputs
 
 
 def check(account: Account, stage: Stage, template: Template, artifacts: Path, say: Say) -> None:
     """Reports what stands against a deployment, and changes nothing."""
     _check(Plan(account, stage, template, stack.deployed(account, stage.stack)), artifacts, say)
+    say("Nothing stops a deployment.")
 
 
 def roll_back(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
@@ -266,14 +268,14 @@ def _what_stays(account: Account, outputs: dict[str, str], found: list[dict]) ->
     identities = [one["PhysicalResourceId"] for one in found if one["ResourceType"] == "AWS::SES::EmailIdentity"]
     lines = ["What stays, and how to remove it:"]
     for table in tables.values():
-        lines.append(f"  table {table}: aws dynamodb update-table --table-name {table} --no-deletion-protection-enabled, "
-                     f"then aws dynamodb delete-table --table-name {table}")
+        lines.append(f"  table {table}: aws dynamodb update-table --table-name {table} --no-deletion-protection-enabled "
+                     f"&& aws dynamodb delete-table --table-name {table}")
     for identity in identities:
         lines.append(f"  SES identity {identity}, which other stacks may use: aws sesv2 delete-email-identity "
                      f"--email-identity {identity}")
     lines.append(f"  bucket {account.bucket} with packages and templates of all stages")
     if tables:
-        lines.append("To take the tables up again, put this into the stage file:")
+        lines.append("To take the tables up again, put this into the stage file, under [parameters]:")
         lines += [f'  Existing{logical} = "{table}"' for logical, table in tables.items()]
     return lines
 

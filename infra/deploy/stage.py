@@ -76,6 +76,9 @@ def mistakes_in(stage: Stage, template: Template) -> list[str]:
             mistakes.append(f"`{name}` is not a parameter of the template{_similar(name, template)}.")
         elif complaint := template.parameters[name].complaint(value):
             mistakes.append(complaint)
+    for name in stage.tags:
+        if name in template.parameters:
+            mistakes.append(f"`{name}` stands under [tags] and is a parameter: move it under [parameters].")
     return mistakes
 
 
@@ -98,7 +101,7 @@ def _similar(name: str, template: Template) -> str:
         return re.sub("[^a-z]", "", text.lower())
 
     found = [known for known in template.parameters if plain(known) == plain(name)]
-    return f": is {found[0]} meant?" if found else ""
+    return f"; {found[0]} is" if found else ""
 
 
 def _sentences(path: Path, mistakes: list[str]) -> str:

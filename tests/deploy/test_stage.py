@@ -46,9 +46,15 @@ class StageFiles(unittest.TestCase):
         found = load(f"{GIVEN}LogRetention = 7\nDeletionProtection = true\nLegacyUrl = ''")
         self.assertEqual({"LogRetention": "7", "DeletionProtection": "true", "LegacyUrl": ""}, found.parameters)
 
+    def test_a_parameter_appended_to_the_file_is_not_taken_for_a_tag(self):
+        self.assertEqual(
+            ["`ExistingLeadsTable` stands under [tags] and is a parameter: move it under [parameters]."],
+            self.refused(f'{GIVEN}[tags]\nstage = "dev"\nExistingLeadsTable = "old"'),
+        )
+
     def test_every_mistake_is_one_sentence(self):
         for mistake, sentence in {
-            'Emailsender = "a@b.example"': "`Emailsender` is not a parameter of the template: is EmailSender meant?.",
+            'Emailsender = "a@b.example"': "`Emailsender` is not a parameter of the template; EmailSender is.",
             "Colour = 1": "`Colour` is not a parameter of the template.",
             'SiteUrl = ""': "SiteUrl is empty: give it a value or leave it out.",
             'SweepEvery = ""': "SweepEvery is empty: give it a value or leave it out.",
