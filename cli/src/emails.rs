@@ -6,7 +6,7 @@ use std::io::Write;
 use domain::BuyerId;
 use futures::stream::{self, StreamExt as _};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{LeadsStore as _, LedgerEntry, Open, Scanned, Status};
+use leads_store::{LeadsStore as _, LedgerEntry, Open, Scanned, Status, WorkKind};
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
@@ -266,7 +266,7 @@ pub async fn emails(
     let email = |(buyer, key, entry)| Email { buyer, key, entry };
     let status = selection.status;
     let (mut found, scanned): (Vec<Email>, _) = if status.is_open() {
-        let work = tables.leads.all_open_work().await.map_err(Failure::LeadsTable)?;
+        let work = tables.leads.open_work_of(&[WorkKind::Email]).await.map_err(Failure::LeadsTable)?;
         let emails = work.into_iter().filter_map(|work| match work.what {
             Open::Email { key, entry } if entry.status == status => Some(email((work.buyer, key, *entry))),
             Open::Email { .. } | Open::Behind | Open::Held(_) => None,

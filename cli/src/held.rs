@@ -7,7 +7,7 @@ use domain::{BuyerId, Fact, OfferId, OfferVersion, Sequence};
 use event_store::tail_after;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
-use leads_store::Open;
+use leads_store::{Open, WorkKind};
 use serde_json::{Value, json};
 
 use crate::output::{Output, count, moment, or_dash, table};
@@ -38,7 +38,7 @@ pub struct Gap {
 /// # Errors
 /// [`Failure::LeadsTable`], [`Failure::Stream`].
 pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
-    let work = tables.leads.all_open_work().await.map_err(Failure::LeadsTable)?;
+    let work = tables.leads.open_work_of(&[WorkKind::Held]).await.map_err(Failure::LeadsTable)?;
     let held = work.into_iter().filter_map(|work| match work.what {
         Open::Held(held) => Some((work.buyer, held.sequence)),
         Open::Behind | Open::Email { .. } => None,

@@ -26,6 +26,7 @@ mod pause;
 mod profile;
 pub mod resync;
 pub mod send;
+mod shells;
 pub mod show;
 mod stack;
 mod status;
@@ -131,6 +132,8 @@ async fn carry_out<O: Write, E: Write>(
         Command::Status(_) => Err(Failure::NoStackNamed { command: "status" }),
         Command::Console(_) => Err(Failure::NoStackNamed { command: "console" }),
         Command::Check { file } => check::command(file, &mut output),
+        Command::Completions { shell } => shells::completions(*shell, &mut output),
+        Command::Man { folder } => shells::man(folder),
         Command::Send { file, repeat } => {
             let queue_url = places.queue_url()?;
             send::command(file, *repeat, queue_url, connect, &mut output).await

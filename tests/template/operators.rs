@@ -47,8 +47,10 @@ struct Used {
     changing: &'static [Call],
 }
 
-const COMMANDS: [Used; 23] = [
+const COMMANDS: [Used; 25] = [
     Used { command: "Check", reading: &[], changing: &[] },
+    Used { command: "Completions", reading: &[], changing: &[] },
+    Used { command: "Man", reading: &[], changing: &[] },
     Used { command: "Send", reading: &[], changing: &[SEND] },
     Used {
         command: "Status",

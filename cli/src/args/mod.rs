@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap_complete::Shell;
 pub(crate) use commands::{
     Console, DeadLetters, Emails, GoLive, Pace, Parity, Paused, Picked, Reset, Status, Why, buyer_id,
 };
@@ -66,6 +67,24 @@ pub(crate) enum Command {
         /// Post with new deduplication ids. Otherwise SQS drops events that it received within the last five minutes.
         #[arg(long)]
         repeat: bool,
+    },
+
+    /// Print what a shell needs to complete this command's words.
+    #[command(
+        after_help = "Example:\n  leads completions bash > ~/.local/share/bash-completion/completions/leads"
+    )]
+    Completions {
+        /// The shell.
+        #[arg(value_name = "SHELL", value_enum)]
+        shell: Shell,
+    },
+
+    /// Write the man pages of this command, one for each subcommand.
+    #[command(after_help = "Example:\n  leads man ~/.local/share/man/man1")]
+    Man {
+        /// An existing folder.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
 
     /// Show on one screen whether the stack is well, and what to do if it is not.
@@ -340,13 +359,15 @@ leads import backup.jsonl --stack copy --yes")]
 impl Command {
     /// Whether the command reads or writes anything of a stack.
     pub(crate) const fn needs_aws(&self) -> bool {
-        !matches!(self, Self::Check { .. })
+        !matches!(self, Self::Check { .. } | Self::Completions { .. } | Self::Man { .. })
     }
 
     /// Whether the command changes nothing.
     pub(crate) const fn only_reads(&self) -> bool {
         match self {
             Self::Check { .. }
+            | Self::Completions { .. }
+            | Self::Man { .. }
             | Self::Status(_)
             | Self::Console(_)
             | Self::Show { .. }
@@ -418,7 +439,7 @@ impl Places {
 }
 
 /// The command line. Every command accepts the connection options, and its help shows only those that it uses.
-fn command() -> clap::Command {
+pub(crate) fn command() -> clap::Command {
     let command = Arguments::command();
     let is_connection = |arg: &&Arg| arg.get_help_heading() == Some(CONNECTION);
     let options: Vec<Arg> = command.get_arguments().filter(is_connection).cloned().collect();
@@ -437,7 +458,7 @@ fn command() -> clap::Command {
 /// The ids of the connection options that a command uses.
 fn used_by(command: &str) -> &'static [&'static str] {
     match command {
-        "check" => &[],
+        "check" | "completions" | "man" => &[],
         "send" => &["stack", "profiles", "queue_url"],
         "dead-letters" => &["stack", "profiles", "dead_letters_url", "queue_url"],
         "reset" | "go-live" | "parity" => {

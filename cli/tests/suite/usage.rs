@@ -168,3 +168,31 @@ async fn the_endpoint_of_one_service_has_precedence_over_the_common_one() {
     assert_eq!((ended.status.code(), common.operations().len()), (Some(1), 0), "{ended:?}");
     assert!(!tables.operations().is_empty());
 }
+
+#[tokio::test]
+async fn each_shell_gets_completions_that_name_every_command() {
+    for shell in ["bash", "zsh", "fish"] {
+        let ended = offline(&["completions", shell]).await;
+        assert_eq!((ended.exit, ended.err.as_str()), (Exit::Good, ""), "{shell}");
+        for command in ["status", "dead-letters", "resync", "history"] {
+            assert!(ended.out.contains(command), "{shell} lacks {command}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_command_has_a_man_page_with_its_example() {
+    let folder = std::env::temp_dir().join(format!("leads-man-{}", std::process::id()));
+    let name = folder.to_str().unwrap();
+    let missing = offline(&["man", name]).await;
+    assert!(missing.exit == Exit::Failed && missing.err.contains(name), "{}", missing.err);
+    std::fs::create_dir_all(&folder).unwrap();
+    assert_eq!(offline(&["man", name]).await.exit, Exit::Good);
+    for (page, example) in
+        [("leads-history.1", "leads history buyer"), ("leads-dead-letters-drop.1", "leads dead")]
+    {
+        let text = std::fs::read_to_string(folder.join(page)).unwrap().replace("\\-", "-");
+        assert!(text.contains(example), "{page}: {text}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}

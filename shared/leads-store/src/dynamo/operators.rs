@@ -116,8 +116,16 @@ impl DynamoLeads {
     /// # Errors
     /// [`LeadsUnavailable`], also if an item cannot be read.
     pub async fn all_open_work(&self) -> Result<Vec<OpenWork>, LeadsUnavailable> {
+        self.open_work_of(&WorkKind::ALL).await
+    }
+
+    /// All open work of these kinds, as above. Unreadable work of another kind is no error.
+    ///
+    /// # Errors
+    /// [`LeadsUnavailable`], also if an item cannot be read.
+    pub async fn open_work_of(&self, kinds: &[WorkKind]) -> Result<Vec<OpenWork>, LeadsUnavailable> {
         let mut work = Vec::new();
-        for shard in WorkKind::ALL.into_iter().flat_map(WorkKind::shards) {
+        for shard in kinds.iter().copied().flat_map(WorkKind::shards) {
             for item in self.partition("open-work", "openWork", partition(shard)).await? {
                 work.push(read_work(&item).ok_or_else(|| unreadable(&item))?);
             }
