@@ -160,7 +160,7 @@ fn the_operator_role_is_granted_exactly_what_all_commands_use() {
 
 #[test]
 fn the_roles_cover_every_command_of_leads() {
-    let code = file("cli/src/args/mod.rs");
+    let code = file("cli/src/args/command.rs");
     let variants = code.split("pub(crate) enum Command {").nth(1).unwrap().split("\n}\n").next().unwrap();
     let indented = variants.lines().filter_map(|line| line.strip_prefix("    "));
     let names: BTreeSet<&str> = indented

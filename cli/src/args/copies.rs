@@ -7,7 +7,7 @@ use domain::BuyerId;
 use jiff::Timestamp;
 use platform::clock::{Clock as _, SystemClock};
 
-use super::commands::{age, buyer_id};
+use super::values::{age, buyer_id};
 
 /// Arguments of `leads resync`.
 #[derive(Debug, Args)]
