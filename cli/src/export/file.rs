@@ -125,7 +125,7 @@ impl Reader {
         let mut commits: Vec<StoredCommit> = Vec::new();
         for _ in 0..about.commits {
             let commit = match self.next()? {
-                Next::Line(Line::Commit(commit)) => StoredCommit::from(*commit),
+                Next::Line(Line::Commit(commit)) => *commit,
                 Next::Line(Line::Export(_) | Line::Buyer(_) | Line::End(_)) => {
                     return Err(self.bad("another commit of the buyer must follow here"));
                 }

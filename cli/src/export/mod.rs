@@ -57,7 +57,7 @@ pub async fn lines(
         } else {
             commit.without_personal_data().map_err(|error| of_stream(StoreError::Undecodable(error)))?
         };
-        lines.push(Line::Commit(Box::new(commit.into())));
+        lines.push(Line::Commit(Box::new(commit)));
     }
     Ok((lines, f64::from(u32::try_from(units).unwrap_or(u32::MAX))))
 }

@@ -21,7 +21,7 @@ pub enum Line {
     /// The beginning of a buyer.
     Buyer(ExportedBuyer),
     /// A commit of the buyer named last, oldest first.
-    Commit(Box<ExportedCommit>),
+    Commit(Box<StoredCommit>),
     /// The last line. Without it, the file is cut off.
     End(Totals),
 }
@@ -56,35 +56,6 @@ pub struct ExportedBuyer {
     pub outcomes: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// A commit: the attributes of its item, unchanged.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExportedCommit {
-    buyer: String,
-    sequence: u64,
-    last: u64,
-    format: u32,
-    recorded_at: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    facts: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    effects: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    snapshot: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    feed: Option<String>,
-    #[serde(default, skip_serializing_if = "super::facts::is_false")]
-    shadow: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    traces: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    by: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    because: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    emptied_by: Option<u64>,
-}
-
 /// What a whole file contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -115,48 +86,6 @@ impl Line {
                 Err("written by another version of `leads export`: use the `leads` that wrote the file")
             }
             Self::Export(_) | Self::Buyer(_) | Self::Commit(_) | Self::End(_) => Ok(line),
-        }
-    }
-}
-
-impl From<StoredCommit> for ExportedCommit {
-    fn from(commit: StoredCommit) -> Self {
-        Self {
-            buyer: commit.buyer,
-            sequence: commit.sequence,
-            last: commit.last,
-            format: commit.format,
-            recorded_at: commit.recorded_at,
-            facts: commit.emptied_by.is_none().then_some(commit.facts),
-            effects: commit.effects,
-            snapshot: commit.snapshot,
-            feed: commit.feed,
-            shadow: commit.shadow,
-            traces: commit.traces,
-            by: commit.by,
-            because: commit.because,
-            emptied_by: commit.emptied_by,
-        }
-    }
-}
-
-impl From<ExportedCommit> for StoredCommit {
-    fn from(commit: ExportedCommit) -> Self {
-        Self {
-            buyer: commit.buyer,
-            sequence: commit.sequence,
-            last: commit.last,
-            format: commit.format,
-            facts: commit.facts.unwrap_or_default(),
-            effects: commit.effects,
-            snapshot: commit.snapshot,
-            recorded_at: commit.recorded_at,
-            feed: commit.feed,
-            shadow: commit.shadow,
-            traces: commit.traces,
-            by: commit.by,
-            because: commit.because,
-            emptied_by: commit.emptied_by,
         }
     }
 }

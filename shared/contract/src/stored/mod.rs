@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 
 use domain::{BuyerId, Effect, EffectKind, Fact, Sequence, State};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use facts::FOLD;
 
@@ -27,7 +28,8 @@ use crate::trace::TraceParent;
 pub const FORMAT: u32 = 3;
 
 /// One commit as it is stored in the table. Attribute names are the field names in camel case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoredCommit {
     /// The partition key.
     pub buyer: String,
@@ -38,24 +40,33 @@ pub struct StoredCommit {
     /// The oldest [`FORMAT`] that can hold the commit.
     pub format: u32,
     /// The facts as a JSON array; empty in an emptied commit.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub facts: String,
     /// The effects that the facts call for, one per line; absent if there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effects: Option<String>,
     /// The state after the last fact, if it is worth its size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<String>,
     /// When the commit was recorded by the recorder's clock, in RFC 3339. No order is derived from it.
     pub recorded_at: String,
     /// The partition key of the sparse index `feed`: the hour of `recorded_at` and the shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub feed: Option<String>,
     /// Whether the effects are recorded but not performed.
+    #[serde(default, skip_serializing_if = "facts::is_false")]
     pub shadow: bool,
     /// The senders' places in traces, one per line; absent if no event has one. Older versions ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traces: Option<String>,
     /// The operator whose act the commit is; absent if it is the recorder's. Older versions ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Why the operator did it. Older versions ignore it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// The sequence of the fact that replaced this commit's facts, if an older version of the software removed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub emptied_by: Option<u64>,
 }
 
