@@ -59,17 +59,12 @@ pub(crate) async fn command<O: Write, E: Write>(
     Ok(Exit::Good)
 }
 
-/// A commit whose effects are not all settled, with the keys of those not reported yet.
-struct Awaited {
-    commit: Commit,
-    keys: Vec<String>,
-}
-
 struct Follower<'a, 'o, O, E> {
     tail: &'a Tail,
     tables: &'a Tables,
     output: &'a mut Output<'o, O, E>,
-    awaited: VecDeque<Awaited>,
+    /// Commits whose effects are not all settled, with only those that are not reported yet.
+    awaited: VecDeque<Commit>,
 }
 
 /// The place up to which a look has come.
@@ -182,46 +177,41 @@ impl<O: Write, E: Write> Follower<'_, '_, O, E> {
         for row in rows::facts(&commit, self.tail.contact) {
             self.write(&row)?;
         }
-        let keys: Vec<String> = commit.effects.iter().map(domain::Effect::key).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        self.settle(Awaited { commit, keys }).await
+        if commit.effects.is_empty() { Ok(()) } else { self.settle(commit).await }
     }
 
     /// Looks again at effects that were not settled.
     async fn look_again(&mut self) -> Result<(), Failure> {
         for _ in 0..AGAIN.min(self.awaited.len()) {
-            let Some(awaited) = self.awaited.pop_front() else { break };
-            self.settle(awaited).await?;
+            let Some(commit) = self.awaited.pop_front() else { break };
+            self.settle(commit).await?;
         }
         Ok(())
     }
 
     /// Shows the effects that are settled, and awaits the others.
-    async fn settle(&mut self, mut awaited: Awaited) -> Result<(), Failure> {
-        let buyer = awaited.commit.buyer.clone();
+    async fn settle(&mut self, mut commit: Commit) -> Result<(), Failure> {
+        let buyer = commit.buyer.clone();
         let about = match self.tables.leads.about(&buyer).await {
             Ok(about) => about,
             Err(source) => {
-                self.awaited.push_back(awaited);
+                self.awaited.push_back(commit);
                 return Err(Failure::Leads { buyer, source });
             }
         };
         self.pause(1).await;
-        for row in rows::settled(&awaited.commit, &about, SystemClock.now()) {
-            if let Some(place) = row.key().and_then(|key| awaited.keys.iter().position(|one| one == key)) {
-                awaited.keys.remove(place);
-                self.write(&row)?;
-            }
+        let (rows, open) = rows::settled(&commit, &about, SystemClock.now());
+        for row in rows {
+            self.write(&row)?;
         }
-        if !awaited.keys.is_empty() {
-            self.awaited.push_back(awaited);
+        if !open.is_empty() {
+            commit.effects = open;
+            self.awaited.push_back(commit);
         }
         if self.awaited.len() > MOST_AWAITED
             && let Some(oldest) = self.awaited.pop_front()
         {
-            let (buyer, sequence) = (&oldest.commit.buyer, oldest.commit.first);
+            let (buyer, sequence) = (&oldest.buyer, oldest.first);
             self.output.aside(&format!("The effects of {buyer}/{sequence} are no longer awaited."))?;
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! The rows of `leads tail`: a fact that was recorded, or an effect that was settled. Pure.
 
 use contract::stored::Commit;
-use domain::{BuyerId, Contact, Fact, OfferChange, OfferId, OfferVersion, Sequence};
+use domain::{BuyerId, Contact, Effect, Fact, OfferChange, OfferId, OfferVersion, Sequence};
 use jiff::Timestamp;
 use leads_store::About;
 use serde_json::{Value, json};
@@ -61,16 +61,17 @@ pub(super) fn facts(commit: &Commit, with_contact: bool) -> Vec<Row> {
     (commit.first.get()..).zip(&commit.facts).map(row).collect()
 }
 
-/// A row for each effect of a commit that is settled, as seen at `now`.
-pub(super) fn settled(commit: &Commit, about: &About, now: Timestamp) -> Vec<Row> {
+/// A row for each effect of a commit that is settled, as seen at `now`, and the effects that are not.
+pub(super) fn settled(commit: &Commit, about: &About, now: Timestamp) -> (Vec<Row>, Vec<Effect>) {
     let row = |Explained { effect, settled, reason, .. }: Explained| Row {
         at: now,
         buyer: commit.buyer.clone(),
         sequence: effect.sequence,
         what: What::Effect { key: effect.key(), kind: effect.kind.name(), settled, reason },
     };
-    let of_commit = commit.effects.iter().map(|effect| explained(effect, commit, about));
-    of_commit.filter(|explained| is_final(explained.settled)).map(row).collect()
+    let explained = commit.effects.iter().map(|effect| explained(effect, commit, about));
+    let (settled, open): (Vec<_>, Vec<_>) = explained.partition(|explained| is_final(explained.settled));
+    (settled.into_iter().map(row).collect(), open.into_iter().map(|explained| explained.effect).collect())
 }
 
 /// Whether nothing will be tried again by itself.
@@ -87,14 +88,6 @@ const fn is_final(settled: Settled) -> bool {
 }
 
 impl Row {
-    /// The key of the effect, if the row is about one.
-    pub(super) fn key(&self) -> Option<&str> {
-        match &self.what {
-            What::Effect { key, .. } => Some(key),
-            What::Fact { .. } => None,
-        }
-    }
-
     pub(super) fn text(&self) -> String {
         let Self { at, buyer, sequence, what } = self;
         let what = match what {
