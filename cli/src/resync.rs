@@ -89,17 +89,13 @@ enum Sink<'a> {
     File { name: String, file: File },
 }
 
-impl<'a> Sink<'a> {
+impl Sink<'_> {
     fn file(path: &Path, goes_on: bool) -> Result<Self, Failure> {
         let name = path.display().to_string();
         let mut options = OpenOptions::new();
         let options = if goes_on { options.append(true) } else { options.write(true).create_new(true) };
         let file = options.open(path).map_err(|source| Failure::WriteFile { file: name.clone(), source })?;
         Ok(Self::File { name, file })
-    }
-
-    fn queue(sqs: Client, url: &'a str) -> Self {
-        Self::Queue { sqs, url }
     }
 
     const fn name(&self) -> Option<&'static str> {
@@ -204,15 +200,16 @@ pub(crate) async fn command<O: Write, E: Write>(
     queue: Option<(Client, &str)>,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let mut sink = match (&resync.to_file, queue) {
-        (Some(path), _) if resync.yes => Sink::file(path, resync.from.is_some())?,
-        (None, Some((sqs, url))) if resync.yes => Sink::queue(sqs, url),
-        _ => Sink::Nowhere,
-    };
     let mut stop = Box::pin(interrupted());
     let mut tally = Tally::default();
     let Some(buyers) = select(resync, tables, &mut stop, output).await? else {
-        return end(&tally, sink.name(), resync.from.as_ref(), true, output);
+        return end(&tally, None, resync.from.as_ref(), true, output);
+    };
+    // Only now, so that an early end leaves no empty file.
+    let mut sink = match (&resync.to_file, queue) {
+        (Some(path), _) if resync.yes => Sink::file(path, resync.from.is_some())?,
+        (None, Some((sqs, url))) if resync.yes => Sink::Queue { sqs, url },
+        _ => Sink::Nowhere,
     };
     tally.selected = buyers.len() as u64;
     let progress = Progress::towards(tally.selected, if resync.yes { "sent again" } else { "counted" });
