@@ -189,18 +189,32 @@ impl Places {
 const UNKNOWN: &str = "unknown";
 
 impl Places {
-    /// The tables, for a command that changes them: with the caller's identity and reason. AWS asks for no permission to
-    /// call `GetCallerIdentity` (AWS STS API Reference). An act is not refused because the caller stays unknown.
+    /// The tables, and how to reach other services.
+    pub(crate) async fn tables_and_config(
+        &self,
+        connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
+    ) -> Result<(Tables, SdkConfig), Failure> {
+        let mut config = None;
+        let tables = self.tables(async || Ok(config.insert(connect().await?).clone())).await?;
+        config.map(|config| (tables, config)).ok_or(Failure::NoRegion)
+    }
+
+    /// The tables, for a command that changes them if it is confirmed: then with the caller's identity and reason. AWS
+    /// asks for no permission to call `GetCallerIdentity` (AWS STS API Reference). An act is not refused because the
+    /// caller stays unknown.
     pub(crate) async fn tables_to_change(
         &self,
         connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
         because: Option<&str>,
+        is_confirmed: bool,
     ) -> Result<Tables, Failure> {
-        let config = connect().await?;
+        let (tables, config) = self.tables_and_config(connect).await?;
+        if !is_confirmed {
+            return Ok(tables);
+        }
         let aws = Aws::on(&config, https()?);
         let identity = aws.query(Service::Sts, "GetCallerIdentity", &[]).await.unwrap_or_default();
         let by = identity["Arn"].as_str().unwrap_or(UNKNOWN).to_owned();
-        let tables = self.tables(async || Ok(config)).await?;
         Ok(Tables { act: Act { by, because: because.unwrap_or_default().to_owned() }, ..tables })
     }
 

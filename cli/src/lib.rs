@@ -155,13 +155,13 @@ async fn carry_out<O: Write, E: Write>(
             let tables = if matches!(wanted, Wanted::List(_)) {
                 places.tables(connect).await?
             } else {
-                places.tables_to_change(connect, emails.why.because.as_deref()).await?
+                places.tables_to_change(connect, emails.why.because.as_deref(), !command.only_reads()).await?
             };
             emails::command(&wanted, &tables, &mut output).await
         }
         Command::DeadLetters(command) => dead_letters::command(command, places, connect, &mut output).await,
         Command::Pause { what, because } => {
-            let tables = places.tables_to_change(connect, Some(because)).await?;
+            let tables = places.tables_to_change(connect, Some(because), true).await?;
             pause::pause(what.kinds(), &tables, &mut output).await
         }
         Command::Resume { what, yes } => {
@@ -173,22 +173,22 @@ async fn carry_out<O: Write, E: Write>(
             audit::command(*rate, *repair, &tables, &mut output).await
         }
         Command::Void { buyer, offer, through, yes, why } => {
-            let tables = places.tables_to_change(connect, why.because.as_deref()).await?;
+            let tables = places.tables_to_change(connect, why.because.as_deref(), *yes).await?;
             let gap = (buyer, offer, *through);
             takeover::void(gap, *yes, &tables, &mut output).await
         }
         Command::Reset(buyers) => {
             let former = places.legacy()?;
-            let tables = places.tables_to_change(connect, buyers.why.because.as_deref()).await?;
+            let tables = places.tables_to_change(connect, buyers.why.because.as_deref(), buyers.yes).await?;
             takeover::reset_command(buyers, &former, &tables, &mut output).await
         }
         Command::GoLive(buyers) => {
             let former = places.legacy_to_hand_over()?;
-            let tables = places.tables_to_change(connect, buyers.why.because.as_deref()).await?;
+            let tables = places.tables_to_change(connect, buyers.why.because.as_deref(), buyers.yes).await?;
             takeover::go_live_command(buyers, &former, &tables, &mut output).await
         }
         Command::Erase { buyer, yes, why } => {
-            let tables = places.tables_to_change(connect, why.because.as_deref()).await?;
+            let tables = places.tables_to_change(connect, why.because.as_deref(), *yes).await?;
             takeover::erase(buyer, *yes, &tables, &mut output).await
         }
         Command::Replay { buyer } => {
@@ -202,10 +202,8 @@ async fn carry_out<O: Write, E: Write>(
         }
         Command::Resync(resync) => {
             let queue_url = if resync.to_queue { Some(places.sales_team_url()?) } else { None };
-            let mut config = None;
-            let tables = places.tables(async || Ok(config.insert(connect().await?).clone())).await?;
-            let queue = queue_url.zip(config.as_ref());
-            let queue = queue.map(|(url, config)| (aws_sdk_sqs::Client::new(config), url));
+            let (tables, config) = places.tables_and_config(connect).await?;
+            let queue = queue_url.map(|url| (aws_sdk_sqs::Client::new(&config), url));
             resync::command(resync, &tables, queue, &mut output).await
         }
         Command::Tail(tail) => {
