@@ -31,40 +31,40 @@ pub(crate) async fn command<O: Write, E: Write>(
         return Err(Failure::SameQueue);
     }
     let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&connect().await?), url, offer_events);
-    let now = SystemClock.now();
     match command {
         DeadLetters::List { picked } => {
-            let done = work(&queue, &picked.selection(), Doing::Looking, now).await?;
+            let done = work(&queue, &picked.selection(), Doing::Looking, SystemClock.now()).await?;
             done.report(Doing::Looking, output)?;
             Ok(Exit::Good)
         }
         DeadLetters::Show { id, body } => show(&queue, id, *body, output).await,
         DeadLetters::Redrive { picked, yes, .. } => {
-            let selection = picked.selection();
-            if !yes {
-                let done = work(&queue, &selection, Doing::Looking, now).await?;
-                done.report(Doing::Looking, output)?;
-                return Err(Failure::NotConfirmed { what: format!("redriving {selection}") });
-            }
-            output.aside(&format!("Redriving {selection}, in order within each buyer."))?;
-            finish(
-                work(&queue, &selection, Doing::Redriving, now).await?,
-                Doing::Redriving,
-                &selection,
-                output,
-            )
+            change(&queue, picked, Doing::Redriving, *yes, output).await
         }
-        DeadLetters::Drop { picked, yes, .. } => {
-            let selection = picked.selection();
-            if !yes {
-                let done = work(&queue, &selection, Doing::Looking, now).await?;
-                done.report(Doing::Looking, output)?;
-                return Err(Failure::NotConfirmed { what: format!("dropping {selection}") });
-            }
-            output.aside(&format!("Dropping {selection} permanently."))?;
-            finish(work(&queue, &selection, Doing::Dropping, now).await?, Doing::Dropping, &selection, output)
-        }
+        DeadLetters::Drop { picked, yes, .. } => change(&queue, picked, Doing::Dropping, *yes, output).await,
     }
+}
+
+/// Redrives or drops letters. Without confirmation only shows them.
+async fn change<O: Write, E: Write>(
+    queue: &DeadLetterQueue,
+    picked: &Picked,
+    doing: Doing,
+    is_confirmed: bool,
+    output: &mut Output<'_, O, E>,
+) -> Result<Exit, Failure> {
+    let (selection, now) = (picked.selection(), SystemClock.now());
+    let (what, how) = match doing {
+        Doing::Redriving => ("Redriving", ", in order within each buyer"),
+        Doing::Dropping | Doing::Looking => ("Dropping", " permanently"),
+    };
+    if !is_confirmed {
+        let done = work(queue, &selection, Doing::Looking, now).await?;
+        done.report(Doing::Looking, output)?;
+        return Err(Failure::NotConfirmed { what: format!("{} {selection}", what.to_lowercase()) });
+    }
+    output.aside(&format!("{what} {selection}{how}."))?;
+    finish(work(queue, &selection, doing, now).await?, doing, &selection, output)
 }
 
 async fn show<O: Write, E: Write>(

@@ -8,7 +8,7 @@ use domain::Sequence;
 use event_store::{CommitKey, EventStore as _};
 use futures::channel::oneshot;
 use jiff::Timestamp;
-use leads_store::{Behind, LeadsStore as _};
+use leads_store::{Behind, LeadsStore as _, WorkKind};
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{SplitMix64, TestClock, acceptance_withdrawn, accepted, buyer, made, rejected};
@@ -85,7 +85,7 @@ async fn a_repair_marks_short_buyers_and_performs_nothing() {
         not_before: "2020-01-01T11:00:00Z".parse().unwrap(),
     };
     assert_eq!(cursor.behind, Some(behind));
-    let work = world.tables.leads.all_open_work().await.unwrap();
+    let work = world.tables.leads.open_work_of(&WorkKind::ALL).await.unwrap();
     assert_eq!(work.len(), 2, "bob and cem");
     let again = whole(&world.tables, true, "2020-01-01T11:00:01Z").await.unwrap();
     let names: Vec<&str> = again.findings.iter().map(|(_, finding)| finding.name()).collect();

@@ -4,7 +4,7 @@ use cli::Exit;
 use contract::receipt::Kind;
 use contract::stored::Act;
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{LeadsStore as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict};
+use leads_store::{LeadsStore as _, LedgerEntry, ReceiptOutcome, Settled, Status, Verdict, WorkKind};
 use serde_json::json;
 use testkit::buyer;
 use testkit::wire::{Answer, Reply, Request, Wire};
@@ -109,7 +109,7 @@ async fn an_e_mail_is_sent_again_only_after_a_confirmation() {
         let rounded = before - jiff::SignedDuration::from_millis(1);
         assert!(entry.due.unwrap() >= rounded);
         assert_eq!(entry.first_tried_at, None, "the time limit for retries starts again");
-        assert_eq!(world.tables.leads.all_open_work().await.unwrap().len(), 1);
+        assert_eq!(world.tables.leads.open_work_of(&WorkKind::ALL).await.unwrap().len(), 1);
 
         let again = world.leads(&["emails", "--resend", "ada/quote-email", "--yes"]).await;
         assert_eq!(again.exit, Exit::Findings);
@@ -122,7 +122,7 @@ async fn an_e_mail_is_sent_again_only_after_a_confirmation() {
         // A late receipt of the first attempt.
         assert_eq!(world.receive("ada", Kind::Delivered).await, ReceiptOutcome::Settled);
         assert_eq!(
-            world.tables.leads.all_open_work().await.unwrap(),
+            world.tables.leads.open_work_of(&WorkKind::ALL).await.unwrap(),
             vec![],
             "the e-mail need not be sent again"
         );
@@ -189,7 +189,7 @@ async fn without_yes_selected_e_mails_are_only_listed_and_counted() {
     );
     let expected = [("ada", "retry"), ("bob", "retry"), ("cem", "rejected"), ("dan", "sent")];
     assert_eq!(world.statuses().await, expected);
-    assert_eq!(world.tables.leads.all_open_work().await.unwrap().len(), 2);
+    assert_eq!(world.tables.leads.open_work_of(&WorkKind::ALL).await.unwrap().len(), 2);
 
     let again = world.leads(&[&many[..], &["--yes"]].concat()).await;
     assert_eq!(again.exit, Exit::Good);

@@ -111,18 +111,10 @@ impl DynamoLeads {
         Ok(look)
     }
 
-    /// All open work, due or not, longest due first. The read is eventually consistent.
+    /// All open work of these kinds, due or not, longest due first. The read is eventually consistent.
     ///
     /// # Errors
-    /// [`LeadsUnavailable`], also if an item cannot be read.
-    pub async fn all_open_work(&self) -> Result<Vec<OpenWork>, LeadsUnavailable> {
-        self.open_work_of(&WorkKind::ALL).await
-    }
-
-    /// All open work of these kinds, as above. Unreadable work of another kind is no error.
-    ///
-    /// # Errors
-    /// [`LeadsUnavailable`], also if an item cannot be read.
+    /// [`LeadsUnavailable`], also if an item of these kinds cannot be read.
     pub async fn open_work_of(&self, kinds: &[WorkKind]) -> Result<Vec<OpenWork>, LeadsUnavailable> {
         let mut work = Vec::new();
         for shard in kinds.iter().copied().flat_map(WorkKind::shards) {

@@ -9,7 +9,7 @@ use domain::{BuyerId, CarId, CloseReason, LeadId, Priority, Sequence};
 use leads_store::{
     AddressDigest, Behind, Claim, Claimed, Closing, Cursor, DynamoLeads, Held, HeldAtHead, KnownLead,
     LeadChange, LeadLook, LeadsStore as _, LedgerEntry, Open, OpenLead, OpenWork, Opening, Progress,
-    Receipts as _, Settled, Status, Verdict,
+    Receipts as _, Settled, Status, Verdict, WorkKind,
 };
 use serde_json::json;
 use testkit::leads::{claim, verdict};
@@ -168,7 +168,7 @@ async fn all_open_work_is_listed_longest_due_first() {
         work("fay", "14:00:00", Open::Email { key: "quote-email".to_owned(), entry }),
         work("ada", "23:00:00", Open::Behind),
     ];
-    assert_eq!(paged.leads.all_open_work().await.unwrap(), expected);
+    assert_eq!(paged.leads.open_work_of(&WorkKind::ALL).await.unwrap(), expected);
 }
 
 #[tokio::test]
@@ -232,7 +232,7 @@ async fn an_unreadable_item_is_an_error_that_names_it() {
     assert_eq!(error.buyer, "ada");
     assert!(error.source.to_string().contains("lead/high/car-1/2"), "{}", error.source);
     for error in [
-        paged.leads.all_open_work().await.map(drop).unwrap_err(),
+        paged.leads.open_work_of(&WorkKind::ALL).await.map(drop).unwrap_err(),
         paged.leads.scan_emails(Status::Sent).await.map(drop).unwrap_err(),
     ] {
         assert_eq!(error.buyer, "ada");
