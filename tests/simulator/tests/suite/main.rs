@@ -123,14 +123,20 @@ fn every_other_way_does_harm_on_seeds_on_which_ours_does_none() {
     }
 }
 
-/// The minimum number of runs, of 10,000, that must meet each sight.
-const LEAST: u64 = 5;
+/// The runs in which each sight is looked for.
+const RUNS: u64 = 20_000;
+
+/// How many of these runs must meet a sight: 10 of 10,000.
+const fn least(sight: Sight) -> u64 {
+    // Of 40,000 runs 32 met it; pauses made it rarer.
+    if matches!(sight, Sight::LeftInShadow) { 10 } else { 20 }
+}
 
 #[test]
 fn random_runs_meet_every_sight() {
-    let summary = many(0, 10_000, false, Plan::of);
+    let summary = many(0, RUNS, false, Plan::of);
     for (sight, met) in Sight::ALL.iter().zip(summary.met) {
-        assert!(met >= LEAST, "{}: only {met} of 10,000 runs met it", sight.name());
+        assert!(met >= least(*sight), "{}: only {met} of {RUNS} runs met it", sight.name());
     }
 }
 
