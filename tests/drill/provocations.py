@@ -34,11 +34,14 @@ class Provocation:
     # Whether it may be ended yet.
     is_over: Callable[[Stack], bool] = lambda _: True
     buyer: str = "drill"
+    # In seconds, instead of a threshold of the template that is a time to wait.
+    threshold: int | None = None
 
 
-def first_wave() -> list[Provocation]:
-    """Everything whose provocation needs all functions, and last the recorder's errors."""
-    return [
+# A wave begins once every fault of the one before is ended.
+WAVES: list[list[Provocation]] = [
+    # Everything whose provocation needs all functions, and last the recorder's errors.
+    [
         Provocation(
             "DeadLettersAlarm", "a message that is not JSON is posted",
             "`leads dead-letters drop --reason not-json --yes`",
@@ -50,7 +53,7 @@ def first_wave() -> list[Provocation]:
             "EmailReceiptsDeadLettersAlarm",
             "an SES event is put into the queue itself, because SQS does so after an hour",
             "its messages are sent to `EmailReceipts` again",
-            lambda stack: stack.set_receipt_aside(), lambda stack: stack.redrive_receipts(),
+            lambda stack: stack.post_receipt("EmailReceiptsDeadLetters"), Stack.redrive_receipts,
         ),
         Provocation(
             "EmailsRejectedAlarm", "an offer of a buyer with an unusable address", "nothing: it ends by itself",
@@ -60,11 +63,11 @@ def first_wave() -> list[Provocation]:
         Provocation(
             "HeldForLongAlarm", "version 4 of an offer is posted after version 1",
             "the commands themselves: `send` version 2, declare the rest `void`",
-            lambda stack: stack.leave_gap("drill-gap"), lambda stack: None, buyer="drill-gap",
+            lambda stack: stack.leave_gap("drill-gap"), lambda stack: None, buyer="drill-gap", threshold=5,
         ),
         Provocation(
             "BuyersBehindAlarm", "the sales team's queue refuses all messages of a buyer", "the queue takes them again",
-            lambda stack: stack.refuse_sales_messages("drill-behind"), lambda stack: stack.refuse_nothing(),
+            lambda stack: stack.refuse_sales_messages("drill-behind"), Stack.refuse_nothing,
             buyer="drill-behind",
         ),
         Provocation(
@@ -76,12 +79,9 @@ def first_wave() -> list[Provocation]:
             ),
             lambda stack: stack.give_back("recorder"), buyer="drill-recorder",
         ),
-    ]
-
-
-def second_wave() -> list[Provocation]:
-    """Everything that breaks the other functions."""
-    return [
+    ],
+    # Everything that breaks the other functions.
+    [
         Provocation(
             "SweeperErrorsAlarm", "the sweeper gets a table name that it refuses, and is called twice by hand",
             "the setting is given back",
@@ -108,7 +108,7 @@ def second_wave() -> list[Provocation]:
         ),
         Provocation(
             "ReactorFailuresAlarm", "the same, until Lambda gives up", "the queue `ReactorFailures` is emptied",
-            lambda stack: None, lambda stack: stack.empty_reactor_failures(), buyer="drill-reactor",
+            lambda stack: None, Stack.empty_reactor_failures, buyer="drill-reactor",
         ),
         Provocation(
             "MessagesReturnedAlarm", "the recorder cannot reach DynamoDB", "the setting is given back",
@@ -117,32 +117,22 @@ def second_wave() -> list[Provocation]:
             ),
             lambda stack: stack.give_back("recorder"), buyer="drill-returned",
         ),
-    ]
-
-
-def third_wave() -> list[Provocation]:
-    """What must not meet another: `leads held` fails while an item is unreadable."""
-    return [
+    ],
+    # What must not meet another: `leads held` fails while an item is unreadable.
+    [
         Provocation(
             "WorkUnreadableAlarm", "an item of open work that no version wrote",
             "the item is taken out of the index of open work",
-            lambda stack: stack.put_unreadable_work(), lambda stack: stack.close_unreadable_work(),
+            Stack.put_unreadable_work, Stack.close_unreadable_work,
         ),
-    ]
-
-
-def fourth_wave() -> list[Provocation]:
-    """What needs a sweeper that is not called at all, and LocalStack calls a failing one again for three minutes."""
-    return [
+    ],
+    # What needs a sweeper that is not called at all, and LocalStack calls a failing one again for three minutes.
+    [
         Provocation(
             # LocalStack goes on calling the targets of a disabled rule: `DisableRule` leaves its scheduled job alone
             # (`localstack/services/events/provider.py` 4.14.0, `disable_rule`).
             "SweeperNotCalledAlarm", "the target of the rule `SweeperSchedule` is removed", "the target is put back",
-            lambda stack: stack.remove_schedule(), lambda stack: stack.restore_schedule(),
+            Stack.remove_schedule, Stack.restore_schedule,
         ),
-    ]
-
-
-def waves() -> list[list[Provocation]]:
-    """All provocations. A wave begins once every fault of the one before is ended."""
-    return [first_wave(), second_wave(), third_wave(), fourth_wave()]
+    ],
+]

@@ -18,18 +18,17 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from provocations import NOT_PROVOKED, Provocation, waves
-from runbook import Row, filled, rows
-from stack import STACK, Failed, Stack, event, until
+from provocations import NOT_PROVOKED, WAVES, Provocation
+from runbook import filled, rows
+from stack import STACK, Stack, event
+
+from local import Failed, described_commit, until, write_report  # noqa: E402 - found by what `stack` adds
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNBOOK = ROOT / "docs/runbook.md"
-MARKS = "<!-- report -->\n", "<!-- end -->\n"
 # Seconds until an alarm must ring, and end. LocalStack looks at an alarm, and at queues, once a minute, and at the two
 # periods before the last one too.
 PATIENCE = 420
-# In seconds. The threshold of the template, `HeldForLong`, is a time that is waited, at least an hour.
-HELD_FOR_LONG = 5
 # Every other command of the runbook must end with 0. By its beginning, the exit code that a command has in this drill,
 # and a part of what it then prints.
 OTHERWISE = {
@@ -57,20 +56,20 @@ class Drilled:
 
 
 class Drill:
-    def __init__(self, page_rows: dict[str, Row], only: list[str]):
+    def __init__(self, page_rows: dict[str, tuple[str, ...]], only: list[str]):
         self.stack, self.rows, self.only = Stack(), page_rows, only
         self.template = self.stack.described()
         self.drilled: dict[str, Drilled] = {}
+        self._files = tempfile.TemporaryDirectory()
 
     def run(self) -> None:
-        planned = [one for wave in waves() for one in wave]
+        planned = [one for wave in WAVES for one in wave]
         missing = set(self.template) ^ {*NOT_PROVOKED, *(one.alarm for one in planned)}
         if missing:
             raise Failed(f"provocations.py and the template differ in {', '.join(sorted(missing))}")
         for one in planned:
-            threshold = HELD_FOR_LONG if one.alarm == "HeldForLongAlarm" else None
-            self.stack.shorten(self.template[one.alarm], threshold)
-        for wave in waves():
+            self.stack.shorten(self.template[one.alarm], one.threshold)
+        for wave in WAVES:
             self._ring([one for one in wave if not self.only or one.alarm in self.only])
         self._see_the_end()
 
@@ -116,8 +115,9 @@ class Drill:
         seen = {"name": alarm, "state": None if is_cut else "ALARM"}
         drilled.is_named = status.returncode == 1 and any(
             line["state"] == "red" and seen in line["alarms"] for line in lines)
-        for command in self.rows[alarm].commands:
-            self._run(drilled, command, filled(command, self._values(drilled.provocation.buyer)))
+        values = self._values(drilled.provocation.buyer)
+        for command in self.rows[alarm]:
+            self._run(drilled, command, filled(command, values))
 
     def _run(self, drilled: Drilled, printed: str, command: str) -> subprocess.CompletedProcess:
         ended = self.stack.run_command(command)
@@ -132,7 +132,7 @@ class Drill:
     def _values(self, buyer: str) -> dict[str, str]:
         """What stands for the runbook's placeholders: the buyer of the provocation, its only offer, and a file with the
         event that comes next."""
-        file = Path(tempfile.gettempdir()) / f"{buyer}.jsonl"
+        file = Path(self._files.name) / f"{buyer}.jsonl"
         file.write_text(event(buyer, "accepted", 2) + "\n")
         return {"BUYER": buyer, "B": buyer, "buyer-7": buyer, "offer-1": f"{buyer}-offer", "FILE": str(file)}
 
@@ -161,8 +161,8 @@ class Drill:
             one, described = self.drilled[alarm], self.template[alarm]
             waits = described["Period"], described["EvaluationPeriods"]
             period = "as it is" if waits == (60, 1) else f"60 s × 1 instead of {waits[0]} s × {waits[1]}"
-            if alarm == "HeldForLongAlarm":
-                period += f"; threshold {HELD_FOR_LONG} s instead of {described['Threshold']:.0f} s"
+            if one.provocation.threshold is not None:
+                period += f"; threshold {one.provocation.threshold} s instead of {described['Threshold']:.0f} s"
             commands = "<br>".join(f"`{' '.join(command.split())}`: {code}" for command, code in one.commands)
             lines.append(
                 f"|`{alarm}`|{one.provocation.how}|{period}|{_seconds(one.rang_after)}"
@@ -188,7 +188,7 @@ def main() -> int:
     arguments = parser.parse_args()
     os.environ["PATH"] = f"{arguments.leads.resolve()}:{os.environ['PATH']}"
     # The code that runs, whatever is committed meanwhile.
-    commit = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+    commit = described_commit()
     try:
         drill = Drill(rows(RUNBOOK.read_text(encoding="utf-8")), arguments.only)
         drill.run()
@@ -205,8 +205,7 @@ def main() -> int:
         f" and ended.\n\n{drill.table()}")
     print(report)
     if arguments.page and not arguments.only:
-        before, rest = arguments.page.read_text().split(MARKS[0])
-        arguments.page.write_text(before + MARKS[0] + report + MARKS[1] + rest.split(MARKS[1])[1])
+        write_report(arguments.page, report)
     return 1 if bad else 0
 
 

@@ -1,7 +1,6 @@
 """What the runbook says of an alarm: its row, and the commands that the row and the section it links to print."""
 
 import re
-from dataclasses import dataclass
 
 ALARM = re.compile(r"`(\w+Alarm)`")
 INLINE = re.compile(r"`(leads\s[^`]+)`")
@@ -9,16 +8,8 @@ FENCED = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(#([\w-]+)\)")
 
 
-@dataclass(frozen=True)
-class Row:
-    look: str
-    do: str
-    # As printed, in order, each once.
-    commands: tuple[str, ...]
-
-
-def rows(text: str) -> dict[str, Row]:
-    """By alarm, its row in the section "Alarms"."""
+def rows(text: str) -> dict[str, tuple[str, ...]]:
+    """By alarm with a row in the section "Alarms", its commands as printed, in order, each once."""
     sections = _sections(text)
     found = {}
     for line in sections["alarms"].splitlines():
@@ -28,7 +19,7 @@ def rows(text: str) -> dict[str, Row]:
         linked = [sections[name] for name in LINK.findall(line)]
         commands = dict.fromkeys(command for part in (line, *linked) for command in commands_of(part))
         for alarm in alarms:
-            found[alarm] = Row(cells[1], cells[2], tuple(commands))
+            found[alarm] = tuple(commands)
     return found
 
 

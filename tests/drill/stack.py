@@ -4,32 +4,25 @@ run` sets."""
 import json
 import os
 import subprocess
+import sys
 import time
-import urllib.request
-from collections.abc import Callable
 from datetime import datetime, timezone
+from pathlib import Path
 
 import boto3
 from botocore.config import Config
+
+# At the end, because each folder has a `run.py`.
+sys.path += [str(Path(__file__).resolve().parents[1] / folder) for folder in ("migration", "soak")]
+
+from local import Failed, until  # noqa: E402
+from trouble import put, wire_faults  # noqa: E402
 
 STACK = "leadstream"
 # What every function refuses as the name of a table.
 BAD_NAME = "not a table"
 NOWHERE = "http://127.0.0.1:1"
 UNREADABLE = {"buyer": {"S": "drill-unreadable"}, "kind": {"S": "from-no-version"}}
-http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-
-class Failed(Exception):
-    """A step did not result in what it must; the message says what is wrong."""
-
-
-def until(what: str, look: Callable[[], bool], patience: float) -> None:
-    deadline = time.monotonic() + patience
-    while not look():
-        if time.monotonic() > deadline:
-            raise Failed(f"waited {patience:.0f} s in vain until {what}")
-        time.sleep(0.5)
 
 
 class Stack:
@@ -81,9 +74,7 @@ class Stack:
         self._set(function, self._former.pop(function))
 
     def _set(self, function: str, variables: dict[str, str]) -> None:
-        url = f"{os.environ['LEGACY_URL']}/control/{function}"
-        with http.open(urllib.request.Request(url, json.dumps(variables).encode(), method="PUT"), timeout=60):
-            pass
+        put(f"{os.environ['LEGACY_URL']}/control/{function}", variables)
 
     def invoke(self, function: str) -> None:
         self.functions.invoke(FunctionName=self.resource(function.capitalize()), Qualifier="live", Payload=b"{}")
@@ -120,25 +111,16 @@ class Stack:
         until(f"{', '.join(buyers)} are recorded", are_recorded, 60)
 
     def refuse_sales_messages(self, buyer: str) -> None:
-        self._wire([{"fate": "throttle", "operation": "SendMessage", "about": buyer}])
+        wire_faults(1, [{"fate": "throttle", "operation": "SendMessage", "about": buyer}])
         self.make_offer(buyer)
 
     def refuse_nothing(self) -> None:
-        self._wire([])
-
-    def _wire(self, rules: list[dict]) -> None:
-        url = f"{os.environ['AWS_ENDPOINT_URL']}/_strict/faults"
-        body = json.dumps({"seed": 1, "rules": rules}).encode()
-        with http.open(urllib.request.Request(url, body, method="PUT"), timeout=60):
-            pass
+        wire_faults(1, [])
 
     # ---- Queues and items --------------------------------------------------------------------------------------------
 
     def post_receipt(self, queue: str = "EmailReceipts") -> None:
         self.sqs.send_message(QueueUrl=self.resources[queue], MessageBody=receipt())
-
-    def set_receipt_aside(self) -> None:
-        self.post_receipt("EmailReceiptsDeadLetters")
 
     def redrive_receipts(self) -> None:
         """Sends all messages of the queue of dead letters again, as SQS's console does (`StartMessageMoveTask`, which

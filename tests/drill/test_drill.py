@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "infra/local/localstack/leadstream"))
 
 from metrics import LOG, metrics_of  # noqa: E402
-from provocations import NOT_PROVOKED, waves  # noqa: E402
+from provocations import NOT_PROVOKED, WAVES  # noqa: E402
 from run import is_expected  # noqa: E402
 from runbook import commands_of, filled, rows  # noqa: E402
 
@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs/drill.md").read_text(encoding="utf-8")
 
 class Coverage(unittest.TestCase):
     def test_every_alarm_is_provoked_once_or_has_a_reason_why_not(self):
-        planned = [one.alarm for wave in waves() for one in wave]
+        planned = [one.alarm for wave in WAVES for one in wave]
         self.assertEqual(sorted([*planned, *NOT_PROVOKED]), ALARMS)
 
     def test_every_alarm_has_a_row_in_the_runbook(self):
@@ -40,7 +40,7 @@ class Commands(unittest.TestCase):
 
     def test_the_section_of_a_row_counts_as_its_own(self):
         text = "## Alarms\n\n| `XAlarm`|`leads held`|[below](#my-gaps)|\n\n## My gaps\n\n`leads audit`\n"
-        self.assertEqual(rows(text)["XAlarm"].commands, ("leads held", "leads audit"))
+        self.assertEqual(rows(text)["XAlarm"], ("leads held", "leads audit"))
 
     def test_placeholders_are_whole_words(self):
         values = {"B": "ada", "buyer-7": "ada", "offer-1": "o"}

@@ -44,6 +44,20 @@ def until(what: str, look: Callable, patience: float):
     return found
 
 
+# What stands between these in a page is written by a run.
+MARKS = "<!-- report -->\n", "<!-- end -->\n"
+
+
+def write_report(page: Path, report: str) -> None:
+    """Replaces the report in a page."""
+    before, rest = page.read_text().split(MARKS[0])
+    page.write_text(before + MARKS[0] + report + MARKS[1] + rest.split(MARKS[1])[1])
+
+
+def described_commit() -> str:
+    return subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True).stdout.strip()
+
+
 # Never uses a proxy, regardless of the environment.
 http = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import random
-import subprocess
 import sys
 import threading
 import time
@@ -25,7 +24,7 @@ sys.path.append(str(HERE.parent / "migration"))
 
 from histories import Histories, Message  # noqa: E402
 from judge import Evidence, Verdict, judge  # noqa: E402
-from local import Failed, Local, check  # noqa: E402
+from local import Failed, Local, check, described_commit, write_report  # noqa: E402
 from trouble import Trouble, wire_report  # noqa: E402
 
 # Messages a second, so that a run of N minutes posts at most 60 * N * RATE of them, and a few more at its end.
@@ -33,7 +32,6 @@ RATE = 4
 # Seconds within which everything must settle once the trouble is over. A receipt that was being taken when its function
 # was killed comes again after six minutes.
 SETTLE = 1200
-MARKS = "<!-- report -->\n", "<!-- end -->\n"
 
 
 class Soak:
@@ -200,7 +198,7 @@ class Consumer(threading.Thread):
 def main() -> int:
     arguments = _arguments()
     # The code that runs, whatever is committed meanwhile.
-    describe = subprocess.run(["git", "describe", "--always", "--dirty"], capture_output=True, text=True)
+    commit = described_commit()
     try:
         soak = Soak(arguments.seed, arguments.minutes)
         verdict, figures = soak.run(arguments.evidence)
@@ -208,7 +206,7 @@ def main() -> int:
         print(f"FAILED: {failed}", file=sys.stderr)
         return 1
     run = {
-        "date": datetime.now(timezone.utc).date().isoformat(), "commit": describe.stdout.strip(), "seed": arguments.seed,
+        "date": datetime.now(timezone.utc).date().isoformat(), "commit": commit, "seed": arguments.seed,
         "figures": figures, "lost": verdict.lost, "doubled": verdict.doubled, "wrong": verdict.wrong,
     }
     table = _table(run)
@@ -219,8 +217,7 @@ def main() -> int:
     if arguments.report:
         arguments.report.write_text(json.dumps(run, indent=2) + "\n")
     if arguments.page and verdict.is_good():
-        before, rest = arguments.page.read_text().split(MARKS[0])
-        arguments.page.write_text(before + MARKS[0] + table + MARKS[1] + rest.split(MARKS[1])[1])
+        write_report(arguments.page, table)
     return 0 if verdict.is_good() else 1
 
 

@@ -29,7 +29,7 @@ HELD_PATIENCE = 3
 
 def wire_faults(seed: int, rules: list[dict]) -> None:
     """Replaces the rules of the strict wire and releases what it holds."""
-    _put(f"{os.environ['AWS_ENDPOINT_URL']}/_strict/faults", {"seed": seed, "rules": rules})
+    put(f"{os.environ['AWS_ENDPOINT_URL']}/_strict/faults", {"seed": seed, "rules": rules})
 
 
 def wire_report() -> dict:
@@ -39,10 +39,11 @@ def wire_report() -> dict:
 
 def signal_function(function: str, name: str) -> int:
     """Signals the processes of a function; returns how many there were."""
-    return _put(f"{os.environ['LEGACY_URL']}/control/signal", {"function": function, "signal": name})
+    return put(f"{os.environ['LEGACY_URL']}/control/signal", {"function": function, "signal": name})
 
 
-def _put(url: str, content: object):
+def put(url: str, content: object):
+    """Puts JSON; returns the JSON of the response."""
     with http.open(urllib.request.Request(url, json.dumps(content).encode(), method="PUT"), timeout=60) as answer:
         return json.loads(answer.read() or "null")
 
