@@ -14,7 +14,8 @@ PARITY_BUYERS ?= 10000
 MINUTES ?= 30
 SEED ?= 1
 SHARD ?= 0/1
-CHROMIUM ?= $(firstword $(shell command -v chromium chromium-browser google-chrome 2>/dev/null))
+# One by one, because the shell of Debian looks only for the first name of a list.
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome,$(shell command -v $(name) 2>/dev/null)))
 MUTATED ?= domain event-store leads-store effects contract recorder reactor sweeper receipts
 
 NEXTEST_VERSION := 0.9.143
@@ -262,12 +263,13 @@ prerequisites: ## Checks the prerequisites
 		missing="$$missing\n  Python 3.10 or later with venv, as $(PYTHON) (PYTHON= names another one)"; \
 	if [ -n "$$missing" ]; then printf "Missing:$$missing\n" >&2; exit 1; fi
 
-chromium: ## Installs Chromium for `make test-console`, on Debian as root; elsewhere it says what is missing
-	@if [ -n "$(CHROMIUM)" ]; then exit 0; \
+chromium: ## Installs what `make test-console` needs, on Debian as root; elsewhere it says what is missing
+	@if [ -n "$(BROWSER)" ]; then exit 0; \
 	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends chromium >/dev/null; } || \
-			echo "Chromium could not be installed, so make test-console will be skipped." >&2; \
-	else echo "Chromium is missing, and make test-console will be skipped. To install it: apt-get install chromium" >&2; fi
+		{ apt-get update -qq && apt-get install -qq --yes --no-install-recommends \
+			$(if $(CHROMIUM),,chromium) $(if $(shell command -v npm 2>/dev/null),,npm) >/dev/null; } || \
+			echo "Chromium or npm could not be installed, so make test-console will be skipped." >&2; \
+	else echo "Chromium or npm is missing, so make test-console will be skipped: apt-get install chromium npm" >&2; fi
 
 clean: ## Removes builds, installed tools and files of runs; stops a running stack
 	if [ -e .venv/ready ]; then env -u LOCALSTACK_ENDPOINT $(LOCAL_STACK) down; fi

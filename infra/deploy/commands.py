@@ -47,9 +47,9 @@ def deploy(
             created = replace(plan, deployed=stack.deployed(account, stage.stack))
             _change(_with_protection(created, "true"), stamped, lambda _: None, lambda _: True, allowed)
         _record(plan, body)
-    _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
+    has_moved = _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     outputs = stack.deployed(account, stage.stack).outputs
-    done = "created" if plan.creates else "changed" if is_changed else "unchanged"
+    done = "created" if plan.creates else "changed" if is_changed or has_moved else "unchanged"
     say("\n".join([f"{stage.stack} is {done}.", *_listed(outputs)]))
     return outputs
 
@@ -102,7 +102,7 @@ def roll_back_whole(account: Account, stage: Stage, say: Say, confirm: Confirm) 
     is_changed = _change(plan, versions.stamped(body, _values(plan).__getitem__), say, confirm, frozenset())
     if is_changed:
         _record(plan, body)
-    _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
+    has_moved = _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     say(f"{stage.stack} is as it was then. Running this again undoes it.")
 
 
@@ -157,8 +157,8 @@ def _change(plan: Plan, body: str, say: Say, confirm: Confirm, allowed: frozense
     return True
 
 
-def _go_forward(account: Account, stage: Stage, say: Say, confirm: Confirm) -> None:
-    """Moves aliases that were rolled back to the deployed versions, and records what is live."""
+def _go_forward(account: Account, stage: Stage, say: Say, confirm: Confirm) -> bool:
+    """Moves aliases that were rolled back to the deployed versions, and records what is live. Returns whether any moved."""
     found = rollout.aliases(account, stack.resources(account, stage.stack))
     lines = rollout.moves(account, found, rollout.forward(found))
     if lines:
@@ -167,6 +167,7 @@ def _go_forward(account: Account, stage: Stage, say: Say, confirm: Confirm) -> N
             raise Refused("The functions were left at their versions.")
         rollout.move(account, found, rollout.forward(found))
     _record_live(account, stage, stack.deployed(account, stage.stack).id, rollout.forward(found))
+    return bool(lines)
 
 
 def _with_protection(plan: Plan, value: str) -> Plan:

@@ -28,7 +28,7 @@ def profiles(environment: Mapping[str, str]) -> Path:
 
 def add(file: Path, stack: str, region: str, endpoint: str) -> None:
     """Adds the profile, or replaces it."""
-    others = _without_ours(file)
+    others = _without_ours(_text(file))
     if _ANOTHER.search(others):
         raise Taken(f"{file} has one of your own")
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -38,15 +38,22 @@ def add(file: Path, stack: str, region: str, endpoint: str) -> None:
 
 def remove(file: Path) -> None:
     """Removes the profile, and the file if nothing else is in it."""
-    if not file.exists() or not _OURS.search(file.read_text(encoding="utf-8")):
+    text = _text(file)
+    if not _OURS.search(text):
         return
-    if others := _without_ours(file):
+    if others := _without_ours(text):
         file.write_text(others, encoding="utf-8")
     else:
         file.unlink()
 
 
-def _without_ours(file: Path) -> str:
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+    except UnicodeDecodeError as error:
+        raise OSError(f"{file} is not UTF-8") from error
+
+
+def _without_ours(text: str) -> str:
     others = _OURS.sub("", text).strip()
     return f"{others}\n" if others else ""
