@@ -43,6 +43,14 @@ pub async fn gaps(tables: &Tables) -> Result<Vec<Gap>, Failure> {
         Open::Held(held) => Some((work.buyer, held.sequence)),
         Open::Behind | Open::Email { .. } => None,
     });
+    gaps_behind(tables, held).await
+}
+
+/// The gaps of these buyers, longest open first. Each stream is read back to its oldest held event.
+pub(crate) async fn gaps_behind(
+    tables: &Tables,
+    held: impl Iterator<Item = (BuyerId, Sequence)>,
+) -> Result<Vec<Gap>, Failure> {
     let gaps = stream::iter(held).map(async |(buyer, sequence)| gaps_of(tables, &buyer, sequence).await);
     let gaps: Vec<Vec<Gap>> = gaps.buffered(AT_ONCE).try_collect().await?;
     let mut gaps: Vec<Gap> = gaps.into_iter().flatten().collect();

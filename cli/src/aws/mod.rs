@@ -5,9 +5,11 @@ mod service;
 mod xml;
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials as _;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;
 use aws_smithy_runtime_api::client::identity::Identity;
@@ -29,6 +31,9 @@ const TIME_OUT: Duration = Duration::from_secs(10);
 /// The time to open a connection.
 const CONNECT_TIME_OUT: Duration = Duration::from_secs(5);
 
+/// Credentials that end within this time are not used again.
+const MARGIN: Duration = Duration::from_mins(5);
+
 /// Attempts of a call that AWS throttles or that gets no response.
 const ATTEMPTS: u32 = 4;
 
@@ -40,8 +45,8 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub struct Aws {
     https: Https,
     config: SdkConfig,
-    credentials: Option<SharedCredentialsProvider>,
-    region: String,
+    /// The credentials of the last call. A provider of the SDK gets new ones each time; only clients of the SDK keep them.
+    kept: Mutex<Option<Credentials>>,
 }
 
 /// Why a call failed.
@@ -89,18 +94,13 @@ impl Aws {
     /// Calls with the region, credentials and endpoints of `config`.
     #[must_use]
     pub fn on(config: &SdkConfig, https: Https) -> Self {
-        Self {
-            https,
-            config: config.clone(),
-            credentials: config.credentials_provider(),
-            region: config.region().map(ToString::to_string).unwrap_or_default(),
-        }
+        Self { https, config: config.clone(), kept: Mutex::default() }
     }
 
     /// The region; empty if none is set.
     #[must_use]
     pub fn region(&self) -> &str {
-        &self.region
+        self.config.region().map_or("", AsRef::as_ref)
     }
 
     /// Whether calls of CloudFormation go to another endpoint than AWS's own.
@@ -184,11 +184,8 @@ impl Aws {
     }
 
     async fn attempt(&self, call: &Call<'_>) -> Result<String, CallFailed> {
-        let credentials = self.credentials.as_ref();
-        let credentials =
-            credentials.ok_or_else(|| call.failed("NoCredentials", "no AWS credentials are set"))?;
-        let credentials = credentials.provide_credentials().await;
-        let identity = credentials.map_err(|error| call.failed("NoCredentials", &chain(&error)))?.into();
+        let identity = self.credentials().await;
+        let identity = identity.map_err(|message| call.failed("NoCredentials", &message))?.into();
         let request = self.signed(call, &identity);
         let request = request.map_err(|error| call.failed("Unsigned", &error.to_string()))?;
         let answer = tokio::time::timeout(TIME_OUT, async {
@@ -214,6 +211,19 @@ impl Aws {
         Err(call.failed(if code.is_empty() { &unnamed } else { code }, field(&["Message", "message"])))
     }
 
+    /// The caller's credentials, those of the last call as long as they last.
+    async fn credentials(&self) -> Result<Credentials, String> {
+        let soon = UNIX_EPOCH + now() + MARGIN;
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(kept) = kept.filter(|kept| kept.expiry().is_none_or(|at| at > soon)) {
+            return Ok(kept);
+        }
+        let provider = self.config.credentials_provider().ok_or("no AWS credentials are set")?;
+        let credentials = provider.provide_credentials().await.map_err(|error| chain(&error))?;
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(credentials.clone());
+        Ok(credentials)
+    }
+
     fn signed(
         &self,
         call: &Call<'_>,
@@ -221,7 +231,7 @@ impl Aws {
     ) -> Result<HttpRequest, Box<dyn std::error::Error + Send + Sync>> {
         let Call { service, method, path, ref headers, ref body, .. } = *call;
         // IAM has one endpoint, in us-east-1 (AWS General Reference, "IAM endpoints and quotas").
-        let region = if service == Service::Iam { "us-east-1" } else { &self.region };
+        let region = if service == Service::Iam { "us-east-1" } else { self.region() };
         let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
         let place = if service == Service::Iam {
             "iam".to_owned()
@@ -230,12 +240,11 @@ impl Aws {
         };
         let base = service.endpoint(&self.config).unwrap_or_else(|| format!("https://{place}.{domain}"));
         let url = format!("{base}{path}");
-        let now = Duration::try_from(SystemClock.now().as_duration())?;
         let signing = v4::SigningParams::builder()
             .identity(identity)
             .region(region)
             .name(service.signing_name())
-            .time(UNIX_EPOCH + now)
+            .time(UNIX_EPOCH + now())
             .settings(SigningSettings::default())
             .build()?
             .into();
@@ -250,6 +259,11 @@ impl Aws {
         instructions.apply_to_request_http1x(&mut request);
         Ok(HttpRequest::try_from(request)?)
     }
+}
+
+/// The time since 1970.
+fn now() -> Duration {
+    Duration::try_from(SystemClock.now().as_duration()).unwrap_or_default()
 }
 
 /// One call before it is signed.

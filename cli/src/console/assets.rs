@@ -1,5 +1,7 @@
 //! The one stylesheet and the one script, which are part of every page, and the policy that allows nothing else.
 
+use std::sync::LazyLock;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use sha2::{Digest as _, Sha256};
@@ -13,14 +15,14 @@ pub(super) const SCRIPT: &str = include_str!("../../templates/console/live.js");
 /// The content security policy: only our stylesheet and script, by their hashes, and requests to this console only.
 ///
 /// Source: W3C, Content Security Policy Level 3.
-pub(super) fn policy() -> String {
+pub(super) static POLICY: LazyLock<String> = LazyLock::new(|| {
     format!(
         "default-src 'none'; script-src {}; style-src {}; img-src data:; connect-src 'self'; form-action 'self'; \
          base-uri 'none'; frame-ancestors 'none'",
         hash(SCRIPT),
         hash(STYLE)
     )
-}
+});
 
 fn hash(text: &str) -> String {
     format!("'sha256-{}'", BASE64_STANDARD.encode(Sha256::digest(text)))

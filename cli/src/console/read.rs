@@ -2,9 +2,9 @@
 //! buyer's history is read whole.
 
 use axum::http::StatusCode;
-use domain::{BuyerId, Priority};
-use futures::future::{join, join_all, try_join_all};
-use leads_store::{Open, SeenWork, WorkKind, WorkLook};
+use domain::Priority;
+use futures::future::join;
+use leads_store::{Open, SeenWork, WorkKind};
 use platform::clock::{Clock as _, SystemClock};
 
 use super::page::Page;
@@ -16,17 +16,14 @@ use crate::args::buyer_id;
 use crate::config::{Places, Tables};
 use crate::dead_letters::DeadLetterQueue;
 use crate::explain::explain_some;
-use crate::held::{Gap, gaps_of};
+use crate::held::gaps_behind;
 use crate::show::Overview;
 use crate::stack::Stack;
-use crate::status::{Source, look};
+use crate::status::{Source, look, open_work};
 use crate::{Failure, Mode, history};
 
 /// The number of open leads of each priority on a page.
 const LEADS: u16 = 100;
-
-/// The number of items of open work read from each shard.
-const WORK: u16 = 100;
 
 /// The number of buyers whose gaps are read from their streams.
 const BUYERS_WITH_GAPS: usize = 50;
@@ -144,21 +141,15 @@ async fn letters(source: &Source<'_>, places: &Places, around: Around) -> Result
 }
 
 /// The open work of a kind, longest due first, and whether there may be more.
-async fn open_work(tables: &Tables, kind: WorkKind) -> Result<(Vec<SeenWork>, bool), Failure> {
-    let looks = join_all(kind.shards().map(|shard| tables.leads.look_at_work(shard, WORK))).await;
-    let (mut work, mut is_cut) = (Vec::new(), false);
-    for look in looks {
-        let WorkLook { items, is_cut: is_one_cut, .. } = look.map_err(Failure::LeadsTable)?;
-        work.extend(items);
-        is_cut |= is_one_cut;
-    }
-    work.sort_by_key(|item| item.work.due);
-    Ok((work, is_cut))
+async fn work(tables: &Tables, kind: WorkKind) -> Result<(Vec<SeenWork>, bool), Failure> {
+    let mut open = open_work(tables, kind).await.map_err(Failure::LeadsTable)?;
+    open.items.sort_by_key(|item| item.work.due);
+    Ok((open.items, open.is_cut))
 }
 
 async fn gaps(tables: &Tables, around: Around) -> Result<Answer, Failure> {
-    let (work, is_cut) = open_work(tables, WorkKind::Held).await?;
-    let mut held: Vec<_> = work
+    let (found, is_cut) = work(tables, WorkKind::Held).await?;
+    let mut held: Vec<_> = found
         .into_iter()
         .filter_map(|item| match item.work.what {
             Open::Held(held) => Some((held.since, held.sequence, item.work.buyer)),
@@ -168,15 +159,12 @@ async fn gaps(tables: &Tables, around: Around) -> Result<Answer, Failure> {
     held.sort();
     let number = held.len();
     held.truncate(BUYERS_WITH_GAPS);
-    let read = held
-        .iter()
-        .map(async |(_, sequence, buyer): &(_, _, BuyerId)| gaps_of(tables, buyer, *sequence).await);
-    let mut gaps: Vec<Gap> = try_join_all(read).await?.into_iter().flatten().collect();
-    gaps.sort_by_key(|gap| gap.since);
-    Ok(good(GapsPage::new(around, &gaps, (number, is_cut, held.len())).html()))
+    let shown = held.len();
+    let gaps = gaps_behind(tables, held.into_iter().map(|(_, sequence, buyer)| (buyer, sequence))).await?;
+    Ok(good(GapsPage::new(around, &gaps, (number, is_cut, shown)).html()))
 }
 
 async fn emails(tables: &Tables, around: Around) -> Result<Answer, Failure> {
-    let (work, is_cut) = open_work(tables, WorkKind::Email).await?;
-    Ok(good(EmailsPage::new(around, &work, is_cut).html()))
+    let (found, is_cut) = work(tables, WorkKind::Email).await?;
+    Ok(good(EmailsPage::new(around, &found, is_cut).html()))
 }

@@ -22,7 +22,7 @@ use futures::sink::SinkExt as _;
 use futures::stream;
 use sha2::{Digest as _, Sha256};
 
-use super::assets::policy;
+use super::assets::POLICY;
 use super::page::Page;
 use super::read::Answer;
 
@@ -116,9 +116,11 @@ async fn guard(State(site): State<Site>, request: Request, next: Next) -> Respon
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if let Ok(policy) = HeaderValue::from_str(&policy()) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
-    }
+    // Nothing is shown without it.
+    let Ok(policy) = HeaderValue::from_str(&POLICY) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     response
 }
 

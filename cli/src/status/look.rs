@@ -9,7 +9,7 @@ use aws_sdk_sqs::types::QueueAttributeName::{
 use aws_types::SdkConfig;
 use futures::future::{join, join_all, join5};
 use jiff::{SignedDuration, Timestamp};
-use leads_store::{LeadsStore as _, Pauses, SeenWork, WorkKind, WorkLook};
+use leads_store::{LeadsStore as _, LeadsUnavailable, Pauses, SeenWork, WorkKind, WorkLook};
 use platform::clock::{Clock as _, SystemClock};
 
 use super::metrics::{self, Metrics, of_hours, of_minutes, queue_name};
@@ -80,11 +80,11 @@ impl Depth {
 
 /// Open work of one kind.
 #[derive(Debug, Default)]
-pub(super) struct Open {
-    pub(super) items: Vec<SeenWork>,
+pub(crate) struct Open {
+    pub(crate) items: Vec<SeenWork>,
     pub(super) unreadable: u64,
     /// Whether there is more than was read.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 const DEAD_LETTERS: &str = "OfferEventsDeadLetters";
@@ -130,6 +130,7 @@ pub(crate) async fn look(source: &Source<'_>) -> Result<Seen, Failure> {
         let url = match name {
             "OfferEvents" => places.queue_url.clone(),
             DEAD_LETTERS => places.dead_letters_url.clone(),
+            "SalesTeam" => places.sales_team_url.clone(),
             _ => stack.output(&format!("{name}QueueUrl")).map(str::to_owned),
         };
         (name, url)
@@ -212,7 +213,7 @@ impl Looking<'_> {
     async fn work(&self) -> BTreeMap<WorkKind, Read<Open>> {
         let kinds = WorkKind::ALL.map(async |kind| {
             self.count(kind.shards().count() as u64);
-            (kind, open_work(self.tables, kind).await)
+            (kind, open_work(self.tables, kind).await.map_err(|error| why(&error)))
         });
         BTreeMap::from_iter(join_all(kinds).await)
     }
@@ -243,11 +244,12 @@ async fn depth(sqs: &aws_sdk_sqs::Client, url: &str) -> Read<Depth> {
     Ok(Depth { waiting: number(visible) + number(delayed), in_flight: number(in_flight) })
 }
 
-async fn open_work(tables: &Tables, kind: WorkKind) -> Read<Open> {
+/// The open work of a kind, from at most so many items of each shard that one page shows.
+pub(crate) async fn open_work(tables: &Tables, kind: WorkKind) -> Result<Open, LeadsUnavailable> {
     let looks = kind.shards().map(|shard| tables.leads.look_at_work(shard, WORK_AT_MOST));
     let mut open = Open::default();
     for look in join_all(looks).await {
-        let WorkLook { items, unreadable, is_cut } = look.map_err(|error| why(&error))?;
+        let WorkLook { items, unreadable, is_cut } = look?;
         open.items.extend(items);
         open.unreadable += unreadable;
         open.is_cut |= is_cut;

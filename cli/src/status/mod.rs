@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 pub(crate) use lines::{Line, State, lines};
-pub(crate) use look::{Seen, Source, look};
+pub(crate) use look::{Seen, Source, look, open_work};
 
 use crate::args::Status;
 use crate::output::{Output, interrupted, screen};
