@@ -35,6 +35,7 @@ OTHERWISE = {
     "leads status": (1, '"red"'),
     "leads held --buyer": (1, "is unknown: the streams table has no event"),
     "leads held": (1, "waits for version"),
+    "leads dead-letters redrive": (2, "Pass --yes to confirm"),
     "leads dead-letters drop": (2, "Pass --yes to confirm"),
     "leads emails --allow": (1, "no address of"),
 }
