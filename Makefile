@@ -110,7 +110,7 @@ soak: .venv/ready .venv-localstack/ready build-local ## Runs for MINUTES on Loca
 		--report $(LOCAL)/soak.json --evidence $(LOCAL)/soak-evidence.json --page docs/soak.md
 
 drill: EMULATOR = localstack
-drill: .venv/ready .venv-localstack/ready build-local ## Makes each alarm ring on LocalStack and follows the runbook; takes 18 minutes
+drill: .venv/ready .venv-localstack/ready build-local ## Makes each alarm ring on LocalStack and follows the runbook; takes 20 minutes
 	$(ON_A_STACK) -- .venv/bin/python -B tests/drill/run.py --leads $(LOCAL) --page docs/drill.md
 
 sim: build-local ## Runs the simulator on SEEDS seeds, beginning with FROM (FROM=0 SEEDS=10000)

@@ -17,7 +17,6 @@ NOT_PROVOKED = {
     "BounceRateAlarm": NO_REPUTATION,
     "ComplaintRateAlarm": NO_REPUTATION,
     "ReactorLagAlarm": "LocalStack publishes no `IteratorAge`",
-    "PausedForLongAlarm": "is younger than the last run of the drill",
     "EmailsAbandonedAlarm": "an e-mail is doubtful for an hour before it is abandoned",
     "SweepsUnfinishedAlarm": "needs more due work than a sweep has time for, over hours",
 }
@@ -124,6 +123,14 @@ WAVES: list[list[Provocation]] = [
             "WorkUnreadableAlarm", "an item of open work that no version wrote",
             "the item is taken out of the index of open work",
             Stack.put_unreadable_work, Stack.close_unreadable_work,
+        ),
+    ],
+    # While effects are paused, other alarms could not be seen to end.
+    [
+        Provocation(
+            "PausedForLongAlarm", "sales messages are paused", "`leads resume --yes`",
+            lambda stack: stack.run_by_hand("leads pause sales --because drill"),
+            lambda stack: stack.run_by_hand("leads resume --yes"), threshold=5,
         ),
     ],
     # What needs a sweeper that is not called at all, and LocalStack calls a failing one again for three minutes.

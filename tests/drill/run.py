@@ -37,6 +37,7 @@ OTHERWISE = {
     "leads held": (1, "waits for version"),
     "leads dead-letters redrive": (2, "Pass --yes to confirm"),
     "leads dead-letters drop": (2, "Pass --yes to confirm"),
+    "leads resume": (2, "Pass --yes to confirm"),
     "leads emails --allow": (1, "no address of"),
 }
 
