@@ -107,3 +107,54 @@ fn used_by(command: &str) -> &'static [&'static str] {
         _ => &["stack", "profiles", "streams_table", "leads_table"],
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use serde_json::Value;
+
+    use super::command;
+
+    /// Commands that print something else than an answer.
+    const WITHOUT_JSON: [&str; 2] = ["completions", "man"];
+
+    /// The words of each command, joined by hyphens.
+    fn names() -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        for command in command().get_subcommands() {
+            let name = command.get_name().to_owned();
+            if command.has_subcommands() {
+                names.extend(command.get_subcommands().map(|one| format!("{name}-{}", one.get_name())));
+            } else {
+                names.insert(name);
+            }
+        }
+        names
+    }
+
+    #[test]
+    fn every_command_with_json_has_a_published_schema_and_every_schema_a_command() {
+        let mut names = names();
+        for name in WITHOUT_JSON {
+            assert!(names.remove(name), "{name}");
+        }
+        // An export to a file is answered with a document of its own.
+        names.insert("export-result".to_owned());
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/leads");
+        let files =
+            fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+        let files: BTreeSet<String> = files.collect();
+        assert_eq!(files, names.iter().map(|name| format!("{name}.schema.json")).collect());
+        for file in files {
+            let schema: Value =
+                serde_json::from_str(&fs::read_to_string(folder.join(&file)).unwrap()).unwrap();
+            assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema", "{file}");
+            assert_eq!(schema["$id"], format!("https://leadstream.example/leads/{file}"));
+            jsonschema::draft202012::meta::validate(&schema).unwrap();
+            jsonschema::draft202012::new(&schema).unwrap();
+        }
+    }
+}

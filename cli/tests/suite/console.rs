@@ -9,6 +9,7 @@ use testkit::wire::{Answer, Reply, Request, Wire};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
 use crate::cloud::Cloud;
+use crate::schemas::assert_answer;
 use crate::site::{Seen, Site, console, console_on};
 use crate::stories::{HOSTILE_PAGE, hostile};
 use crate::world::{aws_at, process};
@@ -215,6 +216,18 @@ async fn ctrl_c_ends_the_console_with_success_also_while_a_page_is_live() {
     let id = leads.id().unwrap().to_string();
     assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
     assert_eq!(leads.wait().await.unwrap().code(), Some(0));
+}
+
+#[tokio::test]
+async fn with_json_the_address_is_a_document() {
+    let cloud = Cloud::start().await;
+    let words = ["console", "--json", "--stack", "cars", "--profiles", "/no/profiles"];
+    let mut leads = process(cloud.wire.url(), &words).spawn().unwrap();
+    let mut lines = BufReader::new(leads.stdout.take().unwrap()).lines();
+    let line = lines.next_line().await.unwrap().unwrap();
+    assert_answer(&words, &line);
+    let document: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(Site::at(document["url"].as_str().unwrap()).page("").await.status, 200);
 }
 
 #[tokio::test]

@@ -14,8 +14,9 @@ use testkit::{accepted, buyer, made};
 use crate::all_buyers::{World, at};
 use crate::cloud::Cloud;
 use crate::crowd::{Crowd, advance, id};
+use crate::schemas::assert_documents;
 use crate::takeover::ClosedPipe;
-use crate::world::{Ended, Former, TestFile, assert_schema, aws_at, interrupted};
+use crate::world::{Ended, Former, TestFile, aws_at, interrupted};
 
 /// An empty stack in shadow.
 async fn target() -> Cloud {
@@ -31,19 +32,8 @@ async fn exported(world: &World) -> TestFile {
     let ended =
         world.leads(&["export", "--contact", "--to", file.name(), "--rate", "1000000", "--json"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
-    assert_schema("export-result", &ended.json());
-    assert_lines(&file.text());
+    assert_documents("export", &file.text());
     file
-}
-
-#[track_caller]
-fn assert_lines(text: &str) {
-    let schema = include_str!("../../../docs/leads/export.schema.json");
-    let validator = jsonschema::validator_for(&serde_json::from_str(schema).unwrap()).unwrap();
-    for line in text.lines() {
-        let line: Value = serde_json::from_str(line).unwrap();
-        assert!(validator.is_valid(&line), "{line:#}");
-    }
 }
 
 async fn import(cloud: &Cloud, file: &str, words: &[&str]) -> Ended {
@@ -85,7 +75,6 @@ async fn a_copy_of_a_thousand_buyers_is_the_same_in_every_command_and_performs_n
     let ended = import(&target, file.name(), &["--yes", "--json"]).await;
     assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
     let (document, commits) = (ended.json(), source.world.items("streams"));
-    assert_schema("import", &document);
     let numbers = ["buyers", "imported", "commits", "written", "pendingEffects"];
     let all = commits.len() as u64;
     assert_eq!(numbers.map(|name| document[name].as_u64().unwrap()), [1000, 1000, all, all, 0]);
@@ -174,7 +163,7 @@ async fn without_contact_an_export_has_no_personal_data_and_cannot_be_imported()
     source.record("ada", &[made("car-1")], "10:00:00").await;
     let ended = source.leads(&["export", "ada"]).await;
     assert_eq!((ended.exit, ended.err.as_str()), (Exit::Good, "Exported 1 buyer with 1 commit.\n"));
-    assert_lines(&ended.out);
+    assert_documents("export", &ended.out);
     assert!(ended.out.contains("car-1") && !ended.out.to_lowercase().contains("canary"), "{}", ended.out);
     let whole = source.leads(&["export", "ada", "--contact"]).await.out;
     assert!(whole.contains("ada.canary@example.com"));

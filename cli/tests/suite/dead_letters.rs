@@ -335,8 +335,8 @@ async fn a_letter_that_cannot_be_sent_stops_only_later_ones_of_its_buyer() {
 async fn redriving_a_sent_but_undeleted_letter_again_sends_no_repeat() {
     let world = World::of(three()).await;
     world.queues.lock().unwrap().lost_deletions = 1;
-    let ended = world.leads(&["redrive", "--all", "--yes"]).await;
-    assert_eq!(ended.exit, Exit::Failed);
+    let ended = world.leads(&["redrive", "--all", "--yes", "--json"]).await;
+    assert_eq!((ended.exit, &ended.json()["failures"][0]["id"]), (Exit::Failed, &json!("letter-0")));
     assert!(ended.err.contains("error: dead letter letter-0 could not be deleted"), "{}", ended.err);
     assert_eq!(world.left(), ["letter-0", "letter-2"]);
     assert_eq!(world.leads(&["redrive", "--all", "--yes"]).await.exit, Exit::Good);
@@ -372,8 +372,8 @@ async fn drop_without_yes_only_lists_the_selected_letters() {
         ended.err
     );
     assert_eq!(world.left().len(), 3);
-    let ended = world.leads(&["drop", "--buyer", "ada", "--yes"]).await;
-    assert_eq!(ended.exit, Exit::Good);
+    let ended = world.leads(&["drop", "--buyer", "ada", "--yes", "--json"]).await;
+    assert_eq!((ended.exit, &ended.json()["dropped"][1]["id"]), (Exit::Good, &json!("letter-2")));
     assert_eq!((world.left(), world.redriven("ada")), (vec!["letter-1".to_owned()], vec![]));
 }
 

@@ -19,6 +19,7 @@ mod pages;
 mod parity;
 mod pause;
 mod resync;
+mod schemas;
 mod send;
 mod site;
 mod stacks;

@@ -14,12 +14,11 @@ use crate::takeover::ClosedPipe;
 use crate::world::{Ended, aws_at, interrupted, run};
 
 impl Cloud {
-    /// The lines of a look by their names, after checking the exit code against them and the schema.
+    /// The lines of a look by their names, after checking the exit code against them.
     async fn lines(&self) -> Vec<Value> {
         let ended = self.status(&["--json"]).await;
         assert_eq!(ended.err, "");
         let document = ended.json();
-        assert_schema(&document);
         let lines = document["lines"].as_array().unwrap().clone();
         let has = |state: &str| lines.iter().any(|line| line["state"] == state);
         let exit = if has("red") {
@@ -41,17 +40,6 @@ impl Cloud {
     async fn line(&self, name: &str) -> Value {
         self.lines().await.into_iter().find(|line| line["name"] == name).unwrap()
     }
-}
-
-#[track_caller]
-fn assert_schema(document: &Value) {
-    let schema = serde_json::from_str(include_str!("../../../docs/leads/status.schema.json")).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema)
-        .unwrap()
-        .iter_errors(document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(errors, [""; 0], "{document:#}");
 }
 
 type Provoke = Box<dyn Fn(&Cloud)>;
@@ -391,9 +379,6 @@ async fn watching_looks_again_until_ctrl_c_and_ends_with_the_last_looks_code() {
     // The third look is under way then.
     let (code, out) = interrupted(cloud.wire.url(), "", &arguments, || looks() >= 3).await;
     assert!(out.lines().count() >= 2, "{out}");
-    for line in out.lines() {
-        assert_schema(&serde_json::from_str(line).unwrap());
-    }
     assert_eq!(code, Some(1));
 }
 

@@ -14,8 +14,9 @@ use tokio::process::{Child, ChildStdout};
 
 use crate::all_buyers::World;
 use crate::crowd::advance;
+use crate::schemas::assert_answer;
 use crate::takeover::ClosedPipe;
-use crate::world::{assert_schema, aws_at, process};
+use crate::world::{aws_at, process};
 
 /// Records events of a live buyer so many seconds ago.
 async fn record(world: &World, name: &str, events: &[Event], seconds_ago: i64) {
@@ -30,22 +31,25 @@ async fn record(world: &World, name: &str, events: &[Event], seconds_ago: i64) {
 }
 
 /// A running `leads tail`.
-struct Tailed {
+struct Tailed<'a> {
+    words: Vec<&'a str>,
     leads: Child,
     rows: Lines<BufReader<ChildStdout>>,
 }
 
-impl Tailed {
-    fn start(world: &World, words: &[&str]) -> Self {
+impl<'a> Tailed<'a> {
+    fn start(world: &World, words: &[&'a str]) -> Self {
         let words: Vec<&str> = ["tail", "--rate", "1000"].iter().chain(words).copied().collect();
         let mut leads = process(&world.url, &words).spawn().unwrap();
         let rows = BufReader::new(leads.stdout.take().unwrap()).lines();
-        Self { leads, rows }
+        Self { words, leads, rows }
     }
 
     async fn row(&mut self) -> String {
         let row = tokio::time::timeout(Duration::from_secs(50), self.rows.next_line()).await;
-        row.unwrap().unwrap().unwrap()
+        let row = row.unwrap().unwrap().unwrap();
+        assert_answer(&self.words, &row);
+        row
     }
 
     async fn rows(&mut self, number: usize) -> Vec<String> {
@@ -121,9 +125,6 @@ async fn with_json_each_row_is_a_document_and_contacts_are_shown_only_on_request
         let words: Vec<&str> = ["--json", "--since", "5m"].iter().chain(words).copied().collect();
         let mut tailed = Tailed::start(&world, &words);
         let rows = tailed.rows(5).await;
-        for row in &rows {
-            assert_schema("tail", &serde_json::from_str(row).unwrap());
-        }
         assert_eq!(rows[0].contains("ada.canary@example.com"), is_shown, "{}", rows[0]);
         assert_eq!(rows.concat().to_lowercase().contains("canary"), is_shown);
         assert_eq!(tailed.interrupt().await.0, Some(0));

@@ -6,7 +6,7 @@ use cli::Exit;
 use domain::{OfferChange, Sequence};
 use event_store::EventStore as _;
 use leads_store::LeadsStore as _;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::wire::{Answer, Reply, Wire};
 use testkit::{accepted, buyer, made};
 
@@ -87,6 +87,29 @@ async fn an_act_is_not_refused_because_the_caller_stays_unknown() {
 }
 
 #[tokio::test]
+async fn with_json_a_decision_is_answered_with_what_was_recorded_or_why_nothing_was() {
+    let world = World::start().await;
+    world.in_shadow("ada", &[accepted("car-1").v(2).into()]).await;
+    let void = async |offer| world.leads(&["void", "ada", offer, "--through", "1", "--yes", "--json"]).await;
+    let voided = void("car-1").await.json();
+    assert_eq!(voided, json!({ "buyerId": "ada", "recorded": "voided", "sequence": 2 }));
+    let refused = void("car-2").await;
+    assert!(refused.exit == Exit::Findings && refused.json()["refused"].is_string(), "{}", refused.out);
+    let erased = world.leads(&["erase", "ada", "--yes", "--json"]).await.json();
+    assert_eq!(erased, json!({ "buyerId": "ada", "recorded": "erased", "sequence": 3 }));
+}
+
+#[tokio::test]
+async fn a_replay_counts_facts_and_snapshots_and_names_those_that_differ() {
+    let world = long_stream().await;
+    let replayed = world.leads(&["replay", "ada", "--json"]).await;
+    let document = replayed.json();
+    assert_eq!((&document["facts"], &document["differing"]), (&json!(450), &json!([])));
+    assert!(replayed.exit == Exit::Good && document["snapshots"].as_u64() > Some(0), "{document:#}");
+    assert_eq!(world.leads(&["replay", "nobody", "--json"]).await.exit, Exit::Findings);
+}
+
+#[tokio::test]
 async fn an_erasure_is_due_at_the_next_sweep_and_complete_once_settled() {
     let world = World::start().await;
     world.record("ada", &[made("car-1")], "10:00:00").await;
@@ -157,9 +180,8 @@ async fn an_erasure_clears_every_commit_of_a_long_stream() {
     assert_eq!((again.exit, again.out.as_str()), (Exit::Good, "ada: erased at sequence number 451\n"));
 }
 
-#[tokio::test]
-async fn ctrl_c_prints_what_an_erasure_cleared_and_another_run_continues() {
-    let world = long_stream().await;
+/// Erases ada, and interrupts that once 100 commits are cleared.
+async fn interrupted_erasure(world: &World, options: &[&str]) -> String {
     let url = world.url.clone();
     let mut updates = 0;
     let wire = Wire::start(move |request| {
@@ -168,13 +190,24 @@ async fn ctrl_c_prints_what_an_erasure_cleared_and_another_run_continues() {
     })
     .await;
     let cleared = || wire.operations().iter().filter(|operation| *operation == "UpdateItem").count();
-    let (code, out) = interrupted(wire.url(), "", &["erase", "ada", "--yes"], || cleared() >= 101).await;
+    let words = [&["erase", "ada", "--yes"], options].concat();
+    let (code, out) = interrupted(wire.url(), "", &words, || cleared() >= 101).await;
     assert_eq!(code, Some(130));
+    out
+}
+
+#[tokio::test]
+async fn ctrl_c_prints_what_an_erasure_cleared_and_another_run_continues() {
+    let world = long_stream().await;
+    let out = interrupted_erasure(&world, &[]).await;
     let expected = "ada: INTERRUPTED: recorded at sequence number 451, 100 commits cleared so far. Run it again to continue.\n";
     assert_eq!((out.as_str(), contacts(&world).await), (expected, 350));
+    let out: Value = serde_json::from_str(&interrupted_erasure(&world, &["--json"]).await).unwrap();
+    let expected = json!({ "buyerId": "ada", "isComplete": false, "sequence": null, "clearedCommits": 100 });
+    assert_eq!((out, contacts(&world).await), (expected, 250));
     let again = world.leads(&["erase", "ada", "--yes"]).await;
     assert_eq!((again.exit, contacts(&world).await), (Exit::Good, 0), "{}", again.err);
-    assert!(again.err.starts_with("350 commits cleared."), "{}", again.err);
+    assert!(again.err.starts_with("250 commits cleared."), "{}", again.err);
 }
 
 #[tokio::test]

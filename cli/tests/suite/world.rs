@@ -19,6 +19,8 @@ use cli::{Exit, Failure};
 use serde_json::{Value, json};
 use testkit::wire::{Answer, Reply, Wire};
 
+use crate::schemas::assert_answer;
+
 /// The exit and the output of one run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ended {
@@ -55,14 +57,17 @@ pub(crate) async fn online(url: &str, arguments: &[&str]) -> Ended {
     run(&arguments, async || Ok(aws_at(url))).await
 }
 
+/// Runs a command. An answer in JSON must follow the schema of its command.
 pub(crate) async fn run(
     arguments: &[&str],
     connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
 ) -> Ended {
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let arguments = std::iter::once("leads").chain(arguments.iter().copied()).map(OsString::from);
-    let exit = cli::run_on(arguments, async |_| connect().await, &mut out, &mut err).await;
-    Ended { exit, out: String::from_utf8(out).unwrap(), err: String::from_utf8(err).unwrap() }
+    let words = std::iter::once("leads").chain(arguments.iter().copied()).map(OsString::from);
+    let exit = cli::run_on(words, async |_| connect().await, &mut out, &mut err).await;
+    let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
+    assert_answer(arguments, &out);
+    Ended { exit, out, err }
 }
 
 /// The environment of a `leads` process on the local AWS at this URL.
@@ -87,7 +92,7 @@ pub(crate) fn process(url: &str, arguments: &[&str]) -> tokio::process::Command 
 }
 
 /// Runs a `leads` process on the local AWS at this URL and sends it SIGINT once `is_time` returns true. Returns its
-/// exit code and standard output.
+/// exit code and standard output, which must follow the schema if it is JSON.
 pub(crate) async fn interrupted(
     url: &str,
     legacy_url: &str,
@@ -101,7 +106,9 @@ pub(crate) async fn interrupted(
     let id = leads.id().unwrap().to_string();
     assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
     let ended = leads.wait_with_output().await.unwrap();
-    (ended.status.code(), String::from_utf8(ended.stdout).unwrap())
+    let out = String::from_utf8(ended.stdout).unwrap();
+    assert_answer(arguments, &out);
+    (ended.status.code(), out)
 }
 
 /// An SDK configuration with two attempts and hardly any pause between them.
@@ -171,20 +178,6 @@ pub(crate) fn examples(file: &str) -> Vec<(String, String)> {
 
 pub(crate) fn examples_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/contract/examples")
-}
-
-/// Checks an answer against `docs/leads/<command>.schema.json`.
-#[track_caller]
-pub(crate) fn assert_schema(command: &str, document: &Value) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/leads");
-    let schema = fs::read_to_string(folder.join(format!("{command}.schema.json"))).unwrap();
-    let schema = serde_json::from_str(&schema).unwrap();
-    let errors: Vec<String> = jsonschema::validator_for(&schema)
-        .unwrap()
-        .iter_errors(document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert_eq!(errors, [""; 0], "{document:#}");
 }
 
 /// Compares with `tests/golden/<name>` byte by byte. A missing file is written, for review, and fails the test.
