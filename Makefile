@@ -41,7 +41,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-console chromium test-examples migration soak drill check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package reproducible preflight deploy rollback destroy acceptance clean
+.PHONY: help prerequisites setup demo test test-rules test-local test-localstack test-python test-console chromium test-examples migration soak drill check lint-infra build-local build-demo sim sim-pairs sim-compare kills fuzz clauses mutants bench baseline up down package archive reproducible preflight deploy rollback destroy acceptance clean
 .DELETE_ON_ERROR:
 
 help: ## Lists the targets
@@ -216,6 +216,10 @@ package: .tools/package/ready ## Builds and zips the functions for Lambda, with 
 	PATH="$(CURDIR)/.tools/package/bin:$$PATH" $(REMAPPED) cargo lambda build --locked --release \
 		--$(subst _,-,$(ARCH)) --lambda-dir target/lambda $(FUNCTIONS:%=--package %)
 	$(PYTHON) -B infra/package.py --target $(RUST_TARGET) --folder target/lambda $(FUNCTIONS)
+
+archive: | prerequisites ## Packs `leads` for machines without Rust, with man pages and completions (target/leads-*.tar.gz)
+	$(REMAPPED) cargo build --locked --release --package cli --bin leads
+	$(PYTHON) -B infra/archive.py --program $(BUILT)/release/leads --target $(HOST) --folder $(BUILT)
 
 # `--old-file` keeps the clone from installing the tools again.
 reproducible: package ## Packages a second clone at another path and compares every byte (ARCH=arm64 or x86_64)

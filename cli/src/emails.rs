@@ -10,7 +10,7 @@ use leads_store::{LeadsStore as _, LedgerEntry, Open, Scanned, Status, WorkKind}
 use platform::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use crate::output::{Output, Progress, count, moment, or_dash, table};
+use crate::output::{CtrlC, Output, Progress, count, moment, or_dash, table};
 use crate::{Exit, Failure, Tables};
 
 /// What the command was asked to do.
@@ -116,6 +116,7 @@ async fn resend_many<O: Write, E: Write>(
     let mut outcomes = stream::iter(&found).map(|email| resend(email, now, tables)).buffered(AT_ONCE);
     let mut done = Vec::new();
     let mut failed = None;
+    let mut ctrl_c = CtrlC::listening();
     while let Some(outcome) = outcomes.next().await {
         match outcome {
             Ok(outcome) => done.push(outcome),
@@ -125,6 +126,9 @@ async fn resend_many<O: Write, E: Write>(
             }
         }
         progress.at(done.len() as u64);
+        if ctrl_c.is_pressed() {
+            break;
+        }
     }
     progress.end();
     let done: Vec<(&Email, Option<Outcome>)> =
@@ -148,6 +152,7 @@ async fn resend_many<O: Write, E: Write>(
     }
     match failed {
         Some(failure) => Err(failure),
+        None if open > 0 => Ok(Exit::Interrupted),
         None if changed > 0 => Ok(Exit::Findings),
         None => Ok(Exit::Good),
     }

@@ -1,11 +1,13 @@
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
+use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
-use console::Term;
+use console::{Term, measure_text_width};
 use domain::Contact;
+use futures::FutureExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -40,11 +42,30 @@ impl<O: Write, E: Write> Output<'_, O, E> {
     }
 }
 
-/// Renders a table as text. Cells are never wrapped or truncated, so that ids can be copied.
+/// Renders a table as text that fits the terminal. Cells are never wrapped or truncated, so that ids can be copied: where
+/// the terminal is too narrow for the table, each row becomes a block of lines, one for each cell.
 pub(crate) fn table<R: Into<Row>>(header: &[&str], rows: impl IntoIterator<Item = R>) -> String {
+    fitted(screen().map(|(_, columns)| columns), header, rows)
+}
+
+fn fitted<R: Into<Row>>(columns: Option<u16>, header: &[&str], rows: impl IntoIterator<Item = R>) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header).add_rows(rows);
-    table.trim_fmt()
+    let text = table.trim_fmt();
+    let fits = |columns| text.lines().all(|line| measure_text_width(line) <= usize::from(columns));
+    if columns.is_none_or(fits) {
+        return text;
+    }
+    let widest = header.iter().map(|name| name.len()).max().unwrap_or_default();
+    let block = |row: &Row| {
+        let cells = header.iter().zip(row.cell_iter());
+        let lines = cells.map(|(name, cell)| {
+            let value = cell.content().replace('\n', &format!("\n{:widest$}  ", ""));
+            format!("{name:widest$}  {value}").trim_end().to_owned()
+        });
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    table.row_iter().map(block).collect::<Vec<_>>().join("\n\n")
 }
 
 /// The value as text, or a dash if there is none.
@@ -158,9 +179,39 @@ pub(crate) async fn interrupted() {
     }
 }
 
+/// Whether Ctrl-C was pressed, for a command that asks between its steps so that none is left half done.
+pub(crate) struct CtrlC {
+    pressed: Pin<Box<dyn Future<Output = ()>>>,
+    is_pressed: bool,
+}
+
+impl CtrlC {
+    /// From now on, Ctrl-C no longer ends the process.
+    pub(crate) fn listening() -> Self {
+        let mut ctrl_c = Self { pressed: Box::pin(interrupted()), is_pressed: false };
+        ctrl_c.is_pressed();
+        ctrl_c
+    }
+
+    pub(crate) fn is_pressed(&mut self) -> bool {
+        self.is_pressed = self.is_pressed || (&mut self.pressed).now_or_never().is_some();
+        self.is_pressed
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::harmless;
+    use super::{fitted, harmless};
+
+    #[test]
+    fn a_table_that_is_wider_than_the_terminal_becomes_blocks_with_every_cell_whole() {
+        let rows = [["buyer-7", "quote-email\naccepted-email/car-1/2"], ["buyer-8", ""]];
+        let header = ["buyer", "e-mails"];
+        let text = fitted(Some(40), &header, rows);
+        assert!(text.starts_with('─') && text == fitted(None, &header, rows), "{text}");
+        let narrow = "buyer    buyer-7\ne-mails  quote-email\n         accepted-email/car-1/2\n\nbuyer    buyer-8\ne-mails";
+        assert_eq!(fitted(Some(30), &header, rows), narrow);
+    }
 
     #[test]
     fn untrusted_text_cannot_control_the_terminal() {

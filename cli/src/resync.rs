@@ -127,7 +127,7 @@ impl Sink<'_> {
                         attempts: 0,
                     })
                 };
-                let posted = send::post(sqs, url, (1..).zip(messages).map(message), |_| {}).await;
+                let posted = send::post(sqs, url, (1..).zip(messages).map(message), |_| true).await;
                 let refused = |line: u64| messages.get(usize::try_from(line).ok()?.checked_sub(1)?);
                 match posted.failure {
                     None => Ok(()),

@@ -15,7 +15,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::check::{self, Content, Lines, Tally};
-use crate::output::{Output, Progress, count};
+use crate::output::{CtrlC, Output, Progress, count};
 use crate::{Exit, Failure};
 
 /// The maximum length of a deduplication id in SQS, in characters.
@@ -80,11 +80,16 @@ pub(crate) async fn command<O: Write, E: Write>(
         let sqs = aws_sdk_sqs::Client::new(&connect().await?);
         let progress = Progress::towards(tally.events, "posted");
         let messages = messages(check::open(file)?, &name, is_repeat);
-        let posted = post(&sqs, queue_url, messages, |position| progress.at(position)).await;
+        let mut ctrl_c = CtrlC::listening();
+        let posted = post(&sqs, queue_url, messages, |position| {
+            progress.at(position);
+            !ctrl_c.is_pressed()
+        })
+        .await;
         progress.end();
         posted
     } else {
-        Posted { posted: 0, through_line: 0, failure: None }
+        Posted::default()
     };
     if output.is_json {
         document["posted"] = json!(posted.posted);
@@ -97,17 +102,18 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
     match posted.failure {
         Some(failure) => Err(failure),
+        None if posted.is_interrupted => Ok(Exit::Interrupted),
         None if tally.findings > 0 => Ok(Exit::Findings),
         None => Ok(Exit::Good),
     }
 }
 
 fn result_text(tally: &Tally, posted: &Posted) -> String {
-    let Posted { posted: number, through_line, failure } = posted;
+    let Posted { posted: number, through_line, failure, is_interrupted } = posted;
     let events = tally.events;
     if tally.findings > 0 {
         "Nothing was posted.".to_owned()
-    } else if failure.is_some() {
+    } else if failure.is_some() || *is_interrupted {
         let through = match through_line {
             0 => String::new(),
             line => format!(", including all events through line {line}"),
@@ -134,7 +140,7 @@ const ATTEMPTS: u32 = 6;
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// The result of posting.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Posted {
     /// The number of messages that the queue accepted.
     pub posted: u64,
@@ -142,6 +148,14 @@ pub struct Posted {
     pub through_line: u64,
     /// Why posting ended early, if it did.
     pub failure: Option<Failure>,
+    /// Whether it was to end before all was posted.
+    pub is_interrupted: bool,
+}
+
+impl Posted {
+    const fn goes_on(&self) -> bool {
+        self.failure.is_none() && !self.is_interrupted
+    }
 }
 
 /// The result of one batch.
@@ -152,18 +166,18 @@ struct BatchResult {
 }
 
 /// Posts messages. Each buyer's messages stay in order, even after a failure. No new batch is started after the first
-/// failure.
+/// failure, or once `go_on`, which gets the number posted, returns `false`.
 pub async fn post(
     sqs: &Client,
     queue_url: &str,
     mut messages: impl Iterator<Item = Result<Message, Failure>>,
-    mut on_progress: impl FnMut(u64),
+    mut go_on: impl FnMut(u64) -> bool,
 ) -> Posted {
     let mut window = Window::default();
     let mut in_progress = FuturesUnordered::new();
-    let mut ended = Posted { posted: 0, through_line: 0, failure: None };
+    let mut ended = Posted::default();
     loop {
-        while ended.failure.is_none() && window.len() < READ_AHEAD {
+        while ended.goes_on() && window.len() < READ_AHEAD {
             match messages.next() {
                 Some(Ok(message)) => {
                     ended.through_line = message.line;
@@ -173,7 +187,7 @@ pub async fn post(
                 None => break,
             }
         }
-        while ended.failure.is_none() && in_progress.len() < CONCURRENT_BATCHES {
+        while ended.goes_on() && in_progress.len() < CONCURRENT_BATCHES {
             let batch = window.next_batch();
             if batch.is_empty() {
                 break;
@@ -186,8 +200,10 @@ pub async fn post(
         ended.posted += posted.len() as u64;
         ended.failure = ended.failure.take().or(failure);
         window.settle(&posted, not_posted);
-        on_progress(ended.posted);
+        ended.is_interrupted |= !go_on(ended.posted);
     }
+    // What was to be the end was the end anyway.
+    ended.is_interrupted &= window.len() > 0 || messages.next().is_some();
     if let Some(line) = window.first_line() {
         ended.through_line = line - 1;
     }

@@ -27,6 +27,9 @@ pub(crate) struct Stack {
 impl Stack {
     /// Finds the stack of a profile with one `DescribeStacks`.
     ///
+    /// The answer is not kept for later commands: a stack that was deleted and created again has other tables and queues,
+    /// while its retained tables still exist, so `leads void` would write where nobody looks.
+    ///
     /// # Errors
     /// [`Failure::Call`], [`Failure::NoStack`], [`Failure::OtherAccount`], [`Failure::NotLeadstream`].
     pub(crate) async fn find(aws: &Aws, profile: &Profile) -> Result<Self, Failure> {

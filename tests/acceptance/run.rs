@@ -77,7 +77,7 @@ impl Run<'_> {
         let queue =
             DeadLetterQueue::new(self.sqs.clone(), self.target.id("OfferEventsDeadLetters").to_owned(), None);
         let selection = Selection { buyers, ..Selection::default() };
-        Ok(work(&queue, &selection, doing, SystemClock.now()).await?)
+        Ok(work(&queue, &selection, doing, SystemClock.now(), |_| true).await?)
     }
 
     /// The lines that a function has logged since the run began and that match a pattern of CloudWatch Logs.

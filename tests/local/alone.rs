@@ -1,7 +1,10 @@
-//! Tests that change the deployed recorder and therefore run alone (profile `local-aws-alone`): operation beside the
+//! Tests that change the whole stack and therefore run alone (profile `local-aws-alone`): pauses, and operation beside the
 //! former system, played by the example in the contract. It announces leads, answers look-ups, and hands its buyers
 //! over. Each test leaves the functions as they were deployed: live, without a former system and without a collector.
 
+use std::time::Duration;
+
+use leads_store::LeadsStore as _;
 use serde_json::{Value, json};
 use testkit::wire::{Answer, Reply, Wire, in_turn};
 use tests::Person;
@@ -121,6 +124,36 @@ fn while_the_former_system_is_down_its_buyers_wait_and_live_ones_go_on() {
         assert_eq!(types(&stack, &person).await, ["made", "handed-over"]);
         assert_eq!(sales_keys(&stack, &person).await, [""; 0], "the former system announced them");
         deploy("live", false).await;
+    });
+}
+
+/// A pause holds within this time (docs/runbook.md, "Pausing").
+const HOLDS_WITHIN: Duration = Duration::from_secs(40);
+
+#[test]
+fn what_was_paused_is_performed_once_after_the_resumption() {
+    on_the_stack(async |stack| {
+        let person = Person::called("paused").unwrap();
+        let (exit, paused) = leads(&["pause", "all", "--because", "a test"]).await;
+        assert_eq!(exit.as_str(), "Good", "{paused}");
+        tokio::time::sleep(HOLDS_WITHIN).await;
+        post(&stack, &person, "offer.made.v1", "car-1", 1).await;
+        let waits = stack
+            .until("the buyer to be behind", async || Ok(stack.leads().cursor(&person.buyer).await?.behind));
+        assert_eq!(waits.await.unwrap().reason, "sales messages are paused");
+        assert_eq!(types(&stack, &person).await, ["made"]);
+        assert_eq!(sales_keys(&stack, &person).await, [""; 0]);
+        assert_eq!(stack.emails_to(&person.email()).await.unwrap(), []);
+        assert_eq!(leads(&["resume"]).await.0.as_str(), "Failed", "`--yes` is required");
+        let (exit, resumed) = leads(&["resume", "--yes"]).await;
+        assert_eq!(exit.as_str(), "Good", "{resumed}");
+        stack.wait_settled(&person.buyer, 1).await.unwrap();
+        assert_eq!(sales_keys(&stack, &person).await, ["quote/car-1", "opened/low/1"]);
+        let mails = stack.until("the e-mail", async || {
+            let mails = stack.emails_to(&person.email()).await?;
+            Ok((!mails.is_empty()).then_some(mails.len()))
+        });
+        assert_eq!(mails.await.unwrap(), 1);
     });
 }
 

@@ -82,7 +82,7 @@ impl Stack {
     /// Posts events, one a line, as `leads send --repeat` does.
     pub async fn send_again(&self, lines: &str) -> Posted {
         let messages = messages(lines.as_bytes(), "the test's events", true);
-        post(&self.sqs, &self.input, messages, |_| {}).await
+        post(&self.sqs, &self.input, messages, |_| true).await
     }
 
     /// The head of a buyer's stream.
@@ -154,7 +154,7 @@ impl Stack {
     pub async fn work_dead_letters(&self, selection: &Selection, doing: Doing) -> Result<Done, Failed> {
         let queue =
             DeadLetterQueue::new(self.sqs.clone(), self.dead_letters.clone(), Some(self.input.clone()));
-        Ok(work(&queue, selection, doing, SystemClock.now()).await?)
+        Ok(work(&queue, selection, doing, SystemClock.now(), |_| true).await?)
     }
 
     /// Every gap, as `leads held` lists it.

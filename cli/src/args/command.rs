@@ -29,7 +29,8 @@ pub(crate) enum Command {
 
     /// Check a file of events and post them, in order within each buyer.
     ///
-    /// Posts nothing if a line is invalid. Sending a file twice is safe: events already recorded are recognised.
+    /// Posts nothing if a line is invalid. Sending a file twice is safe: events already recorded are recognised. Ctrl-C
+    /// prints what was posted and exits with 130.
     #[command(after_help = "Example:\n  leads send offers.jsonl")]
     Send {
         /// A file of events, one per line. It is read twice, so it cannot be standard input.
@@ -113,7 +114,8 @@ pub(crate) enum Command {
 
     /// List e-mails by status, send some again, or lift the stop on a buyer's addresses.
     ///
-    /// `sending`, `unknown` and `retry` are indexed; other statuses scan the whole leads table and print the cost.
+    /// `sending`, `unknown` and `retry` are indexed; other statuses scan the whole leads table and print the cost. While
+    /// e-mails are sent again, Ctrl-C prints which and exits with 130; run the command again to continue.
     #[command(after_help = EMAILS_EXAMPLES)]
     Emails(Emails),
 

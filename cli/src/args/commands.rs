@@ -186,7 +186,8 @@ pub(crate) enum DeadLetters {
     /// Send dead letters to the queue of offer events again, in order within each buyer.
     ///
     /// A letter is deleted once that queue has it. A letter that cannot be sent stops the later letters of its buyer.
-    /// Repeating the command is safe: events that are already recorded are recognised.
+    /// Repeating the command is safe: events that are already recorded are recognised. Ctrl-C prints what was redriven
+    /// and exits with 130.
     #[command(
         after_help = "Example:\n  leads dead-letters redrive --reason unknown-type\n  leads dead-letters redrive --all --yes"
     )]
@@ -204,7 +205,7 @@ pub(crate) enum DeadLetters {
         yes: bool,
     },
 
-    /// Delete dead letters permanently.
+    /// Delete dead letters permanently. Ctrl-C prints what was dropped and exits with 130.
     #[command(after_help = "Example:\n  leads dead-letters drop --reason not-json --older-than 7d --yes")]
     #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
     Drop {

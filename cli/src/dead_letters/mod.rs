@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 pub use work::{Doing, Done, find, work};
 
 use crate::args::{DeadLetters, Picked};
-use crate::output::{Output, count, harmless, moment, or_dash, table};
+use crate::output::{CtrlC, Output, Progress, count, harmless, moment, or_dash, table};
 use crate::{Exit, Failure, Places};
 
 pub(crate) async fn command<O: Write, E: Write>(
@@ -33,9 +33,9 @@ pub(crate) async fn command<O: Write, E: Write>(
     let queue = DeadLetterQueue::new(aws_sdk_sqs::Client::new(&connect().await?), url, offer_events);
     match command {
         DeadLetters::List { picked } => {
-            let done = work(&queue, &picked.selection(), Doing::Looking, SystemClock.now()).await?;
+            let done = watched(&queue, &picked.selection(), Doing::Looking).await?;
             done.report(Doing::Looking, output)?;
-            Ok(Exit::Good)
+            Ok(if done.is_interrupted { Exit::Interrupted } else { Exit::Good })
         }
         DeadLetters::Show { id, body } => show(&queue, id, *body, output).await,
         DeadLetters::Redrive { picked, yes, .. } => {
@@ -53,18 +53,34 @@ async fn change<O: Write, E: Write>(
     is_confirmed: bool,
     output: &mut Output<'_, O, E>,
 ) -> Result<Exit, Failure> {
-    let (selection, now) = (picked.selection(), SystemClock.now());
+    let selection = picked.selection();
     let (what, how) = match doing {
         Doing::Redriving => ("Redriving", ", in order within each buyer"),
         Doing::Dropping | Doing::Looking => ("Dropping", " permanently"),
     };
     if !is_confirmed {
-        let done = work(queue, &selection, Doing::Looking, now).await?;
+        let done = watched(queue, &selection, Doing::Looking).await?;
         done.report(Doing::Looking, output)?;
+        if done.is_interrupted {
+            return Ok(Exit::Interrupted);
+        }
         return Err(Failure::NotConfirmed { what: format!("{} {selection}", what.to_lowercase()) });
     }
     output.aside(&format!("{what} {selection}{how}."))?;
-    finish(work(queue, &selection, doing, now).await?, doing, &selection, output)
+    finish(watched(queue, &selection, doing).await?, doing, &selection, output)
+}
+
+/// Works through the queue with progress, until it is done or Ctrl-C is pressed.
+async fn watched(queue: &DeadLetterQueue, selection: &Selection, doing: Doing) -> Result<Done, Failure> {
+    let progress = Progress::counting("dead letters seen");
+    let mut ctrl_c = CtrlC::listening();
+    let done = work(queue, selection, doing, SystemClock.now(), |seen| {
+        progress.at(seen);
+        !ctrl_c.is_pressed()
+    })
+    .await;
+    progress.end();
+    done
 }
 
 async fn show<O: Write, E: Write>(
@@ -97,6 +113,9 @@ fn finish<O: Write, E: Write>(
     done.report(doing, output)?;
     if !done.failures.is_empty() {
         return Err(done.failures.swap_remove(0).1);
+    }
+    if done.is_interrupted {
+        return Ok(Exit::Interrupted);
     }
     let is_missing = |id: &&String| !done.letters.iter().any(|letter| letter.id == **id);
     let missing: Vec<&str> = selection.ids.iter().filter(is_missing).map(String::as_str).collect();

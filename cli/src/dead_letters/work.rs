@@ -53,9 +53,12 @@ pub struct Done {
     pub about: u64,
     /// Whether the work ended before SQS had handed out all it would.
     pub is_cut_short: bool,
+    /// Whether that was because `go_on` returned `false`.
+    pub is_interrupted: bool,
 }
 
-/// Works through the queue. Letters that are not redriven or dropped are visible again when this returns.
+/// Works through the queue until `go_on`, which gets the number of letters seen, returns `false`. Letters that are not
+/// redriven or dropped are visible again when this returns.
 ///
 /// # Errors
 /// [`Failure::DeadLetters`] if the queue does not answer. A letter that cannot be redriven or dropped is not an error; it
@@ -65,6 +68,7 @@ pub async fn work(
     selection: &Selection,
     doing: Doing,
     now: Timestamp,
+    mut go_on: impl FnMut(u64) -> bool,
 ) -> Result<Done, Failure> {
     let about = queue.about_how_many().await?;
     let most = usize::try_from(about.saturating_mul(2).max(FEW)).unwrap_or(usize::MAX);
@@ -73,14 +77,14 @@ pub async fn work(
     loop {
         let before = worker.done.letters.len();
         let mut in_flight = InFlight::default();
-        let ended = worker.round(&mut in_flight).await;
+        let ended = worker.round(&mut in_flight, &mut go_on).await;
         queue.release(&in_flight.receipts()).await;
         ended?;
         let is_looking = doing == Doing::Looking;
         let done = &mut worker.done;
         done.others = in_flight.letters.len() - if is_looking { done.letters.len() } else { 0 };
         done.hiding = in_flight.hiding();
-        if is_looking || done.letters.len() == before || worker.is_enough() {
+        if is_looking || done.is_interrupted || done.letters.len() == before || worker.is_enough() {
             return Ok(worker.done);
         }
     }
@@ -126,7 +130,11 @@ impl InFlight {
 }
 
 impl Worker<'_> {
-    async fn round(&mut self, in_flight: &mut InFlight) -> Result<(), Failure> {
+    async fn round(
+        &mut self,
+        in_flight: &mut InFlight,
+        go_on: &mut impl FnMut(u64) -> bool,
+    ) -> Result<(), Failure> {
         loop {
             let mut letters = self.queue.receive().await?;
             if letters.is_empty() {
@@ -136,7 +144,17 @@ impl Worker<'_> {
             self.queue.release(&cut_off).await;
             let mut is_new = false;
             for letter in letters {
-                is_new |= self.settle(letter, in_flight).await;
+                let seen = self.done.letters.len().max(in_flight.letters.len()) as u64;
+                self.done.is_interrupted = self.done.is_interrupted || !go_on(seen);
+                is_new |= if self.done.is_interrupted {
+                    in_flight.keep(&letter)
+                } else {
+                    self.settle(letter, in_flight).await
+                };
+            }
+            if self.done.is_interrupted {
+                self.done.is_cut_short = true;
+                return Ok(());
             }
             // All letters of this batch were seen before in this round, so SQS has no new ones to hand out.
             if !is_new || self.is_enough() {

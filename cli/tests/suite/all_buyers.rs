@@ -179,6 +179,17 @@ impl World {
         self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
     }
 
+    /// Makes so many buyers behind that are as far as this one, as if each had been marked.
+    pub(crate) fn put_behind_like(&self, name: &str, number: usize) {
+        let mut item = self.items("leads").into_iter().find(|item| item["buyer"]["S"] == name).unwrap();
+        for number in 0..number {
+            item["buyer"]["S"] = format!("buyer-{number}").into();
+            item["openWork"]["S"] = format!("behind#{}", number % 4).into();
+            let put = json!({ "TableName": "leads", "Item": item });
+            self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
+        }
+    }
+
     /// Writes open low leads of `buyer-0`, `buyer-1` and so on, oldest first, as announced.
     pub(crate) fn put_leads(&self, number: usize, contact: Option<&Contact>) {
         let begin = at("00:00:00");

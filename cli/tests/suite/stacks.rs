@@ -1,6 +1,8 @@
 //! `--stack` and profiles: where places come from, and what is shown before something is written.
 
 use cli::{Exit, Failure};
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use testkit::made;
 
 use crate::cloud::Cloud;
@@ -156,4 +158,44 @@ async fn missing_credentials_and_rights_are_reported_with_their_remedy() {
     assert!(without.err.contains("hint: sign in again"), "{}", without.err);
     let nowhere = run(&arguments, async || Err(Failure::NoRegion)).await;
     assert!(nowhere.err.contains("set AWS_REGION"), "{}", nowhere.err);
+}
+
+/// Source: AWS CLI User Guide, "Sign in for AWS local development using console credentials": `aws login` writes
+/// `login_session` into the profile and the credentials into a cache, named by the session's SHA-256.
+#[tokio::test]
+async fn a_profile_of_aws_login_signs_the_requests() {
+    let cloud = Cloud::start().await;
+    cloud.world.record("ada", &[made("car-1")], "10:00:00").await;
+    let session = "arn:aws:iam::123456789012:user/ada";
+    let home = std::env::temp_dir().join(format!("leads-login-{}", std::process::id()));
+    std::fs::create_dir_all(&home).unwrap();
+    let config = format!("[profile ops]\nregion = us-east-1\nlogin_session = {session}\n");
+    std::fs::write(home.join("config"), config).unwrap();
+    let show = async || {
+        let mut leads =
+            process(cloud.wire.url(), &["show", "ada", "--stack", "cars", "--profiles", "/no/profiles"]);
+        leads.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
+        leads.env("AWS_PROFILE", "ops").env("AWS_CONFIG_FILE", home.join("config"));
+        leads.env("AWS_LOGIN_CACHE_DIRECTORY", &home).output().await.unwrap()
+    };
+    let signed_out = show().await;
+    let said = String::from_utf8(signed_out.stderr).unwrap();
+    assert!(signed_out.status.code() == Some(2) && said.contains("hint: sign in again"), "{said}");
+    let token = json!({
+        "accessToken": {
+            "accessKeyId": "key", "secretAccessKey": "secret", "sessionToken": "token",
+            "accountId": "123456789012", "expiresAt": "2100-01-01T00:00:00Z",
+        },
+        "tokenType": "aws_sigv4", "refreshToken": "refresh", "idToken": "id",
+        "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "key",
+    });
+    let name: String = Sha256::digest(session).iter().map(|byte| format!("{byte:02x}")).collect();
+    std::fs::write(home.join(name + ".json"), token.to_string()).unwrap();
+    let signed_in = show().await;
+    assert_eq!(signed_in.status.code(), Some(0), "{signed_in:?}");
+    for exchange in cloud.wire.exchanges() {
+        let signature = exchange.request.headers.iter().find(|(name, _)| name == "authorization");
+        assert!(signature.unwrap().1.contains("Credential=key/"), "{signature:?}");
+    }
+    std::fs::remove_dir_all(home).unwrap();
 }

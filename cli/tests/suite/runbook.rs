@@ -1,0 +1,145 @@
+//! Runs every command that the runbook prints, as printed, in a shell and on a stack in trouble.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use cli::Exit;
+use jiff::Timestamp;
+use leads_store::Status;
+use testkit::{made, rejected};
+use tokio::process::Command;
+
+use crate::cloud::Cloud;
+
+const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
+
+/// By its beginning, the exit code of a command on the stack of [`in_trouble`], and a part of what it prints. Every other
+/// command ends with 0.
+const OTHERWISE: [(&str, i32, &str); 8] = [
+    ("leads status", 1, "oldest gap"),
+    ("leads held", 1, "waits for version"),
+    ("leads erase", 1, "Run it again in a minute"),
+    ("leads resume", 2, "Pass --yes to confirm"),
+    ("leads dead-letters redrive", 2, "Pass --yes to confirm"),
+    ("leads dead-letters drop --reason", 2, "Pass --yes to confirm"),
+    ("leads emails --resend --status", 2, "Pass --yes to confirm"),
+    ("leads emails --allow", 1, "no address of"),
+];
+
+/// They run until Ctrl-C.
+const ENDLESS: [&str; 2] = ["leads console", "leads tail"];
+
+/// The commands of the page in its order: the lines of its blocks, and those in its sentences that are complete.
+fn commands() -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for (place, part) in RUNBOOK.split("```").enumerate() {
+        let texts: Vec<String> = if place % 2 == 1 {
+            part.lines().map(str::to_owned).collect()
+        } else {
+            part.split('`').skip(1).step_by(2).map(|text| text.replace('\n', " ")).collect()
+        };
+        let is_command = |text: &String| text.starts_with("leads ") && !NAMES.contains(&text.as_str());
+        found.extend(texts.into_iter().filter(is_command));
+    }
+    found
+}
+
+/// Commands that sentences name without the arguments that they need.
+const NAMES: [&str; 4] = ["leads erase", "leads history", "leads import", "leads parity"];
+
+/// A stack in which the placeholders of the runbook stand for something: a gap, e-mails to look after, dead letters, a pause.
+async fn in_trouble() -> Cloud {
+    let cloud = Cloud::start().await;
+    let world = &cloud.world;
+    world.record("buyer-7", &[made("offer-1")], "10:00:00").await;
+    world.record("buyer-7", &[rejected("offer-1").v(5)], "10:01:00").await;
+    world.holds("buyer-7", 2, 2).await;
+    world.mailed("buyer-7", "quote-email", (1, 2), Status::Abandoned, None, "10:00:01").await;
+    let now = Timestamp::now();
+    world.email_since("ada", "quote-email", Status::Rejected, Some("BadRequest"), now).await;
+    assert_eq!(world.leads(&["pause", "sales", "--because", "maintenance"]).await.exit, Exit::Good);
+    cloud.script().letters = vec!["unknown-type", "not-json"];
+    cloud
+}
+
+/// A folder in which commands run, removed when this is dropped.
+struct Folder(PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+impl Folder {
+    /// With what the placeholders for files and folders stand for.
+    fn new() -> Self {
+        let folder = std::env::temp_dir().join(format!("leads-runbook-{}", std::process::id()));
+        fs::create_dir_all(folder.join("FOLDER")).unwrap();
+        fs::write(folder.join("FILE"), include_str!("../../../docs/contract/examples/offers.jsonl")).unwrap();
+        Self(folder)
+    }
+
+    /// The command in a shell whose operator has named the stack once.
+    fn shell(&self, command: &str, clouds: [(&str, &Cloud); 2]) -> Command {
+        let profiles = clouds.map(|(name, cloud)| {
+            let url = cloud.wire.url();
+            format!("[{name}]\nstack = \"cars\"\nregion = \"us-east-1\"\nendpoint = \"{url}\"\n")
+        });
+        fs::write(self.0.join("leads.toml"), profiles.concat()).unwrap();
+        let leads = Path::new(env!("CARGO_BIN_EXE_leads")).parent().unwrap();
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &format!("exec {command}")]).current_dir(&self.0).env_clear().kill_on_drop(true);
+        shell.env("PATH", leads).env("LEADS_STACK", "prod").env("LEADS_PROFILES", self.0.join("leads.toml"));
+        shell
+    }
+
+    /// Its exit code and all that it printed.
+    async fn ended(&self, command: &str, clouds: [(&str, &Cloud); 2]) -> (i32, String) {
+        let ended = self.shell(command, clouds).output().await.unwrap();
+        let text = [ended.stdout, ended.stderr].concat();
+        (ended.status.code().unwrap(), String::from_utf8(text).unwrap())
+    }
+
+    /// Its exit code after Ctrl-C, which it gets once it has written something or read a table.
+    async fn interrupted(&self, command: &str, clouds: [(&str, &Cloud); 2]) -> (i32, String) {
+        let out = self.0.join("out");
+        let mut shell = self.shell(command, clouds);
+        let mut leads = shell.stdout(File::create(&out).unwrap()).spawn().unwrap();
+        let text = || fs::read_to_string(&out).unwrap();
+        while text().is_empty() && !clouds[0].1.operations().contains(&"Query".to_owned()) {
+            tokio::task::yield_now().await;
+        }
+        let id = leads.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        (leads.wait().await.unwrap().code().unwrap(), text())
+    }
+}
+
+#[tokio::test]
+async fn every_command_of_the_runbook_runs_as_printed() {
+    let folder = Folder::new();
+    let commands = commands();
+    assert!(commands.len() > 30, "{commands:?}");
+    let empty = Cloud::start().await;
+    empty.script().parameters.insert("Effects", "shadow");
+    for command in &commands {
+        let cloud = in_trouble().await;
+        let clouds = [("prod", &cloud), ("copy", &empty)];
+        let is_endless = ENDLESS.iter().any(|one| command.starts_with(one));
+        let (code, text) = if is_endless {
+            folder.interrupted(command, clouds).await
+        } else {
+            folder.ended(&with_real_values(command), clouds).await
+        };
+        let otherwise = OTHERWISE.iter().find(|(beginning, ..)| command.starts_with(beginning));
+        let (expected, says) = otherwise.map_or((0, ""), |(_, code, says)| (*code, *says));
+        assert!(code == expected && text.contains(says), "{command}: exit code {code}: {text}");
+    }
+}
+
+/// Placeholders for a buyer's id stand for the buyer of the other examples.
+fn with_real_values(command: &str) -> String {
+    let words = command.split(' ').map(|word| if ["B", "BUYER"].contains(&word) { "buyer-7" } else { word });
+    words.collect::<Vec<_>>().join(" ")
+}
