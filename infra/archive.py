@@ -13,7 +13,6 @@ Then it unpacks the archive elsewhere and runs the program in an empty environme
 
 import argparse
 import gzip
-import hashlib
 import io
 import re
 import subprocess
@@ -22,7 +21,7 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-from package import PackagingFailed, licences, linked
+from package import PackagingFailed, licences, linked, sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 # The files that each shell looks for.
@@ -62,14 +61,13 @@ def pack(program: Path, target: str, terms: str, folder: Path) -> Path:
         for page in Path(pages).iterdir():
             files[f"man/{page.name}"] = (page.read_bytes(), 0o644)
     top = f"leads-{version}-{target}"
+    content = compressed({f"{top}/{name}": file for name, file in files.items()})
     archive = folder / f"{top}.tar.gz"
-    archive.write_bytes(compressed({f"{top}/{name}": file for name, file in files.items()}))
-    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
-    archive.with_name(f"{archive.name}.sha256").write_text(f"{digest}  {archive.name}\n")
-    with tempfile.TemporaryDirectory() as elsewhere, tarfile.open(archive) as packed:
-        packed.extractall(elsewhere, filter="data")
-        if _run(Path(elsewhere) / top / "leads", "--version").split()[-1] != version:
-            raise PackagingFailed(f"the program in {archive} is another one")
+    archive.write_bytes(content)
+    archive.with_name(f"{archive.name}.sha256").write_text(f"{sha256(content)}  {archive.name}\n")
+    with tempfile.TemporaryDirectory() as elsewhere:
+        subprocess.run(["tar", "-xzf", archive, "-C", elsewhere], check=True)
+        _run(Path(elsewhere) / top / "leads", "--version")
     return archive
 
 
@@ -81,7 +79,11 @@ def compressed(files: dict[str, tuple[bytes, int]]) -> bytes:
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), mode
             out.addfile(entry, io.BytesIO(content))
-    return gzip.compress(plain.getvalue(), mtime=0)
+    packed = io.BytesIO()
+    # `gzip.compress` writes other headers with other versions of Python.
+    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", mtime=0) as out:
+        out.write(plain.getvalue())
+    return packed.getvalue()
 
 
 def _read_me(target: str, program: bytes) -> str:
@@ -89,10 +91,10 @@ def _read_me(target: str, program: bytes) -> str:
     runs_on = target + (f" with glibc {needed[0]}.{needed[1]} or later" if needed else "")
     return (
         f"leads for {runs_on}.\n\n"
-        "Put `leads` into a folder of your PATH, the files of `man` into ~/.local/share/man/man1, and the file of\n"
-        "`completions` for your shell where it looks: bash ~/.local/share/bash-completion/completions/leads,\n"
-        "zsh a folder of $fpath, fish ~/.config/fish/completions.\n\n"
-        "Then: leads --help\n"
+        "Copy `leads` to a folder of your PATH and the files of `man` to ~/.local/share/man/man1. Copy your shell's file\n"
+        "of `completions`: bash to ~/.local/share/bash-completion/completions/leads, zsh to a folder of $fpath,\n"
+        "fish to ~/.config/fish/completions. Create the folders that are missing.\n\n"
+        "Sign in to AWS (AWS_PROFILE, AWS_REGION), then: leads status --stack NAME. All commands: leads --help\n"
     )
 
 

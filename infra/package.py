@@ -52,7 +52,7 @@ def main() -> int:
     except PackagingFailed as error:
         print(f"Not packaged: {error}", file=sys.stderr)
         return 1
-    sums = "".join(f"{_sha256(path.read_bytes())}  {path.name}\n" for path in written)
+    sums = "".join(f"{sha256(path.read_bytes())}  {path.name}\n" for path in written)
     (arguments.folder / "SHA256SUMS").write_text(sums)
     print(sums, end="")
     return 0
@@ -67,7 +67,7 @@ def package(function: str, target: str, folder: Path) -> list[Path]:
     archive = folder / f"{function}.zip"
     zipped(archive, {"bootstrap": (bootstrap.read_bytes(), 0o755), "LICENCES.txt": (licences(crates).encode(), 0o644)})
     bill = folder / f"{function}.cdx.json"
-    materials = bill_of_materials(function, crates, compiler(), _sha256(archive.read_bytes()))
+    materials = bill_of_materials(function, crates, compiler(), sha256(archive.read_bytes()))
     bill.write_text(json.dumps(materials, indent=1, sort_keys=True) + "\n")
     return [archive, bill]
 
@@ -188,7 +188,7 @@ def _reference(name: str, version: str) -> str:
     return f"pkg:cargo/{name}@{version}"
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 

@@ -1,7 +1,9 @@
 //! `leads emails`: lists e-mails by status, sends some again, and lifts the stop on a buyer's addresses.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::io::Write;
+use std::pin::pin;
 
 use domain::BuyerId;
 use futures::stream::{self, StreamExt as _};
@@ -113,10 +115,12 @@ async fn resend_many<O: Write, E: Write>(
         return if found.is_empty() { Ok(Exit::Good) } else { Err(not_confirmed(&what, status)) };
     }
     let progress = Progress::towards(found.len() as u64, "sent again");
-    let mut outcomes = stream::iter(&found).map(|email| resend(email, now, tables)).buffered(AT_ONCE);
+    let mut ctrl_c = CtrlC::listening();
+    // What is under way is awaited, so that each outcome is known.
+    let begun = stream::iter(&found).take_while(|_| ready(!ctrl_c.is_pressed()));
+    let mut outcomes = pin!(begun.map(|email| resend(email, now, tables)).buffered(AT_ONCE));
     let mut done = Vec::new();
     let mut failed = None;
-    let mut ctrl_c = CtrlC::listening();
     while let Some(outcome) = outcomes.next().await {
         match outcome {
             Ok(outcome) => done.push(outcome),
@@ -126,9 +130,6 @@ async fn resend_many<O: Write, E: Write>(
             }
         }
         progress.at(done.len() as u64);
-        if ctrl_c.is_pressed() {
-            break;
-        }
     }
     progress.end();
     let done: Vec<(&Email, Option<Outcome>)> =

@@ -370,7 +370,7 @@ fn hint(error: &str) -> Option<&'static str> {
         "credentials",
         "Credentials",
     ]) {
-        Some("sign in again, for example with `aws sso login`, and check AWS_PROFILE")
+        Some("sign in again, for example with `aws login` or `aws sso login`, and check AWS_PROFILE")
     } else if says(&["dispatch failure", "timed out", "timeout"]) {
         Some("AWS could not be reached: check the network, AWS_REGION and AWS_ENDPOINT_URL")
     } else {

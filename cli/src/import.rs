@@ -207,7 +207,8 @@ pub(crate) async fn command<O: Write, E: Write>(
     }
     let known: BTreeSet<BuyerId> = known.into_iter().collect();
     if !import.yes {
-        return end(&tally, (false, true), output);
+        end(&tally, (false, true), output)?;
+        return Err(Failure::NotConfirmed { what: format!("importing {}", count(tally.buyers, "buyer")) });
     }
     let is_whole = import_all(import, tables, &known, &mut stop, &mut tally).await?;
     end(&tally, (true, is_whole), output)
@@ -303,7 +304,7 @@ fn end<O: Write, E: Write>(
         output.line(&if is_confirmed {
             format!("Imported {imported} of {all}; {} written.", count(*written, "commit"))
         } else {
-            format!("The file has {all} with {commits}. Nothing was imported: use --yes.")
+            format!("The file has {all} with {commits}.")
         })?;
         if *pending > 0 {
             output.line(&format!(

@@ -46,12 +46,14 @@ pub use failure::{Exit, Failure};
 use output::Output;
 use stack::Stack;
 
-/// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment.
+/// Runs the command named by `arguments`, whose first element is the program name, on the AWS of the environment and for
+/// the terminal of this process.
 pub async fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> Exit {
+    output::fit_tables();
     run_on(arguments, config::connect, out, err).await
 }
 

@@ -1,11 +1,12 @@
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
 use comfy_table::{Row, Table};
-use console::{Term, measure_text_width};
+use console::Term;
 use domain::Contact;
 use futures::FutureExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -42,18 +43,29 @@ impl<O: Write, E: Write> Output<'_, O, E> {
     }
 }
 
-/// Renders a table as text that fits the terminal. Cells are never wrapped or truncated, so that ids can be copied: where
-/// the terminal is too narrow for the table, each row becomes a block of lines, one for each cell.
+/// The columns of the terminal that tables are for; unset if standard output is none.
+static COLUMNS: OnceLock<u16> = OnceLock::new();
+
+/// From now on, tables are for the terminal that standard output is, if it is one.
+pub(crate) fn fit_tables() {
+    if let Some((_, columns)) = screen() {
+        COLUMNS.get_or_init(|| columns);
+    }
+}
+
+/// Renders a table as text for the terminal. Cells are never wrapped or truncated, so that ids can be copied: where the
+/// terminal is too narrow for the table, each row becomes a block of lines, one for each cell.
 pub(crate) fn table<R: Into<Row>>(header: &[&str], rows: impl IntoIterator<Item = R>) -> String {
-    fitted(screen().map(|(_, columns)| columns), header, rows)
+    fitted(COLUMNS.get().copied(), header, rows)
 }
 
 fn fitted<R: Into<Row>>(columns: Option<u16>, header: &[&str], rows: impl IntoIterator<Item = R>) -> String {
     let mut table = Table::new();
     table.load_style(UTF8_HORIZONTAL_ONLY).set_header(header).add_rows(rows);
     let text = table.trim_fmt();
-    let fits = |columns| text.lines().all(|line| measure_text_width(line) <= usize::from(columns));
-    if columns.is_none_or(fits) {
+    // The rule is as long as the table is wide.
+    let width = text.lines().next().unwrap_or_default().chars().count();
+    if columns.is_none_or(|columns| width <= usize::from(columns)) {
         return text;
     }
     let widest = header.iter().map(|name| name.len()).max().unwrap_or_default();
@@ -179,7 +191,7 @@ pub(crate) async fn interrupted() {
     }
 }
 
-/// Whether Ctrl-C was pressed, for a command that asks between its steps so that none is left half done.
+/// Whether Ctrl-C was pressed. A command asks between two steps, so that the outcome of each step is known.
 pub(crate) struct CtrlC {
     pressed: Pin<Box<dyn Future<Output = ()>>>,
     is_pressed: bool,

@@ -164,9 +164,7 @@ impl Tally {
         let kinds = if kinds.is_empty() { String::new() } else { format!(" ({})", kinds.join(", ")) };
         let end = match sink {
             Some(sink) => format!("sent to the {sink} again."),
-            None => {
-                "can be sent again. Nothing was sent: use --yes with --to-queue or --to-file FILE.".to_owned()
-            }
+            None => "can be sent again.".to_owned(),
         };
         let mut lines: Vec<String> =
             self.failed.iter().map(|(buyer, why)| format!("{buyer} was left out: {why}")).collect();
@@ -241,7 +239,16 @@ pub(crate) async fn command<O: Write, E: Write>(
     .await;
     progress.end();
     let exit = end(&tally, sink.name(), passed.next, passed.next.is_some(), output)?;
-    passed.failure.map_or(Ok(exit), Err)
+    if let Some(failure) = passed.failure {
+        return Err(failure);
+    }
+    if exit == Exit::Good && !resync.yes && tally.total() > 0 {
+        let messages = count(tally.total(), "message");
+        return Err(Failure::NotConfirmed {
+            what: format!("sending {messages} again, --to-queue or --to-file,"),
+        });
+    }
+    Ok(exit)
 }
 
 /// The selected buyers in the order of their ids; `None` if interrupted.

@@ -94,6 +94,7 @@ pub(crate) async fn command<O: Write, E: Write>(
     if output.is_json {
         document["posted"] = json!(posted.posted);
         document["throughLine"] = json!(posted.through_line);
+        document["isComplete"] = json!(posted.posted == tally.events);
         document["error"] = json!(posted.failure.as_ref().map(|failure| platform::telemetry::chain(failure)));
         output.json(&document)?;
     } else {
@@ -148,7 +149,7 @@ pub struct Posted {
     pub through_line: u64,
     /// Why posting ended early, if it did.
     pub failure: Option<Failure>,
-    /// Whether it was to end before all was posted.
+    /// Whether `go_on` ended it before all messages were posted.
     pub is_interrupted: bool,
 }
 
@@ -202,8 +203,8 @@ pub async fn post(
         window.settle(&posted, not_posted);
         ended.is_interrupted |= !go_on(ended.posted);
     }
-    // What was to be the end was the end anyway.
-    ended.is_interrupted &= window.len() > 0 || messages.next().is_some();
+    // After the last message nothing was interrupted.
+    ended.is_interrupted = ended.is_interrupted && (window.len() > 0 || messages.next().is_some());
     if let Some(line) = window.first_line() {
         ended.through_line = line - 1;
     }

@@ -28,7 +28,7 @@ impl Stack {
     /// Finds the stack of a profile with one `DescribeStacks`.
     ///
     /// The answer is not kept for later commands: a stack that was deleted and created again has other tables and queues,
-    /// while its retained tables still exist, so `leads void` would write where nobody looks.
+    /// while the old tables are retained, so `leads void` would write to those.
     ///
     /// # Errors
     /// [`Failure::Call`], [`Failure::NoStack`], [`Failure::OtherAccount`], [`Failure::NotLeadstream`].

@@ -65,7 +65,7 @@ def identified(session: boto3.Session, region: str, endpoint: str | None = None,
     try:
         identity = client(session, "sts", region, endpoint).get_caller_identity()
     except NoCredentialsError as error:
-        raise Refused("No AWS credentials: set AWS_PROFILE, or sign in with `aws sso login`.") from error
+        raise Refused("No AWS credentials: set AWS_PROFILE, or sign in with `aws login` or `aws sso login`.") from error
     except EndpointConnectionError as error:
         raise Refused(f"{error} Check the network and the region.") from error
     except (ClientError, BotoCoreError) as error:

@@ -35,8 +35,6 @@ OTHERWISE = {
     "leads status": (1, '"red"'),
     "leads held --buyer": (1, "is unknown: the streams table has no event"),
     "leads held": (1, "waits for version"),
-    "leads dead-letters redrive": (2, "Pass --yes to confirm"),
-    "leads dead-letters drop": (2, "Pass --yes to confirm"),
     "leads resume": (2, "Pass --yes to confirm"),
     "leads emails --allow": (1, "no address of"),
 }
@@ -119,7 +117,11 @@ class Drill:
             line["state"] == "red" and seen in line["alarms"] for line in lines)
         values = self._values(drilled.provocation.buyer)
         for command in self.rows[alarm]:
+            recorded = self.stack.commits(drilled.provocation.buyer)
             self._run(drilled, command, filled(command, values))
+            if command.startswith("leads send"):
+                # Otherwise the next command may declare its version void.
+                until("the event is recorded", lambda: self.stack.commits(drilled.provocation.buyer) > recorded, 60)
 
     def _run(self, drilled: Drilled, printed: str, command: str) -> subprocess.CompletedProcess:
         ended = self.stack.run_command(command)

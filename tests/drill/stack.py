@@ -110,6 +110,11 @@ class Stack:
 
         until(f"{', '.join(buyers)} are recorded", are_recorded, 60)
 
+    def commits(self, buyer: str) -> int:
+        return self.dynamodb.query(
+            TableName=os.environ["STREAMS_TABLE"], KeyConditionExpression="buyer = :buyer",
+            ExpressionAttributeValues={":buyer": {"S": buyer}}, Select="COUNT", ConsistentRead=True)["Count"]
+
     def refuse_sales_messages(self, buyer: str) -> None:
         wire_faults(1, [{"fate": "throttle", "operation": "SendMessage", "about": buyer}])
         self.make_offer(buyer)

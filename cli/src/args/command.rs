@@ -121,9 +121,8 @@ pub(crate) enum Command {
 
     /// Let e-mails, sales messages or both wait. Events are recorded as before, and nothing is lost.
     ///
-    /// Holds within 40 seconds. What is overtaken meanwhile is not sent later, except closings of leads. The times for
-    /// which an e-mail is tried and for which it may be doubtful stand still. Exits with 1 if all of it is paused
-    /// already.
+    /// Holds within 40 seconds. What is overtaken meanwhile is not sent later, except closings of leads. The time limits
+    /// of retried and doubtful e-mails stand still. Exits with 1 if all of it is paused already.
     #[command(after_help = "Example:\n  leads pause emails --because \"wrong template\"")]
     Pause {
         /// What to pause.
@@ -137,7 +136,7 @@ pub(crate) enum Command {
 
     /// End pauses: the next sweeps perform what waits, in order for each buyer.
     ///
-    /// Without --yes it only shows what is paused and how much waits. Exits with 1 if nothing of it is paused.
+    /// Without --yes it only shows what is paused and how much waits. Exits with 1 if nothing is paused.
     #[command(after_help = "Example:\n  leads resume\n  leads resume emails --yes")]
     Resume {
         /// What to resume.
@@ -204,7 +203,7 @@ pub(crate) enum Command {
     ///
     /// Only for buyers in shadow. A buyer is refused if the former system has handed it over, or does not know every
     /// event recorded here, held events included. Nothing is deleted: `leads history` still shows all facts. Without
-    /// --yes the buyers are only counted.
+    /// --yes they are only checked, also against the former system, and counted.
     ///
     /// Costs one Query and one GET for each buyer in shadow, and one write for each reset. Ctrl-C prints what was done
     /// and exits with 130; run the command again to continue. It skips buyers that are already reset.
@@ -228,8 +227,8 @@ pub(crate) enum Command {
 
     /// Erase a buyer's personal data from both tables and close all its leads.
     ///
-    /// A buyer in shadow stays in shadow. Exits with 1 until the sales team has been notified of the closings; run it
-    /// again then. Ctrl-C exits with 130; run the command again to continue. At the end it lists every copy that
+    /// A buyer in shadow stays in shadow. Exits with 1 if the buyer is unknown, and until the sales team has been
+    /// notified of the closings; run it again then. Ctrl-C exits with 130; run the command again to continue. At the end it lists every copy that
     /// remains elsewhere.
     #[command(after_help = "Example:\n  leads erase buyer-7 --yes")]
     Erase {
@@ -273,14 +272,14 @@ leads parity --all --state parity.jsonl --explained known.jsonl --report parity.
     /// Send the sales team's messages again, for a consumer that lost its data.
     ///
     /// Repeats quote requests, openings and closings, each with the id and the bytes with which it was sent, in order
-    /// within each buyer. Left out are effects that are pending, were overtaken, or were decided in shadow, and openings
-    /// of a buyer who was erased since. Without --yes the messages are only counted.
+    /// within each buyer. Left out are effects that are pending, were overtaken, or were decided in shadow, and quote
+    /// requests and openings of buyers erased since. Without --yes the messages are only counted.
     ///
     /// Each gets a new deduplication id, because SQS would drop a repeat within five minutes. A consumer that keeps the
     /// contract applies each id once, so running it twice is harmless. It never sends e-mails.
     ///
-    /// Costs a scan of the streams table unless --buyer is used, and two Queries for each buyer. Ctrl-C exits with 130
-    /// and names the buyer from which to go on.
+    /// Costs a scan of the streams table unless --buyer is used, and two Queries for each buyer. Ctrl-C (130)
+    /// and a failure name the buyer from which to go on. Buyers that cannot be read are left out and listed (2).
     #[command(after_help = "Example:\n  leads resync --since 2h\n  leads resync --to-queue --yes\n  \
 leads resync --buyer buyer-7 --to-file messages.jsonl --yes")]
     Resync(Resync),

@@ -59,7 +59,7 @@ pub(crate) struct Reset {
     #[command(flatten)]
     pub(crate) pace: Pace,
 
-    /// Carry it out. Without this option the buyers are only counted.
+    /// Confirm. Without this option the buyers are only checked and counted.
     #[arg(long)]
     pub(crate) yes: bool,
 
@@ -205,7 +205,9 @@ pub(crate) enum DeadLetters {
         yes: bool,
     },
 
-    /// Delete dead letters permanently. Ctrl-C prints what was dropped and exits with 130.
+    /// Delete dead letters permanently.
+    ///
+    /// Ctrl-C prints what was dropped and exits with 130.
     #[command(after_help = "Example:\n  leads dead-letters drop --reason not-json --older-than 7d --yes")]
     #[command(group(clap::ArgGroup::new("which").args(WHICH).required(true).multiple(true)))]
     Drop {
@@ -216,7 +218,7 @@ pub(crate) enum DeadLetters {
         #[arg(long, conflicts_with_all = PICKED)]
         all: bool,
 
-        /// Confirm. Without this option the letters are only listed.
+        /// Confirm. Without this option the letters are only listed and counted.
         #[arg(long)]
         yes: bool,
     },

@@ -19,8 +19,8 @@ pub(crate) struct Resync {
 
     /// Repeat only messages for events recorded since then: a time as in `2026-11-29T06:00:00Z`, or an age as in `2h`.
     ///
-    /// A message may have been sent long after its event was recorded, if the buyer was behind: begin earlier than the
-    /// loss.
+    /// Begin earlier than the loss: the message of a buyer who was behind is later than its event. An age is counted from
+    /// each start, so use a time for a run that may have to go on with --from.
     #[arg(long, value_name = "TIME", value_parser = since)]
     pub(crate) since: Option<Timestamp>,
 
@@ -44,7 +44,7 @@ pub(crate) struct Resync {
     #[arg(long, default_value_t = 200, value_name = "UNITS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) read_rate: u32,
 
-    /// Carry it out. Without this option the messages are only counted.
+    /// Confirm. Without this option the messages are only counted.
     #[arg(long, requires = "to")]
     pub(crate) yes: bool,
 }
@@ -101,7 +101,7 @@ pub(crate) struct Import {
     #[arg(long, default_value_t = 200, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rate: u32,
 
-    /// Carry it out. Without this option the file and the stack are only checked.
+    /// Confirm. Without this option the file and the stack are only checked.
     #[arg(long)]
     pub(crate) yes: bool,
 }

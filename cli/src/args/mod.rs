@@ -31,10 +31,10 @@ pub(crate) struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage or a failure,
+Exit codes: 0 success, 1 findings or an unknown buyer, 2 wrong usage, a failure or --yes missing,
 130 interrupted, the answer is incomplete.
 
-AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws sso login`.
+AWS credentials and region are found as by the AWS CLI: AWS_PROFILE, AWS_REGION, `aws login`.
 AWS_ENDPOINT_URL selects a local AWS, and AWS_ENDPOINT_URL_SQS or AWS_ENDPOINT_URL_DYNAMODB
 another one for that service. For the stack of `make up` use: --stack local";
 

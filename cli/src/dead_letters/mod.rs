@@ -64,7 +64,11 @@ async fn change<O: Write, E: Write>(
         if done.is_interrupted {
             return Ok(Exit::Interrupted);
         }
-        return Err(Failure::NotConfirmed { what: format!("{} {selection}", what.to_lowercase()) });
+        return if done.letters.is_empty() {
+            Ok(Exit::Good)
+        } else {
+            Err(Failure::NotConfirmed { what: format!("{} {selection}", what.to_lowercase()) })
+        };
     }
     output.aside(&format!("{what} {selection}{how}."))?;
     finish(watched(queue, &selection, doing).await?, doing, &selection, output)

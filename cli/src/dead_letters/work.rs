@@ -53,7 +53,7 @@ pub struct Done {
     pub about: u64,
     /// Whether the work ended before SQS had handed out all it would.
     pub is_cut_short: bool,
-    /// Whether that was because `go_on` returned `false`.
+    /// Whether `go_on` ended it.
     pub is_interrupted: bool,
 }
 
@@ -73,7 +73,7 @@ pub async fn work(
     let about = queue.about_how_many().await?;
     let most = usize::try_from(about.saturating_mul(2).max(FEW)).unwrap_or(usize::MAX);
     let done = Done { about, ..Done::default() };
-    let mut worker = Worker { queue, selection, doing, now, most, done, sent: BTreeSet::new() };
+    let mut worker = Worker { queue, selection, doing, now, most, seen: 0, done, sent: BTreeSet::new() };
     loop {
         let before = worker.done.letters.len();
         let mut in_flight = InFlight::default();
@@ -96,6 +96,8 @@ struct Worker<'a> {
     doing: Doing,
     now: Timestamp,
     most: usize,
+    /// The number of letters looked at, in all rounds.
+    seen: u64,
     done: Done,
     /// The new message ids of redriven letters. If the recorder sets one aside again, it is not redriven in the same
     /// run.
@@ -143,18 +145,16 @@ impl Worker<'_> {
             let cut_off = cut_off(&mut letters);
             self.queue.release(&cut_off).await;
             let mut is_new = false;
-            for letter in letters {
-                let seen = self.done.letters.len().max(in_flight.letters.len()) as u64;
-                self.done.is_interrupted = self.done.is_interrupted || !go_on(seen);
-                is_new |= if self.done.is_interrupted {
-                    in_flight.keep(&letter)
-                } else {
-                    self.settle(letter, in_flight).await
-                };
-            }
-            if self.done.is_interrupted {
-                self.done.is_cut_short = true;
-                return Ok(());
+            let mut letters = letters.into_iter();
+            while let Some(letter) = letters.next() {
+                if !go_on(self.seen) {
+                    let rest = std::iter::once(letter).chain(letters).map(|letter| letter.receipt);
+                    self.queue.release(&rest.collect::<Vec<_>>()).await;
+                    (self.done.is_interrupted, self.done.is_cut_short) = (true, true);
+                    return Ok(());
+                }
+                self.seen += 1;
+                is_new |= self.settle(letter, in_flight).await;
             }
             // All letters of this batch were seen before in this round, so SQS has no new ones to hand out.
             if !is_new || self.is_enough() {

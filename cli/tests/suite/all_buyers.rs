@@ -179,7 +179,7 @@ impl World {
         self.database.put_item(serde_json::from_value(put).unwrap()).unwrap();
     }
 
-    /// Makes so many buyers behind that are as far as this one, as if each had been marked.
+    /// Adds this many buyers that are behind, copied from this one.
     pub(crate) fn put_behind_like(&self, name: &str, number: usize) {
         let mut item = self.items("leads").into_iter().find(|item| item["buyer"]["S"] == name).unwrap();
         for number in 0..number {

@@ -225,12 +225,14 @@ impl Script {
                 self.handed_out -= asked["Entries"].as_array().unwrap().len();
                 ok(json!({ "Successful": [], "Failed": [] }))
             }
-            "SendMessageBatch" | "DeleteMessageBatch" => {
+            "SendMessageBatch" => {
                 let entries = asked["Entries"].as_array().unwrap().iter();
                 let done: Vec<Value> =
                     entries.map(|entry| json!({ "Id": entry["Id"], "MessageId": "1" })).collect();
                 ok(json!({ "Successful": done, "Failed": [] }))
             }
+            "SendMessage" => ok(json!({ "MessageId": "1" })),
+            "DeleteMessage" => ok(json!({})),
             other => panic!("{other}"),
         }
     }

@@ -12,7 +12,7 @@ use crate::cloud::Cloud;
 use crate::schemas::assert_answer;
 use crate::site::{Seen, Site, console, console_on};
 use crate::stories::{HOSTILE_PAGE, hostile};
-use crate::world::{aws_at, process};
+use crate::world::{aws_at, press_ctrl_c, process};
 
 const PAGES: [&str; 7] = ["", "leads", "dead-letters", "gaps", "emails", "runbook", "buyer?id=two-offers"];
 
@@ -165,7 +165,7 @@ async fn missing_credentials_do_not_keep_the_console_from_starting() {
     let seen = console_on(aws.build(), &[], async |site: Site| site.page("").await).await;
     assert_eq!(seen.status, 502);
     assert!(seen.body.contains("no AWS credentials are set."), "{}", seen.body);
-    assert!(seen.body.contains("Sign in again, for example with `aws sso login`"), "{}", seen.body);
+    assert!(seen.body.contains("Sign in again, for example with `aws login`"), "{}", seen.body);
 }
 
 #[tokio::test]
@@ -213,8 +213,7 @@ async fn ctrl_c_ends_the_console_with_success_also_while_a_page_is_live() {
     );
     let mut live = site.live("").await;
     live.next().await;
-    let id = leads.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    press_ctrl_c(&leads).await;
     assert_eq!(leads.wait().await.unwrap().code(), Some(0));
 }
 
@@ -254,5 +253,5 @@ async fn expired_credentials_are_reported_with_their_remedy() {
     let seen = console_on(aws_at(wire.url()), &[], async |site: Site| site.page("leads").await).await;
     assert_eq!(seen.status, 502);
     assert!(seen.body.contains("ExpiredToken: The security token is expired."), "{}", seen.body);
-    assert!(seen.body.contains("Sign in again, for example with `aws sso login`"), "{}", seen.body);
+    assert!(seen.body.contains("Sign in again, for example with `aws login`"), "{}", seen.body);
 }

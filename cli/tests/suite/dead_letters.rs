@@ -11,7 +11,7 @@ use crate::world::{Ended, assert_golden, offline, online};
 
 /// One message in the dead-letter queue.
 #[derive(Debug, Clone, Default)]
-struct Letter {
+pub(crate) struct Letter {
     id: String,
     group: String,
     body: String,
@@ -136,13 +136,13 @@ impl Queues {
     }
 }
 
-struct World {
+pub(crate) struct World {
     queues: Arc<Mutex<Queues>>,
-    wire: Wire,
+    pub(crate) wire: Wire,
 }
 
 /// A letter of a buyer with a reason; `moved` stands for a letter that SQS moved.
-fn letter(number: usize, group: &str, reason: &str) -> Letter {
+pub(crate) fn letter(number: usize, group: &str, reason: &str) -> Letter {
     let source = json!({ "messageId": format!("old-{number}"), "groupId": group }).to_string();
     let attributes = BTreeMap::from([
         ("reason", reason.to_owned()),
@@ -161,7 +161,7 @@ fn letter(number: usize, group: &str, reason: &str) -> Letter {
 }
 
 impl World {
-    async fn of(letters: Vec<Letter>) -> Self {
+    pub(crate) async fn of(letters: Vec<Letter>) -> Self {
         let queues = Arc::new(Mutex::new(Queues { letters, ..Queues::default() }));
         let answering = Arc::clone(&queues);
         let wire = Wire::start(move |request: &mut Request| answering.lock().unwrap().answer(request)).await;
@@ -175,14 +175,14 @@ impl World {
 
     /// The ids of the remaining letters, after checking that all are visible again.
     #[track_caller]
-    fn left(&self) -> Vec<String> {
+    pub(crate) fn left(&self) -> Vec<String> {
         let queues = self.queues.lock().unwrap();
         assert!(queues.letters.iter().all(|letter| !letter.is_handed_out), "all letters are visible again");
         queues.letters.iter().map(|letter| letter.id.clone()).collect()
     }
 
     /// The numbers of a group's redriven letters, in order.
-    fn redriven(&self, group: &str) -> Vec<usize> {
+    pub(crate) fn redriven(&self, group: &str) -> Vec<usize> {
         let queues = self.queues.lock().unwrap();
         let of_group = queues.redriven.iter().filter(|(of, ..)| of == group);
         let number = |body: &str| body.trim_end_matches("\"}").rsplit(' ').next().unwrap().parse().unwrap();

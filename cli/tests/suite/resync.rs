@@ -147,13 +147,17 @@ async fn without_yes_messages_are_only_counted() {
     let (world, _) = four().await;
     let (wire, queue) = beside(&world, |_| None).await;
     let ended = resync(wire.url(), &["--to-queue"]).await;
-    assert_eq!(ended.exit, Exit::Good, "{}", ended.err);
+    assert_eq!(ended.exit, Exit::Failed, "{}", ended.err);
     assert!(
         ended.out.contains("4 buyers of 4: 5 messages (2 lead-closed, 2 lead-opened, 1 quote-request)"),
         "{}",
         ended.out
     );
-    assert!(ended.out.contains("Nothing was sent: use --yes"), "{}", ended.out);
+    assert!(
+        ended.err.contains("Not done: sending 5 messages again, --to-queue or --to-file,"),
+        "{}",
+        ended.err
+    );
     assert_eq!(queue.posted(), []);
 }
 

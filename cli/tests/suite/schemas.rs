@@ -24,9 +24,10 @@ pub(crate) fn assert_answer(arguments: &[&str], out: &str) {
     }
     let name = schema_of(arguments);
     let documents = assert_documents(&name, out);
-    // Only these write a document for each row or look.
+    // Only these write a document for each row or look, each on a line.
     let is_many = ["tail", "export"].contains(&name.as_str()) || arguments.contains(&"--watch");
-    assert!(is_many || documents == 1, "{arguments:?} wrote {documents} documents");
+    let expected = if is_many { out.lines().count() } else { 1 };
+    assert_eq!(documents, expected, "documents of {arguments:?}");
 }
 
 /// Checks all documents of a text against `docs/leads/<name>.schema.json`, and returns their number.

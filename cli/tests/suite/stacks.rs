@@ -180,7 +180,11 @@ async fn a_profile_of_aws_login_signs_the_requests() {
     };
     let signed_out = show().await;
     let said = String::from_utf8(signed_out.stderr).unwrap();
-    assert!(signed_out.status.code() == Some(2) && said.contains("hint: sign in again"), "{said}");
+    assert!(
+        signed_out.status.code() == Some(2)
+            && said.contains("hint: sign in again, for example with `aws login`"),
+        "{said}"
+    );
     let token = json!({
         "accessToken": {
             "accessKeyId": "key", "secretAccessKey": "secret", "sessionToken": "token",

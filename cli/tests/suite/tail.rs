@@ -16,7 +16,7 @@ use crate::all_buyers::World;
 use crate::crowd::advance;
 use crate::schemas::assert_answer;
 use crate::takeover::ClosedPipe;
-use crate::world::{aws_at, process};
+use crate::world::{aws_at, press_ctrl_c, process};
 
 /// Records events of a live buyer so many seconds ago.
 async fn record(world: &World, name: &str, events: &[Event], seconds_ago: i64) {
@@ -62,8 +62,7 @@ impl<'a> Tailed<'a> {
 
     /// Sends SIGINT and returns the exit code and the rows that were left.
     async fn interrupt(mut self) -> (Option<i32>, Vec<String>) {
-        let id = self.leads.id().unwrap().to_string();
-        assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+        press_ctrl_c(&self.leads).await;
         let mut rows = Vec::new();
         while let Some(row) = self.rows.next_line().await.unwrap() {
             rows.push(row);

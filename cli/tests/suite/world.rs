@@ -91,6 +91,12 @@ pub(crate) fn process(url: &str, arguments: &[&str]) -> tokio::process::Command 
     leads
 }
 
+/// Sends SIGINT to a process, as a terminal does.
+pub(crate) async fn press_ctrl_c(process: &tokio::process::Child) {
+    let id = process.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+}
+
 /// Runs a `leads` process on the local AWS at this URL and sends it SIGINT once `is_time` returns true. Returns its
 /// exit code and standard output, which must follow the schema if it is JSON.
 pub(crate) async fn interrupted(
@@ -103,8 +109,7 @@ pub(crate) async fn interrupted(
     while !is_time() {
         tokio::task::yield_now().await;
     }
-    let id = leads.id().unwrap().to_string();
-    assert!(tokio::process::Command::new("kill").args(["-INT", &id]).status().await.unwrap().success());
+    press_ctrl_c(&leads).await;
     let ended = leads.wait_with_output().await.unwrap();
     let out = String::from_utf8(ended.stdout).unwrap();
     assert_answer(arguments, &out);

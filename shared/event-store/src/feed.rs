@@ -113,6 +113,11 @@ pub async fn slice(
     // `after` itself was read before. The slice begins a tick later, which may be in the next hour.
     let first = after.saturating_add(TICK).unwrap_or(Timestamp::MAX);
     let end = FeedPartition::next_hour(first).saturating_sub(TICK).unwrap_or(Timestamp::MAX).min(until);
+    // Recorded times have milliseconds. If none is between the two, there is nothing to ask for, and DynamoDB refuses a
+    // BETWEEN whose upper bound is below its lower one ("ValidationException" of `Query`; seen by `leads tail`).
+    if first.as_millisecond() > until.as_millisecond() {
+        return Ok(Slice { entries: Vec::new(), through: until.max(after) });
+    }
     let mut limit = limit;
     loop {
         let mut through = end;

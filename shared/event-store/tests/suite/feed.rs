@@ -213,8 +213,21 @@ async fn a_slice_merges_all_shards_by_time_and_ends_with_the_hour() {
     // The last tick of an hour is read, so the next slice covers the next hour.
     let next = "2026-11-23T11:59:59.999Z".parse().unwrap();
     assert_eq!(feed.slice(end, midnight, 50).await, (vec![], next, vec![50]));
-    // Nothing is left, so the slice ends where it began.
-    assert_eq!(feed.slice(at("00:20"), at("00:20"), 50).await, (vec![], at("00:20"), vec![50]));
+}
+
+#[tokio::test]
+async fn nothing_is_asked_for_between_two_times_of_one_millisecond() {
+    let feed = recorded(&[commit("ada", at("00:20.001"))]).await;
+    for (after, until) in [("00:20", "00:20"), ("00:20.0004", "00:20.0008"), ("00:20.0011", "00:20.0019")] {
+        assert_eq!(
+            feed.slice(at(after), at(until), 50).await,
+            (vec![], at(until), vec![]),
+            "{after} {until}"
+        );
+    }
+    assert_eq!(feed.slice(at("00:21"), at("00:20"), 50).await, (vec![], at("00:21"), vec![]));
+    let found = feed.slice(at("00:20.0009"), at("00:20.0011"), 50).await;
+    assert_eq!(found, (vec![at("00:20.001")], at("00:20.0011"), vec![50]));
 }
 
 #[tokio::test]
