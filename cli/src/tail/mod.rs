@@ -103,7 +103,9 @@ impl<O: Write, E: Write> Follower<'_, '_, O, E> {
 
     async fn start(&self) -> Result<Place, Failure> {
         let Some(buyer) = &self.tail.buyer else {
-            let start = self.tail.since.unwrap_or_else(|| SystemClock.now());
+            // From the tick before, so that the first look reads something and finds a missing permission.
+            let since = self.tail.since.unwrap_or_else(|| SystemClock.now());
+            let start = earlier(since, SignedDuration::from_millis(1));
             return Ok(Place::Feed { start, after: start, seen: BTreeMap::new() });
         };
         let failed = |source| Failure::Stream { buyer: buyer.clone(), source };
