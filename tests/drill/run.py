@@ -32,7 +32,7 @@ PATIENCE = 420
 # Every other command of the runbook must end with 0. By its beginning, the exit code that a command has in this drill,
 # and a part of what it then prints.
 OTHERWISE = {
-    "leads status": (1, '"red"'),
+    "leads status": (1, "red"),
     "leads held --buyer": (1, "is unknown: the streams table has no event"),
     "leads held": (1, "waits for version"),
     "leads resume": (2, "Pass --yes to confirm"),
