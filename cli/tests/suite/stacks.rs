@@ -193,8 +193,8 @@ async fn a_profile_of_aws_login_signs_the_requests() {
         "tokenType": "aws_sigv4", "refreshToken": "refresh", "idToken": "id",
         "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "key",
     });
-    let name: String = Sha256::digest(session).iter().map(|byte| format!("{byte:02x}")).collect();
-    std::fs::write(home.join(name + ".json"), token.to_string()).unwrap();
+    let name = format!("{:x}.json", Sha256::digest(session));
+    std::fs::write(home.join(name), token.to_string()).unwrap();
     let signed_in = show().await;
     assert_eq!(signed_in.status.code(), Some(0), "{signed_in:?}");
     for exchange in cloud.wire.exchanges() {
