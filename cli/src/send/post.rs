@@ -1,132 +1,15 @@
-//! `leads send`: posts a file of events to the queue, as the offer system would.
+//! Posting many messages to a FIFO queue: in batches, several at once, and each buyer's messages in order.
 
 use std::collections::{BTreeMap, HashSet};
-use std::io::{BufRead, Write};
-use std::path::Path;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
-use aws_types::SdkConfig;
 use domain::BuyerId;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use serde_json::json;
-use uuid::Uuid;
 
-use crate::check::{self, Content, Lines, Tally};
-use crate::output::{CtrlC, Output, Progress, count};
-use crate::{Exit, Failure};
-
-/// The maximum length of a deduplication id in SQS, in characters.
-const LONGEST_DEDUPLICATION_ID: usize = 128;
-
-/// The messages of a file that was checked before. `name` names the file in errors. A line that is no longer valid
-/// yields [`Failure::Changed`]. With `is_repeat`, each message gets a new deduplication id.
-pub fn messages(
-    reader: impl BufRead,
-    name: &str,
-    is_repeat: bool,
-) -> impl Iterator<Item = Result<Message, Failure>> {
-    let mut lines = Lines::of(reader);
-    std::iter::from_fn(move || {
-        loop {
-            let line = match lines.next() {
-                Ok(line) => line?,
-                Err(source) => return Some(Err(Failure::Read { file: name.to_owned(), source })),
-            };
-            return Some(match line.content() {
-                Content::Blank => continue,
-                Content::Event { body, incoming } => Ok(Message {
-                    line: line.number,
-                    deduplication_id: if is_repeat {
-                        fresh(incoming.event.id.as_str())
-                    } else {
-                        incoming.event.id.to_string()
-                    },
-                    buyer: incoming.buyer,
-                    body: body.to_owned(),
-                    attempts: 0,
-                }),
-                Content::NotUtf8 | Content::ByteOrderMark | Content::Refused(_) => {
-                    Err(Failure::Changed { file: name.to_owned(), line: line.number })
-                }
-            });
-        }
-    })
-}
-
-/// A new deduplication id that begins with this id.
-pub(crate) fn fresh(id: &str) -> String {
-    let nonce = Uuid::new_v4().to_string();
-    let room = LONGEST_DEDUPLICATION_ID - nonce.len() - 1;
-    format!("{}-{nonce}", id.get(..room).unwrap_or(id))
-}
-
-pub(crate) async fn command<O: Write, E: Write>(
-    file: &Path,
-    is_repeat: bool,
-    queue_url: &str,
-    connect: impl AsyncFnOnce() -> Result<SdkConfig, Failure>,
-    output: &mut Output<'_, O, E>,
-) -> Result<Exit, Failure> {
-    let name = file.display().to_string();
-    let kind = file.metadata().map_err(|source| Failure::Read { file: name.clone(), source })?;
-    if !kind.is_file() {
-        return Err(Failure::NotAFile { file: name });
-    }
-    let (tally, mut document) = check::report(check::open(file)?, &name, output)?;
-    let posted = if tally.findings == 0 {
-        let sqs = aws_sdk_sqs::Client::new(&connect().await?);
-        let progress = Progress::towards(tally.events, "posted");
-        let messages = messages(check::open(file)?, &name, is_repeat);
-        let mut ctrl_c = CtrlC::listening();
-        let posted = post(&sqs, queue_url, messages, |position| {
-            progress.at(position);
-            !ctrl_c.is_pressed()
-        })
-        .await;
-        progress.end();
-        posted
-    } else {
-        Posted::default()
-    };
-    if output.is_json {
-        document["posted"] = json!(posted.posted);
-        document["throughLine"] = json!(posted.through_line);
-        document["isComplete"] = json!(posted.posted == tally.events);
-        document["error"] = json!(posted.failure.as_ref().map(|failure| platform::telemetry::chain(failure)));
-        output.json(&document)?;
-    } else {
-        output.line(&check::summary(&name, &tally))?;
-        output.line(&result_text(&tally, &posted))?;
-    }
-    match posted.failure {
-        Some(failure) => Err(failure),
-        None if posted.is_interrupted => Ok(Exit::Interrupted),
-        None if tally.findings > 0 => Ok(Exit::Findings),
-        None => Ok(Exit::Good),
-    }
-}
-
-fn result_text(tally: &Tally, posted: &Posted) -> String {
-    let Posted { posted: number, through_line, failure, is_interrupted } = posted;
-    let events = tally.events;
-    if tally.findings > 0 {
-        "Nothing was posted.".to_owned()
-    } else if failure.is_some() || *is_interrupted {
-        let through = match through_line {
-            0 => String::new(),
-            line => format!(", including all events through line {line}"),
-        };
-        format!(
-            "Posted {number} of {events} events{through}. \
-             Sending the file again is safe: repeats are recognised."
-        )
-    } else {
-        format!("Posted {}.", count(*number, "event"))
-    }
-}
+use crate::Failure;
 
 /// The maximum number of concurrent batches.
 const CONCURRENT_BATCHES: usize = 8;
@@ -149,14 +32,6 @@ pub struct Posted {
     pub through_line: u64,
     /// Why posting ended early, if it did.
     pub failure: Option<Failure>,
-    /// Whether `go_on` ended it before all messages were posted.
-    pub is_interrupted: bool,
-}
-
-impl Posted {
-    const fn goes_on(&self) -> bool {
-        self.failure.is_none() && !self.is_interrupted
-    }
 }
 
 /// The result of one batch.
@@ -177,8 +52,9 @@ pub async fn post(
     let mut window = Window::default();
     let mut in_progress = FuturesUnordered::new();
     let mut ended = Posted::default();
+    let mut goes_on = true;
     loop {
-        while ended.goes_on() && window.len() < READ_AHEAD {
+        while goes_on && ended.failure.is_none() && window.len() < READ_AHEAD {
             match messages.next() {
                 Some(Ok(message)) => {
                     ended.through_line = message.line;
@@ -188,7 +64,7 @@ pub async fn post(
                 None => break,
             }
         }
-        while ended.goes_on() && in_progress.len() < CONCURRENT_BATCHES {
+        while goes_on && ended.failure.is_none() && in_progress.len() < CONCURRENT_BATCHES {
             let batch = window.next_batch();
             if batch.is_empty() {
                 break;
@@ -201,10 +77,8 @@ pub async fn post(
         ended.posted += posted.len() as u64;
         ended.failure = ended.failure.take().or(failure);
         window.settle(&posted, not_posted);
-        ended.is_interrupted |= !go_on(ended.posted);
+        goes_on = goes_on && go_on(ended.posted);
     }
-    // After the last message nothing was interrupted.
-    ended.is_interrupted = ended.is_interrupted && (window.len() > 0 || messages.next().is_some());
     if let Some(line) = window.first_line() {
         ended.through_line = line - 1;
     }
@@ -261,7 +135,7 @@ const fn nothing_posted(not_posted: Vec<Message>, failure: Failure) -> BatchResu
 }
 
 /// The maximum number of messages in a batch of SQS.
-pub(crate) const LARGEST_BATCH: usize = 10;
+const LARGEST_BATCH: usize = 10;
 
 /// The maximum size of a batch in bytes of bodies. SQS has always accepted batches of this size.
 const LARGEST_BATCH_BYTES: usize = 256 * 1024;
@@ -287,7 +161,7 @@ pub struct Message {
 /// some messages of a batch and refuse others, so a later message of a buyer could otherwise overtake one that must be
 /// retried.
 #[derive(Debug, Default)]
-pub(crate) struct Window {
+struct Window {
     waiting: BTreeMap<u64, Message>,
     in_flight: BTreeMap<u64, BuyerId>,
 }
