@@ -8,7 +8,7 @@ use testkit::wire::{Answer, Wire};
 use testkit::{body, buyer, made};
 
 use crate::all_buyers;
-use crate::dead_letters::{World, letter};
+use crate::letters::{World, letter};
 use crate::send::Queue;
 use crate::world::{TestFile, interrupted};
 

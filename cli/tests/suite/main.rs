@@ -16,6 +16,7 @@ mod ctrl_c;
 mod dead_letters;
 mod emails;
 mod explain;
+mod letters;
 mod pages;
 mod parity;
 mod pause;
