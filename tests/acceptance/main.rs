@@ -7,6 +7,7 @@
 mod behaviour;
 mod difference;
 mod operation;
+mod permissions;
 mod price;
 mod promise;
 mod report;
@@ -93,7 +94,8 @@ async fn accept(arguments: &Arguments) -> Result<bool, Failed> {
     let place =
         if aws.is_emulated() { "A local AWS".to_owned() } else { format!("AWS account {}", target.account) };
     println!("{place}, stack {} in {}: comparing it with the template.", target.name, target.region);
-    let checks = settings::checks(&aws, &target, &template).await?;
+    let mut checks = settings::checks(&aws, &target, &template).await?;
+    checks.push(permissions::check(&aws, &target, &template).await?);
     let (target, prefix) = (&target, prefix.as_str());
     let mut report = Report {
         target,

@@ -7,22 +7,12 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 use tests::Failed;
 
-use crate::difference::{compared, difference, list, statements};
+use crate::difference::{compared, difference, statements};
 use crate::promise::{Check, Promise};
 use crate::target::{Target, text};
 use crate::template::{ALIAS, Template};
 
-const DEPLOY: &str = "deploy the template again (`make deploy`), and find out who changed it";
-
-/// What a role must not be able to do, by IAM's policy simulator: role, action, and the table it concerns.
-const FORBIDDEN: [(&str, &str, &str); 6] = [
-    ("RecorderRole", "dynamodb:DeleteItem", "StreamsTable"),
-    ("RecorderRole", "dynamodb:GetItem", "LeadsTable"),
-    ("ReactorRole", "dynamodb:PutItem", "StreamsTable"),
-    ("SweeperRole", "dynamodb:PutItem", "StreamsTable"),
-    ("ReceiptsRole", "dynamodb:Query", "StreamsTable"),
-    ("ReceiptsRole", "dynamodb:DeleteItem", "LeadsTable"),
-];
+pub(crate) const DEPLOY: &str = "deploy the template again (`make deploy`), and find out who changed it";
 
 /// Compares every resource. Fails if a call is not allowed, because then nothing can be said.
 pub(crate) async fn checks(aws: &Aws, target: &Target, template: &Template) -> Result<Vec<Check>, Failed> {
@@ -61,12 +51,11 @@ pub(crate) async fn checks(aws: &Aws, target: &Target, template: &Template) -> R
             Err(error) => checks.push(unanswered(aws, promise, &what, error)?),
         }
     }
-    checks.extend(reader.simulated().await?);
     Ok(checks)
 }
 
 /// On an emulator, a call that it does not have makes the check impossible. Everything else is an error.
-fn unanswered(aws: &Aws, promise: Promise, what: &str, error: Failed) -> Result<Check, Failed> {
+pub(crate) fn unanswered(aws: &Aws, promise: Promise, what: &str, error: Failed) -> Result<Check, Failed> {
     match error.downcast_ref::<CallFailed>() {
         Some(failed) if aws.is_emulated() && !failed.is_denied() => {
             Ok(Check::not_possible(promise, what, format!("the emulator does not answer: {failed}")))
@@ -309,104 +298,10 @@ impl Reader<'_> {
             if is_left_out(property) { expected[property].clone() } else { seen[property].clone() }
         }))
     }
-
-    /// Asks IAM's policy simulator about each permission in the template, and about some that no role may have.
-    async fn simulated(&self) -> Result<Vec<Check>, Failed> {
-        let what = "IAM's policy simulator answers as the template says";
-        let mut differences = Vec::new();
-        let mut asked = 0;
-        for (role, kind) in self.template.kinds() {
-            if kind != "AWS::IAM::Role" || !self.target.resources.contains_key(&role) {
-                continue;
-            }
-            let arn = self.target.role_arn(&role);
-            let policies = self.template.policies(self.target, &role)?;
-            for statement in policies.iter().flat_map(|policy| list(&policy["PolicyDocument"]["Statement"])) {
-                // The simulator would need the value of each condition key.
-                if !statement["Condition"].is_null() {
-                    continue;
-                }
-                for (action, pattern) in pairs(&statement) {
-                    // LocalStack's simulator compares with the pattern as text
-                    // (`localstack/services/iam/resources/policy_simulator.py`); IAM needs an example of it.
-                    let resource = if self.aws.is_emulated() { pattern } else { example_of(&pattern) };
-                    asked += 1;
-                    match self.decision(&arn, &action, &resource).await {
-                        Ok(decision) if decision == "allowed" => {}
-                        Ok(decision) => {
-                            differences.push(format!("{role}: {action} on {resource} is {decision}"));
-                        }
-                        Err(error) => {
-                            return Ok(vec![unanswered(self.aws, Promise::Roles, what, error.into())?]);
-                        }
-                    }
-                }
-            }
-            for (_, action, table) in FORBIDDEN.iter().filter(|(of, ..)| *of == role) {
-                let at = format!("{}:{}", self.target.region, self.target.account);
-                let resource = format!("arn:aws:dynamodb:{at}:table/{}", self.target.id(table));
-                asked += 1;
-                if self.decision(&arn, action, &resource).await? == "allowed" {
-                    differences.push(format!("{role}: {action} on {table} is allowed"));
-                }
-            }
-        }
-        let expected = format!("{asked} answers as in the template");
-        Ok(vec![Check::of(Promise::Roles, what, &expected, &differences, DEPLOY)])
-    }
-
-    async fn decision(&self, role: &str, action: &str, resource: &str) -> Result<String, CallFailed> {
-        let question = [
-            ("PolicySourceArn", role),
-            ("ActionNames.member.1", action),
-            ("ResourceArns.member.1", resource),
-        ];
-        let answer = self.aws.query(Service::Iam, "SimulatePrincipalPolicy", &question).await?;
-        Ok(text(&answer["EvaluationResults"][0]["EvalDecision"]))
-    }
-}
-
-/// Each action of a statement with each resource.
-fn pairs(statement: &Value) -> Vec<(String, String)> {
-    let resources: Vec<String> = list(&statement["Resource"]).iter().map(text).collect();
-    let with_each = |action: &Value| {
-        let action = text(action);
-        resources.iter().map(move |resource| (action.clone(), resource.clone())).collect::<Vec<_>>()
-    };
-    list(&statement["Action"]).iter().flat_map(with_each).collect()
-}
-
-/// A resource that this pattern covers. The simulator takes an ARN, or `*` for all resources (AWS IAM API Reference,
-/// `SimulatePrincipalPolicy`).
-fn example_of(pattern: &str) -> String {
-    if pattern == "*" { pattern.to_owned() } else { pattern.replace('*', "example") }
 }
 
 /// The attributes of an SNS answer, which is a list of entries with key and value.
 fn entries_of(attributes: &Value) -> Map<String, Value> {
     let entries = attributes.as_array().cloned().unwrap_or_default();
     entries.iter().map(|one| (text(&one["key"]), one["value"].clone())).collect()
-}
-
-#[cfg(test)]
-mod tests_of_patterns {
-    use serde_json::json;
-
-    use super::{example_of, pairs};
-
-    #[test]
-    fn every_action_of_a_statement_is_asked_about_for_every_resource() {
-        let statement = json!({ "Action": "sqs:GetQueueAttributes", "Resource": ["a", "b"] });
-        let action = "sqs:GetQueueAttributes".to_owned();
-        assert_eq!(pairs(&statement), [(action.clone(), "a".to_owned()), (action, "b".to_owned())]);
-        let statement = json!({ "Action": ["c", "d"], "Resource": "*" });
-        assert_eq!(pairs(&statement).len(), 2);
-    }
-
-    #[test]
-    fn the_simulator_is_asked_about_an_arn_or_all_resources() {
-        assert_eq!(example_of("*"), "*");
-        let logs = "arn:aws:logs:us-east-1:123456789012:log-group:/aws/lambda/leadstream-recorder";
-        assert_eq!(example_of(&format!("{logs}:*")), format!("{logs}:example"));
-    }
 }
