@@ -102,7 +102,7 @@ def roll_back_whole(account: Account, stage: Stage, say: Say, confirm: Confirm) 
     is_changed = _change(plan, versions.stamped(body, _values(plan).__getitem__), say, confirm, frozenset())
     if is_changed:
         _record(plan, body)
-    has_moved = _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
+    _go_forward(account, stage, say, (lambda _: True) if is_changed else confirm)
     say(f"{stage.stack} is as it was then. Running this again undoes it.")
 
 

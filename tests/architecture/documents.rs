@@ -82,6 +82,7 @@ fn documents_state_the_limits_of_the_code() {
         (number(panics, "LAST_RECEIVES"), "ARCHITECTURE.md", "from the {}th receive on"),
         (pause, "cli/src/pause.rs", "It holds within {} seconds"),
         (pause, "cli/src/args/command.rs", "Holds within {} seconds"),
+        (pause, "tests/local/alone.rs", "Duration::from_secs({})"),
         (pause, "docs/runbook.md", "holds within {} seconds"),
         (number("shared/event-store/src/feed.rs", "SHARDS"), "docs/cost.md", "`feed`: {} shards"),
         (number("shared/leads-store/src/work.rs", "WORK_SHARDS"), "docs/cost.md", "`open-work`: {} shards"),

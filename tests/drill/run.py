@@ -32,7 +32,8 @@ PATIENCE = 420
 # Every other command of the runbook must end with 0. By its beginning, the exit code that a command has in this drill,
 # and a part of what it then prints.
 OTHERWISE = {
-    "leads status": (1, "red"),
+    f"leads status --stack {STACK}": (1, '"red"'),
+    "leads status": (1, "lines are red"),
     "leads held --buyer": (1, "is unknown: the streams table has no event"),
     "leads held": (1, "waits for version"),
     "leads resume": (2, "Pass --yes to confirm"),
@@ -117,11 +118,12 @@ class Drill:
             line["state"] == "red" and seen in line["alarms"] for line in lines)
         values = self._values(drilled.provocation.buyer)
         for command in self.rows[alarm]:
-            recorded = self.stack.commits(drilled.provocation.buyer)
+            sends, buyer = command.startswith("leads send"), drilled.provocation.buyer
+            recorded = self.stack.commits(buyer) if sends else 0
             self._run(drilled, command, filled(command, values))
-            if command.startswith("leads send"):
+            if sends:
                 # Otherwise the next command may declare its version void.
-                until("the event is recorded", lambda: self.stack.commits(drilled.provocation.buyer) > recorded, 60)
+                until("the event is recorded", lambda: self.stack.commits(buyer) > recorded, 60)
 
     def _run(self, drilled: Drilled, printed: str, command: str) -> subprocess.CompletedProcess:
         ended = self.stack.run_command(command)

@@ -1,7 +1,7 @@
 //! Runs every command that the runbook prints, as printed, in a shell and on a stack in trouble.
 
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use cli::Exit;
 use jiff::Timestamp;
@@ -10,7 +10,7 @@ use testkit::{made, rejected};
 use tokio::process::Command;
 
 use crate::cloud::Cloud;
-use crate::world::press_ctrl_c;
+use crate::world::{TestFolder, press_ctrl_c};
 
 const RUNBOOK: &str = include_str!("../../../docs/runbook.md");
 
@@ -65,21 +65,14 @@ async fn in_trouble() -> Cloud {
     cloud
 }
 
-/// A folder in which commands run, removed when this is dropped.
-struct Folder(PathBuf);
+/// A folder in which commands run, with what the placeholders for files and folders stand for.
+struct Desk(TestFolder);
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-impl Folder {
-    /// With what the placeholders for files and folders stand for.
+impl Desk {
     fn new() -> Self {
-        let folder = std::env::temp_dir().join(format!("leads-runbook-{}", std::process::id()));
-        fs::create_dir_all(folder.join("FOLDER")).unwrap();
-        fs::write(folder.join("FILE"), include_str!("../../../docs/contract/examples/offers.jsonl")).unwrap();
+        let folder = TestFolder::new();
+        fs::create_dir(folder.path("FOLDER")).unwrap();
+        folder.write("FILE", include_str!("../../../docs/contract/examples/offers.jsonl"));
         Self(folder)
     }
 
@@ -89,11 +82,15 @@ impl Folder {
             let url = cloud.wire.url();
             format!("[{name}]\nstack = \"cars\"\nregion = \"us-east-1\"\nendpoint = \"{url}\"\n")
         });
-        fs::write(self.0.join("leads.toml"), profiles.concat()).unwrap();
+        self.0.write("leads.toml", profiles.concat());
         let leads = Path::new(env!("CARGO_BIN_EXE_leads")).parent().unwrap();
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-c", &format!("exec {command}")]).current_dir(&self.0).env_clear().kill_on_drop(true);
-        shell.env("PATH", leads).env("LEADS_STACK", "prod").env("LEADS_PROFILES", self.0.join("leads.toml"));
+        shell
+            .args(["-c", &format!("exec {command}")])
+            .current_dir(self.0.path(""))
+            .env_clear()
+            .kill_on_drop(true);
+        shell.env("PATH", leads).env("LEADS_STACK", "prod").env("LEADS_PROFILES", self.0.path("leads.toml"));
         shell
     }
 
@@ -106,7 +103,7 @@ impl Folder {
 
     /// Its exit code after Ctrl-C, which it gets once it has written something or read a table.
     async fn interrupted(&self, command: &str, clouds: [(&str, &Cloud); 2]) -> (i32, String) {
-        let out = self.0.join("out");
+        let out = self.0.path("out");
         let mut shell = self.shell(command, clouds);
         let mut leads = shell.stdout(File::create(&out).unwrap()).spawn().unwrap();
         let text = || fs::read_to_string(&out).unwrap();
@@ -121,7 +118,7 @@ impl Folder {
 
 #[tokio::test]
 async fn every_command_of_the_runbook_runs_as_printed() {
-    let folder = Folder::new();
+    let desk = Desk::new();
     let commands = commands();
     assert!(commands.len() > 30, "{commands:?}");
     let empty = Cloud::start().await;
@@ -129,12 +126,10 @@ async fn every_command_of_the_runbook_runs_as_printed() {
     for command in &commands {
         let cloud = in_trouble().await;
         let clouds = [("prod", &cloud), ("copy", &empty)];
+        let real = with_real_values(command);
         let is_endless = ENDLESS.iter().any(|one| command.starts_with(one));
-        let (code, text) = if is_endless {
-            folder.interrupted(&with_real_values(command), clouds).await
-        } else {
-            folder.ended(&with_real_values(command), clouds).await
-        };
+        let (code, text) =
+            if is_endless { desk.interrupted(&real, clouds).await } else { desk.ended(&real, clouds).await };
         let otherwise = OTHERWISE.iter().find(|(beginning, ..)| command.starts_with(beginning));
         let (expected, says) = otherwise.map_or((0, ""), |(_, code, says)| (*code, *says));
         assert!(code == expected && text.contains(says), "{command}: exit code {code}: {text}");

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use testkit::made;
 
 use crate::cloud::Cloud;
-use crate::world::{TestFile, aws_at, process, run};
+use crate::world::{TestFile, TestFolder, aws_at, process, run};
 
 #[tokio::test]
 async fn places_come_from_the_stack_and_a_command_that_only_reads_prints_nothing_of_it() {
@@ -105,16 +105,14 @@ async fn a_profile_names_stack_region_and_endpoint() {
 
 #[tokio::test]
 async fn a_file_of_profiles_in_the_home_folder_is_found() {
-    let home = std::env::temp_dir().join(format!("leads-home-{}", std::process::id()));
-    std::fs::create_dir_all(home.join(".config")).unwrap();
-    std::fs::write(home.join(".config/leads.toml"), "[prod]\nregion = 1\n").unwrap();
-    for (name, folder) in [("HOME", home.clone()), ("XDG_CONFIG_HOME", home.join(".config"))] {
+    let home = TestFolder::new();
+    home.write(".config/leads.toml", "[prod]\nregion = 1\n");
+    for (name, folder) in [("HOME", home.path("")), ("XDG_CONFIG_HOME", home.path(".config"))] {
         let mut leads = process("http://127.0.0.1:1", &["show", "ada", "--stack", "prod"]);
         let ended = leads.env(name, folder).output().await.unwrap();
         let err = String::from_utf8(ended.stderr).unwrap();
         assert!(err.contains(".config/leads.toml: `region` of [prod] must be a string"), "{err}");
     }
-    std::fs::remove_dir_all(home).unwrap();
 }
 
 #[tokio::test]
@@ -167,16 +165,15 @@ async fn a_profile_of_aws_login_signs_the_requests() {
     let cloud = Cloud::start().await;
     cloud.world.record("ada", &[made("car-1")], "10:00:00").await;
     let session = "arn:aws:iam::123456789012:user/ada";
-    let home = std::env::temp_dir().join(format!("leads-login-{}", std::process::id()));
-    std::fs::create_dir_all(&home).unwrap();
+    let home = TestFolder::new();
     let config = format!("[profile ops]\nregion = us-east-1\nlogin_session = {session}\n");
-    std::fs::write(home.join("config"), config).unwrap();
+    home.write("config", config);
     let show = async || {
         let mut leads =
             process(cloud.wire.url(), &["show", "ada", "--stack", "cars", "--profiles", "/no/profiles"]);
         leads.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY");
-        leads.env("AWS_PROFILE", "ops").env("AWS_CONFIG_FILE", home.join("config"));
-        leads.env("AWS_LOGIN_CACHE_DIRECTORY", &home).output().await.unwrap()
+        leads.env("AWS_PROFILE", "ops").env("AWS_CONFIG_FILE", home.path("config"));
+        leads.env("AWS_LOGIN_CACHE_DIRECTORY", home.path("")).output().await.unwrap()
     };
     let signed_out = show().await;
     let said = String::from_utf8(signed_out.stderr).unwrap();
@@ -194,12 +191,11 @@ async fn a_profile_of_aws_login_signs_the_requests() {
         "clientId": "arn:aws:signin:::devtools/same-device", "dpopKey": "key",
     });
     let name = format!("{:x}.json", Sha256::digest(session));
-    std::fs::write(home.join(name), token.to_string()).unwrap();
+    home.write(&name, token.to_string());
     let signed_in = show().await;
     assert_eq!(signed_in.status.code(), Some(0), "{signed_in:?}");
     for exchange in cloud.wire.exchanges() {
         let signature = exchange.request.headers.iter().find(|(name, _)| name == "authorization");
         assert!(signature.unwrap().1.contains("Credential=key/"), "{signature:?}");
     }
-    std::fs::remove_dir_all(home).unwrap();
 }

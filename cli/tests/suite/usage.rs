@@ -2,7 +2,7 @@ use cli::Exit;
 use serde_json::json;
 use testkit::wire::{Answer, Reply, Wire};
 
-use crate::world::{TestFile, offline, process, run};
+use crate::world::{TestFile, TestFolder, offline, process, run};
 
 #[tokio::test]
 async fn help_succeeds_and_gives_an_example_of_each_command() {
@@ -182,17 +182,16 @@ async fn each_shell_gets_completions_that_name_every_command() {
 
 #[tokio::test]
 async fn every_command_has_a_man_page_with_its_example() {
-    let folder = std::env::temp_dir().join(format!("leads-man-{}", std::process::id()));
-    let name = folder.to_str().unwrap();
-    let missing = offline(&["man", name]).await;
-    assert!(missing.exit == Exit::Failed && missing.err.contains(name), "{}", missing.err);
-    std::fs::create_dir_all(&folder).unwrap();
-    assert_eq!(offline(&["man", name]).await.exit, Exit::Good);
+    let folder = TestFolder::new();
+    let path = |inside| folder.path(inside).to_str().unwrap().to_owned();
+    let name = path("missing");
+    let missing = offline(&["man", &name]).await;
+    assert!(missing.exit == Exit::Failed && missing.err.contains(&name), "{}", missing.err);
+    assert_eq!(offline(&["man", &path("")]).await.exit, Exit::Good);
     for (page, example) in
         [("leads-history.1", "leads history buyer"), ("leads-dead-letters-drop.1", "leads dead")]
     {
-        let text = std::fs::read_to_string(folder.join(page)).unwrap().replace("\\-", "-");
+        let text = std::fs::read_to_string(folder.path(page)).unwrap().replace("\\-", "-");
         assert!(text.contains(example), "{page}: {text}");
     }
-    std::fs::remove_dir_all(folder).unwrap();
 }

@@ -170,6 +170,36 @@ impl Drop for TestFile {
     }
 }
 
+/// A temporary folder, deleted when this is dropped.
+pub(crate) struct TestFolder {
+    path: PathBuf,
+}
+
+impl TestFolder {
+    pub(crate) fn new() -> Self {
+        let path = TestFile::free().path.with_extension("folder");
+        fs::create_dir(&path).unwrap();
+        Self { path }
+    }
+
+    /// The path of something in the folder; of the folder itself for an empty name.
+    pub(crate) fn path(&self, inside: &str) -> PathBuf {
+        self.path.join(inside)
+    }
+
+    pub(crate) fn write(&self, inside: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(inside);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
+}
+
+impl Drop for TestFolder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
 /// The published examples in a file: name, and event exactly as written there.
 pub(crate) fn examples(file: &str) -> Vec<(String, String)> {
     let text = fs::read_to_string(examples_folder().join(file)).unwrap();
